@@ -1,0 +1,303 @@
+"""Every error Octavo knows, each a class with a stable code.
+
+OctavoError
+├── DocumentError            what a document came to; stored with the item, shown to the customer
+│   ├── PaymentRequired      payment_required
+│   ├── UnsupportedInput     unsupported_input
+│   ├── DocumentTooLarge     document_too_large
+│   ├── PageLimitExceeded    page_limit_exceeded
+│   ├── ExtractionFailed     extraction_failed
+│   ├── OcrProviderError     ocr_provider_error      retryable
+│   ├── UploadMissing        upload_missing
+│   └── InternalError        internal_error          retryable
+├── RequestError             what a request to the API came to; `api/problems.py` gives it a status
+│   ├── InvalidApiKey        invalid_api_key
+│   ├── InvalidAdminToken    invalid_admin_token
+│   ├── CustomerDisabled     customer_disabled
+│   ├── QuotaExceeded        quota_exceeded
+│   ├── CustomerNotFound     customer_not_found
+│   ├── UnknownFiles         file_not_found          file_ids
+│   ├── BatchNotFound        batch_not_found
+│   ├── ItemNotFound         item_not_found
+│   ├── FilesNotUploaded     file_not_uploaded       file_ids
+│   ├── ResultNotReady       result_not_ready        status
+│   ├── ResultExpired        result_expired
+│   ├── FileTooLarge         file_too_large          limit_bytes
+│   ├── RequestTooLarge      request_too_large       limit_bytes
+│   ├── IdempotencyKeyReused idempotency_key_reused
+│   ├── InvalidIdempotencyKey invalid_idempotency_key
+│   ├── UnknownEngine        unknown_engine          engines
+│   ├── InvalidCursor        invalid_cursor
+│   ├── InvalidStatus        invalid_status          statuses
+│   ├── MetadataTooLarge     metadata_too_large
+│   ├── UploadsNotConfigured uploads_not_configured
+│   ├── StorageUnavailable   storage_unavailable
+│   └── OrchestratorUnavailable orchestrator_unavailable
+├── StaleLease               stale_lease             a late word about an item that has moved on
+└── OperationError           what the operator must mend; the CLI prints it and exits
+    ├── DataDirectoryInUse   data_directory_in_use
+    ├── MissingProgram       missing_program
+    ├── ServiceUnreachable   service_unreachable
+    └── InvalidSettings      invalid_settings
+
+Codes are for ever: a code may be added, none may change its meaning.
+"""
+
+from typing import ClassVar
+
+
+class OctavoError(Exception):
+    """Base of all errors of Octavo: a stable `code`, a sentence for people, facts for machines."""
+
+    code: ClassVar[str] = "error"
+
+    def __init__(self, message: str, **facts: object) -> None:
+        super().__init__(message)
+        self.message = message
+        self.facts = facts
+
+
+# What a document came to ------------------------------------------------------------------
+
+
+class DocumentError(OctavoError):
+    """A document could not be extracted; travels as a value (`Outcome`), never across Prefect."""
+
+    retryable: ClassVar[bool] = False
+
+
+class PaymentRequired(DocumentError):
+    """The customer's page quota is used up."""
+
+    code = "payment_required"
+
+
+class UnsupportedInput(DocumentError):
+    """The bytes are not a supported format."""
+
+    code = "unsupported_input"
+
+
+class DocumentTooLarge(DocumentError):
+    """The document has more bytes than allowed."""
+
+    code = "document_too_large"
+
+
+class PageLimitExceeded(DocumentError):
+    """The document has more pages than allowed."""
+
+    code = "page_limit_exceeded"
+
+
+class ExtractionFailed(DocumentError):
+    """The document is damaged, locked, or broke its limits."""
+
+    code = "extraction_failed"
+
+
+class OcrProviderError(DocumentError):
+    """Text recognition was not available; worth trying again."""
+
+    code = "ocr_provider_error"
+    retryable = True
+
+
+class UploadMissing(DocumentError):
+    """The document's bytes are not in storage."""
+
+    code = "upload_missing"
+
+
+class InternalError(DocumentError):
+    """Something unexpected, not the document's fault; worth trying again."""
+
+    code = "internal_error"
+    retryable = True
+
+
+def _leaves(base: type[DocumentError]) -> dict[str, type[DocumentError]]:
+    return {cls.code: cls for cls in base.__subclasses__()}
+
+
+DOCUMENT_ERRORS: dict[str, type[DocumentError]] = _leaves(DocumentError)
+"""The eight item error codes of the contract and their classes."""
+
+
+# What a request came to -------------------------------------------------------------------
+
+
+class RequestError(OctavoError):
+    """A request cannot be done as asked."""
+
+
+class InvalidApiKey(RequestError):
+    """No key, or a key nobody holds."""
+
+    code = "invalid_api_key"
+
+
+class InvalidAdminToken(RequestError):
+    """The admin or worker token is missing or wrong."""
+
+    code = "invalid_admin_token"
+
+
+class CustomerDisabled(RequestError):
+    """The key is right, its customer is switched off."""
+
+    code = "customer_disabled"
+
+
+class QuotaExceeded(RequestError):
+    """The customer's page quota is used up."""
+
+    code = "quota_exceeded"
+
+
+class CustomerNotFound(RequestError):
+    """No such customer."""
+
+    code = "customer_not_found"
+
+
+class UnknownFiles(RequestError):
+    """Some files are unknown to this customer, or expired."""
+
+    code = "file_not_found"
+
+
+class BatchNotFound(RequestError):
+    """No such batch for this customer."""
+
+    code = "batch_not_found"
+
+
+class ItemNotFound(RequestError):
+    """No such item in this batch."""
+
+    code = "item_not_found"
+
+
+class FilesNotUploaded(RequestError):
+    """Some files have no bytes in storage."""
+
+    code = "file_not_uploaded"
+
+
+class ResultNotReady(RequestError):
+    """The item has not succeeded."""
+
+    code = "result_not_ready"
+
+
+class ResultExpired(RequestError):
+    """The result is past its retention."""
+
+    code = "result_expired"
+
+
+class FileTooLarge(RequestError):
+    """The declared size is over the upload cap."""
+
+    code = "file_too_large"
+
+
+class RequestTooLarge(RequestError):
+    """The request's body is over its cap."""
+
+    code = "request_too_large"
+
+
+class IdempotencyKeyReused(RequestError):
+    """The idempotency key was used with another body."""
+
+    code = "idempotency_key_reused"
+
+
+class InvalidIdempotencyKey(RequestError):
+    """The idempotency key is empty or too long."""
+
+    code = "invalid_idempotency_key"
+
+
+class UnknownEngine(RequestError):
+    """No engine of that name is registered."""
+
+    code = "unknown_engine"
+
+
+class InvalidCursor(RequestError):
+    """The cursor is not one of ours, or of another list."""
+
+    code = "invalid_cursor"
+
+
+class InvalidStatus(RequestError):
+    """No such status."""
+
+    code = "invalid_status"
+
+
+class MetadataTooLarge(RequestError):
+    """The metadata is too long or nested too deep."""
+
+    code = "metadata_too_large"
+
+
+class UploadsNotConfigured(RequestError):
+    """This deployment has no storage configured."""
+
+    code = "uploads_not_configured"
+
+
+class StorageUnavailable(RequestError):
+    """Object storage does not answer."""
+
+    code = "storage_unavailable"
+
+
+class OrchestratorUnavailable(RequestError):
+    """Prefect does not answer."""
+
+    code = "orchestrator_unavailable"
+
+
+# Between worker and ledger ----------------------------------------------------------------
+
+
+class StaleLease(OctavoError):
+    """The item was given to somebody else, or ended; the late word leaves no trace."""
+
+    code = "stale_lease"
+
+
+# What the operator must mend --------------------------------------------------------------
+
+
+class OperationError(OctavoError):
+    """Something about the installation; the message says what to do."""
+
+
+class DataDirectoryInUse(OperationError):
+    """Another `octavo up` runs on the same data directory."""
+
+    code = "data_directory_in_use"
+
+
+class MissingProgram(OperationError):
+    """A program that Octavo calls is not installed."""
+
+    code = "missing_program"
+
+
+class ServiceUnreachable(OperationError):
+    """The service does not answer at the given address."""
+
+    code = "service_unreachable"
+
+
+class InvalidSettings(OperationError):
+    """A setting has a value that cannot be used."""
+
+    code = "invalid_settings"

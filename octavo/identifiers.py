@@ -1,0 +1,54 @@
+"""Identifiers: a prefix and a time-ordered random part (ULID, 48 bit milliseconds + 80 random bits).
+
+They sort by creation time to the millisecond and cannot be guessed. Spelled in Crockford's
+base 32, lower case, 26 characters.
+"""
+
+import secrets
+import time
+from typing import NewType
+
+CustomerId = NewType("CustomerId", str)
+KeyId = NewType("KeyId", str)
+FileId = NewType("FileId", str)
+BatchId = NewType("BatchId", str)
+ItemId = NewType("ItemId", str)
+ResultId = NewType("ResultId", str)
+RunId = NewType("RunId", str)
+"""A Prefect flow run's id (a UUID as text); the core treats it as opaque."""
+WorkerId = NewType("WorkerId", str)
+"""One life of a worker process: its name, a slash and a random part."""
+
+_ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz"
+_RANDOM_BITS = 80
+
+
+def random_part() -> str:
+    """Return 26 characters: milliseconds since 1970, then 80 random bits."""
+    number = (time.time_ns() // 1_000_000 << _RANDOM_BITS) | secrets.randbits(_RANDOM_BITS)
+    return "".join(_ALPHABET[number >> shift & 31] for shift in range(125, -1, -5))
+
+
+def new_customer_id() -> CustomerId:
+    """Return a fresh customer id, `cust_...`."""
+    return CustomerId(f"cust_{random_part()}")
+
+
+def new_key_id() -> KeyId:
+    """Return a fresh API key id, `key_...` (the id, not the secret)."""
+    return KeyId(f"key_{random_part()}")
+
+
+def new_file_id() -> FileId:
+    """Return a fresh file id, `file_...`."""
+    return FileId(f"file_{random_part()}")
+
+
+def new_batch_id() -> BatchId:
+    """Return a fresh batch id, `batch_...`."""
+    return BatchId(f"batch_{random_part()}")
+
+
+def new_item_id() -> ItemId:
+    """Return a fresh item id, `item_...`."""
+    return ItemId(f"item_{random_part()}")

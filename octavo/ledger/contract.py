@@ -1,0 +1,313 @@
+"""What every ledger does; `duckdb` is the real one, `memory` the fake that ships beside it.
+
+All methods block and may be called from any thread. A write has been committed when its
+method returns; what it wrote is seen by every read that begins afterwards. Every commit
+that touches items gives them one `updated_at` later than that of any commit before it, so
+that a reader who remembers the last `(updated_at, item_id)` misses nothing.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from typing import Protocol
+
+from octavo.batches import (
+    ApiKey,
+    Batch,
+    BatchStatus,
+    Customer,
+    Item,
+    NewBatch,
+    Run,
+    RunStatus,
+    Slice,
+    StagedFile,
+)
+from octavo.identifiers import BatchId, CustomerId, FileId, ItemId, RunId, WorkerId
+from octavo.outcomes import Outcome
+
+
+@dataclass(frozen=True, slots=True)
+class Principal:
+    """Whose key a request carries."""
+
+    customer: Customer
+    key: ApiKey
+
+
+@dataclass(frozen=True, slots=True)
+class ItemCursor:
+    """A place in a batch's items, ordered by `(updated_at, item_id)`."""
+
+    updated_at: datetime
+    item_id: ItemId
+
+
+@dataclass(frozen=True, slots=True)
+class BatchCursor:
+    """A place in a customer's batches, newest first, ordered by `(created_at, batch_id)`."""
+
+    created_at: datetime
+    batch_id: BatchId
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ClaimRequest:
+    """A flow run asks for work: up to `lanes` slices of up to `slice_items` items each."""
+
+    batch_id: BatchId
+    run_id: RunId
+    worker_id: WorkerId
+    lanes: int
+    slice_items: int = 1
+    lease_seconds: float = 90.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Claim:
+    """What a claim gave, and why it gave no more."""
+
+    slices: tuple[Slice, ...]
+    status: BatchStatus
+    unleased: int
+    """Pending items of the batch that nobody holds, after this claim."""
+    at_cap: bool
+    """Whether the customer's cap, and not the lack of items, was the limit."""
+
+
+class ReportKind(StrEnum):
+    """What a worker says of an item it holds."""
+
+    BEGIN = "begin"
+    FINISH = "finish"
+    RELEASE = "release"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Report:
+    """A worker's word about one item; counts only while `lease_no` is the item's current lease.
+
+    `BEGIN` makes the item running and adds an attempt (said again, with `again=True`, it adds
+    one more: the next OCR attempt). `FINISH` needs an `outcome`. `RELEASE` gives an item that
+    was not begun, or whose work was given up in good order, back without counting it as lost.
+    """
+
+    kind: ReportKind
+    item_id: ItemId
+    lease_no: int
+    outcome: Outcome | None = None
+    again: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """Whether a report was taken; a refused one (`stale_lease`) has left no trace.
+
+    A `FINISH` or `BEGIN` that was taken before and is said again under the same `lease_no`
+    (the answer was lost) is `accepted` again and changes nothing.
+    """
+
+    item_id: ItemId
+    accepted: bool
+    batch_id: BatchId | None
+    batch_ended: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OpenBatch:
+    """A batch that is not terminal, as the reconciler sees it."""
+
+    batch: Batch
+    unleased: int
+    runs: tuple[Run, ...]
+    """Its runs that are starting or active."""
+
+
+class Ledger(Protocol):
+    """The one owner of Octavo's state."""
+
+    # Customers and keys
+
+    def ensure_customer(self, name: str) -> Customer:
+        """Return the customer of that name, made if it is new."""
+        ...
+
+    def customer(self, customer_id: CustomerId) -> Customer:
+        """Return one customer. Raises CustomerNotFound."""
+        ...
+
+    def customers(self) -> list[Customer]:
+        """Return all customers, oldest first."""
+        ...
+
+    def update_customer(
+        self, customer_id: CustomerId, *, enabled: bool | None = None, item_cap: int | None = None
+    ) -> Customer:
+        """Change what is given, keep the rest. Raises CustomerNotFound, ValueError for a cap below 1."""
+        ...
+
+    def add_key(self, customer_id: CustomerId, *, prefix: str, digest: str, label: str = "") -> ApiKey:
+        """Keep a key by the SHA-256 digest of its secret. Raises CustomerNotFound."""
+        ...
+
+    def keys(self, customer_id: CustomerId) -> list[ApiKey]:
+        """Return a customer's keys, oldest first. Raises CustomerNotFound."""
+        ...
+
+    def revoke_key(self, key_id: str) -> ApiKey | None:
+        """Revoke a key, again without harm; None when there is none."""
+        ...
+
+    def principal(self, digest: str) -> Principal | None:
+        """Return who holds the key with this digest; None for unknown and revoked ones."""
+        ...
+
+    # Files
+
+    def add_files(self, files: Sequence[StagedFile]) -> None:
+        """Keep newly staged files, all or none."""
+        ...
+
+    def files(self, customer_id: CustomerId, file_ids: Sequence[FileId]) -> dict[FileId, StagedFile]:
+        """Return those of the files that are this customer's (expired ones with that status)."""
+        ...
+
+    def mark_ready(self, file_ids: Sequence[FileId]) -> None:
+        """Say that these files' bytes were seen in storage; files that are not pending stay as they are."""
+        ...
+
+    # Batches
+
+    def replay(self, customer_id: CustomerId, idempotency_key: str, body_digest: str) -> Batch | None:
+        """Return the batch made with this key in the last 24 hours. Raises IdempotencyKeyReused."""
+        ...
+
+    def create_batch(self, new: NewBatch) -> tuple[Batch, bool]:
+        """Keep a batch with its items in one transaction; False when its idempotency key had one.
+
+        The same key and body at the same moment from many threads give one batch. A file may
+        stand in `file_ids` more than once: one item per position, from 0.
+
+        Raises: IdempotencyKeyReused, UnknownFiles (`file_ids`: all that are not this customer's or
+        expired, in the order given, each once), FilesNotUploaded (likewise, those still pending).
+        """
+        ...
+
+    def batch(self, customer_id: CustomerId, batch_id: BatchId) -> Batch:
+        """Return one of the customer's batches. Raises BatchNotFound."""
+        ...
+
+    def batches(
+        self,
+        customer_id: CustomerId,
+        *,
+        status: BatchStatus | None = None,
+        after: BatchCursor | None = None,
+        limit: int = 50,
+    ) -> list[Batch]:
+        """Return a customer's batches, newest first."""
+        ...
+
+    def items(self, batch_id: BatchId, *, after: ItemCursor | None = None, limit: int = 100) -> list[Item]:
+        """Return a batch's items in `(updated_at, item_id)` order, those after the cursor."""
+        ...
+
+    def item(self, batch_id: BatchId, item_id: ItemId) -> Item:
+        """Return one item. Raises ItemNotFound."""
+        ...
+
+    def cancel_batch(self, customer_id: CustomerId, batch_id: BatchId) -> Batch:
+        """Cancel what is pending, leased or not; running items go on. A finished batch stays as it is.
+
+        Raises: BatchNotFound.
+        """
+        ...
+
+    # Work
+
+    def claim(self, request: ClaimRequest) -> Claim:
+        """Lease pending items to a flow run, by position, never over the customer's cap.
+
+        The cap counts open slices of the customer over all its batches and workers. A claim for a
+        batch that is cancelling or terminal gives no slice. Marks the run active and seen.
+        Raises BatchNotFound.
+        """
+        ...
+
+    def report(self, reports: Sequence[Report]) -> list[Verdict]:
+        """Take a worker's words, each on its own, all in one transaction; verdicts in the same order.
+
+        Success writes the usage row (pages, once per item) and the file's sha256 with it. The last
+        word about a slice closes its lane. The last terminal item ends the batch: `completed_at`
+        is set and `expires_at` starts anew from there.
+        """
+        ...
+
+    def renew(self, worker_id: WorkerId, slice_ids: Sequence[str], lease_seconds: float) -> list[str]:
+        """Prolong these slices' leases; returns those that are no longer this worker's. No `updated_at` changes."""
+        ...
+
+    def revoke(self, *, worker_id: WorkerId | None = None, run_id: RunId | None = None) -> list[BatchId]:
+        """Take all leases of a dead worker, or run, away at once; its runs become lost.
+
+        Running items go back to pending and count one lost lease more; at `MAX_LOST_LEASES` the item
+        fails with `internal_error`. Items not begun go back uncounted. Returns the batches touched.
+        """
+        ...
+
+    def expire_leases(self) -> list[BatchId]:
+        """Do the same to leases that have run out; returns the batches touched."""
+        ...
+
+    def workers(self) -> list[WorkerId]:
+        """Return the workers that hold leases or have runs that are starting or active."""
+        ...
+
+    # Runs
+
+    def add_run(self, batch_id: BatchId) -> Run:
+        """Keep a new run of a batch, status starting, `run_no` one more than the last. Raises BatchNotFound."""
+        ...
+
+    def name_run(self, batch_id: BatchId, run_no: int, run_id: RunId) -> None:
+        """Say which flow run it became."""
+        ...
+
+    def open_run(self, run_id: RunId, worker_id: WorkerId) -> Run | None:
+        """Say that a worker has begun this run; None when the ledger knows no such run."""
+        ...
+
+    def end_run(self, run_id: RunId, status: RunStatus = RunStatus.ENDED) -> Run | None:
+        """Say that a run has ended; leases it still has are released uncounted."""
+        ...
+
+    def see_runs(self, run_ids: Sequence[RunId]) -> None:
+        """Say that these runs were heard of just now."""
+        ...
+
+    def run(self, run_id: RunId) -> Run | None:
+        """Return one run."""
+        ...
+
+    def lost_runs(self) -> list[Run]:
+        """Return runs that are lost and whose flow run the orchestrator was not yet told about."""
+        ...
+
+    def forget_lost_run(self, batch_id: BatchId, run_no: int) -> None:
+        """Say that the orchestrator was told; the run becomes ended."""
+        ...
+
+    def open_batches(self) -> list[OpenBatch]:
+        """Return all batches that are not terminal, oldest first."""
+        ...
+
+    # Usage
+
+    def pages_used(self, customer_id: CustomerId) -> int:
+        """Return the sum of pages over the customer's usage rows."""
+        ...
+
+    def close(self) -> None:
+        """End the writer and release the file; the ledger cannot be used afterwards."""
+        ...
