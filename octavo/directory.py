@@ -1,0 +1,136 @@
+"""The data directory: where everything of one stack lies, and the lock that makes it one stack.
+
+    ledger.duckdb   objects/ (embedded storage)   prefect/ (embedded Prefect)   logs/
+    secrets/ (0600)   stack.json (ports kept over restarts)   octavo.toml (settings)   lock
+"""
+
+import fcntl
+import json
+import os
+import secrets
+import socket
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from octavo.errors import DataDirectoryInUse, ServiceUnreachable
+
+
+@dataclass(frozen=True, slots=True)
+class DataDirectory:
+    """Paths, secrets and kept ports of one stack."""
+
+    path: Path
+
+    @property
+    def ledger(self) -> Path:
+        """The ledger's file."""
+        return self.path / "ledger.duckdb"
+
+    @property
+    def objects(self) -> Path:
+        """Where the embedded storage keeps its bytes."""
+        return self.path / "objects"
+
+    @property
+    def prefect(self) -> Path:
+        """Home of the embedded Prefect."""
+        return self.path / "prefect"
+
+    @property
+    def logs(self) -> Path:
+        """One log per process."""
+        return self.path / "logs"
+
+    @property
+    def storage_keys(self) -> Path:
+        """Keys of the embedded storage."""
+        return self.path / "secrets" / "storage_keys"
+
+    @property
+    def children(self) -> Path:
+        """Which processes this stack has started, so that a next one can end what was left over."""
+        return self.path / "children.json"
+
+    def prepare(self) -> None:
+        """Make the folders that are missing; only their owner may look inside."""
+        for folder in (self.path, self.objects, self.prefect, self.logs, self.path / "secrets"):
+            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+
+    def secret(self, name: str) -> str:
+        """Return the secret of that name, made at random (256 bit) the first time, mode 0600."""
+        file = self.path / "secrets" / name
+        try:
+            descriptor = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        except FileExistsError:
+            return file.read_text().strip()
+        with os.fdopen(descriptor, "w") as stream:
+            token = secrets.token_urlsafe(32)
+            stream.write(token)
+            return token
+
+    def kept_secret(self, name: str) -> str:
+        """Return a secret that a stack has made here. Raises ServiceUnreachable."""
+        try:
+            return (self.path / "secrets" / name).read_text().strip()
+        except FileNotFoundError:
+            raise ServiceUnreachable(
+                f"No stack was ever started on {self.path}. Start one: octavo up --data {self.path}"
+            ) from None
+
+    def notes(self) -> dict[str, str]:
+        """Return what the last `octavo up` wrote down: `api_url` and the kept ports."""
+        try:
+            loaded = json.loads((self.path / "stack.json").read_text())
+        except (FileNotFoundError, json.JSONDecodeError):
+            return {}
+        return {str(name): str(value) for name, value in loaded.items()}
+
+    def write_notes(self, **notes: str) -> None:
+        """Write these notes over the kept ones, atomically."""
+        merged = self.notes() | notes
+        draft = self.path / "stack.json.new"
+        draft.write_text(json.dumps(merged, indent=2, sort_keys=True) + "\n")
+        draft.replace(self.path / "stack.json")
+
+    def kept_port(self, name: str, *, wanted: int, host: str) -> int:
+        """Return the wanted port, else the one kept under this name, else a free one; and keep it."""
+        port = wanted or int(self.notes().get(name, "0")) or free_port(host)
+        self.write_notes(**{name: str(port)})
+        return port
+
+
+def free_port(host: str = "127.0.0.1") -> int:
+    """Return a TCP port that nobody listens on at `host` just now."""
+    with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET) as probe:
+        probe.bind((host, 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+class DirectoryLock:
+    """One stack per data directory: an advisory lock that ends with its holder, however it dies."""
+
+    def __init__(self, directory: DataDirectory) -> None:
+        self._directory = directory
+        self._file = (directory.path / "lock").open("a+")
+
+    def __enter__(self) -> Self:
+        """Take the lock. Raises DataDirectoryInUse."""
+        try:
+            fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            self._file.close()
+            where = self._directory.notes().get("api_url", "an address it has not told yet")
+            raise DataDirectoryInUse(
+                f"Another `octavo up` is running on {self._directory.path} ({where}). "
+                "Use that one, end it first, or give this one its own --data directory."
+            ) from None
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Let the lock go."""
+        self._file.close()

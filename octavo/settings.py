@@ -1,0 +1,143 @@
+"""All settings of Octavo: one class, read once, in `wiring.py` and at the start of a process.
+
+Each setting is an environment variable (`OCTAVO_API__PORT`, group and name joined by two
+underscores) or a line of `octavo.toml` in the data directory (`[api]`, `port = 8000`); the
+environment wins. Units are in the names. The reference page is made from these docstrings.
+"""
+
+import os
+from pathlib import Path
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError
+from pydantic_settings import (
+    BaseSettings,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+    TomlConfigSettingsSource,
+)
+
+from octavo.errors import InvalidSettings
+
+SETTINGS_FILE = "octavo.toml"
+
+
+class _Group(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class ApiSettings(_Group):
+    """The HTTP service."""
+
+    host: str = Field("127.0.0.1", description="Address the API binds; 0.0.0.0 for all.")
+    port: int = Field(8000, ge=0, le=65535, description="Port of the API.")
+    public_url: str | None = Field(
+        None, description="Address clients use for the API; http://HOST:PORT when not given."
+    )
+    allowed_origins: list[str] = Field(
+        default_factory=list, description="Origins whose pages may call the API and storage (CORS); * for any."
+    )
+    max_body_bytes: int = Field(4 * 1024 * 1024, gt=0, description="Largest JSON body the API takes.")
+
+
+class StorageSettings(_Group):
+    """Object storage; the embedded server unless `endpoint_url` names another S3."""
+
+    host: str | None = Field(None, description="Address the embedded server binds; that of the API when not given.")
+    port: int = Field(0, ge=0, le=65535, description="Port of the embedded server; 0: a free one, kept over restarts.")
+    endpoint_url: str | None = Field(None, description="Address the service itself uses for storage.")
+    public_url: str | None = Field(
+        None, description="Address clients use for storage; it is signed into upload and download URLs."
+    )
+    bucket: str = Field("octavo", min_length=3, max_length=63, description="Bucket; made when it is missing.")
+    region: str = Field("us-east-1", description="Region that is signed.")
+    access_key: SecretStr | None = Field(None, description="Access key; random for the embedded server.")
+    secret_key: SecretStr | None = Field(None, description="Secret key; random for the embedded server.")
+    credentials_block: str | None = Field(
+        None, description="A prefect-aws block, `aws-credentials/NAME` or `minio-credentials/NAME`, in place of the keys."
+    )
+    presign_put_seconds: int = Field(3600, gt=0, description="Life of an upload URL.")
+    presign_get_seconds: int = Field(300, gt=0, description="Life of a result URL, at most.")
+
+
+class PrefectSettings(_Group):
+    """The orchestrator; an embedded server unless `api_url` names another."""
+
+    api_url: str | None = Field(None, description="Address of a Prefect API, ending in /api.")
+    ui_url: str | None = Field(None, description="Address of the Prefect UI for people.")
+    port: int = Field(0, ge=0, le=65535, description="Port of the embedded server; 0: a free one, kept over restarts.")
+    work_pool: str = Field("octavo", description="Work pool of the warm workers.")
+    deployment: str = Field("extract-batch/octavo", description="Deployment that runs a batch.")
+
+
+class WorkerSettings(_Group):
+    """A warm worker."""
+
+    name: str = Field("embedded", description="Name of the worker; a new life of the same name replaces the old one.")
+    api_url: str | None = Field(None, description="Address of Octavo's API as the worker reaches it.")
+    token: SecretStr | None = Field(None, description="Token workers show to the API.")
+    slots: int = Field(16, ge=1, description="Slices in work at once, over all batches.")
+    processes: int = Field(default_factory=lambda: os.cpu_count() or 1, ge=1, description="Extraction children.")
+    lease_seconds: float = Field(90.0, gt=0, description="Life of a lease; renewed at a third of it.")
+    silence_seconds: float = Field(10.0, gt=0, description="Without a word for this long a worker counts as dead.")
+    test_engines: bool = Field(False, description="Offer the sleeping and the failing engine, for tests and benches.")
+
+
+class LimitSettings(_Group):
+    """Limits of documents and batches."""
+
+    max_file_bytes: int = Field(150 * 1024 * 1024, gt=0, description="Largest file.")
+    max_pages: int = Field(1000, gt=0, description="Most pages of a document.")
+    max_items: int = Field(10_000, gt=0, description="Most files of a batch.")
+    retention_seconds: int = Field(72 * 3600, gt=0, description="How long inputs and results are kept.")
+    document_seconds: float = Field(600.0, gt=0, description="Wall-clock limit of one document.")
+    document_cpu_seconds: float = Field(600.0, gt=0, description="CPU limit of one document.")
+    document_memory_bytes: int = Field(3 * 1024**3, gt=0, description="Memory limit of one extraction child.")
+    max_page_pixels: int = Field(50_000_000, gt=0, description="Most pixels of a page or image that is rendered.")
+
+
+class SandboxSettings(_Group):
+    """The walls around extraction children."""
+
+    require: Literal["all", "none"] = Field(
+        "all", description="`all`: refuse to work where the kernel offers no walls; `none`: work without them."
+    )
+
+
+class Settings(BaseSettings):
+    """Everything that can be set."""
+
+    model_config = SettingsConfigDict(
+        env_prefix="OCTAVO_", env_nested_delimiter="__", extra="ignore", frozen=True, validate_default=True
+    )
+
+    data: Path = Field(Path(".octavo"), description="Data directory: ledger, storage, logs, secrets.")
+    api: ApiSettings = ApiSettings()
+    storage: StorageSettings = StorageSettings()
+    prefect: PrefectSettings = PrefectSettings()
+    worker: WorkerSettings = WorkerSettings()
+    limits: LimitSettings = LimitSettings()
+    sandbox: SandboxSettings = SandboxSettings()
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Arguments first, then the environment, then `octavo.toml` in the data directory."""
+        given = init_settings().get("data") or os.environ.get("OCTAVO_DATA") or ".octavo"
+        file = Path(str(given)) / SETTINGS_FILE
+        return init_settings, env_settings, TomlConfigSettingsSource(settings_cls, toml_file=file)
+
+
+def read_settings(data: Path | None = None) -> Settings:
+    """Read the settings, for this data directory if one is given. Raises InvalidSettings."""
+    try:
+        return Settings() if data is None else Settings(data=data)
+    except ValidationError as error:
+        lines = [f"{'.'.join(str(part) for part in found['loc'])}: {found['msg']}" for found in error.errors()]
+        raise InvalidSettings("A setting cannot be used. " + "; ".join(lines)) from error

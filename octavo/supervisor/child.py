@@ -1,0 +1,152 @@
+"""One supervised process: started, watched, started again, ended with its parent.
+
+Knows processes, not Octavo.
+"""
+
+import asyncio
+import contextlib
+import ctypes
+import os
+import signal
+import sys
+import time
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+FIRST_PAUSE_SECONDS = 0.1
+LONGEST_PAUSE_SECONDS = 5.0
+HEALTHY_AFTER_SECONDS = 10.0
+PROBE_SECONDS = 0.1
+LOG_BYTES = 20 * 1024 * 1024
+
+Tell = Callable[[str, str], None]
+"""Prints one state change: the child's name and what happened."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ChildSpec:
+    """What to run, how to see that it is ready, and how long it may take to end."""
+
+    name: str
+    command: tuple[str, ...]
+    environment: Mapping[str, str] = field(repr=False)
+    """The whole environment; secrets travel here, never in `command`."""
+    log: Path
+    ready: Callable[[], Awaitable[bool]]
+    stop_seconds: float = 10.0
+
+
+def _die_with_parent(parent: int) -> Callable[[], None]:
+    """Return what the child does before exec so that it is killed when its parent dies (Linux).
+
+    Elsewhere there is no such call; what is left over is ended by the next `octavo up`.
+    """
+    library = ctypes.CDLL(None, use_errno=True) if sys.platform == "linux" else None
+
+    def tether() -> None:
+        # A shell's `&` leaves SIGINT ignored, and ignored signals survive exec.
+        signal.signal(signal.SIGINT, signal.SIG_DFL)
+        if library is not None:
+            library.prctl(1, signal.SIGKILL)  # 1 is PR_SET_PDEATHSIG
+            if os.getppid() != parent:
+                os._exit(1)
+
+    return tether
+
+
+class Child:
+    """Keeps one process alive until it is told to stop."""
+
+    def __init__(self, spec: ChildSpec, tell: Tell, *, on_change: Callable[[], None] = lambda: None) -> None:
+        self.spec = spec
+        self._tell = tell
+        self._on_change = on_change
+        self._stopping = False
+        self._process: asyncio.subprocess.Process | None = None
+
+    @property
+    def pid(self) -> int | None:
+        """The process id while it runs."""
+        running = self._process is not None and self._process.returncode is None
+        return self._process.pid if self._process and running else None
+
+    async def keep(self) -> None:
+        """Start the process, and again whenever it ends; the pause doubles up to five seconds."""
+        pause = FIRST_PAUSE_SECONDS
+        while not self._stopping:
+            began = time.monotonic()
+            process = await self._start()
+            watcher = asyncio.create_task(self._watch(began))
+            code = await process.wait()
+            watcher.cancel()
+            self._kill_group(signal.SIGKILL)
+            self._on_change()
+            if self._stopping:
+                return
+            if time.monotonic() - began >= HEALTHY_AFTER_SECONDS:
+                pause = FIRST_PAUSE_SECONDS
+            self._tell(self.spec.name, f"ended ({_ending(code)}); starting again in {pause:.1f} s, see {self.spec.log}")
+            await asyncio.sleep(pause)
+            pause = min(pause * 2, LONGEST_PAUSE_SECONDS)
+
+    async def stop(self) -> None:
+        """Ask the process to end (SIGTERM), wait, then kill its whole group."""
+        self._stopping = True
+        process = self._process
+        if process is None or process.returncode is not None:
+            return
+        with contextlib.suppress(ProcessLookupError):
+            process.send_signal(signal.SIGTERM)
+        try:
+            await asyncio.wait_for(process.wait(), self.spec.stop_seconds)
+        except TimeoutError:
+            self._tell(self.spec.name, f"did not end in {self.spec.stop_seconds:.0f} s; killing it")
+        self._kill_group(signal.SIGKILL)
+        await process.wait()
+        self._tell(self.spec.name, "stopped")
+
+    def kill(self) -> None:
+        """Kill the whole group at once."""
+        self._stopping = True
+        self._kill_group(signal.SIGKILL)
+
+    async def _start(self) -> asyncio.subprocess.Process:
+        self._tell(self.spec.name, "starting")
+        self.spec.log.parent.mkdir(parents=True, exist_ok=True)
+        with self.spec.log.open("ab") as log:
+            self._process = await asyncio.create_subprocess_exec(
+                *self.spec.command,
+                env=dict(self.spec.environment),
+                stdin=asyncio.subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                # A group of its own: Ctrl-C reaches the parent alone, which stops them in order.
+                start_new_session=True,
+                preexec_fn=_die_with_parent(os.getpid()),
+            )
+        self._on_change()
+        return self._process
+
+    async def _watch(self, began: float) -> None:
+        while not await self.spec.ready():
+            await asyncio.sleep(PROBE_SECONDS)
+        self._tell(self.spec.name, f"ready after {time.monotonic() - began:.1f} s")
+        while True:
+            self._trim_log()
+            await asyncio.sleep(30)
+
+    def _trim_log(self) -> None:
+        # Children write in append mode, so that a log can be cut under them.
+        if self.spec.log.stat().st_size > LOG_BYTES:
+            self.spec.log.with_suffix(".log.1").write_bytes(self.spec.log.read_bytes()[-LOG_BYTES:])
+            os.truncate(self.spec.log, 0)
+
+    def _kill_group(self, number: signal.Signals) -> None:
+        if self._process is not None:
+            with contextlib.suppress(ProcessLookupError, PermissionError):
+                os.killpg(self._process.pid, number)
+
+
+def _ending(code: int) -> str:
+    return f"signal {signal.Signals(-code).name}" if code < 0 else f"exit code {code}"

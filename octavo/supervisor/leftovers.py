@@ -1,0 +1,44 @@
+"""Ends what a killed stack has left running: noted by pid and start time, so that no stranger is hit."""
+
+import contextlib
+import json
+import os
+import signal
+import subprocess
+import time
+from collections.abc import Iterable
+from pathlib import Path
+
+
+def _started(pid: int) -> str:
+    """Return when a process began, in a form that only serves comparison; empty when there is none."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[19]
+    except FileNotFoundError:
+        if Path("/proc/self/stat").exists():
+            return ""
+    found = subprocess.run(["ps", "-o", "lstart=", "-p", str(pid)], capture_output=True, text=True, check=False)
+    return found.stdout.strip()
+
+
+def note(file: Path, pids: Iterable[int]) -> None:
+    """Write down which processes are ours."""
+    draft = file.with_suffix(".new")
+    draft.write_text(json.dumps({str(pid): _started(pid) for pid in pids}))
+    draft.replace(file)
+
+
+def end(file: Path, *, seconds: float = 5.0) -> list[int]:
+    """Kill what was noted and still runs, wait until it is gone; returns the pids. Call under the lock."""
+    try:
+        noted = json.loads(file.read_text())
+    except (FileNotFoundError, json.JSONDecodeError):
+        return []
+    left = [int(pid) for pid, started in noted.items() if started and _started(int(pid)) == started]
+    for pid in left:
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            os.killpg(pid, signal.SIGKILL)
+    limit = time.monotonic() + seconds
+    while time.monotonic() < limit and any(_started(pid) == noted[str(pid)] for pid in left):
+        time.sleep(0.05)
+    return left

@@ -1,0 +1,53 @@
+"""Starts the children together, keeps them, and stops them in order when told to."""
+
+import asyncio
+import contextlib
+import signal
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from octavo.supervisor import leftovers
+from octavo.supervisor.child import Child, ChildSpec, Tell
+
+
+class Supervisor:
+    """A flat tree: every child starts at once and waits by itself for what it needs."""
+
+    def __init__(self, specs: Sequence[ChildSpec], *, tell: Tell, children_file: Path) -> None:
+        self._file = children_file
+        self._children = [Child(spec, tell, on_change=self._note) for spec in specs]
+        self._stop = asyncio.Event()
+        self._tell = tell
+
+    def _note(self) -> None:
+        leftovers.note(self._file, [child.pid for child in self._children if child.pid is not None])
+
+    def stop(self) -> None:
+        """Begin to stop; said a second time, kill everything at once."""
+        if self._stop.is_set():
+            for child in self._children:
+                child.kill()
+        self._stop.set()
+
+    async def run(self, *, on_started: Callable[[], None] = lambda: None) -> None:
+        """Keep the children until SIGTERM, SIGINT or `stop`; the last of the list is stopped first."""
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, self.stop)
+        ended = leftovers.end(self._file)
+        if ended:
+            self._tell("octavo", f"ended {len(ended)} processes that an earlier stack had left over")
+        keepers = [asyncio.create_task(child.keep()) for child in self._children]
+        on_started()
+        stopping = asyncio.create_task(self._stop.wait())
+        # A keeper never ends by itself; one that raised is a defect that must show.
+        await asyncio.wait([stopping, *keepers], return_when=asyncio.FIRST_COMPLETED)
+        self._tell("octavo", "stopping")
+        for child in reversed(self._children):
+            await child.stop()
+        for keeper in keepers:
+            keeper.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await keeper
+        stopping.cancel()
+        self._note()
