@@ -1,0 +1,1 @@
+"""Set-up of a checkout. Standard library only: these run before anything is installed."""
