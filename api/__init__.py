@@ -1,0 +1,1 @@
+"""HTTP only: both dialects, the workers' door, the admin's door."""

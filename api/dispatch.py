@@ -1,0 +1,162 @@
+"""Starts flow runs by name; with `credentials.py` the only file of the API that knows Prefect.
+
+Runs are made one at a time, because Prefect on SQLite answers 503 to concurrent writes, with an
+idempotency key `BATCH_ID:RUN_NO`, so that a start repeated after a lost answer finds its run.
+A failure never reaches `POST /v1/batches`: it is tried again until Prefect answers.
+"""
+
+import asyncio
+import logging
+from uuid import UUID
+
+import httpx
+from prefect.client.orchestration import PrefectClient, get_client
+from prefect.client.schemas.objects import StateType
+from prefect.exceptions import ObjectNotFound, PrefectHTTPStatusError
+from prefect.states import Crashed
+
+from api.lanes import in_thread
+from api.presence import Presence
+from octavo.batches import Batch, Customer, Run, RunStatus
+from octavo.errors import BatchNotFound
+from octavo.identifiers import BatchId, CustomerId, RunId
+from octavo.ledger.contract import Ledger
+
+logger = logging.getLogger(__name__)
+FIRST_PAUSE_SECONDS = 0.2
+LONGEST_PAUSE_SECONDS = 5.0
+TROUBLE = (httpx.HTTPError, PrefectHTTPStatusError, ObjectNotFound)
+
+
+class Dispatcher:
+    """Makes the flow runs that the ledger's batches need."""
+
+    def __init__(self, ledger: Ledger, presence: Presence, *, deployment: str) -> None:
+        self._ledger = ledger
+        self._presence = presence
+        self._deployment = deployment
+        self._wanted: asyncio.Queue[BatchId | Run] = asyncio.Queue()
+        self._in_hand: set[BatchId] = set()
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._deployment_id: UUID | None = None
+        self._limits: dict[CustomerId, int] = {}
+        self._client: PrefectClient | None = None
+
+    def start(self, batch_id: BatchId) -> None:
+        """Ask, from any thread, for a new run of this batch; asked twice before it is made, it is one."""
+        self._put(batch_id, batch_id)
+
+    def resume(self, run: Run) -> None:
+        """Ask for the flow run of a run that an earlier life of this process had begun to start."""
+        self._put(run.batch_id, run)
+
+    def is_starting(self, batch_id: BatchId) -> bool:
+        """Whether a run of this batch is being made."""
+        return batch_id in self._in_hand
+
+    def _put(self, batch_id: BatchId, wanted: BatchId | Run) -> None:
+        if self._loop is not None and batch_id not in self._in_hand:
+            self._in_hand.add(batch_id)
+            self._loop.call_soon_threadsafe(self._wanted.put_nowait, wanted)
+
+    async def run(self) -> None:
+        """Make runs for ever, one after the other."""
+        self._loop = asyncio.get_running_loop()
+        while True:
+            wanted = await self._wanted.get()
+            batch_id = wanted.batch_id if isinstance(wanted, Run) else wanted
+            try:
+                run = wanted if isinstance(wanted, Run) else await in_thread(lambda: self._ledger.add_run(batch_id))
+                await self._make_until_made(run)
+            except BatchNotFound:
+                logger.warning("batch %s is gone; no run is made for it", batch_id)
+            finally:
+                self._in_hand.discard(batch_id)
+
+    async def _make_until_made(self, run: Run) -> None:
+        pause = FIRST_PAUSE_SECONDS
+        while True:
+            try:
+                return await self._make(run)
+            except TROUBLE as error:
+                logger.warning("no flow run for batch %s yet (%s); again in %.1f s", run.batch_id, error, pause)
+                self._deployment_id = None
+                self._limits.clear()
+            await asyncio.sleep(pause)
+            pause = min(pause * 2, LONGEST_PAUSE_SECONDS)
+
+    async def _make(self, run: Run) -> None:
+        batch = await in_thread(lambda: self._ledger.batch(run.customer_id, run.batch_id))
+        customer = await in_thread(lambda: self._ledger.customer(run.customer_id))
+        client = await self._connected()
+        await self._show_limit(client, customer)
+        if self._deployment_id is None:
+            self._deployment_id = (await client.read_deployment_by_name(self._deployment)).id
+        made = await client.create_flow_run_from_deployment(
+            self._deployment_id,
+            parameters={"batch_id": run.batch_id},
+            name=run_name(batch, customer, run.run_no),
+            tags=[f"customer:{run.customer_id}", f"batch:{run.batch_id}"],
+            idempotency_key=f"{run.batch_id}:{run.run_no}",
+        )
+        run_id = RunId(str(made.id))
+        await in_thread(lambda: self._ledger.name_run(run.batch_id, run.run_no, run_id))
+        await self._presence.ring()
+        logger.info("batch %s run %d is flow run %s", run.batch_id, run.run_no, run_id)
+
+    async def _show_limit(self, client: PrefectClient, customer: Customer) -> None:
+        """Keep Prefect's global concurrency limit of this customer equal to its cap."""
+        if self._limits.get(customer.customer_id) != customer.item_cap:
+            await client.upsert_global_concurrency_limit_by_name(limit_name(customer.customer_id), customer.item_cap)
+            self._limits[customer.customer_id] = customer.item_cap
+
+    async def _connected(self) -> PrefectClient:
+        if self._client is None:
+            self._client = await get_client().__aenter__()
+        return self._client
+
+    async def close(self) -> None:
+        """Let the connection to Prefect go."""
+        if self._client is not None:
+            await self._client.__aexit__(None, None, None)
+
+    # What the reconciler asks and tells
+
+    async def has_gone(self, run_id: RunId) -> bool:
+        """Whether a flow run that never spoke up has ended, or is unknown, in Prefect's eyes."""
+        try:
+            flow_run = await (await self._connected()).read_flow_run(UUID(run_id))
+        except ObjectNotFound:
+            return True
+        return flow_run.state is not None and flow_run.state.is_final()
+
+    async def crash(self, run: Run) -> None:
+        """Show a lost run as Crashed, which nobody else would: its worker is dead."""
+        if run.run_id is not None:
+            state = Crashed(message="The worker was lost; what was left goes on in a new run of this batch.")
+            client = await self._connected()
+            try:
+                flow_run = await client.read_flow_run(UUID(run.run_id))
+                if flow_run.state is None or flow_run.state.type in (StateType.RUNNING, StateType.PENDING):
+                    await client.set_flow_run_state(UUID(run.run_id), state, force=True)
+            except ObjectNotFound:
+                logger.info("flow run %s is unknown to Prefect", run.run_id)
+        await in_thread(lambda: self._ledger.forget_lost_run(run.batch_id, run.run_no))
+
+    async def ended_in_silence(self, run: Run) -> None:
+        """End a run in the ledger that Prefect has no living flow run for."""
+        run_id = run.run_id
+        if run_id is not None:
+            await in_thread(lambda: self._ledger.end_run(run_id, RunStatus.ENDED))
+
+
+def run_name(batch: Batch, customer: Customer, run_no: int) -> str:
+    """Return a name a person understands: customer, batch, how many files, which part."""
+    files = "1 file" if batch.total_items == 1 else f"{batch.total_items} files"
+    part = f" (part {run_no})" if run_no > 1 else ""
+    return f"{customer.name}: {files}, {batch.batch_id}{part}"
+
+
+def limit_name(customer_id: CustomerId) -> str:
+    """Return the name of the customer's global concurrency limit in Prefect."""
+    return f"customer:{customer_id}"

@@ -1,0 +1,1 @@
+"""What workers call: claims, reports, heartbeats."""

@@ -1,0 +1,137 @@
+"""`/internal`: runs, claims and reports."""
+
+import asyncio
+import time
+from typing import Annotated
+
+from fastapi import APIRouter, Depends, Query
+
+from api import auth
+from api.deps import Service, ServiceDep
+from api.lanes import in_thread
+from octavo.batches import Batch, Item, ItemStatus, Run, RunStatus
+from octavo.client.worker_protocol import EndRun, OpenedRun, OpenRun, Reports, Rings, RunSummary
+from octavo.errors import BatchNotFound
+from octavo.identifiers import BatchId, RunId
+from octavo.ledger.contract import Claim, ClaimRequest, ItemCursor, ReportKind, Verdict
+
+router = APIRouter(prefix="/internal", dependencies=[Depends(auth.worker)], include_in_schema=False)
+LONGEST_WAIT_SECONDS = 30.0
+NAMING_SECONDS = 3.0
+MAX_FAILURES_SHOWN = 100
+
+
+@router.post("/runs/open")
+async def open_run(body: OpenRun, service: ServiceDep) -> OpenedRun:
+    """Open a run; one that was started by hand in Prefect is taken in as a further run of its batch."""
+    limit = time.monotonic() + NAMING_SECONDS
+    run = await in_thread(lambda: service.ledger.open_run(body.run_id, body.worker_id))
+    # The worker may be faster than the dispatcher, which names the run when Prefect has answered.
+    while run is None and time.monotonic() < limit and service.dispatcher.is_starting(body.batch_id):
+        await asyncio.sleep(0.02)
+        run = await in_thread(lambda: service.ledger.open_run(body.run_id, body.worker_id))
+    if run is None:
+        run = await in_thread(lambda: _take_in(service, body))
+    batch, customer = await in_thread(lambda: _owned(service, run))
+    return OpenedRun(
+        batch_id=batch.batch_id,
+        customer_id=batch.customer_id,
+        customer_name=customer,
+        run_no=run.run_no,
+        item_cap=service.ledger.customer(batch.customer_id).item_cap,
+        total_items=batch.total_items,
+        options=batch.options,
+        status=batch.status,
+    )
+
+
+def _take_in(service: Service, body: OpenRun) -> Run:
+    run = service.ledger.add_run(BatchId(body.batch_id))
+    service.ledger.name_run(run.batch_id, run.run_no, body.run_id)
+    opened = service.ledger.open_run(body.run_id, body.worker_id)
+    return opened or run
+
+
+def _owned(service: Service, run: Run) -> tuple[Batch, str]:
+    return service.ledger.batch(run.customer_id, run.batch_id), service.ledger.customer(run.customer_id).name
+
+
+@router.post("/runs/end")
+async def end_run(body: EndRun, service: ServiceDep) -> Rings:
+    """End a run; what it held goes back to whoever comes next."""
+    await in_thread(lambda: service.ledger.end_run(body.run_id, RunStatus.ENDED))
+    service.lanes.wake()
+    return Rings(rings=service.presence.rings)
+
+
+@router.post("/runs/cancel")
+async def cancel_run(body: EndRun, service: ServiceDep) -> Rings:
+    """Cancel the batch of a run: somebody pressed Cancel in the Prefect UI."""
+    run = _known(service.ledger.run(body.run_id))
+    await in_thread(lambda: service.ledger.cancel_batch(run.customer_id, run.batch_id))
+    service.lanes.wake()
+    return Rings(rings=service.presence.rings)
+
+
+@router.post("/runs/summary")
+def summary(body: EndRun, service: ServiceDep) -> RunSummary:
+    """Tell how a run's batch stands, with the first hundred failures."""
+    run = _known(service.ledger.run(body.run_id))
+    batch = service.ledger.batch(run.customer_id, run.batch_id)
+    return RunSummary(
+        status=batch.status,
+        succeeded=batch.counts.succeeded,
+        failed=batch.counts.failed,
+        cancelled=batch.counts.cancelled,
+        unfinished=batch.counts.unfinished,
+        failures=tuple(_failures(service, batch)) if batch.counts.failed else (),
+    )
+
+
+def _known(run: Run | None) -> Run:
+    if run is None:
+        raise BatchNotFound("No batch has such a run.")
+    return run
+
+
+def _failures(service: Service, batch: Batch) -> list[dict[str, object]]:
+    found: list[Item] = []
+    after: ItemCursor | None = None
+    while len(found) < min(MAX_FAILURES_SHOWN, batch.counts.failed):
+        page = service.ledger.items(batch.batch_id, after=after, limit=500)
+        if not page:
+            break
+        found += [item for item in page if item.status is ItemStatus.FAILED]
+        after = ItemCursor(page[-1].updated_at, page[-1].item_id)
+    found = found[:MAX_FAILURES_SHOWN]
+    files = service.ledger.files(batch.customer_id, [item.file_id for item in found])
+    return [
+        {
+            "position": item.position,
+            "filename": files[item.file_id].filename if item.file_id in files else None,
+            "item_id": item.item_id,
+            "code": item.error_code,
+            "message": item.error_message,
+        }
+        for item in found
+    ]
+
+
+@router.post("/claims")
+async def claim(
+    body: ClaimRequest, service: ServiceDep, wait: Annotated[float, Query(ge=0, le=LONGEST_WAIT_SECONDS)]
+) -> Claim:
+    """Lease slices to a run, waiting for some if need be."""
+    service.presence.hear(body.worker_id)
+    run = _known(await in_thread(lambda: service.ledger.run(RunId(body.run_id))))
+    return await service.lanes.claim(body, run.customer_id, wait)
+
+
+@router.post("/reports")
+async def report(body: Reports, service: ServiceDep) -> list[Verdict]:
+    """Take a worker's words about its items."""
+    service.presence.hear(body.worker_id)
+    verdicts = await in_thread(lambda: service.ledger.report(body.reports))
+    if any(one.kind is not ReportKind.BEGIN for one in body.reports):
+        service.lanes.wake()
+    return verdicts

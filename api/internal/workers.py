@@ -1,0 +1,73 @@
+"""`/internal/workers`: a worker's life, from hello to goodbye."""
+
+from typing import Annotated
+
+from fastapi import APIRouter, Depends, Query
+
+from api import auth
+from api.deps import Service, ServiceDep
+from api.lanes import in_thread
+from octavo.client.worker_protocol import Heartbeat, Hello, Lost, Rings, StorageAccess, Welcome
+from octavo.errors import UploadsNotConfigured
+from octavo.identifiers import WorkerId
+
+router = APIRouter(prefix="/internal/workers", dependencies=[Depends(auth.worker)], include_in_schema=False)
+LONGEST_WAIT_SECONDS = 30.0
+
+
+@router.post("/hello")
+async def hello(body: Hello, service: ServiceDep) -> Welcome:
+    """Welcome a worker; its earlier lives, known by its name, are over."""
+    if service.storage is None:
+        raise UploadsNotConfigured("This API has no storage that a worker could reach.")
+    name = body.worker_id.partition("/")[0]
+    for other in await in_thread(service.ledger.workers):
+        if other.partition("/")[0] == name and other != body.worker_id:
+            await _revoke(service, other)
+    service.presence.hear(body.worker_id)
+    storage = service.storage
+    access = StorageAccess(
+        endpoint_url=storage.endpoint_url,
+        public_url=storage.public_url,
+        bucket=storage.bucket,
+        access_key=storage.access_key,
+        secret_key=storage.secret_key,
+        region=storage.region,
+    )
+    return Welcome(storage=access, rings=service.presence.rings)
+
+
+async def _revoke(service: Service, worker_id: WorkerId) -> None:
+    await in_thread(lambda: service.ledger.revoke(worker_id=worker_id))
+    service.presence.forget(worker_id)
+    service.lanes.wake()
+
+
+@router.post("/goodbye")
+async def goodbye(body: Hello, service: ServiceDep) -> Rings:
+    """Take back whatever a worker that ends in good order still holds."""
+    await _revoke(service, body.worker_id)
+    return Rings(rings=service.presence.rings)
+
+
+@router.post("/wait")
+async def wait(
+    body: Hello, service: ServiceDep, rings: int, seconds: Annotated[float, Query(ge=0, le=LONGEST_WAIT_SECONDS)]
+) -> Rings:
+    """Wait for runs to fetch."""
+    service.presence.hear(body.worker_id)
+    return Rings(rings=await service.presence.wait(rings, seconds))
+
+
+@router.post("/heartbeat")
+async def heartbeat(body: Heartbeat, service: ServiceDep) -> Lost:
+    """Renew a worker's leases."""
+    service.presence.hear(body.worker_id)
+    lost: list[str] = []
+    if body.slice_ids:
+        lost = await in_thread(
+            lambda: service.ledger.renew(body.worker_id, body.slice_ids, body.lease_seconds)
+        )
+    if body.run_ids:
+        await in_thread(lambda: service.ledger.see_runs(body.run_ids))
+    return Lost(slice_ids=tuple(lost))

@@ -1,0 +1,53 @@
+"""Which workers are there, and the bell that wakes them; in memory, because it is about now."""
+
+import asyncio
+import time
+
+from octavo.identifiers import WorkerId
+
+
+class Presence:
+    """Remembers when each worker was last heard of, and counts the runs that were made for them."""
+
+    def __init__(self, *, silence_seconds: float) -> None:
+        self._silence_seconds = silence_seconds
+        self._heard: dict[WorkerId, float] = {}
+        self._since = time.monotonic()
+        self._rings = 0
+        self._bell = asyncio.Condition()
+
+    def hear(self, worker_id: WorkerId) -> None:
+        """Note a sign of life."""
+        self._heard[worker_id] = time.monotonic()
+
+    def forget(self, worker_id: WorkerId) -> None:
+        """Note that a worker has gone."""
+        self._heard.pop(worker_id, None)
+
+    def is_silent(self, worker_id: WorkerId) -> bool:
+        """Whether a worker has not been heard of for too long, counted from this process's start at the earliest."""
+        return time.monotonic() - self._heard.get(worker_id, self._since) > self._silence_seconds
+
+    def workers(self) -> list[WorkerId]:
+        """Return the workers that are there."""
+        return [worker_id for worker_id in self._heard if not self.is_silent(worker_id)]
+
+    @property
+    def rings(self) -> int:
+        """How often the bell has rung."""
+        return self._rings
+
+    async def ring(self) -> None:
+        """Wake every worker that waits: there is a run to fetch."""
+        async with self._bell:
+            self._rings += 1
+            self._bell.notify_all()
+
+    async def wait(self, heard_rings: int, seconds: float) -> int:
+        """Wait until the bell rings once more than the caller has heard, or the time is over."""
+        async with self._bell:
+            try:
+                await asyncio.wait_for(self._bell.wait_for(lambda: self._rings != heard_rings), seconds)
+            except TimeoutError:
+                pass
+        return self._rings

@@ -1,0 +1,102 @@
+"""The one place with status numbers: which error class answers with which status."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from fastapi import FastAPI, Request
+from fastapi.encoders import jsonable_encoder
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse
+from pydantic import BaseModel, ConfigDict
+from starlette.exceptions import HTTPException
+
+from octavo import errors
+
+STATUS: Mapping[type[errors.RequestError], int] = {
+    errors.InvalidApiKey: 401,
+    errors.InvalidAdminToken: 401,
+    errors.CustomerDisabled: 403,
+    errors.QuotaExceeded: 402,
+    errors.CustomerNotFound: 404,
+    errors.UnknownFiles: 404,
+    errors.BatchNotFound: 404,
+    errors.ItemNotFound: 404,
+    errors.FilesNotUploaded: 409,
+    errors.ResultNotReady: 409,
+    errors.ResultExpired: 410,
+    errors.FileTooLarge: 413,
+    errors.RequestTooLarge: 413,
+    errors.IdempotencyKeyReused: 422,
+    errors.InvalidIdempotencyKey: 422,
+    errors.UnknownEngine: 422,
+    errors.InvalidCursor: 422,
+    errors.InvalidStatus: 422,
+    errors.MetadataTooLarge: 422,
+    errors.UploadsNotConfigured: 503,
+    errors.StorageUnavailable: 503,
+    errors.OrchestratorUnavailable: 503,
+}
+RETRY_AFTER_SECONDS = 5
+
+
+class Problem(BaseModel):
+    """Every error but a validation error: a stable code, a sentence that says what to do, facts."""
+
+    model_config = ConfigDict(extra="allow")
+
+    error: str
+    message: str
+
+
+def problem_response(error: errors.RequestError) -> JSONResponse:
+    """Return the answer that stands for `error`: `{"error": code, "message": ..., facts...}`."""
+    status = STATUS[type(error)]
+    headers = {"Retry-After": str(RETRY_AFTER_SECONDS)} if status == 503 else {}
+    if status == 401:
+        headers["WWW-Authenticate"] = "Bearer"
+    body = {"error": error.code, **error.facts, "message": error.message}
+    return JSONResponse(jsonable_encoder(body), status_code=status, headers=headers)
+
+
+def problems(*classes: type[errors.RequestError]) -> dict[int | str, dict[str, Any]]:
+    """Return the OpenAPI `responses` of a route that may raise these."""
+    found: dict[int | str, dict[str, Any]] = {}
+    for cls in classes:
+        summary = (cls.__doc__ or cls.code).strip()
+        entry = found.setdefault(STATUS[cls], {"model": Problem, "description": ""})
+        entry["description"] = f"{entry['description']} `{cls.code}`: {summary}".strip()
+    return found
+
+
+def _validation_detail(found: Sequence[Any]) -> list[dict[str, Any]]:
+    # Bytes, NaN and exceptions in `input` and `ctx` are not JSON; what the client sent is told as text.
+    rows = jsonable_encoder(found, custom_encoder={Exception: str, bytes: repr, float: _finite})
+    return list(rows)
+
+
+def _finite(number: float) -> float | str:
+    return number if number - number == 0 else str(number)
+
+
+def install(app: FastAPI) -> None:
+    """Teach the app to answer errors; anything unforeseen is a 500 that tells nothing of its inside."""
+
+    @app.exception_handler(errors.RequestError)
+    async def answer_request_error(_: Request, error: errors.RequestError) -> JSONResponse:
+        return problem_response(error)
+
+    @app.exception_handler(RequestValidationError)
+    async def answer_validation_error(_: Request, error: RequestValidationError) -> JSONResponse:
+        return JSONResponse({"detail": _validation_detail(error.errors())}, status_code=422)
+
+    @app.exception_handler(HTTPException)
+    async def answer_framework_error(_: Request, error: HTTPException) -> JSONResponse:
+        code = {404: "not_found", 405: "method_not_allowed"}.get(error.status_code, "bad_request")
+        return JSONResponse(
+            {"error": code, "message": str(error.detail)}, status_code=error.status_code, headers=error.headers
+        )
+
+    @app.exception_handler(Exception)
+    async def answer_defect(_: Request, __: Exception) -> JSONResponse:
+        message = "Something went wrong here; the log has the details. Try again."
+        return JSONResponse({"error": "internal_error", "message": message}, status_code=500)

@@ -1,0 +1,1 @@
+"""The extract.page dialect, `/v1`."""

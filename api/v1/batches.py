@@ -1,0 +1,208 @@
+"""`/v1/batches`: submit, watch, cancel."""
+
+import hashlib
+import json
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Header, Query
+
+from api.auth import CustomerDep
+from api.deps import Service, ServiceDep
+from api.problems import problems
+from api.v1.schemas import (
+    BatchDetail,
+    BatchListResponse,
+    BatchResource,
+    CreateBatchRequest,
+    batch_fields,
+    item_fields,
+)
+from octavo import cursors
+from octavo.batches import BatchStatus, Customer, FileStatus, NewBatch
+from octavo.errors import (
+    BatchNotFound,
+    CustomerDisabled,
+    FilesNotUploaded,
+    IdempotencyKeyReused,
+    InvalidApiKey,
+    InvalidCursor,
+    InvalidIdempotencyKey,
+    InvalidStatus,
+    MetadataTooLarge,
+    StorageUnavailable,
+    UnknownEngine,
+    UnknownFiles,
+)
+from octavo.identifiers import BatchId, FileId, ItemId, new_batch_id
+from octavo.ledger.contract import BatchCursor, ItemCursor
+
+router = APIRouter(prefix="/v1/batches", tags=["v1", "async-batch"])
+MAX_KEY_CHARACTERS = 255
+MAX_METADATA_BYTES = 64 * 1024
+MAX_METADATA_DEPTH = 32
+STORAGE_CHECK_SECONDS = 30.0
+
+
+@router.post(
+    "",
+    operation_id="create_batch_v1",
+    summary="Create Batch Endpoint",
+    responses=problems(
+        InvalidApiKey,
+        CustomerDisabled,
+        UnknownFiles,
+        FilesNotUploaded,
+        IdempotencyKeyReused,
+        InvalidIdempotencyKey,
+        UnknownEngine,
+        MetadataTooLarge,
+        StorageUnavailable,
+    ),
+)
+def create_batch(
+    request: CreateBatchRequest,
+    customer: CustomerDep,
+    service: ServiceDep,
+    idempotency_key: Annotated[str | None, Header()] = None,
+) -> BatchResource:
+    """Submit staged files as one batch; the same `Idempotency-Key` within 24 hours gives the same batch."""
+    new = _new_batch(request, customer, service, idempotency_key)
+    if idempotency_key is not None:
+        replayed = service.ledger.replay(customer.customer_id, idempotency_key, new.body_digest)
+        if replayed is not None:
+            return BatchResource(**batch_fields(replayed))
+    _mark_uploaded(service, customer, new.file_ids)
+    batch, created = service.ledger.create_batch(new)
+    if created:
+        service.dispatcher.start(batch.batch_id)
+    return BatchResource(**batch_fields(batch))
+
+
+def _new_batch(
+    request: CreateBatchRequest, customer: Customer, service: Service, idempotency_key: str | None
+) -> NewBatch:
+    if idempotency_key is not None and not 1 <= len(idempotency_key) <= MAX_KEY_CHARACTERS:
+        raise InvalidIdempotencyKey(f"An Idempotency-Key has 1 to {MAX_KEY_CHARACTERS} characters.")
+    _check_metadata(request.metadata)
+    engine = service.engines.resolve(request.engine)
+    body = json.dumps(request.model_dump(mode="json"), sort_keys=True, separators=(",", ":"))
+    return NewBatch(
+        batch_id=new_batch_id(),
+        customer_id=customer.customer_id,
+        file_ids=tuple(FileId(file_id) for file_id in request.source.file_ids),
+        engine=request.engine,
+        options={
+            "extract_text": request.extract_text,
+            "extract_images": request.extract_images,
+            "ocr": request.ocr,
+            "engine": engine.name,
+            "engine_version": engine.version,
+        },
+        metadata=request.metadata,
+        retention_seconds=service.settings.limits.retention_seconds,
+        idempotency_key=idempotency_key,
+        body_digest=hashlib.sha256(body.encode()).hexdigest(),
+    )
+
+
+def _check_metadata(metadata: dict[str, Any] | None) -> None:
+    level: list[Any] = [metadata]
+    for _ in range(MAX_METADATA_DEPTH + 1):
+        level = [
+            inner
+            for value in level
+            if isinstance(value, dict | list)
+            for inner in (value.values() if isinstance(value, dict) else value)
+        ]
+    if level or len(json.dumps(metadata).encode()) > MAX_METADATA_BYTES:
+        raise MetadataTooLarge(
+            f"Metadata may have {MAX_METADATA_BYTES} bytes as JSON and {MAX_METADATA_DEPTH} levels; keep the rest "
+            "on your side under an id."
+        )
+
+
+def _mark_uploaded(service: Service, customer: Customer, file_ids: tuple[FileId, ...]) -> None:
+    """Look in storage for files whose upload nobody has seen yet; no confirm call is needed."""
+    known = service.ledger.files(customer.customer_id, file_ids)
+    if any(file_id not in known or known[file_id].status is FileStatus.EXPIRED for file_id in file_ids):
+        return  # the ledger refuses the batch and lists them
+    pending = {file.object_key: file for file in known.values() if file.status is FileStatus.PENDING}
+    if pending:
+        seen = service.objects.sizes(list(pending), time_limit_seconds=STORAGE_CHECK_SECONDS)
+        service.ledger.mark_ready([pending[key].file_id for key, size in seen.items() if size == pending[key].size_bytes])
+
+
+@router.get(
+    "",
+    operation_id="list_batches_v1",
+    summary="List Batches Endpoint",
+    responses=problems(InvalidApiKey, CustomerDisabled, InvalidStatus, InvalidCursor),
+)
+def list_batches(
+    customer: CustomerDep,
+    service: ServiceDep,
+    status: str | None = None,
+    cursor: str | None = None,
+    limit: Annotated[int, Query(ge=1, le=200)] = 50,
+) -> BatchListResponse:
+    """List batches, newest first."""
+    scope = f"batches:{customer.customer_id}"
+    after = None
+    if cursor is not None:
+        created_at, batch_id = cursors.decode(scope, cursor)
+        after = BatchCursor(created_at, BatchId(batch_id))
+    found = service.ledger.batches(
+        customer.customer_id, status=_status(status), after=after, limit=limit + 1
+    )
+    page = found[:limit]
+    more = cursors.encode(scope, page[-1].created_at, page[-1].batch_id) if len(found) > limit else None
+    return BatchListResponse(data=[BatchResource(**batch_fields(batch)) for batch in page], next_cursor=more)
+
+
+def _status(name: str | None) -> BatchStatus | None:
+    known = [status.value for status in BatchStatus]
+    if name is not None and name not in known:
+        raise InvalidStatus(f"There is no batch status {name!r}; one of {', '.join(known)}.", statuses=known)
+    return None if name is None else BatchStatus(name)
+
+
+@router.get(
+    "/{batch_id}",
+    operation_id="get_batch_v1",
+    summary="Get Batch Endpoint",
+    responses=problems(InvalidApiKey, CustomerDisabled, BatchNotFound, InvalidCursor),
+)
+def get_batch(
+    batch_id: str,
+    customer: CustomerDep,
+    service: ServiceDep,
+    cursor: str | None = None,
+    limit: Annotated[int, Query(ge=1, le=500)] = 100,
+) -> BatchDetail:
+    """See a batch and those of its items that changed after the cursor, oldest change first."""
+    batch = service.ledger.batch(customer.customer_id, BatchId(batch_id))
+    after = None
+    if cursor is not None:
+        updated_at, item_id = cursors.decode(batch_id, cursor)
+        after = ItemCursor(updated_at, ItemId(item_id))
+    found = service.ledger.items(batch.batch_id, after=after, limit=limit + 1)
+    page = found[:limit]
+    next_cursor = cursor
+    if page:
+        next_cursor = cursors.encode(batch_id, page[-1].updated_at, page[-1].item_id)
+    if len(found) <= limit and batch.status.is_terminal:
+        next_cursor = None  # nothing more can come
+    return BatchDetail(**batch_fields(batch), items=[item_fields(item) for item in page], next_cursor=next_cursor)
+
+
+@router.post(
+    "/{batch_id}/cancel",
+    operation_id="cancel_batch_v1",
+    summary="Cancel Batch Endpoint",
+    responses=problems(InvalidApiKey, CustomerDisabled, BatchNotFound),
+)
+def cancel_batch(batch_id: str, customer: CustomerDep, service: ServiceDep) -> BatchResource:
+    """Cancel what is pending; running items finish, a finished batch stays as it is."""
+    batch = service.ledger.cancel_batch(customer.customer_id, BatchId(batch_id))
+    service.lanes.wake()
+    return BatchResource(**batch_fields(batch))

@@ -1,0 +1,80 @@
+"""`/v1/files`: stage a file, see where it stands."""
+
+from datetime import timedelta
+
+from fastapi import APIRouter
+
+from api.auth import CustomerDep
+from api.deps import ServiceDep
+from api.problems import problems
+from api.v1.schemas import CreateFileRequest, CreateFileResponse, FileResource, UploadDescriptor, file_fields
+from octavo.batches import FileStatus, StagedFile
+from octavo.errors import (
+    CustomerDisabled,
+    FileTooLarge,
+    InvalidApiKey,
+    StorageUnavailable,
+    UnknownFiles,
+    UploadsNotConfigured,
+)
+from octavo.identifiers import FileId, new_file_id
+from octavo.objects import keys
+from octavo.timestamps import now, to_wire
+
+router = APIRouter(prefix="/v1/files", tags=["v1", "async-batch"])
+
+
+@router.post(
+    "",
+    operation_id="create_file_v1",
+    summary="Create File Endpoint",
+    responses=problems(InvalidApiKey, CustomerDisabled, FileTooLarge, UploadsNotConfigured),
+)
+def create_file(request: CreateFileRequest, customer: CustomerDep, service: ServiceDep) -> CreateFileResponse:
+    """Stage one file: the answer says where to PUT its bytes."""
+    limits, storage = service.settings.limits, service.settings.storage
+    if request.size_bytes > limits.max_file_bytes:
+        raise FileTooLarge(
+            f"The file has {request.size_bytes} bytes; at most {limits.max_file_bytes} are taken.",
+            limit_bytes=limits.max_file_bytes,
+        )
+    created_at = now()
+    file_id = new_file_id()
+    file = StagedFile(
+        file_id=file_id,
+        customer_id=customer.customer_id,
+        status=FileStatus.PENDING,
+        filename=request.filename,
+        content_type=request.content_type,
+        size_bytes=request.size_bytes,
+        sha256=None,
+        object_key=keys.input_key(customer.customer_id, created_at.date(), file_id),
+        created_at=created_at,
+        expires_at=created_at + timedelta(seconds=limits.retention_seconds),
+    )
+    url = service.objects.presign_put(
+        file.object_key, size_bytes=file.size_bytes, expires_seconds=storage.presign_put_seconds
+    )
+    service.ledger.add_files([file])
+    upload = UploadDescriptor(method="PUT", url=url.url, expires_at=to_wire(url.expires_at))
+    return CreateFileResponse(**file_fields(file), upload=upload)
+
+
+@router.get(
+    "/{file_id}",
+    operation_id="get_file_v1",
+    summary="Get File Endpoint",
+    responses=problems(InvalidApiKey, CustomerDisabled, UnknownFiles, StorageUnavailable),
+)
+def get_file(file_id: str, customer: CustomerDep, service: ServiceDep) -> FileResource:
+    """See where a file stands; a pending one is looked for in storage."""
+    wanted = FileId(file_id)
+    file = service.ledger.files(customer.customer_id, [wanted]).get(wanted)
+    if file is None:
+        raise UnknownFiles("There is no such file; stage it with POST /v1/files.", file_ids=[file_id])
+    if file.status is FileStatus.PENDING:
+        seen = service.objects.sizes([file.object_key], time_limit_seconds=10)
+        if seen.get(file.object_key) == file.size_bytes:
+            service.ledger.mark_ready([wanted])
+            file = service.ledger.files(customer.customer_id, [wanted])[wanted]
+    return FileResource(**file_fields(file))

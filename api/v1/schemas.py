@@ -1,0 +1,198 @@
+"""Wire shapes of `/v1`, as the contract names them; every documented key is always present."""
+
+
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, Field
+
+from octavo.batches import Batch, Item, ItemStatus, StagedFile
+from octavo.timestamps import to_wire
+
+
+class CreateFileRequest(BaseModel):
+    """One file to stage."""
+
+    filename: str | None = Field(None, max_length=512, description="A hint; the bytes decide what it is.")
+    content_type: str | None = Field(None, max_length=128)
+    size_bytes: int = Field(gt=0, strict=True, description="Exact length of the bytes that will be uploaded.")
+
+
+class FileResource(BaseModel):
+    """A staged file."""
+
+    object: str = "file"
+    id: str
+    customer_id: str
+    status: str = Field(description="`pending`, `ready` (bytes seen in storage) or `expired`.")
+    filename: str | None = None
+    content_type: str | None = None
+    size_bytes: int
+    sha256: str | None = Field(None, description="Filled in by the worker that reads the bytes.")
+    created_at: str
+    expires_at: str
+
+
+class UploadDescriptor(BaseModel):
+    """Where and how to upload: the raw bytes, no header needed."""
+
+    method: str
+    url: str
+    expires_at: str
+
+
+class CreateFileResponse(FileResource):
+    """A staged file and where its bytes go."""
+
+    upload: UploadDescriptor
+
+
+class FilesSource(BaseModel):
+    """The files of a batch."""
+
+    type: Literal["files"] = "files"
+    file_ids: Annotated[list[str], Field(min_length=1, max_length=10_000)]
+
+
+class CreateBatchRequest(BaseModel):
+    """A batch to run."""
+
+    source: FilesSource
+    engine: str | None = Field(None, max_length=64, description="An engine's name; null or `auto`: the default.")
+    extract_text: bool = True
+    extract_images: bool = True
+    ocr: Literal["auto", "never", "force"] = Field("auto", deprecated=True, description="Accepted, without effect.")
+    metadata: dict[str, Any] | None = None
+
+
+class BatchCounts(BaseModel):
+    """Items of a batch by status."""
+
+    pending: int = 0
+    running: int = 0
+    succeeded: int = 0
+    failed: int = 0
+    cancelled: int = 0
+
+
+class BatchResource(BaseModel):
+    """A batch."""
+
+    object: str = "batch"
+    id: str
+    status: str
+    counts: BatchCounts
+    total_items: int
+    engine: str | None
+    options: dict[str, Any]
+    metadata: dict[str, Any] | None = None
+    created_at: str
+    started_at: str | None = None
+    completed_at: str | None = None
+    expires_at: str
+
+
+class ItemError(BaseModel):
+    """Why an item failed."""
+
+    code: str
+    message: str
+    retryable: bool
+
+
+class BatchItemResource(BaseModel):
+    """One item of a batch."""
+
+    object: str = "batch_item"
+    id: str
+    batch_id: str
+    file_id: str
+    position: int
+    status: str
+    attempts: int
+    updated_at: str
+    page_count: int | None = None
+    started_at: str | None = None
+    completed_at: str | None = None
+    result_url: str | None = None
+    error: ItemError | None = None
+
+
+class BatchDetail(BatchResource):
+    """A batch with one page of its items, oldest change first."""
+
+    items: list[BatchItemResource]
+    next_cursor: str | None = None
+
+
+class BatchListResponse(BaseModel):
+    """A page of batches, newest first."""
+
+    object: str = "list"
+    data: list[BatchResource]
+    next_cursor: str | None = None
+
+
+def file_fields(file: StagedFile) -> dict[str, Any]:
+    """Return a file's wire fields."""
+    return {
+        "id": file.file_id,
+        "customer_id": file.customer_id,
+        "status": file.status.value,
+        "filename": file.filename,
+        "content_type": file.content_type,
+        "size_bytes": file.size_bytes,
+        "sha256": file.sha256,
+        "created_at": to_wire(file.created_at),
+        "expires_at": to_wire(file.expires_at),
+    }
+
+
+def batch_fields(batch: Batch) -> dict[str, Any]:
+    """Return a batch's wire fields."""
+    return {
+        "id": batch.batch_id,
+        "status": batch.status.value,
+        "counts": {
+            "pending": batch.counts.pending,
+            "running": batch.counts.running,
+            "succeeded": batch.counts.succeeded,
+            "failed": batch.counts.failed,
+            "cancelled": batch.counts.cancelled,
+        },
+        "total_items": batch.total_items,
+        "engine": batch.engine,
+        "options": dict(batch.options),
+        "metadata": None if batch.metadata is None else dict(batch.metadata),
+        "created_at": to_wire(batch.created_at),
+        "started_at": to_wire(batch.started_at) if batch.started_at else None,
+        "completed_at": to_wire(batch.completed_at) if batch.completed_at else None,
+        "expires_at": to_wire(batch.expires_at),
+    }
+
+
+def item_fields(item: Item) -> dict[str, Any]:
+    """Return an item's wire fields."""
+    succeeded = item.status is ItemStatus.SUCCEEDED
+    error = None
+    if item.error_code is not None:
+        error = {
+            "code": item.error_code,
+            "message": item.error_message or "",
+            "retryable": bool(item.error_retryable),
+        }
+    return {
+        "id": item.item_id,
+        "batch_id": item.batch_id,
+        "file_id": item.file_id,
+        "position": item.position,
+        "status": item.status.value,
+        "attempts": item.attempts,
+        "updated_at": to_wire(item.updated_at),
+        "page_count": item.page_count,
+        "started_at": to_wire(item.started_at) if item.started_at else None,
+        "completed_at": to_wire(item.completed_at) if item.completed_at else None,
+        "result_url": f"/v1/batches/{item.batch_id}/items/{item.item_id}/result" if succeeded else None,
+        "error": error,
+    }
+
+

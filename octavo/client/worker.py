@@ -1,0 +1,155 @@
+"""The workers' client: claims, reports, heartbeats. Blocking, thread-safe, patient.
+
+A short outage of the API (a restart) must not lose an outcome: calls that may be repeated are,
+until `patience_seconds` are over. Claims are not: an answer that was lost leaves a lease that
+nobody works on, so the flow simply asks again and the reconciler takes the lease back.
+"""
+
+import random
+import time
+from typing import Any, TypeVar
+
+import httpx
+from pydantic import TypeAdapter
+
+from octavo.client.worker_protocol import (
+    EndRun,
+    Heartbeat,
+    Hello,
+    Lost,
+    OpenedRun,
+    OpenRun,
+    Reports,
+    Rings,
+    RunSummary,
+    Welcome,
+)
+from octavo.errors import InvalidAdminToken, ServiceUnreachable
+from octavo.identifiers import RunId, WorkerId
+from octavo.ledger.contract import Claim, ClaimRequest, Report, Verdict
+
+T = TypeVar("T")
+LONGEST_PAUSE_SECONDS = 2.0
+
+
+class WorkerClient:
+    """Speaks to `/internal` of one API."""
+
+    def __init__(
+        self,
+        api_url: str,
+        token: str,
+        worker_id: WorkerId,
+        *,
+        patience_seconds: float = 300.0,
+        transport: httpx.BaseTransport | None = None,
+    ) -> None:
+        self.worker_id = worker_id
+        self._patience_seconds = patience_seconds
+        self._http = httpx.Client(
+            base_url=f"{api_url.rstrip('/')}/internal",
+            headers={"Authorization": f"Bearer {token}"},
+            timeout=httpx.Timeout(30.0, connect=5.0),
+            limits=httpx.Limits(max_connections=100, max_keepalive_connections=50),
+            trust_env=False,
+            transport=transport,
+        )
+
+    def hello(self) -> Welcome:
+        """Begin this worker's life. Raises ServiceUnreachable."""
+        return self._call("/workers/hello", Hello(worker_id=self.worker_id), Welcome)
+
+    def goodbye(self) -> None:
+        """End this worker's life in good order."""
+        self._call("/workers/goodbye", Hello(worker_id=self.worker_id), Rings, patience_seconds=2.0)
+
+    def wait_for_runs(self, heard_rings: int, seconds: float) -> int:
+        """Wait until there are runs to fetch; returns the bell's count. Raises ServiceUnreachable at once."""
+        path = f"/workers/wait?rings={heard_rings}&seconds={seconds}"
+        body = Hello(worker_id=self.worker_id)
+        return self._call(path, body, Rings, patience_seconds=0.0, read_seconds=seconds + 10).rings
+
+    def heartbeat(self, slice_ids: tuple[str, ...], run_ids: tuple[RunId, ...], lease_seconds: float) -> Lost:
+        """Renew the leases; returns what was lost. Raises ServiceUnreachable at once."""
+        beat = Heartbeat(
+            worker_id=self.worker_id, slice_ids=slice_ids, run_ids=run_ids, lease_seconds=lease_seconds
+        )
+        return self._call("/workers/heartbeat", beat, Lost, patience_seconds=0.0)
+
+    def open_run(self, run: OpenRun) -> OpenedRun:
+        """Say that a flow run begins here."""
+        return self._call("/runs/open", run, OpenedRun)
+
+    def end_run(self, run_id: RunId, *, is_cancelled: bool = False) -> None:
+        """Say that a flow run has ended; what it still holds goes back."""
+        self._call("/runs/end", EndRun(run_id=run_id, is_cancelled=is_cancelled), Rings)
+
+    def cancel_run(self, run_id: RunId) -> None:
+        """Cancel the batch of a run that was cancelled in the Prefect UI."""
+        self._call("/runs/cancel", EndRun(run_id=run_id, is_cancelled=True), Rings)
+
+    def claim(self, request: ClaimRequest, *, wait_seconds: float) -> Claim:
+        """Ask for slices, waiting up to `wait_seconds` for some."""
+        path = f"/claims?wait={wait_seconds}"
+        return self._call(path, request, Claim, read_seconds=wait_seconds + 15)
+
+    def report(self, *reports: Report) -> list[Verdict]:
+        """Report on items; may be repeated, for the ledger takes each word once."""
+        return self._call("/reports", Reports(worker_id=self.worker_id, reports=reports), list[Verdict])
+
+    def summary(self, run_id: RunId) -> RunSummary:
+        """Return how the run's batch stands."""
+        return self._call("/runs/summary", EndRun(run_id=run_id), RunSummary)
+
+    def close(self) -> None:
+        """Let the connections go."""
+        self._http.close()
+
+    def _call(
+        self,
+        path: str,
+        body: object,
+        answer: type[T],
+        *,
+        patience_seconds: float | None = None,
+        read_seconds: float = 30.0,
+    ) -> T:
+        content = _adapter(type(body)).dump_json(body)
+        patience = self._patience_seconds if patience_seconds is None else patience_seconds
+        deadline, pause = time.monotonic() + patience, 0.1
+        while True:
+            try:
+                response = self._http.post(
+                    path,
+                    content=content,
+                    headers={"Content-Type": "application/json"},
+                    timeout=httpx.Timeout(read_seconds, connect=5.0),
+                )
+                if response.status_code < 500:
+                    return self._read(response, answer)
+                trouble = f"HTTP {response.status_code}"
+            except httpx.TransportError as error:
+                trouble = f"{type(error).__name__}: {error}"
+            if time.monotonic() + pause > deadline:
+                raise ServiceUnreachable(f"Octavo's API does not answer at {self._http.base_url}: {trouble}")
+            time.sleep(pause * random.uniform(0.5, 1.0))  # noqa: S311 - jitter
+            pause = min(pause * 2, LONGEST_PAUSE_SECONDS)
+
+    @staticmethod
+    def _read(response: httpx.Response, answer: type[T]) -> T:
+        if response.status_code == 401:
+            raise InvalidAdminToken("The API refuses this worker's token; set OCTAVO_WORKER__TOKEN.")
+        response.raise_for_status()
+        found: T = _adapter(answer).validate_json(response.content)
+        return found
+
+
+_ADAPTERS: dict[Any, TypeAdapter[Any]] = {}
+
+
+def _adapter(kind: Any) -> TypeAdapter[Any]:
+    if kind not in _ADAPTERS:
+        _ADAPTERS[kind] = TypeAdapter(kind)
+    return _ADAPTERS[kind]
+
+

@@ -1,0 +1,116 @@
+"""What workers and the API say to each other: plain frozen records, JSON on the wire.
+
+Claims, reports and verdicts are the ledger's own records; here is what is more.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from octavo.batches import BatchStatus
+from octavo.identifiers import BatchId, CustomerId, RunId, WorkerId
+from octavo.ledger.contract import Report
+
+TOKEN_SCHEME = "Bearer"  # noqa: S105 - the name of a scheme
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StorageAccess:
+    """How a worker reaches object storage; resolved by the API, so that workers configure nothing."""
+
+    endpoint_url: str
+    public_url: str
+    bucket: str
+    access_key: str
+    secret_key: str
+    region: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Hello:
+    """A worker begins its life; earlier lives of the same name are over and lose their leases at once."""
+
+    worker_id: WorkerId
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Welcome:
+    """What a worker needs to work."""
+
+    storage: StorageAccess
+    rings: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OpenRun:
+    """A flow run begins on a worker."""
+
+    run_id: RunId
+    batch_id: BatchId
+    worker_id: WorkerId
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OpenedRun:
+    """What a flow run needs to know of its batch."""
+
+    batch_id: BatchId
+    customer_id: CustomerId
+    customer_name: str
+    run_no: int
+    item_cap: int
+    total_items: int
+    options: Mapping[str, object]
+    status: BatchStatus
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EndRun:
+    """A flow run has ended; `is_cancelled` where somebody cancelled it in the Prefect UI."""
+
+    run_id: RunId
+    is_cancelled: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reports:
+    """A worker's words about items it holds."""
+
+    worker_id: WorkerId
+    reports: tuple[Report, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Heartbeat:
+    """A worker is alive, works on these slices and has these runs open."""
+
+    worker_id: WorkerId
+    slice_ids: tuple[str, ...]
+    run_ids: tuple[RunId, ...]
+    lease_seconds: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Lost:
+    """Slices a worker no longer holds; it stops work on them."""
+
+    slice_ids: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rings:
+    """How often the bell has rung: a higher number than heard means there are runs to fetch."""
+
+    rings: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunSummary:
+    """How a batch stands, for the flow run's last word and its artifacts."""
+
+    status: BatchStatus
+    succeeded: int
+    failed: int
+    cancelled: int
+    unfinished: int
+    failures: tuple[Mapping[str, object], ...]
+    """The first hundred failed items: position, filename, code, message."""
