@@ -36,6 +36,8 @@ OctavoError
 ├── StaleLease               stale_lease             a late word about an item that has moved on
 └── OperationError           what the operator must mend; the CLI prints it and exits
     ├── DataDirectoryInUse   data_directory_in_use
+    ├── LedgerTooNew         ledger_too_new
+    ├── LedgerUnavailable    ledger_unavailable
     ├── MissingProgram       missing_program
     ├── ServiceUnreachable   service_unreachable
     └── InvalidSettings      invalid_settings
@@ -283,6 +285,18 @@ class DataDirectoryInUse(OperationError):
     """Another `octavo up` runs on the same data directory."""
 
     code = "data_directory_in_use"
+
+
+class LedgerTooNew(OperationError):
+    """A newer Octavo has written the ledger's file."""
+
+    code = "ledger_too_new"
+
+
+class LedgerUnavailable(OperationError):
+    """The ledger is closed, overloaded, or its disk fails; what was asked was not done."""
+
+    code = "ledger_unavailable"
 
 
 class MissingProgram(OperationError):

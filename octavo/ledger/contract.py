@@ -3,7 +3,11 @@
 All methods block and may be called from any thread. A write has been committed when its
 method returns; what it wrote is seen by every read that begins afterwards. Every commit
 that touches items gives them one `updated_at` later than that of any commit before it, so
-that a reader who remembers the last `(updated_at, item_id)` misses nothing.
+that a reader who remembers the last `(updated_at, item_id)` misses nothing. `updated_at`
+moves when something changes that the item shows; taking, renewing and giving back a lease does not.
+
+Any method raises LedgerUnavailable once the ledger is closed or its storage fails. An id or a key
+digest that is there already is a ValueError: the caller made it, and made it random.
 """
 
 from collections.abc import Sequence
@@ -54,7 +58,10 @@ class BatchCursor:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ClaimRequest:
-    """A flow run asks for work: up to `lanes` slices of up to `slice_items` items each."""
+    """A flow run asks for work: up to `lanes` slices of up to `slice_items` items each.
+
+    Zero lanes say no more than that the run lives.
+    """
 
     batch_id: BatchId
     run_id: RunId
@@ -62,6 +69,8 @@ class ClaimRequest:
     lanes: int
     slice_items: int = 1
     lease_seconds: float = 90.0
+    worker_slots: int | None = None
+    """Slices this worker may hold at once, over all its runs; None: no limit of its own."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,7 +82,9 @@ class Claim:
     unleased: int
     """Pending items of the batch that nobody holds, after this claim."""
     at_cap: bool
-    """Whether the customer's cap, and not the lack of items, was the limit."""
+    """Whether the customer's cap, and not the lack of items or worker slots, was the limit."""
+    held: int
+    """Open slices of the asking run, after this claim."""
 
 
 class ReportKind(StrEnum):
@@ -89,8 +100,10 @@ class Report:
     """A worker's word about one item; counts only while `lease_no` is the item's current lease.
 
     `BEGIN` makes the item running and adds an attempt (said again, with `again=True`, it adds
-    one more: the next OCR attempt). `FINISH` needs an `outcome`. `RELEASE` gives an item that
-    was not begun, or whose work was given up in good order, back without counting it as lost.
+    one more each time: the next OCR attempt). `started_at` keeps the first start. `FINISH` needs an
+    `outcome` and stands for the `BEGIN` too if there was none. `RELEASE` gives an item that
+    was not begun, or whose work was given up in good order, back without counting it as lost; in a
+    batch whose cancel was asked the item is cancelled instead.
     """
 
     kind: ReportKind
@@ -105,13 +118,15 @@ class Verdict:
     """Whether a report was taken; a refused one (`stale_lease`) has left no trace.
 
     A `FINISH` or `BEGIN` that was taken before and is said again under the same `lease_no`
-    (the answer was lost) is `accepted` again and changes nothing.
+    (the answer was lost) is `accepted` again and changes nothing; the first outcome stands.
     """
 
     item_id: ItemId
     accepted: bool
     batch_id: BatchId | None
+    """None for an item nobody knows."""
     batch_ended: bool
+    """Whether the batch is terminal once the report's commit is done, whichever report ended it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -166,11 +181,14 @@ class Ledger(Protocol):
     # Files
 
     def add_files(self, files: Sequence[StagedFile]) -> None:
-        """Keep newly staged files, all or none."""
+        """Keep newly staged files, all or none. Raises ValueError if one is there already."""
         ...
 
     def files(self, customer_id: CustomerId, file_ids: Sequence[FileId]) -> dict[FileId, StagedFile]:
-        """Return those of the files that are this customer's (expired ones with that status)."""
+        """Return those of the files that are this customer's (expired ones with that status).
+
+        A file expires at `expires_at`, but not while an unfinished item names it.
+        """
         ...
 
     def mark_ready(self, file_ids: Sequence[FileId]) -> None:
@@ -190,7 +208,8 @@ class Ledger(Protocol):
         stand in `file_ids` more than once: one item per position, from 0.
 
         Raises: IdempotencyKeyReused, UnknownFiles (`file_ids`: all that are not this customer's or
-        expired, in the order given, each once), FilesNotUploaded (likewise, those still pending).
+        expired, in the order given, each once), FilesNotUploaded (likewise, those still pending; only
+        when none is unknown), ValueError without any file.
         """
         ...
 
@@ -210,7 +229,10 @@ class Ledger(Protocol):
         ...
 
     def items(self, batch_id: BatchId, *, after: ItemCursor | None = None, limit: int = 100) -> list[Item]:
-        """Return a batch's items in `(updated_at, item_id)` order, those after the cursor."""
+        """Return a batch's items in `(updated_at, item_id)` order, those after the cursor.
+
+        Item ids ascend with the position, so untouched items come in its order. None for an unknown batch.
+        """
         ...
 
     def item(self, batch_id: BatchId, item_id: ItemId) -> Item:
@@ -229,35 +251,48 @@ class Ledger(Protocol):
     def claim(self, request: ClaimRequest) -> Claim:
         """Lease pending items to a flow run, by position, never over the customer's cap.
 
-        The cap counts open slices of the customer over all its batches and workers. A claim for a
-        batch that is cancelling or terminal gives no slice. Marks the run active and seen.
-        Raises BatchNotFound.
+        The cap counts open slices of the customer over all its batches and workers; `worker_slots`
+        counts those of the asking worker over all its runs. Slices of one claim have about equal size.
+        A claim for a batch that is cancelling or terminal gives no slice. Marks the run active and
+        seen; a run the ledger does not know (it was not named yet) is served all the same.
+
+        Raises: BatchNotFound, StaleLease when the run is lost or ended (it should end), ValueError for
+        negative lanes, empty slices or leases without time.
         """
         ...
 
     def report(self, reports: Sequence[Report]) -> list[Verdict]:
         """Take a worker's words, each on its own, all in one transaction; verdicts in the same order.
 
-        Success writes the usage row (pages, once per item) and the file's sha256 with it. The last
-        word about a slice closes its lane. The last terminal item ends the batch: `completed_at`
-        is set and `expires_at` starts anew from there.
+        Success writes the usage row (pages, once per item) and the file's sha256 with it (so does a
+        failure that knows the sha256). The last word about a slice closes its lane. The last terminal item ends the batch: `completed_at`
+        is set and `expires_at` starts anew from there. Raises ValueError for a FINISH without outcome.
         """
         ...
 
     def renew(self, worker_id: WorkerId, slice_ids: Sequence[str], lease_seconds: float) -> list[str]:
-        """Prolong these slices' leases; returns those that are no longer this worker's. No `updated_at` changes."""
+        """Let these slices' leases end `lease_seconds` from now; return those no longer this worker's.
+
+        A slice that was closed is one of them; one that has run out but was not taken back is not.
+        """
         ...
 
     def revoke(self, *, worker_id: WorkerId | None = None, run_id: RunId | None = None) -> list[BatchId]:
-        """Take all leases of a dead worker, or run, away at once; its runs become lost.
+        """Take all leases of a dead worker, or run, away at once; its open runs become lost.
 
         Running items go back to pending and count one lost lease more; at `MAX_LOST_LEASES` the item
-        fails with `internal_error`. Items not begun go back uncounted. Returns the batches touched.
+        fails with `internal_error`. Items not begun go back uncounted. In a batch whose cancel was asked
+        both are cancelled. Returns the batches touched, by leases or by runs, in order.
+
+        Raises: ValueError unless exactly one of the two is given.
         """
         ...
 
     def expire_leases(self) -> list[BatchId]:
-        """Do the same to leases that have run out; returns the batches touched."""
+        """Do the same to leases that have run out; returns the batches touched, in order.
+
+        Their runs stay as they are: a run that lives goes on claiming, a dead one has a dead worker.
+        """
         ...
 
     def workers(self) -> list[WorkerId]:
@@ -267,19 +302,26 @@ class Ledger(Protocol):
     # Runs
 
     def add_run(self, batch_id: BatchId) -> Run:
-        """Keep a new run of a batch, status starting, `run_no` one more than the last. Raises BatchNotFound."""
+        """Keep a new run of a batch, starting, `run_no` one more than the last. Raises BatchNotFound."""
         ...
 
     def name_run(self, batch_id: BatchId, run_no: int, run_id: RunId) -> None:
-        """Say which flow run it became."""
+        """Say which flow run it became. Raises BatchNotFound for a run that was never added."""
         ...
 
     def open_run(self, run_id: RunId, worker_id: WorkerId) -> Run | None:
-        """Say that a worker has begun this run; None when the ledger knows no such run."""
+        """Say that a worker has begun this run; None when the ledger knows no such run.
+
+        An ended run that is begun again is active again; a lost one is returned as lost.
+        """
         ...
 
     def end_run(self, run_id: RunId, status: RunStatus = RunStatus.ENDED) -> Run | None:
-        """Say that a run has ended; leases it still has are released uncounted."""
+        """Say that a run has ended; leases it still has are released uncounted, also of an unknown run.
+
+        A lost run that ends by itself is ended, and an ended one stays so. Raises ValueError for a
+        status other than ended and lost.
+        """
         ...
 
     def see_runs(self, run_ids: Sequence[RunId]) -> None:
@@ -291,7 +333,7 @@ class Ledger(Protocol):
         ...
 
     def lost_runs(self) -> list[Run]:
-        """Return runs that are lost and whose flow run the orchestrator was not yet told about."""
+        """Return runs that are lost and whose flow run the orchestrator was not yet told about, oldest first."""
         ...
 
     def forget_lost_run(self, batch_id: BatchId, run_no: int) -> None:

@@ -1,0 +1,72 @@
+"""The sentences in which a ledger refuses; the same ones for every ledger."""
+
+from collections.abc import Sequence
+
+from octavo.errors import (
+    BatchNotFound,
+    CustomerNotFound,
+    FilesNotUploaded,
+    IdempotencyKeyReused,
+    ItemNotFound,
+    LedgerUnavailable,
+    StaleLease,
+    UnknownFiles,
+)
+
+
+def customer_not_found(customer_id: str) -> CustomerNotFound:
+    """Return the refusal of an unknown customer."""
+    return CustomerNotFound(f"There is no customer {customer_id}; list the customers to see their ids.")
+
+
+def batch_not_found(batch_id: str) -> BatchNotFound:
+    """Return the refusal of a batch that is unknown, or another customer's."""
+    return BatchNotFound(f"There is no batch {batch_id}; check the id and whose key was used.")
+
+
+def item_not_found(batch_id: str, item_id: str) -> ItemNotFound:
+    """Return the refusal of an item that is not in its batch."""
+    return ItemNotFound(f"There is no item {item_id} in batch {batch_id}; list the batch to see its items.")
+
+
+def unknown_files(file_ids: Sequence[str]) -> UnknownFiles:
+    """Return the refusal of files that are not this customer's, or expired."""
+    return UnknownFiles(
+        f"{len(file_ids)} of the files are unknown or expired; stage and upload them again.",
+        file_ids=list(file_ids),
+    )
+
+
+def files_not_uploaded(file_ids: Sequence[str]) -> FilesNotUploaded:
+    """Return the refusal of files that have no bytes yet."""
+    return FilesNotUploaded(
+        f"{len(file_ids)} of the files have no bytes yet; upload them, then submit again.",
+        file_ids=list(file_ids),
+    )
+
+
+def idempotency_key_reused() -> IdempotencyKeyReused:
+    """Return the refusal of a key that came before with another body."""
+    return IdempotencyKeyReused(
+        "This idempotency key was used with another body in the last 24 hours; take a new one."
+    )
+
+
+def run_is_over(run_id: str) -> StaleLease:
+    """Return the refusal of a claim by a run that was given up or has ended."""
+    return StaleLease(f"Run {run_id} is over; its items went to another run, so it should end now.")
+
+
+def bad_cap(item_cap: int) -> ValueError:
+    """Return the refusal of a cap under which nothing could run."""
+    return ValueError(f"a customer's cap is at least 1, not {item_cap}")
+
+
+def taken_already(what: str) -> ValueError:
+    """Return the refusal of an id, or digest, that the ledger has."""
+    return ValueError(f"the ledger has this {what} already")
+
+
+def closed() -> LedgerUnavailable:
+    """Return the refusal of a ledger that was closed."""
+    return LedgerUnavailable("The ledger is closed; start the service again.")
