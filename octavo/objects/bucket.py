@@ -1,0 +1,80 @@
+"""Where storage is, and its bucket: botocore makes one when it is missing, which obstore cannot."""
+
+import contextlib
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from botocore.config import Config
+from botocore.exceptions import BotoCoreError, ClientError
+from botocore.session import Session
+
+from octavo.errors import StorageUnavailable
+
+
+@dataclass(frozen=True, slots=True)
+class S3Settings:
+    """Where storage is: `endpoint_url` for this process, `public_url` for clients (its host is signed)."""
+
+    endpoint_url: str
+    public_url: str
+    bucket: str
+    access_key: str
+    secret_key: str = field(repr=False)
+    region: str
+
+
+class _BucketClient(Protocol):
+    def head_bucket(self, *, Bucket: str) -> object: ...
+
+    def create_bucket(self, *, Bucket: str, **extra: object) -> object: ...
+
+    def close(self) -> None: ...
+
+
+def make_missing_bucket(settings: S3Settings) -> None:
+    """Make the bucket when it is missing. Raises StorageUnavailable."""
+    client: _BucketClient = Session().create_client(
+        "s3",
+        endpoint_url=settings.endpoint_url,
+        region_name=settings.region,
+        aws_access_key_id=settings.access_key,
+        aws_secret_access_key=settings.secret_key,
+        config=Config(
+            signature_version="s3v4",
+            s3={"addressing_style": "path"},
+            connect_timeout=2,
+            read_timeout=4,
+            retries={"total_max_attempts": 2, "mode": "standard"},
+        ),
+    )
+    try:
+        with contextlib.closing(client):
+            if not _has_bucket(client, settings.bucket):
+                _create_bucket(client, settings)
+    except (BotoCoreError, ClientError) as error:
+        raise StorageUnavailable(f"Storage cannot make its bucket: {error}") from error
+
+
+def _has_bucket(client: _BucketClient, bucket: str) -> bool:
+    try:
+        client.head_bucket(Bucket=bucket)
+    except ClientError as error:
+        if error.response["ResponseMetadata"]["HTTPStatusCode"] == 404:
+            return False
+        raise
+    return True
+
+
+def _create_bucket(client: _BucketClient, settings: S3Settings) -> None:
+    # S3 refuses us-east-1 as a location, and refuses every other region without one.
+    extra = (
+        {}
+        if settings.region == "us-east-1"
+        else {"CreateBucketConfiguration": {"LocationConstraint": settings.region}}
+    )
+    try:
+        client.create_bucket(Bucket=settings.bucket, **extra)
+    except ClientError as error:
+        # Another process was quicker.
+        if error.response["Error"]["Code"] not in {"BucketAlreadyOwnedByYou", "BucketAlreadyExists"}:
+            raise

@@ -1,0 +1,169 @@
+"""What Octavo asks of object storage; the embedded server, any S3 and the memory fake keep it.
+
+Every call blocks and is safe from several threads; none may be made on the thread of a running
+event loop. Keys come from `keys.py`. Sizes are bytes, times are UTC.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import ClassVar, Protocol
+
+from octavo.errors import OctavoError
+
+MAX_EXPIRY_SECONDS = 7 * 24 * 3600
+"""Longest life of a presigned URL; SigV4 knows no longer one."""
+
+
+class ObjectMissing(OctavoError):
+    """There is no object under this key."""
+
+    code: ClassVar[str] = "object_missing"
+
+
+class ObjectTooLarge(OctavoError):
+    """The object has more bytes than the reader is willing to take."""
+
+    code: ClassVar[str] = "object_too_large"
+
+
+@dataclass(frozen=True, slots=True)
+class PresignedUrl:
+    """A URL that carries its own permission, until it expires."""
+
+    url: str
+    expires_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Downloaded:
+    """What was written to a local file: its size and the SHA-256 of its bytes, in hex."""
+
+    size: int
+    sha256: str
+
+
+@dataclass(frozen=True, slots=True)
+class ObjectInfo:
+    """One object as a listing shows it."""
+
+    key: str
+    size: int
+    last_modified: datetime
+
+
+class ObjectStore(Protocol):
+    """Objects by key, and URLs with which others put and get their bytes.
+
+    An object appears whole or not at all; writing to a key replaces what was there. Anything but
+    a missing object, a too large one or a wrong argument is `StorageUnavailable`, within about ten
+    seconds when storage is down or silent; a transfer that moves is given as long as it needs.
+    """
+
+    def presign_put(self, key: str, *, size_bytes: int, expires_seconds: int) -> PresignedUrl:
+        """Return a URL that takes one plain PUT of exactly `size_bytes` bytes.
+
+        Host and Content-Length are bound, nothing else: a PUT with only the bytes works, one byte
+        more or less is refused and leaves no object. No request is made.
+
+        Raises:
+            ValueError: a negative size, or an expiry outside 1 s to 7 days.
+        """
+        ...
+
+    def presign_get(
+        self, key: str, *, expires_seconds: int, content_type: str, filename: str | None = None
+    ) -> PresignedUrl:
+        """Return a URL that answers a GET with the object's bytes.
+
+        The answer carries this `content_type` and, when a `filename` is given, asks browsers to save
+        it under that name. The object need not exist yet. No request is made.
+
+        Raises:
+            ValueError: an expiry outside 1 s to 7 days, or a content type with control characters.
+        """
+        ...
+
+    def sizes(self, keys: Sequence[str], *, time_limit_seconds: float) -> dict[str, int]:
+        """Return the size of each of these objects that exists.
+
+        Raises:
+            StorageUnavailable: storage is down, or the time limit passed.
+        """
+        ...
+
+    def read(self, key: str, *, max_bytes: int) -> bytes:
+        """Return the bytes of a small object.
+
+        Raises:
+            ObjectMissing: there is none.
+            ObjectTooLarge: it has more than `max_bytes`.
+            StorageUnavailable: storage is down.
+        """
+        ...
+
+    def download(self, key: str, path: Path, *, max_bytes: int) -> Downloaded:
+        """Write the object to a new local file, hashing it on the way; no file is left on failure.
+
+        Raises:
+            ObjectMissing: there is none.
+            ObjectTooLarge: it has more than `max_bytes`.
+            StorageUnavailable: storage is down, or the bytes ended early.
+            FileExistsError: there is a file at `path`; it is left as it is.
+        """
+        ...
+
+    def write(self, key: str, data: bytes, content_type: str) -> None:
+        """Write an object, in place of the one that was there.
+
+        Raises:
+            StorageUnavailable: storage is down.
+        """
+        ...
+
+    def delete(self, keys: Sequence[str]) -> None:
+        """Delete these objects; one that is not there is no error.
+
+        Raises:
+            StorageUnavailable: storage is down; some may be gone.
+        """
+        ...
+
+    def list(self, prefix: str) -> Iterator[ObjectInfo]:
+        """Yield every object under a prefix that ends in a slash; the order means nothing.
+
+        Raises:
+            ValueError: the prefix does not end in a slash.
+            StorageUnavailable: storage is down, also in the middle.
+        """
+        ...
+
+    def check(self) -> None:
+        """Return when storage answers, knows the bucket and takes our keys.
+
+        Raises:
+            StorageUnavailable: it does not.
+        """
+        ...
+
+
+def checked_expiry(expires_seconds: int) -> int:
+    """Return the expiry. Raises ValueError outside 1 s to 7 days; some servers take any, S3 does not."""
+    if not 1 <= expires_seconds <= MAX_EXPIRY_SECONDS:
+        raise ValueError(f"a presigned URL lives 1 to {MAX_EXPIRY_SECONDS} seconds, not {expires_seconds}")
+    return expires_seconds
+
+
+def checked_size(size_bytes: int) -> int:
+    """Return the size. Raises ValueError for a negative one."""
+    if size_bytes < 0:
+        raise ValueError(f"an object cannot have {size_bytes} bytes")
+    return size_bytes
+
+
+def checked_prefix(prefix: str) -> str:
+    """Return the prefix. Raises ValueError unless it ends in a slash."""
+    if not prefix.endswith("/"):
+        raise ValueError(f"a prefix ends in a slash: {prefix!r}")
+    return prefix
