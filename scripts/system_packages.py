@@ -199,12 +199,10 @@ def prefix_for_root() -> list[str] | None:
 
 def run(command: list[str]) -> None:
     """Run one of `install_commands`, as root where it must be; whether it did is asked afterwards."""
-    if command[0] == "brew":
-        subprocess.run(command, check=False)
-        return
-    prefix = prefix_for_root()
+    prefix = [] if command[0] == "brew" else prefix_for_root()
     if prefix is None or shutil.which(command[0]) is None:
         return
+    print("Installing system packages:", shlex.join([*prefix, *command]), flush=True)
     if command[0] == "apt-get":
         command = ["sh", "-c", APT_INSTALL, "sh", *command[2:]]
     subprocess.run([*prefix, *command], check=False)
@@ -234,7 +232,6 @@ def main(goal: str) -> int:
     if not missing:
         return 0
     for command in install_commands(missing):
-        print("Installing system packages:", shlex.join(command), flush=True)
         run(command)
     # importlib remembers what it did not find.
     importlib.invalidate_caches()
