@@ -34,7 +34,7 @@ if [ ! -e "$policy" ]; then
     printf '#!/bin/sh\\nexit 101\\n' > "$policy"
     chmod 755 "$policy"
 fi
-install() { apt-get install -y -q --no-install-recommends "$@"; }
+install() { apt-get install -y -q -o DPkg::Lock::Timeout=300 --no-install-recommends "$@"; }
 known() { for name; do apt-cache show "$name" >/dev/null 2>&1 || return 1; done; }
 if known "$@" && install "$@"; then :; else apt-get update -q && install "$@"; fi
 if [ -d /run/systemd/system ]; then
@@ -186,7 +186,7 @@ def prefix_for_root() -> list[str] | None:
         return []
     if shutil.which("sudo") is None:
         return None
-    if sys.stdin.isatty():
+    if sys.stdin is not None and sys.stdin.isatty():
         return ["sudo"]
     # Without a terminal nobody can answer a password prompt: ask whether one would come.
     silent = ["sudo", "-n"]
