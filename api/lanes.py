@@ -59,6 +59,7 @@ class Lanes:
     def close_for(self, worker_id: WorkerId) -> None:
         """Answer the waiting claims of a worker that drains with what they have, which is nothing."""
         for waiter in [waiter for waiter in self._waiters if waiter.request.worker_id == worker_id]:
+            waiter.is_late = True
             if waiter.got is not None and not waiter.is_served:
                 self._deliver(waiter)
 

@@ -43,6 +43,13 @@ async def _revoke(service: Service, worker_id: WorkerId) -> None:
     service.lanes.wake()
 
 
+@router.post("/drain")
+async def drain(body: Hello, service: ServiceDep) -> Rings:
+    """Answer the waiting claims of a worker that takes nothing new."""
+    service.lanes.close_for(body.worker_id)
+    return Rings(rings=service.presence.rings)
+
+
 @router.post("/goodbye")
 async def goodbye(body: Hello, service: ServiceDep) -> Rings:
     """Take back whatever a worker that ends in good order still holds."""

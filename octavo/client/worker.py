@@ -59,6 +59,10 @@ class WorkerClient:
         """Begin this worker's life. Raises ServiceUnreachable."""
         return self._call("/workers/hello", Hello(worker_id=self.worker_id), Welcome)
 
+    def drain(self) -> None:
+        """Have the claims of this worker that wait answered now."""
+        self._call("/workers/drain", Hello(worker_id=self.worker_id), Rings, patience_seconds=2.0)
+
     def goodbye(self) -> None:
         """End this worker's life in good order."""
         self._call("/workers/goodbye", Hello(worker_id=self.worker_id), Rings, patience_seconds=2.0)

@@ -1,0 +1,79 @@
+"""`python -m api`: the API process, settings from the environment and the data directory."""
+
+import asyncio
+import contextlib
+import logging
+import sys
+
+import uvicorn
+
+from api.app import create_app
+from api.credentials import storage_access
+from api.deps import Service
+from api.dispatch import Dispatcher
+from api.lanes import Lanes
+from api.presence import Presence
+from octavo import wiring
+from octavo.directory import DataDirectory
+from octavo.errors import OctavoError
+from octavo.settings import Settings, read_settings
+
+logger = logging.getLogger("octavo.api")
+
+
+def build_service(settings: Settings) -> Service:
+    """Open ledger and storage and put the parts together. Raises OperationError."""
+    directory = DataDirectory(settings.data)
+    directory.prepare()
+    storage = storage_access(settings.storage)
+    ledger = wiring.open_ledger(settings)
+    presence = Presence(silence_seconds=settings.worker.silence_seconds)
+    return Service(
+        settings=settings,
+        ledger=ledger,
+        objects=wiring.open_objects(storage),
+        storage=storage,
+        engines=wiring.engine_registry(settings),
+        dispatcher=Dispatcher(ledger, presence, deployment=settings.prefect.deployment),
+        lanes=Lanes(ledger),
+        presence=presence,
+        admin_token=directory.secret("admin_token"),
+        worker_token=directory.secret("worker_token"),
+    )
+
+
+async def serve(settings: Settings) -> None:
+    """Serve until SIGTERM; the ledger is closed last."""
+    service = build_service(settings)
+    try:
+        with contextlib.suppress(asyncio.CancelledError):
+            config = uvicorn.Config(
+                create_app(service),
+                host=settings.api.host,
+                port=settings.api.port,
+                log_config=None,
+                access_log=False,
+                timeout_graceful_shutdown=5,
+                # No uvloop, no httptools: measured, they bring nothing here.
+                loop="asyncio",
+                http="h11",
+            )
+            await uvicorn.Server(config).serve()
+    finally:
+        service.ledger.close()
+
+
+def main() -> int:
+    """Run the API; an operation error is told in one line."""
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
+    logging.getLogger("httpx").setLevel(logging.WARNING)
+    try:
+        asyncio.run(serve(read_settings()))
+    except OctavoError as error:
+        logger.error("%s", error.message)
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

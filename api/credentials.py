@@ -1,0 +1,54 @@
+"""Resolves a prefect-aws credentials block to plain values; the core never sees Prefect.
+
+`aws-credentials/NAME` and `minio-credentials/NAME` are known. Without a block the settings' own
+keys are used.
+"""
+
+from prefect_aws import AwsCredentials, MinIOCredentials
+
+from octavo.errors import InvalidSettings
+from octavo.objects.s3 import S3Settings
+from octavo.settings import StorageSettings
+
+
+def storage_access(settings: StorageSettings) -> S3Settings | None:
+    """Return how storage is reached; None when no storage is configured. Raises InvalidSettings."""
+    if settings.endpoint_url is None:
+        return None
+    access_key, secret_key, region = _keys(settings)
+    return S3Settings(
+        endpoint_url=settings.endpoint_url,
+        public_url=settings.public_url or settings.endpoint_url,
+        bucket=settings.bucket,
+        access_key=access_key,
+        secret_key=secret_key,
+        region=region,
+    )
+
+
+def _keys(settings: StorageSettings) -> tuple[str, str, str]:
+    if settings.credentials_block is not None:
+        return _block_keys(settings.credentials_block, settings.region)
+    if settings.access_key is None or settings.secret_key is None:
+        raise InvalidSettings(
+            "Storage has an address but no keys: set storage.access_key and storage.secret_key, or "
+            "storage.credentials_block."
+        )
+    return settings.access_key.get_secret_value(), settings.secret_key.get_secret_value(), settings.region
+
+
+def _block_keys(slug: str, region: str) -> tuple[str, str, str]:
+    kind, _, name = slug.partition("/")
+    if kind == "aws-credentials":
+        aws = AwsCredentials.load(name, _sync=True)
+        access_key, secret, region = aws.aws_access_key_id, aws.aws_secret_access_key, aws.region_name or region
+    elif kind == "minio-credentials":
+        minio = MinIOCredentials.load(name, _sync=True)
+        access_key, secret = minio.minio_root_user, minio.minio_root_password
+    else:
+        raise InvalidSettings(
+            f"storage.credentials_block is {slug!r}; give aws-credentials/NAME or minio-credentials/NAME."
+        )
+    if not access_key or secret is None:
+        raise InvalidSettings(f"The block {slug} holds no access key and secret.")
+    return access_key, secret.get_secret_value(), region

@@ -1,0 +1,102 @@
+"""`GET /health`: how each part of the stack is; 200 when all of it works."""
+
+import asyncio
+import time
+from collections.abc import Coroutine
+from typing import Any, Literal
+
+import httpx
+from fastapi import APIRouter, Response
+from pydantic import BaseModel
+
+from api.deps import Service, ServiceDep
+from api.lanes import in_thread
+from octavo import __version__
+from octavo.errors import OctavoError
+
+router = APIRouter(tags=["operation"])
+PROBE_SECONDS = 3.0
+
+
+class PartHealth(BaseModel):
+    """One part."""
+
+    status: Literal["ok", "down"]
+    message: str | None = None
+    milliseconds: int | None = None
+
+
+class Health(BaseModel):
+    """The whole stack."""
+
+    status: Literal["ok", "degraded"]
+    version: str
+    parts: dict[str, PartHealth]
+    workers: list[str]
+    api_url: str
+    docs_url: str
+    prefect_ui_url: str | None
+
+
+@router.get("/health", responses={503: {"model": Health, "description": "Some part is down."}})
+async def health(response: Response, service: ServiceDep) -> Health:
+    """See how each part is: ledger, storage, Prefect, workers."""
+    names = ("ledger", "storage", "prefect", "worker")
+    parts = await asyncio.gather(
+        _timed(_ledger(service)), _timed(_storage(service)), _timed(_prefect(service)), _timed(_worker(service))
+    )
+    found = dict(zip(names, parts, strict=True))
+    is_ok = all(part.status == "ok" for part in parts)
+    response.status_code = 200 if is_ok else 503
+    api_url = service.settings.api.public_url or ""
+    return Health(
+        status="ok" if is_ok else "degraded",
+        version=__version__,
+        parts=found,
+        workers=[worker_id.partition("/")[0] for worker_id in service.presence.workers()],
+        api_url=api_url,
+        docs_url=f"{api_url}/docs",
+        prefect_ui_url=service.settings.prefect.ui_url,
+    )
+
+
+async def _timed(probe: Coroutine[Any, Any, str | None]) -> PartHealth:
+    began = time.monotonic()
+    try:
+        trouble = await asyncio.wait_for(probe, PROBE_SECONDS)
+    except TimeoutError:
+        trouble = f"no answer within {PROBE_SECONDS:.0f} s"
+    spent = int((time.monotonic() - began) * 1000)
+    return PartHealth(status="down" if trouble else "ok", message=trouble, milliseconds=spent)
+
+
+async def _ledger(service: Service) -> str | None:
+    try:
+        await in_thread(service.ledger.workers)
+    except OctavoError as error:
+        return error.message
+    return None
+
+
+async def _storage(service: Service) -> str | None:
+    try:
+        await in_thread(service.objects.check)
+    except OctavoError as error:
+        return error.message
+    return None
+
+
+async def _prefect(service: Service) -> str | None:
+    url = service.settings.prefect.api_url
+    if url is None:
+        return "no Prefect API is configured"
+    try:
+        async with httpx.AsyncClient(trust_env=False) as client:
+            answer = await client.get(f"{url}/health", timeout=PROBE_SECONDS)
+        return None if answer.status_code == 200 else f"HTTP {answer.status_code}"
+    except httpx.HTTPError as error:
+        return f"no answer at {url}: {type(error).__name__}"
+
+
+async def _worker(service: Service) -> str | None:
+    return None if service.presence.workers() else "no worker has said hello yet"

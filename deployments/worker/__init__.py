@@ -1,0 +1,8 @@
+"""Our Prefect worker type, `octavo`: flow runs in one long-lived process.
+
+Named by the entry point group `prefect.collections`, so that `prefect worker start --type octavo` knows it.
+"""
+
+from deployments.worker.warm import OctavoWorker
+
+__all__ = ["OctavoWorker"]

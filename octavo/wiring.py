@@ -1,0 +1,95 @@
+"""Where settings become real parts: ledger, objects, engines, a worker's bench. Nothing else builds them."""
+
+import secrets
+
+from octavo.client.worker import WorkerClient
+from octavo.directory import DataDirectory
+from octavo.engines.contract import Limits
+from octavo.engines.registry import EngineRegistry
+from octavo.errors import InvalidSettings
+from octavo.extraction.extractor import Extractor
+from octavo.extraction.items import ItemWork
+from octavo.identifiers import WorkerId
+from octavo.ledger.contract import Ledger
+from octavo.ledger.duckdb import DuckdbLedger
+from octavo.objects.contract import ObjectStore
+from octavo.objects.s3 import S3Objects, S3Settings
+from octavo.settings import Settings
+from octavo.workbench import Workbench
+
+
+def open_ledger(settings: Settings) -> Ledger:
+    """Open the ledger of the data directory. Raises OperationError when another process has it."""
+    return DuckdbLedger(DataDirectory(settings.data).ledger)
+
+
+def open_objects(storage: S3Settings | None) -> ObjectStore:
+    """Return the object store at this address."""
+    if storage is None:
+        raise InvalidSettings("No storage is configured: set storage.endpoint_url, or start the embedded stack.")
+    return S3Objects(storage)
+
+
+def engine_registry(settings: Settings) -> EngineRegistry:
+    """Return the engines that are installed."""
+    return EngineRegistry.installed(test_engines=settings.worker.test_engines)
+
+
+def limits(settings: Settings) -> Limits:
+    """Return what one document may cost."""
+    given = settings.limits
+    return Limits(
+        wall_seconds=given.document_seconds,
+        cpu_seconds=int(given.document_cpu_seconds),
+        memory_bytes=given.document_memory_bytes,
+        max_bytes=given.max_file_bytes,
+        max_pages=given.max_pages,
+        max_page_pixels=given.max_page_pixels,
+    )
+
+
+def extractor(settings: Settings) -> Extractor:
+    """Return an extractor with as many children as the settings say."""
+    return Extractor(
+        processes=settings.worker.processes,
+        limits=limits(settings),
+        registry=engine_registry(settings),
+        sandbox_require=settings.sandbox.require,
+    )
+
+
+def worker_client(settings: Settings) -> WorkerClient:
+    """Return a worker's connection to the API: from the settings, or from the stack on the data directory."""
+    directory = DataDirectory(settings.data)
+    api_url = settings.worker.api_url or directory.notes().get("api_url")
+    if api_url is None:
+        raise InvalidSettings("The worker does not know its API: set OCTAVO_WORKER__API_URL.")
+    token = settings.worker.token
+    return WorkerClient(
+        api_url,
+        token.get_secret_value() if token else directory.kept_secret("worker_token"),
+        WorkerId(f"{settings.worker.name}/{secrets.token_hex(6)}"),
+    )
+
+
+def workbench(settings: Settings, client: WorkerClient, reader: Extractor) -> Workbench:
+    """Say hello to the API and return a bench with the storage it names. Raises ServiceUnreachable."""
+    access = client.hello().storage
+    objects = S3Objects(
+        S3Settings(
+            endpoint_url=access.endpoint_url,
+            public_url=access.public_url,
+            bucket=access.bucket,
+            access_key=access.access_key,
+            secret_key=access.secret_key,
+            region=access.region,
+        )
+    )
+    work = ItemWork(objects, reader, max_bytes=settings.limits.max_file_bytes, folder=None)
+    return Workbench(
+        client,
+        work,
+        slots=settings.worker.slots,
+        lease_seconds=settings.worker.lease_seconds,
+        on_change=lambda: None,
+    )

@@ -1,0 +1,1 @@
+"""Prefect tasks: retries, tags and names around one call into the core."""
