@@ -265,8 +265,10 @@ class Ledger(Protocol):
         """Take a worker's words, each on its own, all in one transaction; verdicts in the same order.
 
         Success writes the usage row (pages, once per item) and the file's sha256 with it (so does a
-        failure that knows the sha256). The last word about a slice closes its lane. The last terminal item ends the batch: `completed_at`
-        is set and `expires_at` starts anew from there. Raises ValueError for a FINISH without outcome.
+        failure that knows the sha256). The last word about a slice closes its lane. The last terminal
+        item ends the batch: `completed_at` is set and `expires_at` starts anew from there.
+
+        Raises: ValueError for a FINISH without an outcome; then none of the reports was taken.
         """
         ...
 
@@ -333,7 +335,7 @@ class Ledger(Protocol):
         ...
 
     def lost_runs(self) -> list[Run]:
-        """Return runs that are lost and whose flow run the orchestrator was not yet told about, oldest first."""
+        """Return runs that are lost and not yet told to the orchestrator, oldest first."""
         ...
 
     def forget_lost_run(self, batch_id: BatchId, run_no: int) -> None:

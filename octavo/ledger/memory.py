@@ -85,7 +85,6 @@ class MemoryLedger:
     # Customers and keys
 
     def ensure_customer(self, name: str) -> Customer:
-        """Return the customer of that name, made if it is new."""
         with self._enter():
             for customer in self._customers.values():
                 if customer.name == name:
@@ -101,21 +100,18 @@ class MemoryLedger:
             return made
 
     def customer(self, customer_id: CustomerId) -> Customer:
-        """Return one customer. Raises CustomerNotFound."""
         with self._enter():
             if customer_id not in self._customers:
                 raise refusals.customer_not_found(customer_id)
             return self._customers[customer_id]
 
     def customers(self) -> list[Customer]:
-        """Return all customers, oldest first."""
         with self._enter():
             return sorted(self._customers.values(), key=lambda one: (one.created_at, one.customer_id))
 
     def update_customer(
         self, customer_id: CustomerId, *, enabled: bool | None = None, item_cap: int | None = None
     ) -> Customer:
-        """Change what is given, keep the rest. Raises CustomerNotFound, ValueError for a cap below 1."""
         with self._enter():
             customer = self.customer(customer_id)
             if item_cap is not None and item_cap < 1:
@@ -129,7 +125,6 @@ class MemoryLedger:
             return customer
 
     def add_key(self, customer_id: CustomerId, *, prefix: str, digest: str, label: str = "") -> ApiKey:
-        """Keep a key by the SHA-256 digest of its secret. Raises CustomerNotFound."""
         with self._enter():
             self.customer(customer_id)
             if digest in self._digests:
@@ -147,14 +142,12 @@ class MemoryLedger:
             return key
 
     def keys(self, customer_id: CustomerId) -> list[ApiKey]:
-        """Return a customer's keys, oldest first. Raises CustomerNotFound."""
         with self._enter():
             self.customer(customer_id)
             held = [key for key in self._keys.values() if key.customer_id == customer_id]
             return sorted(held, key=lambda key: (key.created_at, key.key_id))
 
     def revoke_key(self, key_id: str) -> ApiKey | None:
-        """Revoke a key, again without harm; None when there is none."""
         with self._enter():
             key = self._keys.get(KeyId(key_id))
             if key is not None and key.revoked_at is None:
@@ -162,7 +155,6 @@ class MemoryLedger:
             return key
 
     def principal(self, digest: str) -> Principal | None:
-        """Return who holds the key with this digest; None for unknown and revoked ones."""
         with self._enter():
             key_id = self._digests.get(digest)
             if key_id is None or self._keys[key_id].revoked_at is not None:
@@ -173,7 +165,6 @@ class MemoryLedger:
     # Files
 
     def add_files(self, files: Sequence[StagedFile]) -> None:
-        """Keep newly staged files, all or none."""
         with self._enter():
             fresh = {file.file_id: file for file in files}
             if len(fresh) < len(files) or fresh.keys() & self._files.keys():
@@ -181,7 +172,6 @@ class MemoryLedger:
             self._files.update(fresh)
 
     def files(self, customer_id: CustomerId, file_ids: Sequence[FileId]) -> dict[FileId, StagedFile]:
-        """Return those of the files that are this customer's (expired ones with that status)."""
         with self._enter():
             held = {file_id: self._files[file_id] for file_id in file_ids if file_id in self._files}
             return {
@@ -191,7 +181,6 @@ class MemoryLedger:
             }
 
     def mark_ready(self, file_ids: Sequence[FileId]) -> None:
-        """Say that these files' bytes were seen in storage; files that are not pending stay as they are."""
         with self._enter():
             for file in [self._files[file_id] for file_id in file_ids if file_id in self._files]:
                 if file.status is FileStatus.PENDING and not self._has_expired(file):
@@ -205,7 +194,6 @@ class MemoryLedger:
     # Batches
 
     def replay(self, customer_id: CustomerId, idempotency_key: str, body_digest: str) -> Batch | None:
-        """Return the batch made with this key in the last 24 hours. Raises IdempotencyKeyReused."""
         with self._enter():
             known = self._idempotency.get((customer_id, idempotency_key))
             if known is None or known[2] <= self._clock() - rules.IDEMPOTENCY_WINDOW:
@@ -215,7 +203,6 @@ class MemoryLedger:
             return self._batches[known[1]].record()
 
     def create_batch(self, new: NewBatch) -> tuple[Batch, bool]:
-        """Keep a batch with its items in one transaction; False when its idempotency key had one."""
         rules.check_batch(new)
         with self._enter():
             if new.idempotency_key is not None:
@@ -262,7 +249,6 @@ class MemoryLedger:
         return batch
 
     def batch(self, customer_id: CustomerId, batch_id: BatchId) -> Batch:
-        """Return one of the customer's batches. Raises BatchNotFound."""
         with self._enter():
             return self._batch_row(batch_id, customer_id).record()
 
@@ -274,7 +260,6 @@ class MemoryLedger:
         after: BatchCursor | None = None,
         limit: int = 50,
     ) -> list[Batch]:
-        """Return a customer's batches, newest first."""
         with self._enter():
             found = [
                 row.record()
@@ -287,7 +272,6 @@ class MemoryLedger:
             return found[:limit]
 
     def items(self, batch_id: BatchId, *, after: ItemCursor | None = None, limit: int = 100) -> list[Item]:
-        """Return a batch's items in `(updated_at, item_id)` order, those after the cursor."""
         with self._enter():
             found = [
                 row
@@ -298,7 +282,6 @@ class MemoryLedger:
             return [row.record() for row in found[:limit]]
 
     def item(self, batch_id: BatchId, item_id: ItemId) -> Item:
-        """Return one item. Raises ItemNotFound."""
         with self._enter():
             row = self._items.get(item_id)
             if row is None or row.batch_id != batch_id:
@@ -306,7 +289,6 @@ class MemoryLedger:
             return row.record()
 
     def cancel_batch(self, customer_id: CustomerId, batch_id: BatchId) -> Batch:
-        """Cancel what is pending, leased or not; running items go on. A finished batch stays as it is."""
         with self._enter():
             batch = self._batch_row(batch_id, customer_id)
             if not batch.status.is_terminal:
@@ -319,7 +301,6 @@ class MemoryLedger:
     # Work
 
     def claim(self, request: ClaimRequest) -> Claim:
-        """Lease pending items to a flow run, by position, never over the customer's cap."""
         rules.check_claim(request)
         with self._enter():
             batch = self._batch_row(request.batch_id)
@@ -381,7 +362,6 @@ class MemoryLedger:
         )
 
     def report(self, reports: Sequence[Report]) -> list[Verdict]:
-        """Take a worker's words, each on its own, all in one transaction; verdicts in the same order."""
         rules.check_reports(reports)
         with self._enter():
             work = self._work()
@@ -390,7 +370,6 @@ class MemoryLedger:
             return [work.verdict(one, accepted=yes) for one, yes in zip(reports, accepted, strict=True)]
 
     def renew(self, worker_id: WorkerId, slice_ids: Sequence[str], lease_seconds: float) -> list[str]:
-        """Prolong these slices' leases; returns those that are no longer this worker's."""
         with self._enter():
             expires_at = self._clock() + timedelta(seconds=lease_seconds)
             gone = []
@@ -403,7 +382,6 @@ class MemoryLedger:
             return gone
 
     def revoke(self, *, worker_id: WorkerId | None = None, run_id: RunId | None = None) -> list[BatchId]:
-        """Take all leases of a dead worker, or run, away at once; its runs become lost."""
         rules.check_revoke(worker_id, run_id)
         with self._enter():
             batch_ids = self._give_back(
@@ -419,14 +397,12 @@ class MemoryLedger:
             return sorted(batch_ids)
 
     def expire_leases(self) -> list[BatchId]:
-        """Do the same to leases that have run out; returns the batches touched."""
         with self._enter():
             moment = self._clock()
             expired = [row.slice_id for row in self._slices.values() if row.expires_at <= moment]
             return sorted(self._give_back(expired))
 
     def workers(self) -> list[WorkerId]:
-        """Return the workers that hold leases or have runs that are starting or active."""
         with self._enter():
             busy = {row.worker_id for row in self._slices.values()}
             for run in self._runs.values():
@@ -437,7 +413,6 @@ class MemoryLedger:
     # Runs
 
     def add_run(self, batch_id: BatchId) -> Run:
-        """Keep a new run of a batch, starting, `run_no` one more than the last. Raises BatchNotFound."""
         with self._enter():
             batch = self._batch_row(batch_id)
             moment = self._clock()
@@ -455,7 +430,6 @@ class MemoryLedger:
             return run
 
     def name_run(self, batch_id: BatchId, run_no: int, run_id: RunId) -> None:
-        """Say which flow run it became."""
         with self._enter():
             run = self._runs.get((batch_id, run_no))
             if run is None:
@@ -463,13 +437,11 @@ class MemoryLedger:
             self._keep(replace(run, run_id=run_id))
 
     def open_run(self, run_id: RunId, worker_id: WorkerId) -> Run | None:
-        """Say that a worker has begun this run; None when the ledger knows no such run."""
         with self._enter():
             run = self.run(run_id)
             return None if run is None else self._keep(rules.opened(run, worker_id, self._clock()))
 
     def end_run(self, run_id: RunId, status: RunStatus = RunStatus.ENDED) -> Run | None:
-        """Say that a run has ended; leases it still has are released uncounted."""
         rules.check_end(status)
         with self._enter():
             held = [row.slice_id for row in self._slices.values() if row.run_id == run_id]
@@ -478,31 +450,26 @@ class MemoryLedger:
             return None if run is None else self._keep(rules.ended(run, status))
 
     def see_runs(self, run_ids: Sequence[RunId]) -> None:
-        """Say that these runs were heard of just now."""
         with self._enter():
             for run in [run for run in self._runs.values() if run.run_id in set(run_ids)]:
                 self._keep(replace(run, seen_at=self._clock()))
 
     def run(self, run_id: RunId) -> Run | None:
-        """Return one run."""
         with self._enter():
             return next((run for run in self._runs.values() if run.run_id == run_id), None)
 
     def lost_runs(self) -> list[Run]:
-        """Return runs that are lost and whose flow run the orchestrator was not yet told about."""
         with self._enter():
             lost = [run for run in self._runs.values() if run.status is RunStatus.LOST]
             return sorted(lost, key=lambda run: (run.created_at, run.batch_id, run.run_no))
 
     def forget_lost_run(self, batch_id: BatchId, run_no: int) -> None:
-        """Say that the orchestrator was told; the run becomes ended."""
         with self._enter():
             run = self._runs.get((batch_id, run_no))
             if run is not None and run.status is RunStatus.LOST:
                 self._keep(replace(run, status=RunStatus.ENDED))
 
     def open_batches(self) -> list[OpenBatch]:
-        """Return all batches that are not terminal, oldest first."""
         with self._enter():
             rows = [row for row in self._batches.values() if not row.status.is_terminal]
             rows.sort(key=lambda row: (row.created_at, row.batch_id))
@@ -522,7 +489,6 @@ class MemoryLedger:
     # Usage
 
     def pages_used(self, customer_id: CustomerId) -> int:
-        """Return the sum of pages over the customer's usage rows."""
         with self._enter():
             return sum(row.pages for row in self._usage.values() if row.customer_id == customer_id)
 

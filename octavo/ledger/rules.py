@@ -4,7 +4,7 @@ A `Work` is the rows one commit touches. The ledger puts the rows in, says what 
 stores what `Work` reports as changed. No method here can fail half-way.
 """
 
-from collections.abc import Iterable, MutableMapping, Sequence
+from collections.abc import Iterable, Mapping, MutableMapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
@@ -270,6 +270,17 @@ class Work:
             self._end(item, ItemStatus.CANCELLED)
         settle(batch, self.stamp)
         self.changed_batches[batch.batch_id] = batch
+
+    def cancel_counts(self, batch: BatchRow, held: Mapping[str, int]) -> None:
+        """Do that where the items themselves are changed elsewhere, all by one statement.
+
+        `held` is how many pending items each slice holds.
+        """
+        for slice_id, count in held.items():
+            self.shrink(slice_id, by=count)
+        batch.cancelled += batch.pending
+        batch.pending = batch.unleased = 0
+        self.cancel(batch, ())
 
     def _begin(self, item: ItemRow, *, again: bool) -> None:
         if item.status is ItemStatus.RUNNING and not again:

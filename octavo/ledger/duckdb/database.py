@@ -1,0 +1,142 @@
+"""Opening the ledger's file: settings, migrations, who may open it.
+
+Never open this file by other means while the ledger has it: closing any descriptor of it drops
+the lock that keeps other processes out.
+"""
+
+import os
+import stat
+import threading
+from datetime import UTC, datetime
+from pathlib import Path
+
+import duckdb
+
+from octavo.errors import DataDirectoryInUse, LedgerTooNew, LedgerUnavailable
+from octavo.ledger.duckdb.statements import Migration, migrations, statements
+
+_SETTINGS: dict[str, str | bool | int | float | list[str]] = {
+    "threads": "2",
+    "memory_limit": "1GB",
+    # Nothing of the ledger is fetched from anywhere, and SQL sees its own file only.
+    "autoinstall_known_extensions": "false",
+    "autoload_known_extensions": "false",
+    "allow_community_extensions": "false",
+    "enable_external_access": "false",
+    "python_enable_replacements": "false",
+}
+
+_open_here: set[Path] = set()
+_open_here_lock = threading.Lock()
+
+
+class Database:
+    """The opened file, its schema up to date; `root` belongs to the writer thread.
+
+    Raises: DataDirectoryInUse, LedgerTooNew, LedgerUnavailable.
+    """
+
+    def __init__(self, path: Path, steps: tuple[Migration, ...] | None = None) -> None:
+        self.path = path.absolute()
+        self._wal = self.path.with_name(self.path.name + ".wal")
+        _enter(self.path)
+        try:
+            self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            self.root = _connect(self.path)
+            try:
+                _migrate(self.root, migrations() if steps is None else steps)
+                self.keep_private()
+            except BaseException:
+                self.root.close()
+                raise
+        except BaseException:
+            _leave(self.path)
+            raise
+
+    def cursor(self) -> duckdb.DuckDBPyConnection:
+        """Return a connection of its own on the same file, for one read."""
+        return self.root.cursor()
+
+    def keep_private(self) -> None:
+        """Let the owner alone read the file and its log, which DuckDB makes anew now and then."""
+        for path in (self.path, self._wal):
+            try:
+                if stat.S_IMODE(path.stat().st_mode) & 0o077:
+                    path.chmod(0o600)
+            except FileNotFoundError:
+                continue
+
+    def last_commit(self) -> datetime:
+        """Return the latest moment the file has given to a commit."""
+        row = self.root.execute(statements()["last_commit"]).fetchone()
+        if row is None or row[0] is None:
+            return datetime.min.replace(tzinfo=UTC)
+        moment: datetime = row[0].replace(tzinfo=UTC)
+        return moment
+
+    def close(self) -> None:
+        """Write the log into the file and release it; again without harm."""
+        self.root.close()
+        _leave(self.path)
+
+
+def _enter(path: Path) -> None:
+    # DuckDB would share one open file inside a process, and two writers would overtake each other.
+    with _open_here_lock:
+        if path in _open_here:
+            raise _in_use(path)
+        _open_here.add(path)
+
+
+def _leave(path: Path) -> None:
+    with _open_here_lock:
+        _open_here.discard(path)
+
+
+def _in_use(path: Path) -> DataDirectoryInUse:
+    return DataDirectoryInUse(
+        f"The ledger {path} is in use; stop the other Octavo, or choose another data directory."
+    )
+
+
+def _connect(path: Path) -> duckdb.DuckDBPyConnection:
+    # The file is made while nobody else may read what is made: a chmod afterwards would come late.
+    before = os.umask(0o077)
+    try:
+        return duckdb.connect(path, config=_SETTINGS)
+    except duckdb.IOException as error:
+        if "lock" in str(error):
+            raise _in_use(path) from error
+        raise LedgerUnavailable(f"The ledger {path} cannot be opened: {error}") from error
+    except duckdb.Error as error:
+        raise LedgerUnavailable(f"The ledger {path} cannot be opened: {error}") from error
+    finally:
+        os.umask(before)
+
+
+def _migrate(root: duckdb.DuckDBPyConnection, steps: tuple[Migration, ...]) -> None:
+    sql = statements()
+    root.execute(sql["create_migrations"])
+    applied = [row[0] for row in root.execute(sql["applied_migrations"]).fetchall()]
+    newest = max(applied, default=0)
+    if newest > len(steps):
+        raise LedgerTooNew(
+            f"The ledger has schema {newest}, this version knows {len(steps)};"
+            " start the newer Octavo, or go back to a backup from before it."
+        )
+    for step in steps[newest:]:
+        root.begin()
+        try:
+            root.execute(step.sql)
+            root.execute(
+                sql["record_migration"],
+                {
+                    "version": step.version,
+                    "name": step.name,
+                    "applied_at": datetime.now(UTC).replace(tzinfo=None),
+                },
+            )
+            root.commit()
+        except BaseException:
+            root.rollback()
+            raise

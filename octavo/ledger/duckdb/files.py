@@ -1,0 +1,78 @@
+"""Staged files in DuckDB."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from octavo.batches import FileStatus, StagedFile
+from octavo.identifiers import CustomerId, FileId
+from octavo.ledger import refusals
+from octavo.ledger.duckdb.transaction import Row, Snapshot, Transaction, utc
+
+
+def _file(row: Row) -> StagedFile:
+    return StagedFile(
+        file_id=row[0],
+        customer_id=row[1],
+        status=FileStatus(row[2]),
+        filename=row[3],
+        content_type=row[4],
+        size_bytes=row[5],
+        sha256=row[6],
+        object_key=row[7],
+        created_at=utc(row[8]),
+        expires_at=utc(row[9]),
+    )
+
+
+def add_files(tx: Transaction, files: Sequence[StagedFile]) -> None:
+    """Keep newly staged files, all or none; one that is there breaks the primary key."""
+    tx.rows(
+        "add_files",
+        file_ids=[file.file_id for file in files],
+        customer_ids=[file.customer_id for file in files],
+        statuses=[file.status for file in files],
+        filenames=[file.filename for file in files],
+        content_types=[file.content_type for file in files],
+        sizes=[file.size_bytes for file in files],
+        sha256s=[file.sha256 for file in files],
+        object_keys=[file.object_key for file in files],
+        created_ats=[file.created_at for file in files],
+        expires_ats=[file.expires_at for file in files],
+    )
+
+
+def files(view: Snapshot, customer_id: CustomerId, file_ids: Sequence[FileId]) -> dict[FileId, StagedFile]:
+    """Return those of the files that are this customer's (expired ones with that status)."""
+    found = [_file(row) for row in view.rows("files", customer_id=customer_id, file_ids=list(file_ids))]
+    expired = expired_files(view, file_ids)
+    return {
+        file.file_id: replace(file, status=FileStatus.EXPIRED) if file.file_id in expired else file
+        for file in found
+    }
+
+
+def expired_files(view: Snapshot, file_ids: Sequence[FileId]) -> set[FileId]:
+    """Return those of the files that have expired: their time is over and no unfinished item names them."""
+    overdue = {row[0] for row in view.rows("overdue_files", file_ids=list(file_ids), now=view.now)}
+    if overdue:
+        overdue -= {row[0] for row in view.rows("files_in_use", file_ids=list(overdue))}
+    return overdue
+
+
+def mark_ready(tx: Transaction, file_ids: Sequence[FileId]) -> None:
+    """Say that these files' bytes were seen; those that are not pending stay as they are."""
+    expired = expired_files(tx, file_ids)
+    tx.rows("mark_ready", file_ids=[file_id for file_id in file_ids if file_id not in expired])
+
+
+def check_files(tx: Transaction, customer_id: CustomerId, file_ids: Sequence[FileId]) -> None:
+    """Raise UnknownFiles or FilesNotUploaded unless a batch may name all of these files."""
+    expired = expired_files(tx, file_ids)
+    refused = tx.rows(
+        "refused_files", customer_id=customer_id, file_ids=list(file_ids), expired=list(expired)
+    )
+    unknown = [file_id for file_id, status in refused if status is None]
+    if unknown:
+        raise refusals.unknown_files(unknown)
+    if refused:
+        raise refusals.files_not_uploaded([file_id for file_id, _ in refused])

@@ -1,0 +1,227 @@
+"""The real ledger: one DuckDB file, one writer thread, a cursor for each read."""
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TypeVar
+
+import duckdb
+
+from octavo.batches import (
+    ApiKey,
+    Batch,
+    BatchStatus,
+    Customer,
+    Item,
+    NewBatch,
+    Run,
+    RunStatus,
+    StagedFile,
+)
+from octavo.errors import LedgerUnavailable
+from octavo.identifiers import BatchId, CustomerId, FileId, ItemId, KeyId, RunId, WorkerId, new_item_id
+from octavo.ledger import refusals, rules
+from octavo.ledger.contract import (
+    BatchCursor,
+    Claim,
+    ClaimRequest,
+    ItemCursor,
+    OpenBatch,
+    Principal,
+    Report,
+    Verdict,
+)
+from octavo.ledger.duckdb import batches, customers, files, runs, work
+from octavo.ledger.duckdb.database import Database
+from octavo.ledger.duckdb.transaction import Snapshot, Transaction
+from octavo.ledger.duckdb.writer import Writer, each
+from octavo.timestamps import Clock, now
+
+R = TypeVar("R")
+
+
+def _end_run(tx: Transaction, ended: tuple[RunId, RunStatus]) -> Run | None:
+    run_id, status = ended
+    work.release_run(tx, run_id)
+    return runs.end_run(tx, run_id, status)
+
+
+_ENSURE_CUSTOMER = each(customers.ensure_customer)
+_UPDATE_CUSTOMER = each(customers.update_customer)
+_ADD_KEY = each(customers.add_key)
+_REVOKE_KEY = each(customers.revoke_key)
+_ADD_FILES = each(files.add_files)
+_MARK_READY = each(files.mark_ready)
+_CREATE_BATCH = each(batches.create_batch)
+_CANCEL_BATCH = each(work.cancel_batch)
+_RENEW = each(work.renew)
+_REVOKE = each(work.revoke)
+_EXPIRE_LEASES = each(work.expire_leases)
+_ADD_RUN = each(runs.add_run)
+_NAME_RUN = each(runs.name_run)
+_OPEN_RUN = each(runs.open_run)
+_END_RUN = each(_end_run)
+_SEE_RUNS = each(runs.see_runs)
+_FORGET_LOST_RUN = each(runs.forget_lost_run)
+
+
+class DuckdbLedger:
+    """A `Ledger` in the DuckDB file at `path`, made if it is new, readable by its owner alone.
+
+    Raises: DataDirectoryInUse when the file is open elsewhere, LedgerTooNew when a newer version
+    has written it, LedgerUnavailable when it cannot be opened.
+    """
+
+    def __init__(self, path: Path, *, clock: Clock = now) -> None:
+        self._clock = clock
+        self._database = Database(path)
+        self._writer = Writer(self._database, clock)
+        self._closed = False
+
+    def close(self) -> None:
+        """Commit what waits, end the writer and release the file; again without harm."""
+        self._closed = True
+        self._writer.close()
+        self._database.close()
+
+    def _read(self, read: Callable[[Snapshot], R]) -> R:
+        if self._closed:
+            raise refusals.closed()
+        try:
+            with self._database.cursor() as cursor:
+                cursor.begin()
+                return read(Snapshot(cursor, self._clock()))
+        except duckdb.Error as error:
+            raise LedgerUnavailable(f"The ledger could not be read: {error}") from error
+
+    # Customers and keys
+
+    def ensure_customer(self, name: str) -> Customer:
+        return self._writer.submit(_ENSURE_CUSTOMER, name)
+
+    def customer(self, customer_id: CustomerId) -> Customer:
+        return self._read(lambda view: customers.customer(view, customer_id))
+
+    def customers(self) -> list[Customer]:
+        return self._read(customers.customers)
+
+    def update_customer(
+        self, customer_id: CustomerId, *, enabled: bool | None = None, item_cap: int | None = None
+    ) -> Customer:
+        change = customers.CustomerChange(customer_id, enabled, item_cap)
+        return self._writer.submit(_UPDATE_CUSTOMER, change)
+
+    def add_key(self, customer_id: CustomerId, *, prefix: str, digest: str, label: str = "") -> ApiKey:
+        return self._writer.submit(_ADD_KEY, customers.NewKey(customer_id, prefix, digest, label))
+
+    def keys(self, customer_id: CustomerId) -> list[ApiKey]:
+        return self._read(lambda view: customers.keys(view, customer_id))
+
+    def revoke_key(self, key_id: str) -> ApiKey | None:
+        return self._writer.submit(_REVOKE_KEY, KeyId(key_id))
+
+    def principal(self, digest: str) -> Principal | None:
+        return self._read(lambda view: customers.principal(view, digest))
+
+    # Files
+
+    def add_files(self, files: Sequence[StagedFile]) -> None:
+        if files:
+            self._writer.submit(_ADD_FILES, files)
+
+    def files(self, customer_id: CustomerId, file_ids: Sequence[FileId]) -> dict[FileId, StagedFile]:
+        return self._read(lambda view: files.files(view, customer_id, file_ids))
+
+    def mark_ready(self, file_ids: Sequence[FileId]) -> None:
+        if file_ids:
+            self._writer.submit(_MARK_READY, file_ids)
+
+    # Batches
+
+    def replay(self, customer_id: CustomerId, idempotency_key: str, body_digest: str) -> Batch | None:
+        return self._read(lambda view: batches.replay(view, customer_id, idempotency_key, body_digest))
+
+    def create_batch(self, new: NewBatch) -> tuple[Batch, bool]:
+        rules.check_batch(new)
+        item_ids = sorted(new_item_id() for _ in new.file_ids)
+        return self._writer.submit(_CREATE_BATCH, (new, item_ids))
+
+    def batch(self, customer_id: CustomerId, batch_id: BatchId) -> Batch:
+        return self._read(lambda view: batches.find_batch(view, batch_id, customer_id).record())
+
+    def batches(
+        self,
+        customer_id: CustomerId,
+        *,
+        status: BatchStatus | None = None,
+        after: BatchCursor | None = None,
+        limit: int = 50,
+    ) -> list[Batch]:
+        return self._read(lambda view: batches.batches(view, customer_id, status, after, limit))
+
+    def items(self, batch_id: BatchId, *, after: ItemCursor | None = None, limit: int = 100) -> list[Item]:
+        return self._read(lambda view: batches.items(view, batch_id, after, limit))
+
+    def item(self, batch_id: BatchId, item_id: ItemId) -> Item:
+        return self._read(lambda view: batches.item(view, batch_id, item_id))
+
+    def cancel_batch(self, customer_id: CustomerId, batch_id: BatchId) -> Batch:
+        return self._writer.submit(_CANCEL_BATCH, (customer_id, batch_id))
+
+    # Work
+
+    def claim(self, request: ClaimRequest) -> Claim:
+        rules.check_claim(request)
+        return self._writer.submit(work.take_claims, request)
+
+    def report(self, reports: Sequence[Report]) -> list[Verdict]:
+        rules.check_reports(reports)
+        return self._writer.submit(work.take_reports, reports) if reports else []
+
+    def renew(self, worker_id: WorkerId, slice_ids: Sequence[str], lease_seconds: float) -> list[str]:
+        return self._writer.submit(_RENEW, work.Renewal(worker_id, tuple(slice_ids), lease_seconds))
+
+    def revoke(self, *, worker_id: WorkerId | None = None, run_id: RunId | None = None) -> list[BatchId]:
+        rules.check_revoke(worker_id, run_id)
+        return self._writer.submit(_REVOKE, work.Revocation(worker_id, run_id))
+
+    def expire_leases(self) -> list[BatchId]:
+        return self._writer.submit(_EXPIRE_LEASES, None)
+
+    def workers(self) -> list[WorkerId]:
+        return self._read(lambda view: [WorkerId(row[0]) for row in view.rows("workers")])
+
+    # Runs
+
+    def add_run(self, batch_id: BatchId) -> Run:
+        return self._writer.submit(_ADD_RUN, batch_id)
+
+    def name_run(self, batch_id: BatchId, run_no: int, run_id: RunId) -> None:
+        self._writer.submit(_NAME_RUN, (batch_id, run_no, run_id))
+
+    def open_run(self, run_id: RunId, worker_id: WorkerId) -> Run | None:
+        return self._writer.submit(_OPEN_RUN, (run_id, worker_id))
+
+    def end_run(self, run_id: RunId, status: RunStatus = RunStatus.ENDED) -> Run | None:
+        rules.check_end(status)
+        return self._writer.submit(_END_RUN, (run_id, status))
+
+    def see_runs(self, run_ids: Sequence[RunId]) -> None:
+        if run_ids:
+            self._writer.submit(_SEE_RUNS, run_ids)
+
+    def run(self, run_id: RunId) -> Run | None:
+        return self._read(lambda view: runs.find_run(view, run_id))
+
+    def lost_runs(self) -> list[Run]:
+        return self._read(runs.lost_runs)
+
+    def forget_lost_run(self, batch_id: BatchId, run_no: int) -> None:
+        self._writer.submit(_FORGET_LOST_RUN, (batch_id, run_no))
+
+    def open_batches(self) -> list[OpenBatch]:
+        return self._read(runs.open_batches)
+
+    # Usage
+
+    def pages_used(self, customer_id: CustomerId) -> int:
+        return self._read(lambda view: customers.pages_used(view, customer_id))

@@ -1,0 +1,53 @@
+-- name: add_files
+-- purpose: Keep any number of files in one statement.
+INSERT INTO files (
+    file_id, customer_id, status, filename, content_type, size_bytes, sha256, object_key, created_at, expires_at
+)
+SELECT
+    unnest($file_ids::VARCHAR[]), unnest($customer_ids::VARCHAR[]), unnest($statuses::VARCHAR[]),
+    unnest($filenames::VARCHAR[]), unnest($content_types::VARCHAR[]), unnest($sizes::BIGINT[]),
+    unnest($sha256s::VARCHAR[]), unnest($object_keys::VARCHAR[]), unnest($created_ats::TIMESTAMP[]),
+    unnest($expires_ats::TIMESTAMP[]);
+
+-- name: files
+-- purpose: Return those of the files that are this customer's.
+SELECT
+    file_id, customer_id, status, filename, content_type, size_bytes, sha256, object_key, created_at, expires_at
+FROM files
+WHERE file_id IN (SELECT unnest($file_ids::VARCHAR[])) AND customer_id = $customer_id;
+
+-- name: overdue_files
+-- purpose: Return those of the files whose time is over, whatever their status says.
+SELECT file_id FROM files
+WHERE file_id IN (SELECT unnest($file_ids::VARCHAR[])) AND (status = 'expired' OR expires_at <= $now);
+
+-- name: files_in_use
+-- purpose: Return those of the files that an unfinished item names.
+SELECT DISTINCT i.file_id FROM items i JOIN files f ON f.file_id = i.file_id
+WHERE i.status IN ('pending', 'running')
+    AND f.status <> 'expired'
+    AND i.file_id IN (SELECT unnest($file_ids::VARCHAR[]));
+
+-- name: mark_ready
+-- purpose: Make these files ready if they are pending.
+UPDATE files SET status = 'ready'
+WHERE status = 'pending' AND file_id IN (SELECT unnest($file_ids::VARCHAR[]));
+
+-- name: refused_files
+-- purpose: Return the files a batch may not name, in the order given, each once, with their status.
+SELECT w.file_id, f.status
+FROM (
+    SELECT file_id, min(place) AS place
+    FROM (SELECT unnest($file_ids::VARCHAR[]) AS file_id, unnest(range(len($file_ids::VARCHAR[]))) AS place)
+    GROUP BY file_id
+) w
+LEFT JOIN files f ON f.file_id = w.file_id AND f.customer_id = $customer_id
+    AND f.file_id NOT IN (SELECT unnest($expired::VARCHAR[]))
+WHERE f.status IS NULL OR f.status <> 'ready'
+ORDER BY w.place;
+
+-- name: set_sha256
+-- purpose: Note the digests that workers have found.
+UPDATE files SET sha256 = u.sha256
+FROM (SELECT unnest($file_ids::VARCHAR[]) AS file_id, unnest($sha256s::VARCHAR[]) AS sha256) u
+WHERE files.file_id = u.file_id;

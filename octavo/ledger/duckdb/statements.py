@@ -1,0 +1,56 @@
+"""The SQL of the ledger, read from the `.sql` files beside this module.
+
+A query file holds statements that each begin with `-- name:` and a one-line `-- purpose:`;
+a migration is a file of its own, numbered, and never changed once it was shipped.
+"""
+
+import re
+from dataclasses import dataclass
+from functools import cache
+from importlib.resources import files
+
+_HEAD = re.compile(r"^-- name: (\w+)\n-- purpose: (.+)\n", re.MULTILINE)
+_MIGRATION = re.compile(r"^(\d{4})_(\w+)\.sql$")
+
+
+@dataclass(frozen=True, slots=True)
+class Migration:
+    """One step of the schema."""
+
+    version: int
+    name: str
+    sql: str
+
+
+@cache
+def statements() -> dict[str, str]:
+    """Return all named statements. Raises ValueError for a name given twice or text without a name."""
+    found: dict[str, str] = {}
+    for entry in (files(__package__) / "queries").iterdir():
+        if entry.name.endswith(".sql"):
+            for name, sql in _parse(entry.read_text()):
+                if name in found:
+                    raise ValueError(f"two statements are named {name}")
+                found[name] = sql
+    return found
+
+
+def _parse(text: str) -> list[tuple[str, str]]:
+    heads = list(_HEAD.finditer(text))
+    if not heads or text[: heads[0].start()].strip() or len(heads) != text.count("-- name:"):
+        raise ValueError("every statement begins with a name and a purpose")
+    ends = [head.start() for head in heads[1:]] + [len(text)]
+    return [(head[1], text[head.end() : end].strip()) for head, end in zip(heads, ends, strict=True)]
+
+
+@cache
+def migrations() -> tuple[Migration, ...]:
+    """Return all migrations in order. Raises ValueError if a number is missing."""
+    found = []
+    for entry in (files(__package__) / "migrations").iterdir():
+        if match := _MIGRATION.match(entry.name):
+            found.append(Migration(int(match[1]), match[2], entry.read_text()))
+    found.sort(key=lambda migration: migration.version)
+    if [migration.version for migration in found] != list(range(1, len(found) + 1)):
+        raise ValueError("migrations are numbered from 1 without a gap")
+    return tuple(found)

@@ -1,0 +1,68 @@
+"""One commit in the making: named statements, the moment, the stamp."""
+
+from datetime import UTC, datetime
+from enum import StrEnum
+from typing import Any
+
+import duckdb
+
+from octavo.ledger.duckdb.statements import statements
+from octavo.ledger.rules import Stamp
+
+Value = str | int | float | bool | datetime | None
+Parameter = Value | list[Any]
+Row = tuple[Any, ...]
+
+
+def plain(value: Value) -> Value:
+    """Return a value as DuckDB takes it: moments without a zone (UTC), status words as text."""
+    if isinstance(value, datetime):
+        return value.astimezone(UTC).replace(tzinfo=None)
+    return value.value if isinstance(value, StrEnum) else value
+
+
+def utc(moment: datetime) -> datetime:
+    """Return a moment as it came from DuckDB with its zone."""
+    return moment.replace(tzinfo=UTC)
+
+
+def aware(moment: datetime | None) -> datetime | None:
+    """Do that to a moment that may be missing."""
+    return None if moment is None else utc(moment)
+
+
+def fetch(connection: duckdb.DuckDBPyConnection, name: str, parameters: dict[str, Parameter]) -> list[Row]:
+    """Run a named statement and return its rows."""
+    bound = {
+        key: [plain(one) for one in value] if isinstance(value, list) else plain(value)
+        for key, value in parameters.items()
+    }
+    return connection.execute(statements()[name], bound).fetchall()
+
+
+class Snapshot:
+    """What is committed when a read begins; every statement sees the same state."""
+
+    def __init__(self, connection: duckdb.DuckDBPyConnection, now: datetime) -> None:
+        self._connection = connection
+        self.now = now
+
+    def rows(self, name: str, /, **parameters: Parameter) -> list[Row]:
+        """Run a named statement and return its rows."""
+        return fetch(self._connection, name, parameters)
+
+    def row(self, name: str, /, **parameters: Parameter) -> Row | None:
+        """Run a named statement and return its first row, None without one."""
+        found = self.rows(name, **parameters)
+        return found[0] if found else None
+
+
+class Transaction(Snapshot):
+    """What a command may use while its commit is open; lives on the writer thread alone.
+
+    `now` is the clock's moment, `stamp()` that of the commit (the same, or a little later).
+    """
+
+    def __init__(self, connection: duckdb.DuckDBPyConnection, now: datetime, last: datetime) -> None:
+        super().__init__(connection, now)
+        self.stamp = Stamp(now, last)
