@@ -61,7 +61,7 @@ def extractor(settings: Settings) -> Extractor:
 def worker_client(settings: Settings) -> WorkerClient:
     """Return a worker's connection to the API: from the settings, or from the stack on the data directory."""
     directory = DataDirectory(settings.data)
-    api_url = settings.worker.api_url or directory.notes().get("api_url")
+    api_url = settings.worker.api_url or directory.notes().get("internal_api_url")
     if api_url is None:
         raise InvalidSettings("The worker does not know its API: set OCTAVO_WORKER__API_URL.")
     token = settings.worker.token

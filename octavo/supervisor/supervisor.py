@@ -34,9 +34,6 @@ class Supervisor:
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, self.stop)
-        ended = leftovers.end(self._file)
-        if ended:
-            self._tell("octavo", f"ended {len(ended)} processes that an earlier stack had left over")
         keepers = [asyncio.create_task(child.keep()) for child in self._children]
         on_started()
         stopping = asyncio.create_task(self._stop.wait())

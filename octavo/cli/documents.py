@@ -1,0 +1,34 @@
+"""`octavo extract`: one file through the extraction core, no server."""
+
+import json
+from pathlib import Path
+
+from octavo import wiring
+from octavo.engines.contract import ExtractOptions, Source
+from octavo.identifiers import ResultId
+from octavo.render.chunks import render_chunks
+from octavo.render.html import render_html
+from octavo.render.markdown import render_markdown
+from octavo.settings import read_settings
+
+
+def extract(file: Path, *, as_format: str, engine: str | None, data: Path | None) -> str:
+    """Return the rendered result. Raises DocumentError, UnknownEngine, SandboxUnavailable."""
+    settings = read_settings(data)
+    with wiring.extractor(settings) as reader:
+        found = reader.extract(
+            Source(path=file.resolve(), filename=file.name, size=file.stat().st_size), ExtractOptions(engine=engine)
+        )
+    if as_format == "markdown":
+        return render_markdown(found.document)
+    if as_format == "html":
+        return render_html(found.document)
+    chunks = render_chunks(
+        found.document,
+        images=found.images,
+        result_id=ResultId("local"),
+        engine=f"{found.engine} {found.engine_version}",
+        extract_text=True,
+        extract_images=True,
+    )
+    return json.dumps(chunks, ensure_ascii=False, indent=1)

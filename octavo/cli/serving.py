@@ -1,0 +1,125 @@
+"""`octavo up` and `octavo demo`: the embedded stack in the foreground."""
+
+import asyncio
+import socket
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import httpx
+
+from octavo.cli import admin
+from octavo.cli.submitting import with_bars
+from octavo.cli.terminal import err, item_table, out, tell
+from octavo.client.customer import CustomerClient
+from octavo.client.submission import find_inputs, submit
+from octavo.directory import DataDirectory, DirectoryLock
+from octavo.errors import InvalidSettings, OctavoError, ServiceUnreachable
+from octavo.samples import make_samples
+from octavo.settings import Settings, read_settings
+from octavo.supervisor import leftovers
+from octavo.supervisor.stack import Stack
+from octavo.supervisor.supervisor import Supervisor
+
+READY_SECONDS = 120.0
+DEMO_CUSTOMER = "demo"
+
+
+def serve(data: Path | None, *, host: str | None, port: int | None) -> None:
+    """Run the stack until SIGTERM or Ctrl-C. Raises DataDirectoryInUse, InvalidSettings, MissingProgram."""
+    settings = _settings(data, host=host, port=port)
+    _run(settings, lambda stack: _say_ready(stack))
+
+
+def demonstrate(data: Path | None, *, port: int | None, out_folder: Path) -> None:
+    """Run the stack and send the samples through it as soon as it is ready."""
+    settings = _settings(data, host=None, port=port)
+    _run(settings, lambda stack: _send_samples(settings, stack, out_folder))
+
+
+def _settings(data: Path | None, *, host: str | None, port: int | None) -> Settings:
+    settings = read_settings(data)
+    given = {"host": host, "port": port}
+    api = settings.api.model_copy(update={name: value for name, value in given.items() if value is not None})
+    return settings.model_copy(update={"api": api})
+
+
+def _run(settings: Settings, when_ready: Callable[[Stack], None]) -> None:
+    directory = DataDirectory(settings.data)
+    directory.prepare()
+    with DirectoryLock(directory):
+        ended = leftovers.end(directory.children)
+        if ended:
+            tell("octavo", f"ended {len(ended)} processes that an earlier stack had left over")
+        stack = Stack(settings, directory)
+        _check_ports(stack)
+        directory.write_notes(
+            api_url=stack.addresses.api_url, internal_api_url=stack.addresses.internal_api_url
+        )
+        supervisor = Supervisor(stack.specs(), tell=tell, children_file=directory.children)
+        tell("octavo", f"data in {directory.path}, logs in {directory.logs}")
+        watcher = threading.Thread(target=_when_ready, args=(stack, when_ready), daemon=True)
+        asyncio.run(supervisor.run(on_started=watcher.start))
+
+
+def _check_ports(stack: Stack) -> None:
+    for name, host, port in stack.listeners():
+        with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET) as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            try:
+                probe.bind((host, port))
+            except OSError as error:
+                raise InvalidSettings(
+                    f"Port {port} on {host}, meant for {name}, cannot be used ({error.strerror}). "
+                    f"Free it, or choose another: {_port_advice(name)}"
+                ) from error
+
+
+def _port_advice(name: str) -> str:
+    return "--port PORT" if name == "api" else f"OCTAVO_{name.upper()}__PORT=PORT"
+
+
+def _when_ready(stack: Stack, then: Callable[[Stack], None]) -> None:
+    health = f"{stack.addresses.internal_api_url}/health"
+    limit = time.monotonic() + READY_SECONDS
+    while time.monotonic() < limit:
+        try:
+            if httpx.get(health, timeout=5.0, trust_env=False).status_code == 200:
+                break
+        except httpx.TransportError:
+            pass
+        time.sleep(0.1)
+    try:
+        then(stack)
+    except OctavoError as error:
+        err.print(f"octavo: {error.message}", style="red", markup=False)
+
+
+def _say_ready(stack: Stack) -> None:
+    tell("octavo", f"ready: API {stack.addresses.api_url}  docs {stack.addresses.api_url}/docs")
+    tell("octavo", f"       Prefect UI {stack.prefect_ui_url}")
+
+
+def _send_samples(settings: Settings, stack: Stack, out_folder: Path) -> None:
+    _say_ready(stack)
+    samples = make_samples(settings.data / "samples")
+    inputs = find_inputs(samples)
+    url = stack.addresses.api_url
+    try:
+        key = admin.create_key(settings.data, customer=DEMO_CUSTOMER, label="octavo demo")
+    except ServiceUnreachable:
+        err.print(f"The stack was not ready within {READY_SECONDS:.0f} s; see {settings.data}/logs", style="red")
+        return
+    tell("demo", f"sending {len(inputs)} sample documents from {settings.data / 'samples'}")
+    with CustomerClient(url, key) as client:
+        ends = with_bars(
+            len(inputs), lambda progress: submit(client, inputs, out_folder, engine=None, progress=progress)
+        )
+    out.print(item_table(ends))
+    out.print(f"\nResults        {out_folder.resolve()}", markup=False)
+    out.print(f"API            {url}", markup=False)
+    out.print(f"API docs       {url}/docs", markup=False)
+    out.print(f"Prefect UI     {stack.prefect_ui_url}", markup=False)
+    out.print(f"Your own files octavo submit FILES... --url {url} --key {key} --out results", markup=False)
+    tell("octavo", "serving; Ctrl-C ends it")

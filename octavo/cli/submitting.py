@@ -1,0 +1,57 @@
+"""`octavo submit`: a submission with bars for people or lines for machines."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from octavo.cli.terminal import err, item_table, out, progress_bars
+from octavo.client.customer import CustomerClient
+from octavo.client.submission import Input, ItemEnd, Progress, as_row, find_inputs
+from octavo.client.submission import submit as submit_inputs
+
+
+def submit(
+    paths: list[Path], *, key: str, url: str, out_folder: Path, engine: str | None, as_json: bool
+) -> bool:
+    """Submit and show; returns whether every file succeeded. Raises OctavoError."""
+    inputs = find_inputs(paths)
+    with CustomerClient(url, key) as client:
+        ends = with_bars(
+            len(inputs), lambda progress: submit_inputs(client, inputs, out_folder, engine=engine, progress=progress)
+        )
+    if as_json:
+        for end in ends:
+            out.print(json.dumps(as_row(end)), markup=False)
+    else:
+        out.print(item_table(ends))
+    succeeded = sum(end.status == "succeeded" for end in ends)
+    pages = sum(end.page_count or 0 for end in ends)
+    err.print(f"{succeeded} of {len(ends)} files succeeded, {pages} pages; results in {out_folder}", markup=False)
+    return succeeded == len(ends)
+
+
+def with_bars(total: int, work: Callable[[Progress], list[ItemEnd]]) -> list[ItemEnd]:
+    """Run a submission under two bars, one for the upload and one for the batch."""
+    with progress_bars() as bars:
+        upload = bars.add_task("upload", total=total, note="")
+        batch = bars.add_task("extract", total=total, note="")
+        ended = 0
+
+        def on_uploaded(found: Input) -> None:
+            bars.update(upload, advance=1, note=found.name)
+
+        def on_submitted(body: dict[str, Any]) -> None:
+            bars.update(upload, note="")
+            err.print(f"batch {body['id']}: {body['total_items']} files", markup=False)
+
+        def on_changed(body: dict[str, Any]) -> None:
+            counts = body["counts"]
+            bars.update(batch, note=f"{body['status']}, {counts['running']} running, {counts['failed']} failed")
+
+        def on_ended(_: ItemEnd) -> None:
+            nonlocal ended
+            ended += 1
+            bars.update(batch, completed=ended)
+
+        return work(Progress(on_uploaded, on_submitted, on_changed, on_ended))

@@ -1,0 +1,68 @@
+"""What is printed and how: results on stdout, everything else on stderr; errors in one line."""
+
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from datetime import datetime
+
+import typer
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.table import Table
+
+from octavo.client.submission import ItemEnd
+from octavo.errors import OctavoError
+
+out = Console(soft_wrap=True, highlight=False)
+err = Console(stderr=True, soft_wrap=True, highlight=False)
+EXIT_ERROR = 1
+EXIT_SOME_FAILED = 3
+COLOURS = {"succeeded": "green", "failed": "red", "cancelled": "yellow"}
+
+
+@contextmanager
+def errors_in_one_line() -> Iterator[None]:
+    """Print an error of ours as one line and exit with 1; a defect keeps its traceback."""
+    try:
+        yield
+    except OctavoError as error:
+        err.print(f"octavo: {error.message}", style="red", markup=False)
+        raise typer.Exit(EXIT_ERROR) from error
+    except KeyboardInterrupt as error:
+        raise typer.Exit(130) from error
+
+
+def tell(name: str, what: str) -> None:
+    """Print one state change of the stack."""
+    moment = datetime.now().astimezone().strftime("%H:%M:%S")
+    err.print(f"{moment}  {name:<8} {what}", markup=False)
+
+
+def progress_bars() -> Progress:
+    """Return bars for stderr; without a terminal they print nothing."""
+    return Progress(
+        TextColumn("{task.description:<10}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+        TextColumn("{task.fields[note]}"),
+        console=err,
+        disable=not sys.stderr.isatty(),
+    )
+
+
+def item_table(ends: Sequence[ItemEnd]) -> Table:
+    """Return a table with one row per file."""
+    table = Table(box=None, pad_edge=False)
+    for heading in ("file", "status", "pages", "chunks", "result or error"):
+        table.add_column(heading, justify="right" if heading in ("pages", "chunks") else "left", overflow="fold")
+    for end in ends:
+        told = str(end.result) if end.result else f"{(end.error or {}).get('code')}: {(end.error or {}).get('message')}"
+        table.add_row(
+            end.input.name,
+            f"[{COLOURS.get(end.status, 'white')}]{end.status}[/]",
+            "" if end.page_count is None else str(end.page_count),
+            "" if end.chunk_count is None else str(end.chunk_count),
+            told.replace("[", r"\["),
+        )
+    return table

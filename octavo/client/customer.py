@@ -1,0 +1,158 @@
+"""A customer's client of `/v1`: stage, upload, submit, follow, fetch. Blocking and thread-safe.
+
+Speaks the public contract and nothing else, so it works with any server that does.
+"""
+
+import random
+import time
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import httpx
+
+from octavo.errors import OctavoError, ServiceUnreachable
+
+ATTEMPTS = 5
+FIRST_PAUSE_SECONDS = 0.5
+LONGEST_PAUSE_SECONDS = 8.0
+POLL_SECONDS = 0.5
+PAGE_ITEMS = 500
+WORTH_REPEATING = frozenset({429, 500, 502, 503, 504})
+
+
+class Refused(OctavoError):
+    """The service answered with an error; `status` and its `body` are in the facts."""
+
+    code = "refused"
+
+
+@dataclass(frozen=True, slots=True)
+class Staged:
+    """A file the service waits for: where its bytes go."""
+
+    file_id: str
+    upload_url: str
+
+
+class CustomerClient:
+    """One customer's view of one service."""
+
+    def __init__(self, url: str, key: str, *, transport: httpx.BaseTransport | None = None) -> None:
+        limits = httpx.Limits(max_connections=32, max_keepalive_connections=32)
+        timeout = httpx.Timeout(120.0, connect=10.0)
+        self._api = httpx.Client(
+            base_url=url.rstrip("/"),
+            headers={"X-API-KEY": key},
+            timeout=timeout,
+            limits=limits,
+            transport=transport,
+            trust_env=False,
+        )
+        # Storage gets no API key: a presigned URL is all it may see.
+        self._storage = httpx.Client(timeout=timeout, limits=limits, transport=transport, trust_env=False)
+
+    def __enter__(self) -> "CustomerClient":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Let the connections go."""
+        self._api.close()
+        self._storage.close()
+
+    def stage(self, path: Path, *, content_type: str | None = None) -> Staged:
+        """Tell the service about one file. Raises Refused, ServiceUnreachable."""
+        body = {"filename": path.name[-512:], "size_bytes": path.stat().st_size, "content_type": content_type}
+        answer = self._json("POST", "/v1/files", json=body)
+        return Staged(answer["id"], answer["upload"]["url"])
+
+    def upload(self, staged: Staged, path: Path) -> None:
+        """PUT a file's bytes to where it was told to. Raises Refused, ServiceUnreachable."""
+
+        def put() -> httpx.Response:
+            with path.open("rb") as stream:
+                headers = {"Content-Length": str(path.stat().st_size)}
+                return self._storage.put(staged.upload_url, content=stream, headers=headers)
+
+        _patiently(put, what="storage")
+
+    def submit(self, file_ids: list[str], *, engine: str | None, idempotency_key: str) -> dict[str, Any]:
+        """Submit staged files as a batch; returns the batch. Raises Refused, ServiceUnreachable."""
+        return self._json(
+            "POST",
+            "/v1/batches",
+            json={"source": {"type": "files", "file_ids": file_ids}, "engine": engine},
+            headers={"Idempotency-Key": idempotency_key},
+        )
+
+    def batch(self, batch_id: str, *, cursor: str | None = None) -> dict[str, Any]:
+        """Return a batch and the items that changed after the cursor."""
+        params: dict[str, str | int] = {"limit": PAGE_ITEMS} | ({"cursor": cursor} if cursor else {})
+        return self._json("GET", f"/v1/batches/{batch_id}", params=params)
+
+    def follow(self, batch_id: str) -> Iterator[dict[str, Any]]:
+        """Yield the batch, with what has changed, until it has ended and every item was seen."""
+        cursor: str | None = None
+        while True:
+            found = self.batch(batch_id, cursor=cursor)
+            yield found
+            if found["next_cursor"] is None:
+                return
+            cursor = found["next_cursor"]
+            if len(found["items"]) < PAGE_ITEMS:
+                time.sleep(POLL_SECONDS)
+
+    def result(self, batch_id: str, item_id: str) -> bytes:
+        """Return the bytes of an item's result. Raises Refused, ServiceUnreachable."""
+        path = f"/v1/batches/{batch_id}/items/{item_id}/result"
+
+        def get() -> httpx.Response:
+            redirect = self._api.get(path)
+            return self._storage.get(redirect.headers["Location"]) if redirect.status_code == 302 else redirect
+
+        return _patiently(get, what="the service").content
+
+    def _json(self, method: str, path: str, **arguments: Any) -> dict[str, Any]:
+        answer = _patiently(lambda: self._api.request(method, path, **arguments), what=str(self._api.base_url))
+        found: dict[str, Any] = answer.json()
+        return found
+
+
+def _patiently(ask: Callable[[], httpx.Response], *, what: str) -> httpx.Response:
+    """Ask again after trouble that may pass; every request here may be repeated without harm."""
+    trouble = ""
+    pause = FIRST_PAUSE_SECONDS
+    for attempt in range(ATTEMPTS):
+        if attempt:
+            time.sleep(pause * random.uniform(0.5, 1.0))  # noqa: S311 - jitter
+            pause = min(pause * 2, LONGEST_PAUSE_SECONDS)
+        try:
+            answer = ask()
+        except httpx.TransportError as error:
+            trouble = f"{type(error).__name__}: {error}"
+            continue
+        if answer.status_code < 300:
+            return answer
+        if answer.status_code not in WORTH_REPEATING:
+            raise _refused(answer)
+        trouble = f"HTTP {answer.status_code}"
+        pause = max(pause, _retry_after(answer.headers))
+    raise ServiceUnreachable(f"No good answer from {what} after {ATTEMPTS} attempts: {trouble}")
+
+
+def _retry_after(headers: Mapping[str, str]) -> float:
+    given = headers.get("Retry-After", "")
+    return float(given) if given.isdigit() else 0.0
+
+
+def _refused(answer: httpx.Response) -> Refused:
+    try:
+        body = answer.json()
+        message = body.get("message") or str(body.get("detail") or body)
+    except ValueError:
+        body, message = {}, answer.text[:300]
+    return Refused(f"HTTP {answer.status_code}: {message}", status=answer.status_code, body=body)

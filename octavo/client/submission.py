@@ -1,0 +1,189 @@
+"""One submission from files on disk to results on disk, as `octavo submit` does it."""
+
+import json
+import mimetypes
+import secrets
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from octavo.client.customer import CustomerClient
+from octavo.errors import InvalidSettings
+
+BATCH_FILES = 10_000
+PARALLEL = 8
+
+
+@dataclass(frozen=True, slots=True)
+class Input:
+    """A file to submit and the name its result gets, relative to the output folder."""
+
+    path: Path
+    name: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ItemEnd:
+    """How one file ended."""
+
+    input: Input
+    batch_id: str
+    item_id: str
+    status: str
+    page_count: int | None
+    chunk_count: int | None
+    error: dict[str, Any] | None
+    result: Path | None
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """What the submission calls as it goes on; every call may come from any thread."""
+
+    uploaded: Callable[[Input], None]
+    submitted: Callable[[dict[str, Any]], None]
+    changed: Callable[[dict[str, Any]], None]
+    ended: Callable[[ItemEnd], None]
+
+
+def find_inputs(paths: Sequence[Path]) -> list[Input]:
+    """Return the files among and below these paths, in order, hidden ones left out.
+
+    Raises InvalidSettings for a path that is not there, and where nothing was found.
+    """
+    found: list[Input] = []
+    for path in paths:
+        if path.is_dir():
+            inside = sorted(child for child in path.rglob("*") if child.is_file())
+            visible = [child for child in inside if not _is_hidden(child.relative_to(path))]
+            found += [Input(child, str(child.relative_to(path))) for child in visible]
+        elif path.is_file():
+            found.append(Input(path, path.name))
+        else:
+            raise InvalidSettings(f"There is no file or folder {path}.")
+    if not found:
+        raise InvalidSettings("There is no file in what was given.")
+    return _unambiguous(found)
+
+
+def _is_hidden(path: Path) -> bool:
+    return any(part.startswith(".") for part in path.parts)
+
+
+def _unambiguous(inputs: list[Input]) -> list[Input]:
+    """Number names that occur twice, so that no result overwrites another."""
+    seen: dict[str, int] = {}
+    named = []
+    for found in inputs:
+        times = seen[found.name] = seen.get(found.name, 0) + 1
+        name = found.name if times == 1 else f"{found.name}.{times}"
+        named.append(Input(found.path, name))
+    return named
+
+
+def submit(
+    client: CustomerClient, inputs: Sequence[Input], out: Path, *, engine: str | None, progress: Progress
+) -> list[ItemEnd]:
+    """Stage, upload, submit, follow and fetch; one batch per 10,000 files. Returns how each file ended.
+
+    A file of 0 bytes cannot be staged (the contract asks for at least one) and ends as failed here.
+    Raises Refused, ServiceUnreachable.
+    """
+    out.mkdir(parents=True, exist_ok=True)
+    ends: list[ItemEnd] = []
+    for first in range(0, len(inputs), BATCH_FILES):
+        ends += _submit_batch(client, inputs[first : first + BATCH_FILES], out, engine, progress)
+    with (out / "items.jsonl").open("w") as stream:
+        stream.writelines(json.dumps(as_row(end)) + "\n" for end in ends)
+    return ends
+
+
+def as_row(end: ItemEnd) -> dict[str, Any]:
+    """Return how a file ended as plain JSON values."""
+    return {
+        "file": end.input.name,
+        "status": end.status,
+        "page_count": end.page_count,
+        "chunk_count": end.chunk_count,
+        "error": end.error,
+        "result": str(end.result) if end.result else None,
+        "batch_id": end.batch_id,
+        "item_id": end.item_id,
+    }
+
+
+def _submit_batch(
+    client: CustomerClient, inputs: Sequence[Input], out: Path, engine: str | None, progress: Progress
+) -> list[ItemEnd]:
+    ends = [_refuse_empty(found, progress) for found in inputs if found.path.stat().st_size == 0]
+    full = [found for found in inputs if found.path.stat().st_size > 0]
+    if not full:
+        return ends
+    with ThreadPoolExecutor(PARALLEL) as pool:
+        file_ids = list(pool.map(lambda found: _send(client, found, progress), full))
+        batch = client.submit(file_ids, engine=engine, idempotency_key=f"submit-{secrets.token_hex(16)}")
+        progress.submitted(batch)
+        fetches = [
+            pool.submit(_fetch, client, full[item["position"]], item, out, progress)
+            for item in _ended_items(client, batch["id"], progress)
+        ]
+        return ends + [fetch.result() for fetch in fetches]
+
+
+def _refuse_empty(found: Input, progress: Progress) -> ItemEnd:
+    error = {"code": "unsupported_input", "message": "The file is empty.", "retryable": False}
+    end = ItemEnd(
+        input=found,
+        batch_id="",
+        item_id="",
+        status="failed",
+        page_count=None,
+        chunk_count=None,
+        error=error,
+        result=None,
+    )
+    progress.ended(end)
+    return end
+
+
+def _send(client: CustomerClient, found: Input, progress: Progress) -> str:
+    staged = client.stage(found.path, content_type=mimetypes.guess_type(found.path.name)[0])
+    client.upload(staged, found.path)
+    progress.uploaded(found)
+    return staged.file_id
+
+
+def _ended_items(client: CustomerClient, batch_id: str, progress: Progress) -> Iterator[dict[str, Any]]:
+    """Yield each item once, when it has ended."""
+    seen: set[str] = set()
+    for batch in client.follow(batch_id):
+        progress.changed(batch)
+        for item in batch["items"]:
+            if item["status"] in ("succeeded", "failed", "cancelled") and item["id"] not in seen:
+                seen.add(item["id"])
+                yield item
+
+
+def _fetch(client: CustomerClient, found: Input, item: dict[str, Any], out: Path, progress: Progress) -> ItemEnd:
+    target: Path | None = None
+    chunks: int | None = None
+    if item["status"] == "succeeded":
+        body = client.result(item["batch_id"], item["id"])
+        target = out / f"{found.name}.json"
+        target.parent.mkdir(parents=True, exist_ok=True)
+        target.write_bytes(body)
+        chunks = len(json.loads(body)["chunks"])
+    end = ItemEnd(
+        input=found,
+        batch_id=item["batch_id"],
+        item_id=item["id"],
+        status=item["status"],
+        page_count=item["page_count"],
+        chunk_count=chunks,
+        error=item["error"],
+        result=target,
+    )
+    progress.ended(end)
+    return end

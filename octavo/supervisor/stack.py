@@ -1,0 +1,195 @@
+"""The embedded stack as child processes: which commands, which environment, how each shows that it is ready."""
+
+import os
+import sys
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import httpx
+
+from octavo.directory import DataDirectory
+from octavo.objects import embedded
+from octavo.settings import Settings
+from octavo.supervisor.child import ChildSpec
+
+TREE = Path(__file__).resolve().parent.parent.parent
+LOOPBACK = "127.0.0.1"
+WORKER_STOP_SECONDS = 60.0
+
+# Measured: batched recorder and persister, or 10,000 task runs lose records; never a flush interval
+# below 1, which spins a core for ever; lease storage on disk, or slots leak over a killed server.
+PREFECT_ENVIRONMENT = {
+    "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
+    "DO_NOT_TRACK": "1",
+    "PREFECT_SERVER_SERVICES_TASK_RUN_RECORDER_READ_BATCH_SIZE": "200",
+    "PREFECT_SERVER_SERVICES_TASK_RUN_RECORDER_BATCH_SIZE": "200",
+    "PREFECT_SERVER_SERVICES_TASK_RUN_RECORDER_FLUSH_INTERVAL": "1",
+    "PREFECT_SERVER_SERVICES_EVENT_PERSISTER_READ_BATCH_SIZE": "200",
+    "PREFECT_SERVER_SERVICES_EVENT_PERSISTER_BATCH_SIZE": "200",
+    "PREFECT_SERVER_SERVICES_EVENT_PERSISTER_FLUSH_INTERVAL": "1",
+    "PREFECT_SERVER_SERVICES_TRIGGERS_READ_BATCH_SIZE": "200",
+    "PREFECT_SERVER_SERVICES_TRIGGERS_ENABLED": "false",
+    "PREFECT_SERVER_EVENTS_STREAM_OUT_ENABLED": "false",
+    "PREFECT_SERVER_CONCURRENCY_LEASE_STORAGE": "prefect.server.concurrency.lease_storage.filesystem",
+    "PREFECT_WORKER_QUERY_SECONDS": "1",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Addresses:
+    """Where each part of one stack is."""
+
+    api_url: str
+    internal_api_url: str
+    storage_url: str
+    storage_public_url: str
+    prefect_url: str
+
+
+class Stack:
+    """Ports, keys and child processes of one data directory; call under its lock."""
+
+    def __init__(self, settings: Settings, directory: DataDirectory) -> None:
+        self._settings = settings
+        self._directory = directory
+        api, storage = settings.api, settings.storage
+        self._storage_host = storage.host or api.host
+        self._api_port = directory.kept_port("api_port", wanted=api.port, host=api.host)
+        self._storage_port = directory.kept_port("storage_port", wanted=storage.port, host=self._storage_host)
+        self._prefect_port = directory.kept_port("prefect_port", wanted=settings.prefect.port, host=LOOPBACK)
+        storage_url = storage.endpoint_url or _url(_reachable(self._storage_host), self._storage_port)
+        self.addresses = Addresses(
+            api_url=api.public_url or _url(_reachable(api.host), self._api_port),
+            internal_api_url=_url(_reachable(api.host), self._api_port),
+            storage_url=storage_url,
+            storage_public_url=storage.public_url or storage_url,
+            prefect_url=settings.prefect.api_url or f"{_url(LOOPBACK, self._prefect_port)}/api",
+        )
+
+    @property
+    def prefect_ui_url(self) -> str:
+        """Where people look at runs."""
+        return self._settings.prefect.ui_url or self.addresses.prefect_url.removesuffix("/api")
+
+    def listeners(self) -> list[tuple[str, str, int]]:
+        """Return name, host and port of everything this stack will listen on."""
+        found = [("api", self._settings.api.host, self._api_port)]
+        if not self._settings.storage.endpoint_url:
+            found.append(("storage", self._storage_host, self._storage_port))
+        if not self._settings.prefect.api_url:
+            found.append(("prefect", LOOPBACK, self._prefect_port))
+        return found
+
+    def specs(self) -> list[ChildSpec]:
+        """Return the children in the order of their start; they are stopped in the reverse order."""
+        storage = [] if self._settings.storage.endpoint_url else [self._storage()]
+        prefect = [] if self._settings.prefect.api_url else [self._prefect()]
+        return [*storage, *prefect, self._api(), self._worker()]
+
+    def _storage(self) -> ChildSpec:
+        keys = embedded.load_or_create_keys(self._directory.storage_keys)
+        embedded.remove_abandoned_uploads(self._directory.objects)
+        addresses = [(self._storage_host, self._storage_port)]
+        origins = self._settings.api.allowed_origins
+        command = embedded.storage_command(
+            embedded.find_rclone(),
+            self._directory.objects,
+            addresses=addresses,
+            # The server takes one origin; with several, the API's own list still guards the API.
+            allowed_origin=(origins[0] if len(origins) == 1 else "*") if origins else None,
+        )
+        return ChildSpec(
+            name="storage",
+            command=tuple(command),
+            environment=embedded.storage_environment(keys, os.environ),
+            log=self._directory.logs / "storage.log",
+            ready=answers(self.addresses.storage_url, any_status=True),
+        )
+
+    def _prefect(self) -> ChildSpec:
+        home = self._directory.prefect.resolve()
+        environment = dict(os.environ) | PREFECT_ENVIRONMENT | {
+            "PREFECT_HOME": str(home),
+            "PREFECT_SERVER_DATABASE_CONNECTION_URL": f"sqlite+aiosqlite:///{home}/prefect.db",
+            "PREFECT_API_URL": self.addresses.prefect_url,
+            "PREFECT_UI_API_URL": self.addresses.prefect_url,
+        }
+        return ChildSpec(
+            name="prefect",
+            # The server's app itself, in one process that can be ended by its pid.
+            command=(
+                *(sys.executable, "-m", "uvicorn", "--factory", "prefect.server.api.server:create_app"),
+                *("--host", LOOPBACK, "--port", str(self._prefect_port), "--log-level", "warning"),
+                *("--timeout-keep-alive", "5"),
+            ),
+            environment=environment,
+            log=self._directory.logs / "prefect.log",
+            ready=answers(f"{self.addresses.prefect_url}/health"),
+        )
+
+    def _octavo_environment(self) -> Mapping[str, str]:
+        storage = self._settings.storage
+        found = dict(os.environ) | PREFECT_ENVIRONMENT | {
+            "PREFECT_HOME": str((self._directory.path / "prefect-client").resolve()),
+            "PREFECT_API_URL": self.addresses.prefect_url,
+            "OCTAVO_DATA": str(self._directory.path.resolve()),
+            "OCTAVO_API__HOST": self._settings.api.host,
+            "OCTAVO_API__PORT": str(self._api_port),
+            "OCTAVO_API__PUBLIC_URL": self.addresses.api_url,
+            "OCTAVO_STORAGE__ENDPOINT_URL": self.addresses.storage_url,
+            "OCTAVO_STORAGE__PUBLIC_URL": self.addresses.storage_public_url,
+            "OCTAVO_PREFECT__API_URL": self.addresses.prefect_url,
+            "OCTAVO_PREFECT__UI_URL": self.prefect_ui_url,
+            "OCTAVO_WORKER__API_URL": self.addresses.internal_api_url,
+            "PYTHONUNBUFFERED": "1",
+        }
+        if storage.endpoint_url is None:
+            keys = embedded.load_or_create_keys(self._directory.storage_keys)
+            found |= {
+                "OCTAVO_STORAGE__ACCESS_KEY": keys.access_key,
+                "OCTAVO_STORAGE__SECRET_KEY": keys.secret_key,
+            }
+        return found
+
+    def _api(self) -> ChildSpec:
+        return ChildSpec(
+            name="api",
+            command=(sys.executable, "-m", "api"),
+            environment=self._octavo_environment(),
+            log=self._directory.logs / "api.log",
+            # 503 tells that the API itself is there while another part is not yet.
+            ready=answers(f"{self.addresses.internal_api_url}/health", any_status=True),
+        )
+
+    def _worker(self) -> ChildSpec:
+        return ChildSpec(
+            name="worker",
+            command=(sys.executable, "-m", "deployments.worker"),
+            environment=self._octavo_environment(),
+            log=self._directory.logs / "worker.log",
+            ready=answers(f"{self.addresses.internal_api_url}/health"),
+            stop_seconds=WORKER_STOP_SECONDS,
+        )
+
+
+def _reachable(host: str) -> str:
+    """Return an address under which a server bound to `host` is reached from this machine."""
+    return {"0.0.0.0": LOOPBACK, "::": "::1"}.get(host, host)  # noqa: S104 - compared, not bound
+
+
+def _url(host: str, port: int) -> str:
+    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+
+
+def answers(url: str, *, any_status: bool = False) -> Callable[[], Awaitable[bool]]:
+    """Return a probe: does this address answer, with 200 unless any status will do?"""
+
+    async def probe() -> bool:
+        try:
+            async with httpx.AsyncClient(trust_env=False, timeout=5.0) as client:
+                return (await client.get(url)).status_code == 200 or any_status
+        except httpx.HTTPError:
+            return False
+
+    return probe
