@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from octavo.objects.embedded import (
+    StorageKeys,
     find_rclone,
     new_keys,
     storage_command,
@@ -24,10 +25,15 @@ START_SECONDS = 20.0
 
 
 @contextlib.contextmanager
-def storage_process(directory: Path) -> Iterator[tuple[S3Settings, subprocess.Popen[bytes]]]:
-    """Run a server over `directory` on 127.0.0.1 and 127.0.0.2; it answers, and the bucket is there."""
-    port = _free_port()
-    keys = new_keys()
+def storage_process(
+    directory: Path, *, port: int | None = None, keys: StorageKeys | None = None
+) -> Iterator[tuple[S3Settings, subprocess.Popen[bytes]]]:
+    """Run a server over `directory` on 127.0.0.1 and 127.0.0.2; it answers, and the bucket is there.
+
+    Port and keys are new ones, unless a test gives those of a server that has ended.
+    """
+    port = port or _free_port()
+    keys = keys or new_keys()
     addresses = [("127.0.0.1", port), (SECOND_HOST, port)]
     command = storage_command(find_rclone(), directory, addresses=addresses)
     with (directory.parent / f"storage-{port}.log").open("wb") as log:

@@ -1,8 +1,10 @@
 """Where storage is, and its bucket: botocore makes one when it is missing, which obstore cannot."""
 
 import contextlib
+import ipaddress
 from dataclasses import dataclass, field
 from typing import Protocol
+from urllib.parse import urlsplit
 
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
@@ -21,6 +23,19 @@ class S3Settings:
     access_key: str
     secret_key: str = field(repr=False)
     region: str
+
+    @property
+    def endpoint_host(self) -> str:
+        """Host of `endpoint_url`, without brackets."""
+        return urlsplit(self.endpoint_url).hostname or ""
+
+    @property
+    def is_on_this_machine(self) -> bool:
+        """Whether the endpoint is a loopback address, which no proxy of the environment can reach."""
+        try:
+            return ipaddress.ip_address(self.endpoint_host).is_loopback
+        except ValueError:
+            return self.endpoint_host == "localhost"
 
 
 class _BucketClient(Protocol):
@@ -45,6 +60,8 @@ def make_missing_bucket(settings: S3Settings) -> None:
             connect_timeout=2,
             read_timeout=4,
             retries={"total_max_attempts": 2, "mode": "standard"},
+            # An empty set is none at all; None would take those of the environment.
+            proxies={} if settings.is_on_this_machine else None,
         ),
     )
     try:

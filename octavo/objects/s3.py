@@ -214,6 +214,11 @@ def _store(settings: S3Settings, client: "ClientConfig") -> S3Store:
         "token": None,
         "expires_at": None,
     }
+    options = client.copy()
+    if settings.is_on_this_machine:
+        # The only way to say "no proxy": one that is never asked, in place of the environment's.
+        options["proxy_url"] = settings.endpoint_url
+        options["proxy_excludes"] = settings.endpoint_host
     return S3Store(
         settings.bucket,
         endpoint=settings.endpoint_url,
@@ -221,7 +226,7 @@ def _store(settings: S3Settings, client: "ClientConfig") -> S3Store:
         virtual_hosted_style_request=False,
         skip_signature=False,
         credential_provider=lambda: credential,
-        client_options=client,
+        client_options=options,
         retry_config=_RETRIES,
     )
 

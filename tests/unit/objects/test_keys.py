@@ -1,0 +1,173 @@
+import json
+from datetime import date
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from octavo.identifiers import (
+    BatchId,
+    CustomerId,
+    FileId,
+    ItemId,
+    ResultId,
+    new_batch_id,
+    new_customer_id,
+    new_file_id,
+    new_item_id,
+)
+from octavo.objects import keys
+
+SHA256 = "0123456789abcdef" * 4
+IDENTIFIER = "[a-z0-9][a-z0-9_-]{0,30}"
+
+# Few names, so that examples often share a customer, a result or a batch.
+names = st.one_of(
+    st.sampled_from(["a", "a-b", "a_b", "images", "manifest", "outcomes"]),
+    st.from_regex(IDENTIFIER, fullmatch=True),
+)
+days = st.dates(min_value=date(2026, 1, 1), max_value=date(2099, 12, 31))
+
+inputs = st.tuples(st.just("input"), names, days, names)
+documents = st.tuples(st.just("document.json"), names, names)
+pages = st.tuples(st.just("extract-page.json"), names, names)
+images = st.tuples(st.just("image"), names, names, st.integers(min_value=0, max_value=10_000))
+manifests = st.tuples(st.just("manifest"), names)
+outcomes = st.tuples(st.just("outcome"), names, names)
+objects = st.one_of(inputs, documents, pages, images, manifests, outcomes)
+
+
+def _key(named: tuple[object, ...]) -> str:
+    match named:
+        case ("input", str(customer), date() as day, str(file)):
+            return keys.input_key(CustomerId(customer), day, FileId(file))
+        case ("document.json", str(customer), str(result)):
+            return keys.result_key(CustomerId(customer), ResultId(result), "document.json")
+        case ("extract-page.json", str(customer), str(result)):
+            return keys.result_key(CustomerId(customer), ResultId(result), "extract-page.json")
+        case ("image", str(customer), str(result), int(number)):
+            return keys.result_image_key(CustomerId(customer), ResultId(result), number)
+        case ("manifest", str(batch)):
+            return keys.manifest_key(BatchId(batch))
+        case ("outcome", str(batch), str(item)):
+            return keys.outcome_key(BatchId(batch), ItemId(item))
+        case _:
+            raise AssertionError(named)
+
+
+@given(st.sets(objects, min_size=2, max_size=30))
+def test_different_objects_have_different_keys_and_none_is_anothers_directory(
+    named: set[tuple[object, ...]],
+) -> None:
+    spelled = {_key(name) for name in named}
+    assert len(spelled) == len(named)
+    assert len({key.lower() for key in spelled}) == len(named)
+    folders = {key[:end] for key in spelled for end in range(len(key)) if key[end] == "/"}
+    assert not spelled & folders
+
+
+@given(objects)
+def test_no_key_climbs_or_has_an_empty_or_hidden_part(named: tuple[object, ...]) -> None:
+    parts = _key(named).split("/")
+    assert all(parts)
+    assert not any(part.startswith(".") for part in parts)
+
+
+@given(
+    st.text().filter(lambda text: not (text.isascii() and text.replace("_", "").replace("-", "").isalnum()))
+)
+def test_odd_identifiers_are_refused(odd: str) -> None:
+    with pytest.raises(ValueError, match="not an identifier"):
+        keys.input_key(CustomerId(odd), date(2026, 11, 23), new_file_id())
+    with pytest.raises(ValueError, match="not an identifier"):
+        keys.input_key(new_customer_id(), date(2026, 11, 23), FileId(odd))
+    with pytest.raises(ValueError, match="not an identifier"):
+        keys.result_key(new_customer_id(), ResultId(odd), "document.json")
+    with pytest.raises(ValueError, match="not an identifier"):
+        keys.outcome_key(new_batch_id(), ItemId(odd))
+    with pytest.raises(ValueError, match="not an identifier"):
+        keys.manifest_key(BatchId(odd))
+
+
+@pytest.mark.parametrize("odd", ["", "..", ".", "a/b", "a\n", "a.b", "-a", "_a", "A", "é", "a%2f", "a" * 101])
+def test_named_odd_identifiers_are_refused(odd: str) -> None:
+    with pytest.raises(ValueError, match="not an identifier"):
+        keys.result_prefix(CustomerId(odd), ResultId("res_a"))
+
+
+def test_own_identifiers_make_the_documented_keys() -> None:
+    customer, file, batch, item = new_customer_id(), new_file_id(), new_batch_id(), new_item_id()
+    result = keys.result_id(customer, SHA256, "pdf", "1.0", {})
+    assert keys.input_key(customer, date(2026, 1, 2), file) == f"in/{customer}/2026-01-02/{file}"
+    assert keys.result_key(customer, result, "document.json") == f"results/{customer}/{result}/document.json"
+    assert keys.result_key(customer, result, "extract-page.json") == (
+        f"results/{customer}/{result}/extract-page.json"
+    )
+    assert keys.result_image_key(customer, result, 7) == f"results/{customer}/{result}/images/7"
+    assert keys.manifest_key(batch) == f"ledger/batches/{batch}/manifest.json"
+    assert keys.outcome_key(batch, item) == f"ledger/batches/{batch}/outcomes/{item}.json"
+
+
+def test_prefixes_hold_their_objects() -> None:
+    customer, batch, item = new_customer_id(), new_batch_id(), new_item_id()
+    result = ResultId("res_a")
+    assert keys.result_image_key(customer, result, 0).startswith(keys.result_prefix(customer, result))
+    assert keys.outcome_key(batch, item).startswith(keys.outcomes_prefix(batch))
+    assert keys.outcomes_prefix(batch).startswith(keys.batch_prefix(batch))
+    assert keys.manifest_key(batch).startswith(keys.batch_prefix(batch))
+
+
+def test_image_before_the_first_and_unknown_part_are_refused() -> None:
+    with pytest.raises(ValueError, match="counted from 0"):
+        keys.result_image_key(CustomerId("cust_a"), ResultId("res_a"), -1)
+    with pytest.raises(ValueError, match="no part"):
+        keys.result_key(CustomerId("cust_a"), ResultId("res_a"), "images")  # type: ignore[arg-type] # on purpose
+
+
+scalars = st.one_of(st.none(), st.booleans(), st.integers(), st.text(st.characters(codec="utf-8")))
+option_sets = st.dictionaries(st.text(st.characters(codec="utf-8")), scalars, max_size=6)
+
+
+@given(option_sets)
+def test_order_of_options_does_not_change_the_result_id(options: dict[str, object]) -> None:
+    turned = dict(reversed(options.items()))
+    customer = CustomerId("cust_a")
+    assert keys.result_id(customer, SHA256, "pdf", "1", options) == (
+        keys.result_id(customer, SHA256, "pdf", "1", turned)
+    )
+
+
+@given(st.tuples(names, names, names, option_sets), st.tuples(names, names, names, option_sets))
+def test_result_ids_are_equal_exactly_when_the_work_is(
+    one: tuple[str, str, str, dict[str, object]], other: tuple[str, str, str, dict[str, object]]
+) -> None:
+    def made(work: tuple[str, str, str, dict[str, object]]) -> ResultId:
+        return keys.result_id(CustomerId(work[0]), SHA256, work[1], work[2], work[3])
+
+    # JSON tells True from 1, Python does not.
+    same = json.dumps(one, sort_keys=True) == json.dumps(other, sort_keys=True)
+    assert (made(one) == made(other)) is same
+
+
+def test_recipe_of_the_result_id_has_not_changed() -> None:
+    made = keys.result_id(CustomerId("cust_a"), SHA256, "pdf", "1.0", {"ocr": True, "extract_text": True})
+    assert made == "res_0e4d15d57ee2602085d6b5905aa7f845e44ef23a"
+
+
+def test_other_bytes_make_another_result_id() -> None:
+    customer = CustomerId("cust_a")
+    assert keys.result_id(customer, SHA256, "pdf", "1", {}) != keys.result_id(
+        customer, SHA256[::-1], "pdf", "1", {}
+    )
+
+
+@pytest.mark.parametrize("digest", ["", "abc", SHA256.upper(), SHA256 + "0"])
+def test_digest_of_another_kind_is_refused(digest: str) -> None:
+    with pytest.raises(ValueError, match="hex digits"):
+        keys.result_id(CustomerId("cust_a"), digest, "pdf", "1", {})
+
+
+@pytest.mark.parametrize("value", [float("nan"), {1, 2}, b"bytes"], ids=["nan", "set", "bytes"])
+def test_options_that_are_not_json_are_refused(value: object) -> None:
+    with pytest.raises(ValueError, match="JSON"):
+        keys.result_id(CustomerId("cust_a"), SHA256, "pdf", "1", {"odd": value})
