@@ -1,0 +1,143 @@
+"""What an engine is, what it is given and what it hands back.
+
+Knows no engine. A local engine runs in a sandboxed child and may parse; a remote one runs in a thread
+of the owner's process, calls a service, and must not parse anything itself.
+"""
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal, Protocol
+
+from octavo.documents import Document
+
+EngineKind = Literal["local", "remote"]
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """How much one document may cost.
+
+    `wall_seconds` bounds the whole document, `page_seconds` the time without a page being finished (a
+    group of n pages under recognition has n times as long). `memory_bytes` is address space beyond
+    what the child has when it starts.
+    """
+
+    wall_seconds: float = 1800.0
+    page_seconds: float = 60.0
+    cpu_seconds: int = 1800
+    memory_bytes: int = 2 * 1024**3
+    file_bytes: int = 512 * 1024**2
+    open_files: int = 256
+    max_bytes: int = 150 * 1024 * 1024
+    max_pages: int = 1000
+    max_page_pixels: int = 50_000_000
+    max_content_bytes: int = 10_000_000
+    max_paths: int = 20_000
+    max_images: int = 2_000
+    max_image_bytes: int = 128 * 1024**2
+    max_document_bytes: int = 128 * 1024**2
+    documents_per_child: int = 50
+
+
+@dataclass(frozen=True, slots=True)
+class ExtractOptions:
+    """What the customer asked for; `engine` None or `auto` is the default pipeline."""
+
+    engine: str | None = None
+    extract_text: bool = True
+    extract_images: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """A document on local disk. Name and type are what somebody claims; the bytes decide."""
+
+    path: Path
+    filename: str | None = None
+    content_type: str | None = None
+    size: int | None = None
+
+    def byte_count(self) -> int:
+        """Return the size on disk."""
+        return self.path.stat().st_size
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """What an engine made of a document; `Figure.image_index` points into `images`."""
+
+    document: Document
+    images: tuple[bytes, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Availability:
+    """Whether an engine can work here, and if not, what is missing."""
+
+    available: bool
+    reason: str | None = None
+
+
+AVAILABLE = Availability(True)
+
+
+class Progress(Protocol):
+    """How an engine tells its keeper that it is alive; every call starts the page clock anew."""
+
+    def counted(self, pages: int) -> None:
+        """Say how many pages the document has, before work is spent on them."""
+
+    def working(self, pages: int) -> None:
+        """Say that the next word may take as long as that many pages need."""
+
+
+class Engine(Protocol):
+    """A way to read documents.
+
+    `extract` raises a `DocumentError` for what the document itself came to. Anything else it raises is
+    a defect of the engine and ends as `ExtractionFailed` after a second try.
+    """
+
+    @property
+    def name(self) -> str:
+        """The name customers ask for."""
+
+    @property
+    def version(self) -> str:
+        """Changes whenever the same bytes may give another result; part of result keys."""
+
+    @property
+    def licence(self) -> str:
+        """The SPDX name of the strictest licence among its parts."""
+
+    @property
+    def kind(self) -> EngineKind:
+        """Where it runs: `local` in a sandboxed child, `remote` in a thread of the owner."""
+
+    @property
+    def languages(self) -> tuple[str, ...]:
+        """Languages of text recognition as ISO 639-2 codes; empty where the engine recognises nothing."""
+
+    def availability(self) -> Availability:
+        """Say whether the engine can work here, cheaply and without loading it."""
+
+    def preload(self) -> None:
+        """Import what is heavy; called once in the process from which children are forked."""
+
+    def extract(
+        self, source: Source, options: ExtractOptions, limits: Limits, progress: Progress, folder: Path
+    ) -> Reading:
+        """Read `source`; files may be made in `folder`, which is removed afterwards."""
+
+
+@dataclass(frozen=True, slots=True)
+class EngineInfo:
+    """An engine as it is listed to customers."""
+
+    name: str
+    version: str
+    licence: str
+    kind: EngineKind
+    languages: tuple[str, ...]
+    available: bool
+    reason: str | None = field(default=None)

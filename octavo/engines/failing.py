@@ -1,0 +1,159 @@
+"""A test engine that misbehaves as the document's name, or else its first bytes, tell it to.
+
+The word is the name up to its first dot (`crash.pdf`), or the first word of the bytes. It knows every
+item error code and the names of `_DEEDS`; any other word is read as one page that holds it. Never
+registered unless the registry is asked for test engines.
+"""
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+from octavo.documents import Block, Box, Document, Page
+from octavo.engines.contract import (
+    AVAILABLE,
+    Availability,
+    EngineKind,
+    ExtractOptions,
+    Limits,
+    Progress,
+    Reading,
+    Source,
+)
+from octavo.errors import DOCUMENT_ERRORS
+
+_LONGEST_WORD = 64
+_HOARD_BYTES = 64 * 1024**2
+_FAR_TOO_LONG = 10**12
+
+
+class FailingEngine:
+    """Does what the document says, in its child."""
+
+    name = "failing"
+    version = "1"
+    licence = "AGPL-3.0-or-later"
+    kind: EngineKind = "local"
+    languages: tuple[str, ...] = ()
+
+    def availability(self) -> Availability:
+        return AVAILABLE
+
+    def preload(self) -> None:
+        pass
+
+    def extract(
+        self, source: Source, options: ExtractOptions, limits: Limits, progress: Progress, folder: Path
+    ) -> Reading:
+        word = _word(source)
+        progress.counted(1)
+        if word in DOCUMENT_ERRORS:
+            raise DOCUMENT_ERRORS[word](f"the document asked for {word}")
+        deed = _DEEDS.get(word)
+        return deed(folder) if deed else _page(word)
+
+
+def _word(source: Source) -> str:
+    named = (source.filename or "").partition(".")[0]
+    if named in _DEEDS or named in DOCUMENT_ERRORS:
+        return named
+    with source.path.open("rb") as file:
+        first = file.read(_LONGEST_WORD).split()
+    return first[0].decode("ascii", "replace") if first else "nothing"
+
+
+def _page(text: str, *, failed: bool = False) -> Reading:
+    block = Block(page_no=1, order=0, role="paragraph", text=text, bbox=Box(72, 72, 300, 84))
+    bad = (Page(2, 595.0, 842.0, status="failed", error="the page asked to fail"),) if failed else ()
+    return Reading(Document(pages=(Page(1, 595.0, 842.0), *bad), blocks=(block,)))
+
+
+def _crash(_: Path) -> Reading:
+    os.abort()
+
+
+def _killed(_: Path) -> Reading:
+    os.kill(os.getpid(), signal.SIGKILL)
+    return _hang(_)
+
+
+def _hang(_: Path) -> Reading:
+    # One bytecode that takes for ever: signals that Python would handle are not looked at.
+    sum(range(_FAR_TOO_LONG))
+    return _page("unreachable")
+
+
+def _memory(_: Path) -> Reading:
+    hoard = []
+    while True:
+        hoard.append(bytearray(_HOARD_BYTES))
+
+
+def _defect(_: Path) -> Reading:
+    raise RuntimeError("the document asked for a defect")
+
+
+def _lie(_: Path) -> Reading:
+    reading = _page("a lie")
+    object.__setattr__(reading.document.blocks[0].bbox, "x1", -1.0)
+    return reading
+
+
+def _flood(_: Path) -> Reading:
+    return Reading(_page("a flood").document, (bytes(256 * 1024**2),))
+
+
+def _network(_: Path) -> Reading:
+    try:
+        with socket.socket() as far:
+            far.connect(("127.0.0.1", 9))
+    except OSError as error:
+        return _page(f"refused: {error.strerror}")
+    return _page("connected")
+
+
+def _write(_: Path) -> Reading:
+    try:
+        Path.home().joinpath("octavo-was-here").write_text("from the sandbox")
+    except OSError as error:
+        return _page(f"refused: {error.strerror}")
+    return _page("written")
+
+
+def _grandchild(_: Path) -> Reading:
+    subprocess.Popen([sys.executable, "-c", f"sum(range({_FAR_TOO_LONG}))"])
+    return _hang(_)
+
+
+def _litter(folder: Path) -> Reading:
+    folder.joinpath("litter").write_text("left behind")
+    return _page(str(folder))
+
+
+def _bad_page(_: Path) -> Reading:
+    return _page("a good page", failed=True)
+
+
+def _only_bad_pages(_: Path) -> Reading:
+    return Reading(Document(pages=(Page(1, 1.0, 1.0, status="failed", error="the page asked to fail"),)))
+
+
+_DEEDS: dict[str, Callable[[Path], Reading]] = {
+    "crash": _crash,
+    "killed": _killed,
+    "hang": _hang,
+    "memory": _memory,
+    "defect": _defect,
+    "lie": _lie,
+    "flood": _flood,
+    "network": _network,
+    "write": _write,
+    "grandchild": _grandchild,
+    "litter": _litter,
+    "bad-page": _bad_page,
+    "only-bad-pages": _only_bad_pages,
+}

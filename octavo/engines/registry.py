@@ -1,0 +1,95 @@
+"""Which engines there are, by name: the built-in ones, then those of the entry point group.
+
+An engine is registered as a `module:attribute` reference to something that, called without arguments,
+returns an `Engine` (a class, usually). References are plain text, so the process that forks the
+sandbox's children can be given the same registry. A name may carry a parameter after a colon
+(`sleep:0.05`); the reference is then called with it.
+"""
+
+import importlib
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from importlib.metadata import entry_points
+from typing import cast
+
+from octavo.engines.contract import Engine, EngineInfo
+from octavo.errors import UnknownEngine
+
+ENTRY_POINT_GROUP = "octavo.engines"
+DEFAULT_ENGINE = "fast"
+AUTO = "auto"
+
+BUILT_IN: Mapping[str, str] = {
+    "fast": "octavo.engines.fast.engine:FastEngine",
+}
+TEST_ENGINES: Mapping[str, str] = {
+    "sleep": "octavo.engines.sleep:SleepEngine",
+    "failing": "octavo.engines.failing:FailingEngine",
+}
+
+
+@dataclass(frozen=True)
+class EngineRegistry:
+    """Engines by name. `references` may be given as they are; `installed` finds them."""
+
+    references: Mapping[str, str] = field(default_factory=lambda: dict(BUILT_IN))
+
+    @staticmethod
+    def installed(*, test_engines: bool = False) -> "EngineRegistry":
+        """Return the built-in engines and those of installed packages; built-in names win.
+
+        `test_engines` adds `sleep` and `failing`, which are never offered by default.
+        """
+        offered = {point.name: point.value for point in entry_points(group=ENTRY_POINT_GROUP)}
+        tests = dict(TEST_ENGINES) if test_engines else {}
+        return EngineRegistry({**offered, **BUILT_IN, **tests})
+
+    def names(self) -> tuple[str, ...]:
+        """Return the names customers may ask for, `auto` first."""
+        return (AUTO, *sorted(self.references))
+
+    def resolve(self, name: str | None) -> Engine:
+        """Return the engine of that name; None and `auto` are the default pipeline.
+
+        Raises `UnknownEngine`, whose facts hold the list of names.
+        """
+        if name is None or name == AUTO:
+            name = DEFAULT_ENGINE
+        head, colon, parameter = name.partition(":")
+        reference = self.references.get(head)
+        if reference is None:
+            raise UnknownEngine(f"there is no engine {name!r}", engines=list(self.names()))
+        module, _, attribute = reference.partition(":")
+        factory = getattr(importlib.import_module(module), attribute)
+        if not colon:
+            return cast(Engine, factory())
+        try:
+            return cast(Engine, factory(parameter))
+        except (TypeError, ValueError) as error:
+            raise UnknownEngine(
+                f"engine {head!r} takes no parameter {parameter!r}", engines=list(self.names())
+            ) from error
+
+    def describe(self) -> tuple[EngineInfo, ...]:
+        """Return every engine with what customers are told of it, in order of name."""
+        return tuple(_info(self.resolve(name)) for name in sorted(self.references))
+
+    def preload(self) -> None:
+        """Import what the local engines need, so that forked children have it."""
+        for name in self.references:
+            engine = self.resolve(name)
+            if engine.kind == "local" and engine.availability().available:
+                engine.preload()
+
+
+def _info(engine: Engine) -> EngineInfo:
+    availability = engine.availability()
+    return EngineInfo(
+        name=engine.name,
+        version=engine.version,
+        licence=engine.licence,
+        kind=engine.kind,
+        languages=engine.languages,
+        available=availability.available,
+        reason=availability.reason,
+    )

@@ -1,0 +1,101 @@
+"""A child: serves documents one after the other, each in a fresh folder, until told to stop or broken."""
+
+import dataclasses
+import os
+import shutil
+import tempfile
+from pathlib import Path
+from typing import Any, NoReturn, cast
+
+from octavo.engines.contract import ExtractOptions, Limits, Reading, Source
+from octavo.engines.registry import EngineRegistry
+from octavo.engines.sandbox.confinement import Require, confine, grant_cpu
+from octavo.engines.sandbox.failures import SandboxUnavailable
+from octavo.engines.sandbox.wire import Channel, Header, WireBroken, WireClosed
+from octavo.errors import DocumentError, ExtractionFailed
+
+EXIT_DEFECT = 70
+EXIT_UNCONFINED = 71
+_COPY_BYTES = 1024 * 1024
+_MAX_MESSAGE = 2000
+
+
+class _Reporter:
+    """Sends an engine's progress to the owner."""
+
+    def __init__(self, channel: Channel) -> None:
+        self._channel = channel
+
+    def counted(self, pages: int) -> None:
+        self._channel.send({"type": "counted", "pages": pages})
+
+    def working(self, pages: int) -> None:
+        self._channel.send({"type": "working", "pages": pages})
+
+
+def serve(
+    channel: Channel, folder: Path, registry: EngineRegistry, limits: Limits, require: Require
+) -> NoReturn:
+    """Give up all that a child must not have, then answer tasks; ends with the process."""
+    try:
+        confine(folder, limits, require)
+    except SandboxUnavailable as error:
+        channel.send({"type": "unconfined", "message": error.message})
+        os._exit(EXIT_UNCONFINED)
+    channel.send({"type": "confined"})
+    try:
+        while True:
+            _answer(channel, channel.receive(), folder, registry, limits)
+    except (WireClosed, WireBroken):
+        os._exit(0)
+
+
+def _answer(channel: Channel, task: Header, folder: Path, registry: EngineRegistry, limits: Limits) -> None:
+    grant_cpu(limits.cpu_seconds)
+    work = Path(tempfile.mkdtemp(dir=folder))
+    os.environ["TMPDIR"] = tempfile.tempdir = str(work)
+    try:
+        reading = _read(channel, task, work, registry, limits)
+    except DocumentError as error:
+        _send_error(channel, error)
+    except MemoryError:
+        _send_error(channel, ExtractionFailed("the document needs more memory than is allowed"))
+    # The edge of the process: the owner learns of a defect, and tries again in another child.
+    except Exception as error:  # noqa: BLE001
+        channel.send({"type": "defect", "message": f"{type(error).__name__}: {error}"[:_MAX_MESSAGE]})
+    else:
+        _send(channel, reading)
+    finally:
+        shutil.rmtree(work, ignore_errors=True)
+
+
+def _read(channel: Channel, task: Header, work: Path, registry: EngineRegistry, limits: Limits) -> Reading:
+    claimed = cast(dict[str, Any], task["source"])
+    options = ExtractOptions(**cast(dict[str, Any], task["options"]))
+    path = work / "source"
+    _copy(channel.take_descriptor(), path)
+    source = Source(path=path, **claimed)
+    engine = registry.resolve(options.engine)
+    return engine.extract(source, options, limits, _Reporter(channel), work)
+
+
+def _copy(descriptor: int, path: Path) -> None:
+    # A copy, because outside programs want a path and must not reach the owner's file.
+    with os.fdopen(descriptor, "rb") as given, path.open("wb") as copy:
+        shutil.copyfileobj(given, copy, _COPY_BYTES)
+
+
+def _send(channel: Channel, reading: Reading) -> None:
+    document = reading.document.to_json().encode()
+    sizes = [len(image) for image in reading.images]
+    channel.send({"type": "reading", "document": len(document), "images": sizes}, document, *reading.images)
+
+
+def _send_error(channel: Channel, error: DocumentError) -> None:
+    channel.send({"type": "error", "code": error.code, "message": error.message[:_MAX_MESSAGE]})
+
+
+def task_for(source: Source, options: ExtractOptions) -> Header:
+    """Return the frame that asks a child to read; the descriptor goes with it."""
+    claimed = {"filename": source.filename, "content_type": source.content_type, "size": source.size}
+    return {"type": "task", "source": claimed, "options": dataclasses.asdict(options)}

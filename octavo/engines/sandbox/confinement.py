@@ -1,0 +1,110 @@
+"""Everything a child gives up before it sees a document, in the order in which it must be given up."""
+
+import ctypes
+import os
+import resource
+import shutil
+import signal
+import struct
+import sys
+from pathlib import Path
+from typing import Literal
+
+import octavo
+from octavo.engines.contract import Limits
+from octavo.engines.sandbox import landlock, seccomp
+from octavo.engines.sandbox.failures import SandboxUnavailable
+
+Require = Literal["all", "none"]
+
+_PR_SET_PDEATHSIG = 1
+_CAPABILITY_VERSION = 0x20080522
+_NICENESS = 10
+_PROGRAMS = ("tesseract",)
+_SYSTEM_PATHS = (
+    "/usr",
+    "/lib",
+    "/lib64",
+    "/bin",
+    "/proc",
+    "/sys/devices/system/cpu",
+    "/etc/ld.so.cache",
+    "/etc/fonts",
+    "/etc/localtime",
+    "/etc/passwd",
+    "/etc/nsswitch.conf",
+    "/etc/magic",
+    "/etc/mime.types",
+    "/etc/alternatives",
+    "/dev/urandom",
+    "/dev/zero",
+)
+
+
+def _libc() -> ctypes.CDLL:
+    return ctypes.CDLL(None, use_errno=True)
+
+
+def die_with_parent(parent: int) -> None:
+    """Have the kernel kill this process when its parent ends (Linux; elsewhere end of file must do)."""
+    if sys.platform != "linux":
+        return
+    _libc().prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
+    if os.getppid() != parent:
+        os._exit(1)
+
+
+def confine(folder: Path, limits: Limits, require: Require) -> None:
+    """Take limits and, on Linux, give up network, capabilities and files outside `folder`.
+
+    Raises `SandboxUnavailable` if the machine cannot do that, unless `require` is `none`; then as much
+    as can be had is taken.
+    """
+    os.nice(_NICENESS)
+    _take_limits(limits)
+    if sys.platform != "linux":
+        return
+    try:
+        libc = _libc()
+        seccomp.forbid_new_privileges(libc)
+        landlock.restrict(libc, readable=_readable(), writable=[folder, Path("/dev/null")])
+        _drop_capabilities(libc)
+        seccomp.install_filter(libc)
+    except SandboxUnavailable:
+        if require == "all":
+            raise
+
+
+def grant_cpu(seconds: int) -> None:
+    """Allow this process so many CPU seconds from now on; past them the kernel sends SIGXCPU."""
+    usage = resource.getrusage(resource.RUSAGE_SELF)
+    spent = int(usage.ru_utime + usage.ru_stime)
+    resource.setrlimit(resource.RLIMIT_CPU, (spent + seconds + 1, resource.RLIM_INFINITY))
+
+
+def _take_limits(limits: Limits) -> None:
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    resource.setrlimit(resource.RLIMIT_FSIZE, (limits.file_bytes, limits.file_bytes))
+    resource.setrlimit(resource.RLIMIT_NOFILE, (limits.open_files, limits.open_files))
+    if sys.platform == "linux":
+        # Counted from what the nursery already maps, so that the limit means the document's own use.
+        pages = int(Path("/proc/self/statm").read_text().split()[0])
+        bound = pages * resource.getpagesize() + limits.memory_bytes
+        resource.setrlimit(resource.RLIMIT_AS, (bound, bound))
+
+
+def _drop_capabilities(libc: ctypes.CDLL) -> None:
+    header = struct.pack("=Ii", _CAPABILITY_VERSION, 0)
+    if libc.capset(ctypes.c_char_p(header), ctypes.c_char_p(bytes(24))):
+        raise SandboxUnavailable(f"capset: {os.strerror(ctypes.get_errno())}")
+
+
+def _readable() -> list[Path]:
+    """Return where programs, libraries and their data lie: nothing that belongs to a customer."""
+    paths = [Path(path) for path in _SYSTEM_PATHS]
+    paths += [Path(prefix) for prefix in {sys.prefix, sys.base_prefix, sys.exec_prefix}]
+    paths += [Path(place) for place in octavo.__path__]
+    paths += [Path(found).resolve().parent for found in map(shutil.which, _PROGRAMS) if found]
+    if "TESSDATA_PREFIX" in os.environ:
+        paths.append(Path(os.environ["TESSDATA_PREFIX"]))
+    return paths

@@ -1,0 +1,261 @@
+"""As many children as allowed, given out one document at a time; keeps the wall clock."""
+
+import os
+import signal
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from octavo.engines.contract import ExtractOptions, Limits, Source
+from octavo.engines.registry import EngineRegistry
+from octavo.engines.sandbox.child import task_for
+from octavo.engines.sandbox.confinement import Require
+from octavo.engines.sandbox.failures import (
+    ChildDied,
+    ChildFailure,
+    ChildLost,
+    ChildOverdue,
+    SandboxUnavailable,
+)
+from octavo.engines.sandbox.owner import NurseryHandle
+from octavo.engines.sandbox.wire import WireBroken, WireClosed, WireOverdue
+from octavo.errors import DOCUMENT_ERRORS, DocumentError
+
+_SENT_BY_OTHERS = {signal.SIGKILL, signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGQUIT}
+_CONFINE_SECONDS = 20.0
+
+
+@dataclass(frozen=True, slots=True)
+class UntrustedReading:
+    """What a child sent: bounded in size, otherwise unchecked."""
+
+    document_json: bytes
+    images: tuple[bytes, ...]
+
+
+class Child:
+    """A child as its owner holds it."""
+
+    def __init__(self, nursery: NurseryHandle, limits: Limits) -> None:
+        """Have one forked and wait until it is confined. Raises `ChildLost`, `SandboxUnavailable`."""
+        self._nursery = nursery
+        self._limits = limits
+        self.pid, self._channel = nursery.fork()
+        self.served = 0
+        self._await_confinement()
+
+    @property
+    def usable(self) -> bool:
+        return self.served < self._limits.documents_per_child and not self._nursery.has_ended(self.pid)
+
+    def read(
+        self, source: Source, options: ExtractOptions, on_counted: Callable[[int], None] | None
+    ) -> UntrustedReading:
+        """Have the child read a document.
+
+        Raises the `DocumentError` that the child answers with, or a `ChildFailure`. After any exception the
+        child must not be used again.
+        """
+        self.served += 1
+        try:
+            return self._converse(source, options, on_counted)
+        except WireOverdue:
+            self.kill()
+            raise ChildOverdue("the document took longer than is allowed") from None
+        except WireBroken as error:
+            self.kill()
+            raise ChildDied(f"the parser gave a broken answer: {error}") from error
+        except WireClosed:
+            raise self._how_it_ended() from None
+
+    def kill(self) -> None:
+        """End the child and what it has started."""
+        self._nursery.kill(self.pid)
+        self._channel.close()
+
+    def _await_confinement(self) -> None:
+        try:
+            said = self._channel.receive(time.monotonic() + _CONFINE_SECONDS)
+        except (WireClosed, WireBroken, WireOverdue):
+            self.kill()
+            raise ChildLost("a fresh child of the sandbox ended at once") from None
+        if said.get("type") != "confined":
+            self.kill()
+            raise SandboxUnavailable(f"the sandbox cannot be set up: {said.get('message')}")
+
+    def _converse(
+        self, source: Source, options: ExtractOptions, on_counted: Callable[[int], None] | None
+    ) -> UntrustedReading:
+        started = time.monotonic()
+        end = started + self._limits.wall_seconds
+        pages = 1
+        descriptor = os.open(source.path, os.O_RDONLY)
+        try:
+            self._channel.send(task_for(source, options), descriptors=[descriptor])
+        finally:
+            os.close(descriptor)
+        while True:
+            deadline = min(end, time.monotonic() + pages * self._limits.page_seconds)
+            match self._channel.receive(deadline):
+                case {"type": "counted", "pages": int(count)}:
+                    if on_counted is not None:
+                        on_counted(self._believable(count))
+                case {"type": "working", "pages": int(count)}:
+                    pages = max(1, self._believable(count))
+                case {"type": "reading", "document": int(length), "images": list(sizes)}:
+                    return self._receive(length, sizes, end)
+                case {"type": "error", "code": str(code), "message": str(message)}:
+                    raise _document_error(code, message)
+                case {"type": "defect", "message": str(message)}:
+                    raise ChildDied(message)
+                case _:
+                    raise WireBroken("an unknown frame")
+
+    def _believable(self, count: int) -> int:
+        if not 0 <= count <= self._limits.max_pages:
+            raise WireBroken("an impossible number of pages")
+        return count
+
+    def _receive(self, length: int, sizes: list[object], end: float) -> UntrustedReading:
+        lengths = [size for size in sizes if isinstance(size, int) and size >= 0]
+        if len(lengths) != len(sizes) or len(sizes) > self._limits.max_images:
+            raise WireBroken("impossible sizes of images")
+        if sum(lengths) > self._limits.max_image_bytes or not 0 <= length <= self._limits.max_document_bytes:
+            raise WireBroken("the result is larger than is allowed")
+        document = self._channel.receive_bytes(length, end)
+        return UntrustedReading(document, tuple(self._channel.receive_bytes(size, end) for size in lengths))
+
+    def _how_it_ended(self) -> ChildFailure:
+        status = self._nursery.exit_status(self.pid)
+        self.kill()
+        if status is None:
+            if self._nursery.alive:
+                return ChildDied("the parser closed its connection without an answer")
+            return ChildLost("the sandbox process has ended")
+        if not os.WIFSIGNALED(status):
+            return ChildDied(f"the parser ended with exit code {os.waitstatus_to_exitcode(status)}")
+        number = os.WTERMSIG(status)
+        if number in _SENT_BY_OTHERS:
+            return ChildLost(f"somebody sent {signal.Signals(number).name} to the parser")
+        if number == signal.SIGXCPU:
+            return ChildDied(f"the document needs more than {self._limits.cpu_seconds} s of processor time")
+        return ChildDied(f"the parser ended with {_signal_name(number)}")
+
+
+class ChildPool:
+    """Children for `processes` documents at once. Thread-safe; starts its nursery when first needed."""
+
+    def __init__(
+        self,
+        *,
+        processes: int,
+        limits: Limits,
+        registry: EngineRegistry,
+        require: Require = "all",
+        work_directory: Path | None = None,
+    ) -> None:
+        self._limits = limits
+        self._registry = registry
+        self._require: Require = require
+        self._work_directory = work_directory
+        self._free = processes
+        self._changed = threading.Condition()
+        self._starting = threading.Lock()
+        self._nursery: NurseryHandle | None = None
+        self._idle: list[Child] = []
+        self._closed = False
+
+    @contextmanager
+    def child(self, *, fresh: bool = False) -> Iterator[Child]:
+        """Wait for a place and give a child out; it is used again unless the body raises.
+
+        `fresh` asks for one that has read nothing yet.
+
+        Raises `ChildLost` when the pool is closed, `SandboxUnavailable` when no child can be confined.
+        """
+        child: Child | None = None
+        self._take_place()
+        try:
+            child = (None if fresh else self._idle_child()) or Child(self._living_nursery(), self._limits)
+            yield child
+        except BaseException:
+            if child is not None:
+                child.kill()
+            raise
+        else:
+            self._give_back(child)
+        finally:
+            self._leave_place()
+
+    def warm_up(self) -> None:
+        """Load the parsers and prove that a child can be confined. Raises `SandboxUnavailable`."""
+        with self.child():
+            pass
+
+    def close(self) -> None:
+        """End all children; documents in work end with `ChildLost`."""
+        with self._changed:
+            self._closed = True
+            self._changed.notify_all()
+        with self._starting:
+            nursery, self._nursery = self._nursery, None
+        if nursery is not None:
+            nursery.close()
+
+    def _take_place(self) -> None:
+        with self._changed:
+            self._changed.wait_for(lambda: self._closed or self._free > 0)
+            if self._closed:
+                raise ChildLost("the sandbox is closed")
+            self._free -= 1
+
+    def _leave_place(self) -> None:
+        with self._changed:
+            self._free += 1
+            self._changed.notify()
+
+    def _idle_child(self) -> Child | None:
+        while True:
+            with self._changed:
+                if not self._idle:
+                    return None
+                child = self._idle.pop()
+            if child.usable:
+                return child
+            child.kill()
+
+    def _give_back(self, child: Child) -> None:
+        if not child.usable:
+            child.kill()
+            return
+        with self._changed:
+            self._idle.append(child)
+
+    def _living_nursery(self) -> NurseryHandle:
+        with self._starting:
+            if self._closed:
+                raise ChildLost("the sandbox is closed")
+            if self._nursery is not None and not self._nursery.alive:
+                self._nursery.close()
+                self._nursery = None
+            if self._nursery is None:
+                self._nursery = NurseryHandle(
+                    self._limits, self._registry, self._require, self._work_directory
+                )
+            return self._nursery
+
+
+def _document_error(code: str, message: str) -> DocumentError:
+    if code not in DOCUMENT_ERRORS:
+        raise WireBroken("an unknown error code")
+    return DOCUMENT_ERRORS[code](message)
+
+
+def _signal_name(number: int) -> str:
+    try:
+        return signal.Signals(number).name
+    except ValueError:
+        return f"signal {number}"
