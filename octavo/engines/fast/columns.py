@@ -1,0 +1,127 @@
+"""Reading order of a page: its columns, found by the gutters between them. Geometry only.
+
+A gutter is a vertical strip that few lines cross, with prose on both sides. The lines that cross it
+(titles, wide tables) cut the page into bands; in a band the left side is read before the right. Both
+sides are searched again for gutters of their own. Without a gutter, rows are read top to bottom.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from statistics import median
+
+from octavo.documents import Box
+
+
+@dataclass(frozen=True, slots=True)
+class Placed:
+    """Something to be put in order: its box, and how many characters it has (0 for tables, figures)."""
+
+    box: Box
+    characters: int
+
+    @property
+    def middle(self) -> float:
+        return (self.box.y0 + self.box.y1) / 2
+
+
+@dataclass(frozen=True, slots=True)
+class _Split:
+    crossing: tuple[int, ...]
+    left: tuple[int, ...]
+    right: tuple[int, ...]
+
+
+_MIN_LINES = 3
+_MIN_GUTTER_HEIGHTS = 0.7
+_MAX_CROSSING_SHARE = 0.25
+_MIN_CHARACTERS = 12
+_FULL_LINE, _FULL_SHARE = 0.7, 0.35
+_MAX_DEPTH = 6
+
+
+def columns(placed: Sequence[Placed]) -> list[list[int]]:
+    """Return the indices of `placed` as columns in reading order, each from top to bottom."""
+    return _columns(placed, tuple(range(len(placed))), _MAX_DEPTH)
+
+
+def _columns(placed: Sequence[Placed], members: tuple[int, ...], depth: int) -> list[list[int]]:
+    if not members:
+        return []
+    split = _best_split(placed, members) if depth else None
+    if split is None:
+        return [sorted(members, key=lambda i: (placed[i].middle, placed[i].box.x0))]
+    ordered: list[list[int]] = []
+    top = float("-inf")
+    for separator in (*sorted(split.crossing, key=lambda i: placed[i].middle), None):
+        bottom = float("inf") if separator is None else placed[separator].middle
+        for side in (split.left, split.right):
+            band = tuple(i for i in side if top <= placed[i].middle < bottom)
+            ordered += _columns(placed, band, depth - 1)
+        if separator is not None:
+            if ordered and ordered[-1] and ordered[-1][-1] in split.crossing:
+                ordered[-1].append(separator)
+            else:
+                ordered.append([separator])
+        top = bottom
+    return ordered
+
+
+def _best_split(placed: Sequence[Placed], members: tuple[int, ...]) -> _Split | None:
+    texts = [i for i in members if placed[i].characters]
+    if len(texts) < 2 * _MIN_LINES:
+        return None
+    least = _MIN_GUTTER_HEIGHTS * median(placed[i].box.height for i in texts)
+    allowed = _MAX_CROSSING_SHARE * len(texts)
+    found: list[tuple[int, float, _Split]] = []
+    for x0, x1, crossings in _strips(placed, texts):
+        if x1 - x0 >= least and crossings <= allowed:
+            split = _split(placed, members, (x0 + x1) / 2)
+            if _is_prose(placed, split.left) and _is_prose(placed, split.right) and _abreast(placed, split):
+                found.append((crossings, x0 - x1, split))
+    return min(found, key=lambda candidate: candidate[:2])[2] if found else None
+
+
+def _strips(placed: Sequence[Placed], texts: list[int]) -> list[tuple[float, float, int]]:
+    """Return the strips between line edges with the number of lines that cross each, outer ones left out.
+
+    Strips that are crossed by few lines are widened over neighbours that are crossed by no more.
+    """
+    edges = sorted({x for i in texts for x in (placed[i].box.x0, placed[i].box.x1)})
+    starts = sorted(placed[i].box.x0 for i in texts)
+    ends = sorted(placed[i].box.x1 for i in texts)
+    strips: list[tuple[float, float, int]] = []
+    started = ended = 0
+    for x0, x1 in pairwise(edges):
+        while started < len(starts) and starts[started] <= x0:
+            started += 1
+        while ended < len(ends) and ends[ended] <= x0:
+            ended += 1
+        strips.append((x0, x1, started - ended))
+    return strips
+
+
+def _split(placed: Sequence[Placed], members: tuple[int, ...], x: float) -> _Split:
+    return _Split(
+        crossing=tuple(i for i in members if placed[i].box.x0 < x < placed[i].box.x1),
+        left=tuple(i for i in members if placed[i].box.x1 <= x),
+        right=tuple(i for i in members if placed[i].box.x0 >= x),
+    )
+
+
+def _is_prose(placed: Sequence[Placed], side: tuple[int, ...]) -> bool:
+    """Tell a column of text from a column of a table: its lines are long, and many fill the measure."""
+    texts = [placed[i] for i in side if placed[i].characters]
+    if len(texts) < _MIN_LINES or median(text.characters for text in texts) < _MIN_CHARACTERS:
+        return False
+    measure = max(text.box.x1 for text in texts) - min(text.box.x0 for text in texts)
+    full = sum(text.box.width >= _FULL_LINE * measure for text in texts)
+    return full >= _FULL_SHARE * len(texts)
+
+
+def _abreast(placed: Sequence[Placed], split: _Split) -> bool:
+    """Columns stand beside each other: they share a good part of the shorter one's height."""
+    tops = [min(placed[i].box.y0 for i in side) for side in (split.left, split.right)]
+    bottoms = [max(placed[i].box.y1 for i in side) for side in (split.left, split.right)]
+    heights = [bottom - top for top, bottom in zip(tops, bottoms, strict=True)]
+    return min(bottoms) - max(tops) >= 0.3 * min(heights)

@@ -1,0 +1,58 @@
+"""A page's content stream, looked at without running it: how large it is, how much it draws."""
+
+import re
+import zlib
+from dataclasses import dataclass
+
+from octavo.engines.contract import Limits
+from octavo.engines.mupdf import PdfDocument, PdfPage
+
+_PATHS = re.compile(rb"(?<=[\s\d])(?:re|l|c|v|y)(?=\s|$)")
+_MAX_PLAIN_BYTES = 1_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class ContentSize:
+    """`paths` counts drawing operators; `huge` says that the page is too large for drawings and tables."""
+
+    paths: int
+    huge: bool
+
+
+def measure(document: PdfDocument, page: PdfPage, limits: Limits) -> ContentSize:
+    """Measure a page's content streams without ever decoding more than the limit allows."""
+    paths = total = 0
+    for xref in page.get_contents():
+        decoded = _decoded(document, xref, limits.max_content_bytes - total)
+        if decoded is None:
+            return ContentSize(paths, huge=True)
+        total += len(decoded)
+        paths += len(_PATHS.findall(decoded))
+        if paths > limits.max_paths:
+            return ContentSize(paths, huge=True)
+    return ContentSize(paths, huge=False)
+
+
+def _decoded(document: PdfDocument, xref: int, room: int) -> bytes | None:
+    raw: bytes = document.xref_stream_raw(xref) or b""
+    if len(raw) > room:
+        return None
+    kind, name = document.xref_get_key(xref, "Filter")
+    if kind == "null":
+        return raw
+    if name.strip("[] ") == "/FlateDecode":
+        return _inflated(raw, room)
+    # Other filters are rare on pages; they are decoded only where even the worst ratio stays small.
+    if len(raw) * 100 > _MAX_PLAIN_BYTES:
+        return None
+    decoded: bytes = document.xref_stream(xref) or b""
+    return decoded if len(decoded) <= room else None
+
+
+def _inflated(raw: bytes, room: int) -> bytes | None:
+    inflate = zlib.decompressobj()
+    try:
+        decoded = inflate.decompress(raw, room)
+    except zlib.error:
+        return b""
+    return None if inflate.unconsumed_tail else decoded

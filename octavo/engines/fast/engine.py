@@ -1,0 +1,52 @@
+"""The `fast` engine as the registry sees it; light to import, since the API process lists engines too."""
+
+import importlib.util
+import shutil
+from importlib.metadata import version
+from pathlib import Path
+
+from octavo.engines.contract import (
+    AVAILABLE,
+    Availability,
+    EngineKind,
+    ExtractOptions,
+    Limits,
+    Progress,
+    Reading,
+    Source,
+)
+
+_REVISION = "1"
+_PACKAGES = ("pymupdf", "ocrmypdf", "magic", "PIL")
+
+
+class FastEngine:
+    """PyMuPDF's text layer and ruled tables; OCRmyPDF with Tesseract for pages that have no usable text."""
+
+    name = "fast"
+    licence = "AGPL-3.0-or-later"
+    kind: EngineKind = "local"
+    languages: tuple[str, ...] = ("eng",)
+
+    @property
+    def version(self) -> str:
+        return f"{_REVISION}-pymupdf{version('pymupdf')}-ocrmypdf{version('ocrmypdf')}"
+
+    def availability(self) -> Availability:
+        for package in _PACKAGES:
+            if importlib.util.find_spec(package) is None:
+                return Availability(False, f"the package {package} is not installed")
+        if shutil.which("tesseract") is None:
+            return Availability(False, "the program tesseract is not on the path")
+        return AVAILABLE
+
+    def preload(self) -> None:
+        importlib.import_module("octavo.engines.fast.reading")
+
+    def extract(
+        self, source: Source, options: ExtractOptions, limits: Limits, progress: Progress, folder: Path
+    ) -> Reading:
+        # Imported here, because the parsers belong in the nursery and its children alone.
+        from octavo.engines.fast.reading import read
+
+        return read(source, options, limits, progress, folder)

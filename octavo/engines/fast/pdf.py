@@ -1,0 +1,105 @@
+"""PDF files for the `fast` engine: open, count, read each page, put scanned ones aside."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from octavo.documents import Page
+from octavo.engines.contract import ExtractOptions, Limits
+from octavo.engines.fast.assembly import in_order
+from octavo.engines.fast.content import measure
+from octavo.engines.fast.draft import FigureDraft, PageDraft
+from octavo.engines.fast.figures import ImageBudget, Placement, cover_share, figures, placements
+from octavo.engines.fast.scanned import ScannedPage, scan_of_page
+from octavo.engines.fast.tables import outside, ruled_tables
+from octavo.engines.fast.text import is_usable, text_lines
+from octavo.engines.mupdf import PdfDocument, PdfPage, pymupdf
+from octavo.errors import ExtractionFailed
+
+_POINTS_PER_INCH = 72
+_MAX_REASON = 200
+# What MuPDF raises on damaged input; memory errors are not among them and end the document.
+_PAGE_ERRORS = (RuntimeError, ValueError, TypeError, IndexError, KeyError, AttributeError, ZeroDivisionError)
+
+
+@dataclass
+class PdfReader:
+    """Reads the pages of one open PDF."""
+
+    document: PdfDocument
+    options: ExtractOptions
+    limits: Limits
+    folder: Path
+    budget: ImageBudget = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.budget = ImageBudget(self.limits)
+
+    def read(self, page_no: int) -> PageDraft | ScannedPage:
+        """Read a page; one that raises is a failed page."""
+        try:
+            page = self.document.load_page(page_no - 1)
+            return self._read(page, page_no)
+        except _PAGE_ERRORS as error:
+            return failed_page(page_no, error)
+
+    def _read(self, page: PdfPage, page_no: int) -> PageDraft | ScannedPage:
+        rotation = int(page.rotation) % 360
+        if rotation:
+            page.remove_rotation()
+        known = Page(page_no, float(page.rect.width), float(page.rect.height), rotation=rotation)
+        content = measure(self.document, page, self.limits)
+        images = placements(page)
+        lines = text_lines(page)
+        if not is_usable(lines, cover_share(images, page), content.paths):
+            return scan_of_page(page, known, _image_dpi(images), self.limits, self.folder)
+        warnings: list[str] = []
+        tables = [] if content.huge else ruled_tables(page, page_no, lines, content.paths)
+        if content.huge:
+            warnings.append(f"page {page_no}: too many drawings, so tables were not looked for")
+        pictures: list[FigureDraft] = []
+        if self.options.extract_images:
+            pictures, said = figures(self.document, page, images, self.budget)
+            warnings += [f"page {page_no}: {warning}" for warning in said]
+        contents = in_order(outside(lines, tables), [*tables, *pictures])
+        return PageDraft(known, contents, tuple(warnings))
+
+
+@contextmanager
+def opened_pdf(path: Path) -> Iterator[PdfDocument]:
+    """Open a PDF. Raises `ExtractionFailed` for damaged and locked ones."""
+    try:
+        document = pymupdf.open(path, filetype="pdf")
+    except (pymupdf.FileDataError, RuntimeError, ValueError) as error:
+        raise ExtractionFailed("the PDF is damaged beyond repair") from error
+    with document:
+        if document.needs_pass:
+            raise ExtractionFailed("the PDF needs a password")
+        yield document
+
+
+def page_count(document: PdfDocument) -> int:
+    """Return the number of pages. Raises `ExtractionFailed` if they cannot be counted."""
+    try:
+        count = int(document.page_count)
+    except _PAGE_ERRORS as error:
+        raise ExtractionFailed("the PDF is damaged: its pages cannot be counted") from error
+    if count < 1:
+        raise ExtractionFailed("the PDF is damaged: it has no pages")
+    return count
+
+
+def failed_page(page_no: int, error: Exception) -> PageDraft:
+    """Return a page that could not be read, with a warning that says why."""
+    reason = " ".join(str(error).split())[:_MAX_REASON] or type(error).__name__
+    page = Page(page_no, 0.0, 0.0, status="failed", error=reason)
+    return PageDraft(page, warnings=(f"page {page_no} could not be read: {reason}",))
+
+
+def _image_dpi(images: list[Placement]) -> float:
+    """Return the resolution of the largest image on a page, 0 if there is none."""
+    largest = max(images, key=lambda image: image.box.area, default=None)
+    if largest is None or largest.box.width <= 0:
+        return 0.0
+    return _POINTS_PER_INCH * largest.width / largest.box.width

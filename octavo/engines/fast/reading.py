@@ -1,0 +1,92 @@
+"""The `fast` engine's steps, top to bottom. Runs in a sandboxed child."""
+
+from collections.abc import Callable, Iterable
+from pathlib import Path
+
+from octavo.engines.contract import ExtractOptions, Limits, Progress, Reading, Source
+from octavo.engines.detect import detect
+from octavo.engines.fast.assembly import assemble
+from octavo.engines.fast.draft import PageDraft
+from octavo.engines.fast.pdf import PdfReader, opened_pdf, page_count
+from octavo.engines.fast.pictures import PictureReader, frame_count, opened_picture
+from octavo.engines.fast.scanned import ScannedPage, page_of_scan
+from octavo.engines.scans.recognise import recognise
+from octavo.errors import ExtractionFailed, PageLimitExceeded
+
+_LANGUAGES = ("eng",)
+_PAGES_PER_CALL = 8
+
+ReadPage = Callable[[int], PageDraft | ScannedPage]
+
+
+def read(
+    source: Source, options: ExtractOptions, limits: Limits, progress: Progress, folder: Path
+) -> Reading:
+    """Read a PDF or an image. Raises the `DocumentError` that the document came to."""
+    if detect(source.path) == "pdf":
+        with opened_pdf(source.path) as document:
+            count = _counted(page_count(document), limits, progress)
+            reader = PdfReader(document, options, limits, folder)
+            warnings = ["the PDF was damaged and has been repaired"] if document.is_repaired else []
+            return _read_all(reader.read, count, options, limits, progress, folder, warnings)
+    with opened_picture(source.path, limits) as image:
+        count = _counted(frame_count(image), limits, progress)
+        pictures = PictureReader(image, limits, folder)
+        return _read_all(pictures.read, count, options, limits, progress, folder, ())
+
+
+def _counted(count: int, limits: Limits, progress: Progress) -> int:
+    if count > limits.max_pages:
+        raise PageLimitExceeded(f"the document has {count} pages, more than {limits.max_pages}")
+    progress.counted(count)
+    return count
+
+
+def _read_all(
+    read_page: ReadPage,
+    count: int,
+    options: ExtractOptions,
+    limits: Limits,
+    progress: Progress,
+    folder: Path,
+    warnings: Iterable[str],
+) -> Reading:
+    drafts: dict[int, PageDraft] = {}
+    waiting: list[ScannedPage] = []
+    for page_no in range(1, count + 1):
+        progress.working(1)
+        read = read_page(page_no)
+        if isinstance(read, PageDraft):
+            drafts[page_no] = read
+        elif options.extract_text:
+            waiting.append(read)
+        else:
+            drafts[page_no] = PageDraft(read.page)
+        if len(waiting) == _PAGES_PER_CALL:
+            drafts |= _recognised(waiting, limits, progress, folder)
+            waiting = []
+    drafts |= _recognised(waiting, limits, progress, folder)
+    pages = [drafts[page_no] for page_no in sorted(drafts)]
+    if all(draft.page.status == "failed" for draft in pages):
+        raise ExtractionFailed(f"no page of the document could be read: {pages[0].page.error}")
+    return assemble(pages, warnings, with_text=options.extract_text)
+
+
+def _recognised(
+    waiting: list[ScannedPage], limits: Limits, progress: Progress, folder: Path
+) -> dict[int, PageDraft]:
+    if not waiting:
+        return {}
+    found = recognise(
+        [scanned.scan for scanned in waiting],
+        languages=_LANGUAGES,
+        page_seconds=limits.page_seconds,
+        folder=folder,
+        working=progress.working,
+    )
+    for scanned in waiting:
+        scanned.scan.path.unlink(missing_ok=True)
+    return {
+        scanned.page.page_no: page_of_scan(scanned, recognised)
+        for scanned, recognised in zip(waiting, found, strict=True)
+    }

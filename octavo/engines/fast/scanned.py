@@ -1,0 +1,106 @@
+"""Pages that must be recognised: their images for the OCR program, its answer as a page."""
+
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from statistics import median
+
+from PIL import Image
+
+from octavo.documents import Box, Page
+from octavo.engines.contract import Limits
+from octavo.engines.fast.assembly import in_order
+from octavo.engines.fast.draft import PageDraft
+from octavo.engines.fast.lines import TextLine, cover
+from octavo.engines.mupdf import PdfPage, pymupdf
+from octavo.engines.scans.hocr import HocrLine
+from octavo.engines.scans.recognise import Recognised, Scan
+
+_DPI, _MAX_DPI = 200, 300
+_MAX_OCR_PIXELS = 20_000_000
+_POINTS_PER_INCH = 72
+_SAME_SIZE = 0.2
+# The height from ascender to descender, which Tesseract measures, in units of the font size.
+_ASCENDER_TO_DESCENDER = 0.95
+
+
+@dataclass(frozen=True, slots=True)
+class ScannedPage:
+    """A page that waits for recognition: its upright size in points as known so far, and its image."""
+
+    page: Page
+    scan: Scan
+
+
+def scan_of_page(page: PdfPage, known: Page, image_dpi: float, limits: Limits, folder: Path) -> ScannedPage:
+    """Render a page in gray, as fine as its images are, within 200..300 dpi and the pixel limit."""
+    inches = page.rect.width * page.rect.height / _POINTS_PER_INCH**2
+    allowed = (min(limits.max_page_pixels, _MAX_OCR_PIXELS) / max(inches, 1e-6)) ** 0.5
+    dpi = max(1.0, min(max(_DPI, min(image_dpi, _MAX_DPI)), allowed))
+    scale = dpi / _POINTS_PER_INCH
+    pixels = page.get_pixmap(matrix=pymupdf.Matrix(scale, scale), colorspace=pymupdf.csGRAY, alpha=False)
+    path = folder / f"page-{known.page_no:06d}.png"
+    with Image.frombytes("L", (pixels.width, pixels.height), pixels.samples) as image:
+        return ScannedPage(known, save_scan(image, path, dpi))
+
+
+def save_scan(image: Image.Image, path: Path, dpi: float) -> Scan:
+    """Write an image for recognition, made smaller if it has too many pixels."""
+    gray = image.convert("L")
+    shrink = (_MAX_OCR_PIXELS / (gray.width * gray.height)) ** 0.5
+    if shrink < 1:
+        gray = gray.resize((int(gray.width * shrink), int(gray.height * shrink)), Image.Resampling.LANCZOS)
+        dpi *= shrink
+    gray.save(path, dpi=(dpi, dpi), compress_level=1)
+    return Scan(path, gray.width, gray.height, dpi)
+
+
+def page_of_scan(scanned: ScannedPage, recognised: Recognised) -> PageDraft:
+    """Return the page as recognised: turned upright, boxes in points, lines in order."""
+    page = replace(scanned.page, ocr=True)
+    if recognised.error is not None:
+        warning = f"page {page.page_no} could not be read: {recognised.error}"
+        return PageDraft(replace(page, status="failed", error=recognised.error), warnings=(warning,))
+    if recognised.rotation in (90, 270):
+        page = replace(page, width=page.height, height=page.width)
+    page = replace(page, rotation=(page.rotation + recognised.rotation) % 360)
+    return PageDraft(page, in_order(_lines(recognised, page), ()))
+
+
+def _lines(recognised: Recognised, page: Page) -> list[TextLine]:
+    scale_x, scale_y = page.width / recognised.width, page.height / recognised.height
+    sizes = _sizes(recognised.lines)
+    return [
+        TextLine(
+            text=line.text,
+            box=_box(line, scale_x, scale_y, page),
+            size=size * scale_y / _ASCENDER_TO_DESCENDER,
+            confidence=line.confidence,
+        )
+        for line, size in zip(recognised.lines, sizes, strict=True)
+    ]
+
+
+def _box(line: HocrLine, scale_x: float, scale_y: float, page: Page) -> Box:
+    boxes = (
+        Box(word.box[0] * scale_x, word.box[1] * scale_y, word.box[2] * scale_x, word.box[3] * scale_y)
+        for word in line.words
+    )
+    return cover(boxes).within(page.width, page.height)
+
+
+def _sizes(lines: Sequence[HocrLine]) -> list[float]:
+    """Return the lines' sizes, evened out: measured sizes vary from line to line of one font.
+
+    A paragraph has one size, and sizes near the page's usual one are the usual one.
+    """
+    by_paragraph: dict[int, list[float]] = defaultdict(list)
+    for line in lines:
+        by_paragraph[line.paragraph].append(line.size)
+    usual = median(size for line in lines for size in [line.size] * len(line.text)) if lines else 0.0
+    evened = {}
+    for paragraph, sizes in by_paragraph.items():
+        size = median(sizes)
+        evened[paragraph] = usual if abs(size - usual) <= _SAME_SIZE * usual else size
+    return [evened[line.paragraph] for line in lines]

@@ -1,0 +1,29 @@
+"""PyMuPDF as this project loads it: without the layout models that version 2 loads on import.
+
+The models cost seconds, 200 MB and threads, which a process that forks must not have. While the two
+modules that load them are marked as absent, `import pymupdf` goes without; afterwards the marks are
+taken away, so an engine that wants the models may import `pymupdf.layout` in its child.
+"""
+
+import importlib
+import sys
+from typing import Any
+
+_MODELS = ("pymupdf.layout", "pymupdf4llm")
+
+_absent = [name for name in _MODELS if name not in sys.modules]
+sys.modules.update(dict.fromkeys(_absent))  # type: ignore[arg-type]  # None marks a module as absent
+try:
+    pymupdf = importlib.import_module("pymupdf")
+finally:
+    for _name in _absent:
+        sys.modules.pop(_name, None)
+
+PdfDocument = Any
+PdfPage = Any
+PdfTable = Any
+"""PyMuPDF's objects; its own annotations do not hold up under a strict checker."""
+
+pymupdf.no_recommend_layout()
+pymupdf.TOOLS.mupdf_display_errors(False)
+pymupdf.TOOLS.mupdf_display_warnings(False)

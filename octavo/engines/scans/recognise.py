@@ -1,0 +1,223 @@
+"""Runs OCRmyPDF over page images: many pages in one call, plainly first, with more effort where it pays.
+
+A page that reads badly is tried again with orientation detection and local thresholds; one whose lines
+slope is straightened by the slope that the first try measured, and its boxes are turned back. What
+each step costs and gains is in `bench/`.
+"""
+
+import json
+import math
+import tempfile
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from xml.etree.ElementTree import ParseError
+
+import ocrmypdf.api
+from ocrmypdf.exceptions import ExitCodeException, MissingDependencyError
+from PIL import Image
+
+from octavo.engines.mupdf import pymupdf
+from octavo.engines.scans.hocr import HocrLine, PixelBox, Word, read_hocr, skew_degrees
+from octavo.errors import OcrProviderError
+
+_POOR_CONFIDENCE = 70.0
+_POOR_CHARACTERS = 20
+_SKEWED_DEGREES = 0.7
+_MOST_SKEWED_DEGREES = 20.0
+_JUNK_CONFIDENCE = 25.0
+_POINTS_PER_INCH = 72
+
+
+@dataclass(frozen=True, slots=True)
+class Scan:
+    """A page image: a file that Pillow reads, 8 bit gray, at most the allowed number of pixels."""
+
+    path: Path
+    width: int
+    height: int
+    dpi: float
+
+
+@dataclass(frozen=True, slots=True)
+class Recognised:
+    """What was read in a scan. `rotation` is how far, clockwise, it was turned to stand upright.
+
+    Boxes are in pixels of the upright image, whose size is `width` by `height`. `error` says why nothing
+    could be read.
+    """
+
+    lines: tuple[HocrLine, ...]
+    width: int
+    height: int
+    rotation: int = 0
+    error: str | None = None
+
+    @property
+    def score(self) -> float:
+        return sum(line.confidence * len(line.text) for line in self.lines)
+
+    @property
+    def characters(self) -> int:
+        return sum(len(line.text) for line in self.lines)
+
+    @property
+    def confidence(self) -> float:
+        return self.score / self.characters if self.characters else 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class _Effort:
+    rotate: bool = False
+    thresholding: str = "auto"
+
+
+_PLAIN = _Effort()
+_POOR_PAGE = _Effort(rotate=True, thresholding="sauvola")
+
+
+def recognise(
+    scans: Sequence[Scan],
+    *,
+    languages: Sequence[str],
+    page_seconds: float,
+    folder: Path,
+    working: Callable[[int], None],
+) -> list[Recognised]:
+    """Return what stands on each scan, in order. Calls `working` with a number of pages before each step.
+
+    Raises `OcrProviderError` if the OCR program is missing.
+    """
+    run = _Run(tuple(languages), page_seconds, folder, working)
+    found = run(scans, _PLAIN)
+    poor = [index for index, page in enumerate(found) if _is_poor(page)]
+    for index, better in zip(poor, run([scans[i] for i in poor], _POOR_PAGE), strict=True):
+        if better.score > found[index].score:
+            found[index] = better
+    for index, page in enumerate(found):
+        angle = skew_degrees(list(page.lines))
+        if _SKEWED_DEGREES < abs(angle) < _MOST_SKEWED_DEGREES and page.rotation == 0:
+            found[index] = _straightened(run, scans[index], page, angle)
+    return [replace(page, lines=tuple(_without_junk(page.lines))) for page in found]
+
+
+def _is_poor(page: Recognised) -> bool:
+    return page.characters < _POOR_CHARACTERS or page.confidence < _POOR_CONFIDENCE
+
+
+def _without_junk(lines: Sequence[HocrLine]) -> list[HocrLine]:
+    return [line for line in lines if line.confidence >= _JUNK_CONFIDENCE]
+
+
+def _straightened(run: "_Run", scan: Scan, page: Recognised, angle: float) -> Recognised:
+    straight = scan.path.with_suffix(".straight.png")
+    with Image.open(scan.path) as image:
+        turned = image.rotate(angle, resample=Image.Resampling.BICUBIC, fillcolor="white")
+        turned.save(straight, dpi=(scan.dpi, scan.dpi), compress_level=1)
+    (better,) = run([replace(scan, path=straight)], _PLAIN)
+    if better.score <= page.score:
+        return page
+    lines = tuple(_turned_back(line, angle, scan) for line in better.lines)
+    return replace(better, lines=lines)
+
+
+def _turned_back(line: HocrLine, angle: float, scan: Scan) -> HocrLine:
+    words = tuple(
+        Word(word.text, _box_turned_back(word.box, angle, scan), word.confidence) for word in line.words
+    )
+    return replace(line, words=words)
+
+
+def _box_turned_back(box: PixelBox, angle: float, scan: Scan) -> PixelBox:
+    """Return the upright box of the same size around where a word stood before the image was turned."""
+    radians = math.radians(angle)
+    x = (box[0] + box[2]) / 2 - scan.width / 2
+    y = (box[1] + box[3]) / 2 - scan.height / 2
+    back_x = x * math.cos(radians) - y * math.sin(radians) + scan.width / 2
+    back_y = x * math.sin(radians) + y * math.cos(radians) + scan.height / 2
+    half_width, half_height = (box[2] - box[0]) / 2, (box[3] - box[1]) / 2
+    return back_x - half_width, back_y - half_height, back_x + half_width, back_y + half_height
+
+
+class _Run:
+    """One call of OCRmyPDF for several scans; falls back to one call each when the call fails."""
+
+    def __init__(
+        self, languages: tuple[str, ...], page_seconds: float, folder: Path, working: Callable[[int], None]
+    ) -> None:
+        self._languages = languages
+        self._page_seconds = page_seconds
+        self._folder = folder
+        self._working = working
+
+    def __call__(self, scans: Sequence[Scan], effort: _Effort) -> list[Recognised]:
+        if not scans:
+            return []
+        self._working(len(scans))
+        try:
+            return self._call(scans, effort)
+        except MissingDependencyError as error:
+            raise OcrProviderError(f"text recognition is not installed completely: {error}") from error
+        except (ExitCodeException, ParseError, OSError, ValueError) as error:
+            if len(scans) == 1:
+                return [_unread(scans[0], f"text recognition failed: {error}")]
+        return [page for scan in scans for page in self([scan], effort)]
+
+    def _call(self, scans: Sequence[Scan], effort: _Effort) -> list[Recognised]:
+        output = Path(tempfile.mkdtemp(dir=self._folder))
+        pdf = output.with_suffix(".pdf")
+        _save_as_pdf(scans, pdf)
+        # The hOCR half of OCRmyPDF's pipeline: what comes after would build a PDF that nobody asked for.
+        ocrmypdf.api._pdf_to_hocr(
+            pdf,
+            output,
+            language=list(self._languages),
+            jobs=1,
+            use_threads=True,
+            progress_bar=False,
+            mode="skip",
+            rasterizer="pypdfium",
+            rotate_pages=effort.rotate or None,
+            rotate_pages_threshold=2.0,
+            tesseract_thresholding=effort.thresholding,
+            tesseract_timeout=self._page_seconds,
+            tesseract_non_ocr_timeout=min(20.0, self._page_seconds),
+        )
+        return [_collect(output, number, scan) for number, scan in enumerate(scans, start=1)]
+
+
+def _save_as_pdf(scans: Sequence[Scan], path: Path) -> None:
+    with pymupdf.open() as document:
+        for scan in scans:
+            scale = _POINTS_PER_INCH / scan.dpi
+            page = document.new_page(width=scan.width * scale, height=scan.height * scale)
+            page.insert_image(page.rect, filename=str(scan.path))
+        document.save(path)
+
+
+def _collect(output: Path, number: int, scan: Scan) -> Recognised:
+    hocr = output / f"{number:06d}_ocr_hocr.hocr"
+    if not hocr.exists():
+        return _unread(scan, "text recognition gave no answer")
+    text = hocr.read_text(encoding="utf-8", errors="replace")
+    if not text:
+        return _unread(scan, "text recognition took too long")
+    report = json.loads((output / f"{number:06d}_hocr.json").read_text())
+    rotation = int(report["orientation_correction"]) % 360
+    with Image.open(output / f"{number:06d}_ocr.png") as image:
+        width, height = image.size
+    upright = (scan.height, scan.width) if rotation in (90, 270) else (scan.width, scan.height)
+    lines = tuple(_scaled(line, upright[0] / width, upright[1] / height) for line in read_hocr(text))
+    return Recognised(lines, *upright, rotation=rotation)
+
+
+def _scaled(line: HocrLine, x: float, y: float) -> HocrLine:
+    words = tuple(
+        replace(word, box=(word.box[0] * x, word.box[1] * y, word.box[2] * x, word.box[3] * y))
+        for word in line.words
+    )
+    return replace(line, words=words, size=line.size * y)
+
+
+def _unread(scan: Scan, why: str) -> Recognised:
+    return Recognised((), scan.width, scan.height, error=why)
