@@ -1,0 +1,1 @@
+"""Extraction: a file on local disk becomes a checked `Document`, whatever engine reads it."""

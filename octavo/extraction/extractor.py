@@ -1,0 +1,219 @@
+"""The one way to have a document read: finds the engine, a child, and checks what comes back."""
+
+import tempfile
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from octavo.documents import Document, InvalidDocument
+from octavo.engines.contract import Engine, ExtractOptions, Limits, Reading, Source
+from octavo.engines.registry import EngineRegistry
+from octavo.engines.sandbox.confinement import Require
+from octavo.engines.sandbox.failures import ChildDied, ChildOverdue
+from octavo.engines.sandbox.pool import Child, ChildPool, UntrustedReading
+from octavo.errors import (
+    DocumentTooLarge,
+    ExtractionFailed,
+    InternalError,
+    PageLimitExceeded,
+    UnsupportedInput,
+)
+
+_MAGIC = {
+    "image/png": b"\x89PNG\r\n\x1a\n",
+    "image/jpeg": b"\xff\xd8\xff",
+    "image/webp": b"RIFF",
+}
+"""Kinds of figure bytes that may reach a customer's browser, and how they begin."""
+
+
+@dataclass(frozen=True, slots=True)
+class Extraction:
+    """A document that was read; `images[figure.image_index]` are a figure's bytes."""
+
+    document: Document
+    images: tuple[bytes, ...]
+    engine: str
+    engine_version: str
+    seconds: float
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        return self.document.warnings
+
+
+class _Silent:
+    """Takes the progress of an engine that runs in the caller's own thread."""
+
+    def __init__(self, on_counted: Callable[[int], None] | None) -> None:
+        self._on_counted = on_counted
+
+    def counted(self, pages: int) -> None:
+        if self._on_counted is not None:
+            self._on_counted(pages)
+
+    def working(self, pages: int) -> None:
+        pass
+
+
+class Extractor:
+    """Reads documents, `processes` at once with local engines. Thread-safe; a context manager."""
+
+    def __init__(
+        self,
+        *,
+        processes: int,
+        limits: Limits,
+        registry: EngineRegistry,
+        sandbox_require: Require = "all",
+        work_directory: Path | None = None,
+    ) -> None:
+        self._limits = limits
+        self._registry = registry
+        self._work_directory = work_directory
+        self._pool = ChildPool(
+            processes=processes,
+            limits=limits,
+            registry=registry,
+            require=sandbox_require,
+            work_directory=work_directory,
+        )
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def warm_up(self) -> None:
+        """Load the parsers, so that the first document need not wait. Raises `SandboxUnavailable`."""
+        self._pool.warm_up()
+
+    def close(self) -> None:
+        """End all children; documents in work end with `ChildLost`."""
+        self._pool.close()
+
+    def extract(
+        self,
+        source: Source,
+        options: ExtractOptions,
+        *,
+        on_begin: Callable[[], None] | None = None,
+        on_counted: Callable[[int], None] | None = None,
+    ) -> Extraction:
+        """Read a document; blocks until a child is free and the document is read.
+
+        `on_begin` is called once, when work on the document really begins; `on_counted` with the number of
+        pages, before they are read. What either raises ends the work and comes out here.
+
+        Raises a `DocumentError` for what the document came to, `UnknownEngine`, `ChildLost` (somebody else
+        ended the parser: not the document's fault, worth another try) and `SandboxUnavailable`.
+        """
+        engine = self._registry.resolve(options.engine)
+        self._refuse_by_size(source)
+        availability = engine.availability()
+        if not availability.available:
+            raise InternalError(f"engine {engine.name} cannot work here: {availability.reason}")
+        started = time.monotonic()
+        if engine.kind == "remote":
+            reading = self._read_remote(engine, source, options, on_begin, on_counted)
+        else:
+            reading = self._read_local(source, options, on_begin, on_counted)
+        self._refuse_by_pages(reading.document)
+        return Extraction(
+            document=reading.document,
+            images=reading.images,
+            engine=engine.name,
+            engine_version=engine.version,
+            seconds=time.monotonic() - started,
+        )
+
+    def _refuse_by_size(self, source: Source) -> None:
+        size = source.byte_count()
+        if size == 0:
+            raise UnsupportedInput("the document is empty")
+        if size > self._limits.max_bytes:
+            raise DocumentTooLarge(f"the document has {size} bytes, more than {self._limits.max_bytes}")
+
+    def _refuse_by_pages(self, document: Document) -> None:
+        if document.page_count > self._limits.max_pages:
+            raise PageLimitExceeded(
+                f"the document has {document.page_count} pages, more than {self._limits.max_pages}"
+            )
+        if all(page.status == "failed" for page in document.pages):
+            reason = document.pages[0].error if document.pages else "it has none"
+            raise ExtractionFailed(f"no page of the document could be read: {reason}")
+
+    def _read_remote(
+        self,
+        engine: Engine,
+        source: Source,
+        options: ExtractOptions,
+        on_begin: Callable[[], None] | None,
+        on_counted: Callable[[int], None] | None,
+    ) -> Reading:
+        if on_begin is not None:
+            on_begin()
+        with tempfile.TemporaryDirectory(prefix="octavo-remote-", dir=self._work_directory) as folder:
+            reading = engine.extract(source, options, self._limits, _Silent(on_counted), Path(folder))
+        _check_images(reading)
+        return reading
+
+    def _read_local(
+        self,
+        source: Source,
+        options: ExtractOptions,
+        on_begin: Callable[[], None] | None,
+        on_counted: Callable[[int], None] | None,
+    ) -> Reading:
+        try:
+            with self._pool.child() as child:
+                if on_begin is not None:
+                    on_begin()
+                return _read_in(child, source, options, on_counted)
+        except ChildOverdue as error:
+            raise ExtractionFailed(error.message) from error
+        except ChildDied:
+            return self._read_again(source, options, on_counted)
+
+    def _read_again(
+        self, source: Source, options: ExtractOptions, on_counted: Callable[[int], None] | None
+    ) -> Reading:
+        try:
+            with self._pool.child(fresh=True) as child:
+                return _read_in(child, source, options, on_counted)
+        except ChildOverdue as error:
+            raise ExtractionFailed(error.message) from error
+        except ChildDied as error:
+            raise ExtractionFailed(f"the parser crashed twice on this document: {error.message}") from error
+
+
+def _read_in(
+    child: Child, source: Source, options: ExtractOptions, on_counted: Callable[[int], None] | None
+) -> Reading:
+    untrusted = child.read(source, options, on_counted)
+    try:
+        return _checked(untrusted)
+    except InvalidDocument as error:
+        raise ChildDied(f"the parser gave a broken answer: {error}") from error
+
+
+def _checked(untrusted: UntrustedReading) -> Reading:
+    reading = Reading(Document.from_json(untrusted.document_json), untrusted.images)
+    _check_images(reading)
+    return reading
+
+
+def _check_images(reading: Reading) -> None:
+    """Raise `InvalidDocument` unless every figure has bytes of the kind it claims."""
+    for figure in reading.document.figures:
+        if figure.image_index >= len(reading.images):
+            raise InvalidDocument("a figure has no bytes")
+        magic = _MAGIC.get(figure.mime)
+        if magic is None or not reading.images[figure.image_index].startswith(magic):
+            raise InvalidDocument(f"a figure is not {figure.mime}")
