@@ -16,16 +16,16 @@ from api.presence import Presence
 from octavo import wiring
 from octavo.directory import DataDirectory
 from octavo.errors import OctavoError
+from octavo.objects.s3 import S3Settings
 from octavo.settings import Settings, read_settings
 
 logger = logging.getLogger("octavo.api")
 
 
-def build_service(settings: Settings) -> Service:
+def build_service(settings: Settings, storage: S3Settings | None) -> Service:
     """Open ledger and storage and put the parts together. Raises OperationError."""
     directory = DataDirectory(settings.data)
     directory.prepare()
-    storage = storage_access(settings.storage)
     ledger = wiring.open_ledger(settings)
     presence = Presence(silence_seconds=settings.worker.silence_seconds)
     return Service(
@@ -42,9 +42,9 @@ def build_service(settings: Settings) -> Service:
     )
 
 
-async def serve(settings: Settings) -> None:
+async def serve(settings: Settings, storage: S3Settings | None) -> None:
     """Serve until SIGTERM; the ledger is closed last."""
-    service = build_service(settings)
+    service = build_service(settings, storage)
     try:
         with contextlib.suppress(asyncio.CancelledError):
             config = uvicorn.Config(
@@ -68,7 +68,8 @@ def main() -> int:
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
     logging.getLogger("httpx").setLevel(logging.WARNING)
     try:
-        asyncio.run(serve(read_settings()))
+        settings = read_settings()
+        asyncio.run(serve(settings, storage_access(settings.storage)))
     except OctavoError as error:
         logger.error("%s", error.message)
         return 1

@@ -34,7 +34,9 @@ def _bearer(authorization: str | None) -> str | None:
 
 
 def customer(
-    service: ServiceDep, key: Annotated[str | None, Security(_key_header)], authorization: Authorization = None
+    service: ServiceDep,
+    key: Annotated[str | None, Security(_key_header)],
+    authorization: Authorization = None,
 ) -> Customer:
     """Return the customer whose key came in `X-API-KEY` or `Authorization: Bearer`.
 

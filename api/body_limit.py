@@ -37,5 +37,6 @@ class BodyLimit:
 
     def _error(self) -> RequestTooLarge:
         return RequestTooLarge(
-            f"The body is larger than {self._max_bytes} bytes; send less at a time.", limit_bytes=self._max_bytes
+            f"The body is larger than {self._max_bytes} bytes; send less at a time.",
+            limit_bytes=self._max_bytes,
         )

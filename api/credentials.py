@@ -4,6 +4,9 @@
 keys are used.
 """
 
+import asyncio
+from typing import cast
+
 from prefect_aws import AwsCredentials, MinIOCredentials
 
 from octavo.errors import InvalidSettings
@@ -12,7 +15,10 @@ from octavo.settings import StorageSettings
 
 
 def storage_access(settings: StorageSettings) -> S3Settings | None:
-    """Return how storage is reached; None when no storage is configured. Raises InvalidSettings."""
+    """Return how storage is reached; None when no storage is configured. Call it before there is an event loop.
+
+    Raises InvalidSettings.
+    """
     if settings.endpoint_url is None:
         return None
     access_key, secret_key, region = _keys(settings)
@@ -40,10 +46,14 @@ def _keys(settings: StorageSettings) -> tuple[str, str, str]:
 def _block_keys(slug: str, region: str) -> tuple[str, str, str]:
     kind, _, name = slug.partition("/")
     if kind == "aws-credentials":
-        aws = AwsCredentials.load(name, _sync=True)
-        access_key, secret, region = aws.aws_access_key_id, aws.aws_secret_access_key, aws.region_name or region
+        aws = cast(AwsCredentials, asyncio.run(AwsCredentials.aload(name)))
+        access_key, secret, region = (
+            aws.aws_access_key_id,
+            aws.aws_secret_access_key,
+            aws.region_name or region,
+        )
     elif kind == "minio-credentials":
-        minio = MinIOCredentials.load(name, _sync=True)
+        minio = cast(MinIOCredentials, asyncio.run(MinIOCredentials.aload(name)))
         access_key, secret = minio.minio_root_user, minio.minio_root_password
     else:
         raise InvalidSettings(

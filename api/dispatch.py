@@ -7,11 +7,12 @@ A failure never reaches `POST /v1/batches`: it is tried again until Prefect answ
 
 import asyncio
 import logging
+from functools import partial
 from uuid import UUID
 
 import httpx
 from prefect.client.orchestration import PrefectClient, get_client
-from prefect.client.schemas.objects import StateType
+from prefect.client.schemas.objects import State, StateType
 from prefect.exceptions import ObjectNotFound, PrefectHTTPStatusError
 from prefect.states import Crashed
 
@@ -66,7 +67,7 @@ class Dispatcher:
             wanted = await self._wanted.get()
             batch_id = wanted.batch_id if isinstance(wanted, Run) else wanted
             try:
-                run = wanted if isinstance(wanted, Run) else await in_thread(lambda: self._ledger.add_run(batch_id))
+                run = wanted if isinstance(wanted, Run) else await in_thread(partial(self._ledger.add_run, batch_id))
                 await self._make_until_made(run)
             except BatchNotFound:
                 logger.warning("batch %s is gone; no run is made for it", batch_id)
@@ -133,7 +134,9 @@ class Dispatcher:
     async def crash(self, run: Run) -> None:
         """Show a lost run as Crashed, which nobody else would: its worker is dead."""
         if run.run_id is not None:
-            state = Crashed(message="The worker was lost; what was left goes on in a new run of this batch.")
+            state: State[None] = Crashed(
+                message="The worker was lost; what was left goes on in a new run of this batch."
+            )
             client = await self._connected()
             try:
                 flow_run = await client.read_flow_run(UUID(run.run_id))

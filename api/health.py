@@ -43,7 +43,10 @@ async def health(response: Response, service: ServiceDep) -> Health:
     """See how each part is: ledger, storage, Prefect, workers."""
     names = ("ledger", "storage", "prefect", "worker")
     parts = await asyncio.gather(
-        _timed(_ledger(service)), _timed(_storage(service)), _timed(_prefect(service)), _timed(_worker(service))
+        _timed(_ledger(service)),
+        _timed(_storage(service)),
+        _timed(_prefect(service)),
+        _timed(_worker(service)),
     )
     found = dict(zip(names, parts, strict=True))
     is_ok = all(part.status == "ok" for part in parts)

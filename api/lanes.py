@@ -133,7 +133,7 @@ class Lanes:
     async def _ask(self, waiter: _Waiter, lanes: int) -> Claim | None:
         try:
             claim = await in_thread(lambda: self._ledger.claim(replace(waiter.request, lanes=lanes)))
-        except Exception as error:  # the asker must hear of it, and the other waiters must not suffer
+        except Exception as error:  # noqa: BLE001 - the asker must hear of it, and the others must not suffer
             self._waiters = [other for other in self._waiters if other is not waiter]
             if not waiter.answer.done():
                 waiter.answer.set_exception(error)

@@ -1,6 +1,7 @@
 """Which workers are there, and the bell that wakes them; in memory, because it is about now."""
 
 import asyncio
+import contextlib
 import time
 
 from octavo.identifiers import WorkerId
@@ -46,8 +47,6 @@ class Presence:
     async def wait(self, heard_rings: int, seconds: float) -> int:
         """Wait until the bell rings once more than the caller has heard, or the time is over."""
         async with self._bell:
-            try:
+            with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self._bell.wait_for(lambda: self._rings != heard_rings), seconds)
-            except TimeoutError:
-                pass
         return self._rings

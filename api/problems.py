@@ -93,7 +93,9 @@ def install(app: FastAPI) -> None:
     async def answer_framework_error(_: Request, error: HTTPException) -> JSONResponse:
         code = {404: "not_found", 405: "method_not_allowed"}.get(error.status_code, "bad_request")
         return JSONResponse(
-            {"error": code, "message": str(error.detail)}, status_code=error.status_code, headers=error.headers
+            {"error": code, "message": str(error.detail)},
+            status_code=error.status_code,
+            headers=error.headers,
         )
 
     @app.exception_handler(Exception)

@@ -6,6 +6,7 @@ Reads the ledger, asks the dispatcher for new runs; a crashed run is never sched
 import asyncio
 import logging
 from datetime import datetime, timedelta
+from functools import partial
 
 from api.dispatch import TROUBLE, Dispatcher
 from api.lanes import Lanes, in_thread
@@ -63,7 +64,7 @@ class Reconciler:
         for worker_id in await in_thread(self._ledger.workers):
             if self._presence.is_silent(worker_id):
                 logger.warning("worker %s is silent; its leases are taken away", worker_id)
-                touched += await in_thread(lambda gone=worker_id: self._ledger.revoke(worker_id=gone))
+                touched += await in_thread(partial(self._ledger.revoke, worker_id=worker_id))
         if touched:
             self._lanes.wake()
 

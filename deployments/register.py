@@ -3,6 +3,7 @@
 `octavo up` calls it before its worker starts; a fleet may call `prefect deploy --all` instead.
 """
 
+import contextlib
 import importlib
 from pathlib import Path
 from typing import Any
@@ -55,7 +56,7 @@ async def register(client: PrefectClient) -> list[str]:
     """Make or renew pools and deployments; returns the deployments' full names."""
     names = []
     for wanted in read_deployments():
-        try:
+        with contextlib.suppress(ObjectAlreadyExists):
             await client.create_work_pool(
                 WorkPoolCreate(
                     name=wanted.work_pool.name,
@@ -63,8 +64,6 @@ async def register(client: PrefectClient) -> list[str]:
                     base_job_template=OctavoWorker.get_default_base_job_template(),
                 )
             )
-        except ObjectAlreadyExists:
-            pass
         flow = load_flow(wanted.entrypoint)
         flow_id = await client.create_flow_from_name(flow.name)
         await client.create_deployment(

@@ -1,5 +1,6 @@
 """The flow of a batch: open it, claim, map `extract` over what was claimed, tell how it ended."""
 
+from typing import Any, cast
 from uuid import UUID
 
 from prefect import flow
@@ -8,7 +9,7 @@ from prefect.client.schemas.objects import State
 from prefect.futures import PrefectFuture, wait
 from prefect.runtime import flow_run
 from prefect.states import Cancelled, Completed
-from prefect.task_runners import ThreadPoolTaskRunner
+from prefect.task_runners import TaskRunner, ThreadPoolTaskRunner
 
 from octavo.batches import BatchStatus
 from octavo.client.worker_protocol import OpenedRun, RunSummary
@@ -22,7 +23,7 @@ THREADS = 64
 
 @flow(
     name="extract-batch",
-    task_runner=ThreadPoolTaskRunner(max_workers=THREADS),  # type: ignore[arg-type] - the base is invariant
+    task_runner=cast(TaskRunner[PrefectFuture[Any]], ThreadPoolTaskRunner(max_workers=THREADS)),
     validate_parameters=False,
     persist_result=False,
     log_prints=False,
@@ -31,7 +32,8 @@ def extract_batch(batch_id: str) -> State[None]:
     """Extract one batch; several runs of this flow may share a batch."""
     here, run_id = bench.current(), RunId(str(flow_run.id))
     opened = here.open_run(run_id, BatchId(batch_id))
-    progress = create_progress_artifact(0.0, key=f"progress-{_key(batch_id)}", description=_title(opened))
+    # In a synchronous flow these calls of Prefect's answer at once, whatever their type says.
+    progress = cast(UUID, create_progress_artifact(0.0, key=f"progress-{_key(batch_id)}", description=_title(opened)))
     working: list[PrefectFuture[State[None]]] = []
     shown = 0
     for slice_ids in here.claims(run_id):

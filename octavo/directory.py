@@ -1,7 +1,7 @@
 """The data directory: where everything of one stack lies, and the lock that makes it one stack.
 
-    ledger.duckdb   objects/ (embedded storage)   prefect/ (embedded Prefect)   logs/
-    secrets/ (0600)   stack.json (ports kept over restarts)   octavo.toml (settings)   lock
+ledger.duckdb   objects/ (embedded storage)   prefect/ (embedded Prefect)   logs/
+secrets/ (0600)   stack.json (ports kept over restarts)   octavo.toml (settings)   lock
 """
 
 import fcntl

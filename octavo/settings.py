@@ -35,7 +35,8 @@ class ApiSettings(_Group):
         None, description="Address clients use for the API; http://HOST:PORT when not given."
     )
     allowed_origins: list[str] = Field(
-        default_factory=list, description="Origins whose pages may call the API and storage (CORS); * for any."
+        default_factory=list,
+        description="Origins whose pages may call the API and storage (CORS); * for any.",
     )
     max_body_bytes: int = Field(4 * 1024 * 1024, gt=0, description="Largest JSON body the API takes.")
 
@@ -54,7 +55,8 @@ class StorageSettings(_Group):
     access_key: SecretStr | None = Field(None, description="Access key; random for the embedded server.")
     secret_key: SecretStr | None = Field(None, description="Secret key; random for the embedded server.")
     credentials_block: str | None = Field(
-        None, description="A prefect-aws block, `aws-credentials/NAME` or `minio-credentials/NAME`, in place of the keys."
+        None,
+        description="A prefect-aws block, `aws-credentials/NAME` or `minio-credentials/NAME`, in place of the keys.",
     )
     presign_put_seconds: int = Field(3600, gt=0, description="Life of an upload URL.")
     presign_get_seconds: int = Field(300, gt=0, description="Life of a result URL, at most.")
@@ -100,7 +102,8 @@ class SandboxSettings(_Group):
     """The walls around extraction children."""
 
     require: Literal["all", "none"] = Field(
-        "all", description="`all`: refuse to work where the kernel offers no walls; `none`: work without them."
+        "all",
+        description="`all`: refuse to work where the kernel offers no walls; `none`: work without them.",
     )
 
 

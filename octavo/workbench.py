@@ -40,7 +40,13 @@ class Workbench:
     """The slices of one worker process. Thread-safe."""
 
     def __init__(
-        self, client: WorkerClient, work: ItemWork, *, slots: int, lease_seconds: float, on_change: Callable[[], None]
+        self,
+        client: WorkerClient,
+        work: ItemWork,
+        *,
+        slots: int,
+        lease_seconds: float,
+        on_change: Callable[[], None],
     ) -> None:
         self._client = client
         self._work = work
@@ -93,9 +99,7 @@ class Workbench:
 
     def open_run(self, run_id: RunId, batch_id: BatchId) -> OpenedRun:
         """Begin a flow run's work on its batch."""
-        opened = self._client.open_run(
-            OpenRun(run_id=run_id, batch_id=batch_id, worker_id=self._client.worker_id)
-        )
+        opened = self._client.open_run(OpenRun(run_id=run_id, batch_id=batch_id, worker_id=self._client.worker_id))
         with self._lock:
             self._runs[run_id] = opened
         return opened
@@ -207,9 +211,7 @@ class Workbench:
     def _work_on(self, held: _Held, item: ClaimedItem, *, is_last_attempt: bool) -> Outcome | None:
         """Return the item's outcome once the ledger has it; None when the item is no longer ours."""
         try:
-            outcome = self._work.do(
-                item, ItemOptions.of_batch(held.run.options), begin=lambda: self._begin(held, item)
-            )
+            outcome = self._work.do(item, ItemOptions.of_batch(held.run.options), begin=lambda: self._begin(held, item))
         except OcrProviderError as error:
             if not is_last_attempt:
                 raise
@@ -233,9 +235,7 @@ class Workbench:
 
     def _begin(self, held: _Held, item: ClaimedItem) -> None:
         times = held.attempts.get(item.item_id, 0)
-        report = Report(
-            kind=ReportKind.BEGIN, item_id=item.item_id, lease_no=item.lease_no, again=times > 0
-        )
+        report = Report(kind=ReportKind.BEGIN, item_id=item.item_id, lease_no=item.lease_no, again=times > 0)
         if not self._tell(report):
             raise StaleLease(f"item {item.item_id} is no longer ours")
         held.attempts[item.item_id] = times + 1

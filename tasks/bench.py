@@ -12,14 +12,14 @@ _bench: Workbench | None = None
 
 def install(bench: Workbench) -> None:
     """Make this the bench of the process; the warm worker does so before its first run."""
-    global _bench  # noqa: PLW0603 - one bench per process is the point
+    global _bench
     with _lock:
         _bench = bench
 
 
 def current() -> Workbench:
     """Return the bench of the process; an ordinary process worker's flow run makes its own."""
-    global _bench  # noqa: PLW0603 - one bench per process is the point
+    global _bench
     with _lock:
         if _bench is None:
             settings = read_settings()

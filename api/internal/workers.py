@@ -59,7 +59,10 @@ async def goodbye(body: Hello, service: ServiceDep) -> Rings:
 
 @router.post("/wait")
 async def wait(
-    body: Hello, service: ServiceDep, rings: int, seconds: Annotated[float, Query(ge=0, le=LONGEST_WAIT_SECONDS)]
+    body: Hello,
+    service: ServiceDep,
+    rings: int,
+    seconds: Annotated[float, Query(ge=0, le=LONGEST_WAIT_SECONDS)],
 ) -> Rings:
     """Wait for runs to fetch."""
     service.presence.hear(body.worker_id)
@@ -72,9 +75,7 @@ async def heartbeat(body: Heartbeat, service: ServiceDep) -> Lost:
     service.presence.hear(body.worker_id)
     lost: list[str] = []
     if body.slice_ids:
-        lost = await in_thread(
-            lambda: service.ledger.renew(body.worker_id, body.slice_ids, body.lease_seconds)
-        )
+        lost = await in_thread(lambda: service.ledger.renew(body.worker_id, body.slice_ids, body.lease_seconds))
     if body.run_ids:
         await in_thread(lambda: service.ledger.see_runs(body.run_ids))
     return Lost(slice_ids=tuple(lost))

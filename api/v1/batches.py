@@ -129,7 +129,9 @@ def _mark_uploaded(service: Service, customer: Customer, file_ids: tuple[FileId,
     pending = {file.object_key: file for file in known.values() if file.status is FileStatus.PENDING}
     if pending:
         seen = service.objects.sizes(list(pending), time_limit_seconds=STORAGE_CHECK_SECONDS)
-        service.ledger.mark_ready([pending[key].file_id for key, size in seen.items() if size == pending[key].size_bytes])
+        service.ledger.mark_ready(
+            [pending[key].file_id for key, size in seen.items() if size == pending[key].size_bytes]
+        )
 
 
 @router.get(
@@ -151,9 +153,7 @@ def list_batches(
     if cursor is not None:
         created_at, batch_id = cursors.decode(scope, cursor)
         after = BatchCursor(created_at, BatchId(batch_id))
-    found = service.ledger.batches(
-        customer.customer_id, status=_status(status), after=after, limit=limit + 1
-    )
+    found = service.ledger.batches(customer.customer_id, status=_status(status), after=after, limit=limit + 1)
     page = found[:limit]
     more = cursors.encode(scope, page[-1].created_at, page[-1].batch_id) if len(found) > limit else None
     return BatchListResponse(data=[BatchResource(**batch_fields(batch)) for batch in page], next_cursor=more)

@@ -31,7 +31,10 @@ router = APIRouter(prefix="/v1", tags=["v1", "async-batch"])
     response_class=Response,
     status_code=302,
     responses={
-        200: {"description": "The result itself, after the redirect.", "content": {"application/json": {"schema": {}}}},
+        200: {
+            "description": "The result itself, after the redirect.",
+            "content": {"application/json": {"schema": {}}},
+        },
         302: {
             "description": "Redirect to a presigned storage GET for the result.",
             "headers": {"Location": {"schema": {"type": "string"}}},
@@ -45,7 +48,8 @@ def get_result(batch_id: str, item_id: str, customer: CustomerDep, service: Serv
     item = service.ledger.item(batch.batch_id, ItemId(item_id))
     if item.status is not ItemStatus.SUCCEEDED or item.result_id is None or item.completed_at is None:
         raise ResultNotReady(
-            "Only an item that has succeeded has a result; see its status and error.", status=item.status.value
+            "Only an item that has succeeded has a result; see its status and error.",
+            status=item.status.value,
         )
     left = (item.completed_at + timedelta(seconds=batch.retention_seconds) - now()).total_seconds()
     if left <= 0:

@@ -1,6 +1,5 @@
 """Wire shapes of `/v1`, as the contract names them; every documented key is always present."""
 
-
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, Field
@@ -194,5 +193,3 @@ def item_fields(item: Item) -> dict[str, Any]:
         "result_url": f"/v1/batches/{item.batch_id}/items/{item.item_id}/result" if succeeded else None,
         "error": error,
     }
-
-

@@ -43,7 +43,9 @@ async def work() -> None:
         await register_when_there()
         settings = read_settings()
         worker = OctavoWorker(
-            work_pool_name=settings.prefect.work_pool, name=settings.worker.name, create_pool_if_not_found=True
+            work_pool_name=settings.prefect.work_pool,
+            name=settings.worker.name,
+            create_pool_if_not_found=True,
         )
         await worker.start(printer=logger.info)
 

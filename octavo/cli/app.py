@@ -11,7 +11,8 @@ from octavo.cli.terminal import errors_in_one_line, out
 
 Format = Literal["json", "markdown", "html"]
 DataOption = Annotated[
-    Path | None, typer.Option("--data", help="Data directory of the stack; .octavo if not given.", metavar="DIR")
+    Path | None,
+    typer.Option("--data", help="Data directory of the stack; .octavo if not given.", metavar="DIR"),
 ]
 
 app = typer.Typer(
@@ -87,16 +88,16 @@ def submit(
     out_folder: Annotated[Path, typer.Option("--out", help="Folder for the results.")] = Path("results"),
     engine: Annotated[str | None, typer.Option(help="Engine; the service's default if not given.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON line per file, for machines.")] = False,
-    fail: Annotated[
-        bool, typer.Option("--fail-on-error", help="Exit with 3 when a file did not succeed.")
-    ] = False,
+    fail: Annotated[bool, typer.Option("--fail-on-error", help="Exit with 3 when a file did not succeed.")] = False,
 ) -> None:
     """Stage, upload and submit documents, follow the batch, write every result to a folder.
 
     Each result is FOLDER/NAME.json; FOLDER/items.jsonl tells how every file ended.
     """
     with errors_in_one_line():
-        all_succeeded = submitting.submit(paths, key=key, url=url, out_folder=out_folder, engine=engine, as_json=as_json)
+        all_succeeded = submitting.submit(
+            paths, key=key, url=url, out_folder=out_folder, engine=engine, as_json=as_json
+        )
     if fail and not all_succeeded:
         raise typer.Exit(3)
 

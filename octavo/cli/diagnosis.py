@@ -65,12 +65,13 @@ def _package(name: str) -> Finding:
 
 
 def _tesseract() -> Finding:
-    advice = "Debian, Ubuntu: apt-get install tesseract-ocr tesseract-ocr-eng tesseract-ocr-osd; macOS: brew install tesseract"
+    advice = (
+        "Debian, Ubuntu: apt-get install tesseract-ocr tesseract-ocr-eng tesseract-ocr-osd; "
+        "macOS: brew install tesseract"
+    )
     if shutil.which("tesseract") is None:
         return Finding("tesseract", False, "not installed", advice)
-    answer = subprocess.run(
-        ["tesseract", "--list-langs"], capture_output=True, text=True, check=False, timeout=20
-    )
+    answer = subprocess.run(["tesseract", "--list-langs"], capture_output=True, text=True, check=False, timeout=20)
     languages = answer.stdout.split()[-50:]
     missing = [language for language in ("eng", "osd") if language not in languages]
     told = f"without {', '.join(missing)}" if missing else "with eng and osd"
@@ -88,7 +89,10 @@ def _disk(data: Path) -> Finding:
     place = next(folder for folder in (data.resolve(), *data.resolve().parents) if folder.exists())
     free = shutil.disk_usage(place).free
     return Finding(
-        "disk", free >= LEAST_FREE_BYTES, f"{free / 1024**3:.1f} GiB free at {place}", "Give it 2 GiB at least."
+        "disk",
+        free >= LEAST_FREE_BYTES,
+        f"{free / 1024**3:.1f} GiB free at {place}",
+        "Give it 2 GiB at least.",
     )
 
 

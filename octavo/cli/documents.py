@@ -17,7 +17,8 @@ def extract(file: Path, *, as_format: str, engine: str | None, data: Path | None
     settings = read_settings(data)
     with wiring.extractor(settings) as reader:
         found = reader.extract(
-            Source(path=file.resolve(), filename=file.name, size=file.stat().st_size), ExtractOptions(engine=engine)
+            Source(path=file.resolve(), filename=file.name, size=file.stat().st_size),
+            ExtractOptions(engine=engine),
         )
     if as_format == "markdown":
         return render_markdown(found.document)

@@ -54,9 +54,7 @@ def _run(settings: Settings, when_ready: Callable[[Stack], None]) -> None:
             tell("octavo", f"ended {len(ended)} processes that an earlier stack had left over")
         stack = Stack(settings, directory)
         _check_ports(stack)
-        directory.write_notes(
-            api_url=stack.addresses.api_url, internal_api_url=stack.addresses.internal_api_url
-        )
+        directory.write_notes(api_url=stack.addresses.api_url, internal_api_url=stack.addresses.internal_api_url)
         supervisor = Supervisor(stack.specs(), tell=tell, children_file=directory.children)
         tell("octavo", f"data in {directory.path}, logs in {directory.logs}")
         watcher = threading.Thread(target=_when_ready, args=(stack, when_ready), daemon=True)

@@ -11,14 +11,13 @@ from octavo.client.submission import Input, ItemEnd, Progress, as_row, find_inpu
 from octavo.client.submission import submit as submit_inputs
 
 
-def submit(
-    paths: list[Path], *, key: str, url: str, out_folder: Path, engine: str | None, as_json: bool
-) -> bool:
+def submit(paths: list[Path], *, key: str, url: str, out_folder: Path, engine: str | None, as_json: bool) -> bool:
     """Submit and show; returns whether every file succeeded. Raises OctavoError."""
     inputs = find_inputs(paths)
     with CustomerClient(url, key) as client:
         ends = with_bars(
-            len(inputs), lambda progress: submit_inputs(client, inputs, out_folder, engine=engine, progress=progress)
+            len(inputs),
+            lambda progress: submit_inputs(client, inputs, out_folder, engine=engine, progress=progress),
         )
     if as_json:
         for end in ends:

@@ -75,9 +75,7 @@ class WorkerClient:
 
     def heartbeat(self, slice_ids: tuple[str, ...], run_ids: tuple[RunId, ...], lease_seconds: float) -> Lost:
         """Renew the leases; returns what was lost. Raises ServiceUnreachable at once."""
-        beat = Heartbeat(
-            worker_id=self.worker_id, slice_ids=slice_ids, run_ids=run_ids, lease_seconds=lease_seconds
-        )
+        beat = Heartbeat(worker_id=self.worker_id, slice_ids=slice_ids, run_ids=run_ids, lease_seconds=lease_seconds)
         return self._call("/workers/heartbeat", beat, Lost, patience_seconds=0.0)
 
     def open_run(self, run: OpenRun) -> OpenedRun:
@@ -148,12 +146,10 @@ class WorkerClient:
         return found
 
 
-_ADAPTERS: dict[Any, TypeAdapter[Any]] = {}
+_ADAPTERS: dict[object, TypeAdapter[Any]] = {}
 
 
-def _adapter(kind: Any) -> TypeAdapter[Any]:
+def _adapter(kind: object) -> TypeAdapter[Any]:
     if kind not in _ADAPTERS:
         _ADAPTERS[kind] = TypeAdapter(kind)
     return _ADAPTERS[kind]
-
-

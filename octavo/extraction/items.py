@@ -42,9 +42,7 @@ class ItemOptions:
 class ItemWork:
     """Works on items, any number at once; `Extractor` sees to it how many are parsed at once."""
 
-    def __init__(
-        self, objects: ObjectStore, extractor: Extractor, *, max_bytes: int, folder: Path | None
-    ) -> None:
+    def __init__(self, objects: ObjectStore, extractor: Extractor, *, max_bytes: int, folder: Path | None) -> None:
         self._objects = objects
         self._extractor = extractor
         self._max_bytes = max_bytes
@@ -72,9 +70,7 @@ class ItemWork:
 
     def _fetch(self, item: ClaimedItem, path: Path) -> Downloaded:
         try:
-            found = self._objects.download(
-                item.object_key, path, max_bytes=max(self._max_bytes, item.size_bytes)
-            )
+            found = self._objects.download(item.object_key, path, max_bytes=max(self._max_bytes, item.size_bytes))
         except ObjectMissing:
             raise UploadMissing("The file's bytes are not in storage any more; upload it again.") from None
         if found.size != item.size_bytes:
@@ -83,20 +79,14 @@ class ItemWork:
             )
         return found
 
-    def _extract(
-        self, item: ClaimedItem, path: Path, options: ItemOptions, begin: Callable[[], None]
-    ) -> Extraction:
-        source = Source(
-            path=path, filename=item.filename, content_type=item.content_type, size=item.size_bytes
-        )
+    def _extract(self, item: ClaimedItem, path: Path, options: ItemOptions, begin: Callable[[], None]) -> Extraction:
+        source = Source(path=path, filename=item.filename, content_type=item.content_type, size=item.size_bytes)
         wanted = ExtractOptions(
             engine=options.engine, extract_text=options.extract_text, extract_images=options.extract_images
         )
         return self._extractor.extract(source, wanted, on_begin=begin)
 
-    def _keep(
-        self, item: ClaimedItem, options: ItemOptions, sha256: str, extraction: Extraction
-    ) -> Succeeded:
+    def _keep(self, item: ClaimedItem, options: ItemOptions, sha256: str, extraction: Extraction) -> Succeeded:
         result_id = keys.result_id(
             item.customer_id,
             sha256,
@@ -104,9 +94,7 @@ class ItemWork:
             extraction.engine_version,
             {"extract_text": options.extract_text, "extract_images": options.extract_images},
         )
-        self._write(
-            item, result_id, "document.json", extraction.document.to_json().encode(), "application/json"
-        )
+        self._write(item, result_id, "document.json", extraction.document.to_json(), "application/json")
         chunks = render_chunks(
             extraction.document,
             images=extraction.images,
@@ -119,7 +107,7 @@ class ItemWork:
             key = keys.result_image_key(item.customer_id, result_id, figure.image_index)
             self._objects.write(key, extraction.images[figure.image_index], figure.mime)
         body = json.dumps(chunks, ensure_ascii=False, separators=(",", ":")).encode()
-        self._write(item, result_id, "extract-page.json", body, "application/json")
+        self._write(item, result_id, "extract-page.json", body)
         return Succeeded(
             page_count=extraction.document.page_count,
             result_id=result_id,
@@ -128,10 +116,8 @@ class ItemWork:
             seconds=extraction.seconds,
         )
 
-    def _write(
-        self, item: ClaimedItem, result_id: ResultId, name: str, data: bytes, content_type: str
-    ) -> None:
-        self._objects.write(keys.result_key(item.customer_id, result_id, name), data, content_type)
+    def _write(self, item: ClaimedItem, result_id: ResultId, part: keys.ResultPart, data: bytes) -> None:
+        self._objects.write(keys.result_key(item.customer_id, result_id, part), data, "application/json")
 
 
 class _Once:

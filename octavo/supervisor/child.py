@@ -86,7 +86,10 @@ class Child:
                 return
             if time.monotonic() - began >= HEALTHY_AFTER_SECONDS:
                 pause = FIRST_PAUSE_SECONDS
-            self._tell(self.spec.name, f"ended ({_ending(code)}); starting again in {pause:.1f} s, see {self.spec.log}")
+            self._tell(
+                self.spec.name,
+                f"ended ({_ending(code)}); starting again in {pause:.1f} s, see {self.spec.log}",
+            )
             await asyncio.sleep(pause)
             pause = min(pause * 2, LONGEST_PAUSE_SECONDS)
 

@@ -109,12 +109,16 @@ class Stack:
 
     def _prefect(self) -> ChildSpec:
         home = self._directory.prefect.resolve()
-        environment = dict(os.environ) | PREFECT_ENVIRONMENT | {
-            "PREFECT_HOME": str(home),
-            "PREFECT_SERVER_DATABASE_CONNECTION_URL": f"sqlite+aiosqlite:///{home}/prefect.db",
-            "PREFECT_API_URL": self.addresses.prefect_url,
-            "PREFECT_UI_API_URL": self.addresses.prefect_url,
-        }
+        environment = (
+            dict(os.environ)
+            | PREFECT_ENVIRONMENT
+            | {
+                "PREFECT_HOME": str(home),
+                "PREFECT_SERVER_DATABASE_CONNECTION_URL": f"sqlite+aiosqlite:///{home}/prefect.db",
+                "PREFECT_API_URL": self.addresses.prefect_url,
+                "PREFECT_UI_API_URL": self.addresses.prefect_url,
+            }
+        )
         return ChildSpec(
             name="prefect",
             # The server's app itself, in one process that can be ended by its pid.
@@ -130,20 +134,24 @@ class Stack:
 
     def _octavo_environment(self) -> Mapping[str, str]:
         storage = self._settings.storage
-        found = dict(os.environ) | PREFECT_ENVIRONMENT | {
-            "PREFECT_HOME": str((self._directory.path / "prefect-client").resolve()),
-            "PREFECT_API_URL": self.addresses.prefect_url,
-            "OCTAVO_DATA": str(self._directory.path.resolve()),
-            "OCTAVO_API__HOST": self._settings.api.host,
-            "OCTAVO_API__PORT": str(self._api_port),
-            "OCTAVO_API__PUBLIC_URL": self.addresses.api_url,
-            "OCTAVO_STORAGE__ENDPOINT_URL": self.addresses.storage_url,
-            "OCTAVO_STORAGE__PUBLIC_URL": self.addresses.storage_public_url,
-            "OCTAVO_PREFECT__API_URL": self.addresses.prefect_url,
-            "OCTAVO_PREFECT__UI_URL": self.prefect_ui_url,
-            "OCTAVO_WORKER__API_URL": self.addresses.internal_api_url,
-            "PYTHONUNBUFFERED": "1",
-        }
+        found = (
+            dict(os.environ)
+            | PREFECT_ENVIRONMENT
+            | {
+                "PREFECT_HOME": str((self._directory.path / "prefect-client").resolve()),
+                "PREFECT_API_URL": self.addresses.prefect_url,
+                "OCTAVO_DATA": str(self._directory.path.resolve()),
+                "OCTAVO_API__HOST": self._settings.api.host,
+                "OCTAVO_API__PORT": str(self._api_port),
+                "OCTAVO_API__PUBLIC_URL": self.addresses.api_url,
+                "OCTAVO_STORAGE__ENDPOINT_URL": self.addresses.storage_url,
+                "OCTAVO_STORAGE__PUBLIC_URL": self.addresses.storage_public_url,
+                "OCTAVO_PREFECT__API_URL": self.addresses.prefect_url,
+                "OCTAVO_PREFECT__UI_URL": self.prefect_ui_url,
+                "OCTAVO_WORKER__API_URL": self.addresses.internal_api_url,
+                "PYTHONUNBUFFERED": "1",
+            }
+        )
         if storage.endpoint_url is None:
             keys = embedded.load_or_create_keys(self._directory.storage_keys)
             found |= {
