@@ -26,7 +26,11 @@ START_SECONDS = 20.0
 
 @contextlib.contextmanager
 def storage_process(
-    directory: Path, *, port: int | None = None, keys: StorageKeys | None = None
+    directory: Path,
+    *,
+    port: int | None = None,
+    keys: StorageKeys | None = None,
+    allowed_origin: str | None = None,
 ) -> Iterator[tuple[S3Settings, subprocess.Popen[bytes]]]:
     """Run a server over `directory` on 127.0.0.1 and 127.0.0.2; it answers, and the bucket is there.
 
@@ -35,7 +39,7 @@ def storage_process(
     port = port or _free_port()
     keys = keys or new_keys()
     addresses = [("127.0.0.1", port), (SECOND_HOST, port)]
-    command = storage_command(find_rclone(), directory, addresses=addresses)
+    command = storage_command(find_rclone(), directory, addresses=addresses, allowed_origin=allowed_origin)
     with (directory.parent / f"storage-{port}.log").open("wb") as log:
         process = subprocess.Popen(
             command,

@@ -132,8 +132,7 @@ def test_lengthened_expiry_is_refused(storage: Storage) -> None:
     storage.objects.write(key, PDF, "application/pdf")
     parts = urlsplit(_get_url(storage, key))
     query = [
-        (name, value + "0" if name in {"X-Amz-Expires", "expires"} else value)
-        for name, value in parse_qsl(parts.query)
+        (name, value + "0" if name in {"X-Amz-Expires", "expires"} else value) for name, value in parse_qsl(parts.query)
     ]
     assert storage.get(urlunsplit(parts._replace(query=urlencode(query)))).status in {400, 403}
 
@@ -161,9 +160,7 @@ def test_get_answers_with_the_content_type_and_name_asked_for(storage: Storage) 
 def test_longest_name_still_fits_into_a_url(storage: Storage) -> None:
     key = storage.new_key()
     storage.objects.write(key, b"{}", "application/json")
-    assert (
-        storage.get(_get_url(storage, key, filename="\N{ROLLING ON THE FLOOR LAUGHING}" * 500)).status == 200
-    )
+    assert storage.get(_get_url(storage, key, filename="\N{ROLLING ON THE FLOOR LAUGHING}" * 500)).status == 200
 
 
 def test_get_of_a_missing_object_is_not_found(storage: Storage) -> None:

@@ -2,13 +2,14 @@
 
 import os
 from dataclasses import replace
+from pathlib import Path
 from urllib.parse import urlsplit
 
 import httpx
 import pytest
 
 from octavo.objects.s3 import S3Objects, S3Settings
-from tests.storage_server import SECOND_HOST
+from tests.storage_server import SECOND_HOST, storage_process
 
 KEY = "in/cust_a/2026-11-23/file_second_address"
 
@@ -51,3 +52,22 @@ def test_another_s3_or_a_proxy_in_the_environment_changes_nothing(
     objects.write(KEY, b"abc", "text/plain")
     assert objects.read(KEY, max_bytes=3) == b"abc"
     objects.delete([KEY])
+
+
+def test_page_of_the_allowed_origin_may_put_with_a_content_type(tmp_path: Path) -> None:
+    (tmp_path / "objects").mkdir()
+    origin = "https://app.example"
+    with storage_process(tmp_path / "objects", allowed_origin=origin) as (settings, _):
+        url = S3Objects(settings).presign_put(KEY, size_bytes=3, expires_seconds=60).url
+        asked = {
+            "Origin": origin,
+            "Access-Control-Request-Method": "PUT",
+            "Access-Control-Request-Headers": "content-type",
+        }
+        preflight = httpx.options(url, headers=asked, trust_env=False)
+        assert preflight.status_code == 200
+        assert preflight.headers["access-control-allow-origin"] == origin
+        assert "PUT" in preflight.headers["access-control-allow-methods"]
+        assert "content-type" in preflight.headers["access-control-allow-headers"].lower()
+        sent = {"Origin": origin, "Content-Type": "application/pdf"}
+        assert httpx.put(url, content=b"abc", headers=sent, trust_env=False).status_code == 200

@@ -137,6 +137,7 @@ class _BreakingServer:
 
     def __init__(self, *, whole_from: int | None) -> None:
         self.answers = 0
+        self.requests: list[bytes] = []
         self._whole_from = whole_from
         self._listener = socket.create_server(("127.0.0.1", 0))
         self.port: int = self._listener.getsockname()[1]
@@ -169,6 +170,7 @@ class _BreakingServer:
                 return
             request += received
         self.answers += 1
+        self.requests.append(request)
         whole = self._whole_from is not None and self.answers >= self._whole_from
         head = (
             "HTTP/1.1 200 OK\r\nConnection: close\r\nLast-Modified: Mon, 23 Nov 2026 05:00:00 GMT\r\n"
@@ -177,9 +179,7 @@ class _BreakingServer:
         connection.sendall(head.encode() + (BODY if whole else BODY[: len(BODY) // 2]))
 
 
-def test_download_that_breaks_off_is_unavailable_and_leaves_no_file(
-    embedded: S3Settings, tmp_path: Path
-) -> None:
+def test_download_that_breaks_off_is_unavailable_and_leaves_no_file(embedded: S3Settings, tmp_path: Path) -> None:
     with _BreakingServer(whole_from=None) as server:
         objects = S3Objects(replace(embedded, endpoint_url=f"http://127.0.0.1:{server.port}"))
         with pytest.raises(StorageUnavailable):
@@ -190,9 +190,7 @@ def test_download_that_breaks_off_is_unavailable_and_leaves_no_file(
     assert list(tmp_path.iterdir()) == []
 
 
-def test_download_is_never_glued_from_answers_to_a_range_that_was_ignored(
-    embedded: S3Settings, tmp_path: Path
-) -> None:
+def test_download_is_never_glued_from_answers_to_a_range_that_was_ignored(embedded: S3Settings, tmp_path: Path) -> None:
     with _BreakingServer(whole_from=2) as server:
         objects = S3Objects(replace(embedded, endpoint_url=f"http://127.0.0.1:{server.port}"))
         try:
@@ -201,3 +199,14 @@ def test_download_is_never_glued_from_answers_to_a_range_that_was_ignored(
             assert list(tmp_path.iterdir()) == []
         else:
             assert downloaded.sha256 == hashlib.sha256(BODY).hexdigest()
+
+
+def test_session_token_of_the_environment_is_not_sent_with_our_keys(
+    embedded: S3Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AWS_SESSION_TOKEN", "token-of-somebody-else")
+    with _BreakingServer(whole_from=1) as server:
+        objects = S3Objects(replace(embedded, endpoint_url=f"http://127.0.0.1:{server.port}"))
+        assert objects.read(KEY, max_bytes=len(BODY)) == BODY
+        assert b"Authorization: " in server.requests[0] or b"authorization: " in server.requests[0]
+        assert b"token-of-somebody-else" not in server.requests[0]
