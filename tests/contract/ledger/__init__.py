@@ -1,0 +1,1 @@
+"""What every ledger must do, run on each of them."""

@@ -1,0 +1,46 @@
+"""One ledger of each kind, with a clock that stands still until a test moves it."""
+
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from octavo.ledger.contract import Ledger
+from octavo.ledger.duckdb import DuckdbLedger
+from octavo.ledger.memory import MemoryLedger
+from tests.contract.ledger.world import StandingClock, World, recount
+
+
+@pytest.fixture
+def clock() -> StandingClock:
+    return StandingClock()
+
+
+@pytest.fixture(scope="session")
+def empty_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A ledger's file nothing was written to; a copy of it opens four times as fast as a new one."""
+    path = tmp_path_factory.mktemp("empty") / "ledger.duckdb"
+    DuckdbLedger(path).close()
+    return path
+
+
+@pytest.fixture(params=["memory", "duckdb"])
+def ledger(request: pytest.FixtureRequest, clock: StandingClock, tmp_path: Path, empty_file: Path) -> Iterator[Ledger]:
+    in_memory = request.param == "memory"
+    path = tmp_path / "ledger.duckdb"
+    shutil.copy(empty_file, path)
+    kept: Ledger = MemoryLedger(clock) if in_memory else DuckdbLedger(path, clock=clock)
+    yield kept
+    kept.close()
+
+
+@pytest.fixture
+def world(ledger: Ledger, clock: StandingClock) -> Iterator[World]:
+    """A world whose batches, whatever a test did to them, have the counts that their items make."""
+    made = World(ledger, clock)
+    yield made
+    for customer in ledger.customers():
+        for batch in ledger.batches(customer.customer_id, limit=1000):
+            assert batch.counts == recount(made.items(batch))
+            assert batch.counts.total == batch.total_items

@@ -1,0 +1,160 @@
+"""Flow runs, and what the reconciler sees."""
+
+import pytest
+
+from octavo.batches import RunStatus
+from octavo.errors import BatchNotFound
+from octavo.identifiers import BatchId, RunId, WorkerId
+from tests.contract.ledger.world import RUN, WORKER, World, begin, finish
+
+
+def test_runs_of_a_batch_are_numbered_from_one(world: World) -> None:
+    batch, other = world.batch(), world.batch()
+    runs = [world.ledger.add_run(batch.batch_id) for _ in range(3)]
+    assert [run.run_no for run in runs] == [1, 2, 3]
+    assert world.ledger.add_run(other.batch_id).run_no == 1
+    first = runs[0]
+    assert (first.run_id, first.worker_id, first.status) == (None, None, RunStatus.STARTING)
+    assert (first.customer_id, first.created_at, first.seen_at) == (
+        batch.customer_id,
+        world.clock(),
+        world.clock(),
+    )
+
+
+def test_a_run_needs_a_batch(world: World) -> None:
+    with pytest.raises(BatchNotFound):
+        world.ledger.add_run(BatchId("batch_nowhere"))
+    with pytest.raises(BatchNotFound):
+        world.ledger.name_run(world.batch().batch_id, 1, RUN)
+
+
+def test_a_run_is_known_by_its_flow_run_once_named(world: World) -> None:
+    batch = world.batch()
+    run = world.ledger.add_run(batch.batch_id)
+    assert world.ledger.run(RUN) is None
+    assert world.ledger.open_run(RUN, WORKER) is None
+    world.ledger.name_run(batch.batch_id, run.run_no, RUN)
+    named = world.ledger.run(RUN)
+    assert named is not None
+    assert (named.run_no, named.status) == (1, RunStatus.STARTING)
+
+
+def test_a_worker_that_begins_a_run_makes_it_active(world: World) -> None:
+    batch = world.batch()
+    world.ledger.name_run(batch.batch_id, world.ledger.add_run(batch.batch_id).run_no, RUN)
+    world.clock.go(seconds=3)
+    run = world.ledger.open_run(RUN, WORKER)
+    assert run is not None
+    assert (run.status, run.worker_id, run.seen_at) == (RunStatus.ACTIVE, WORKER, world.clock())
+    assert world.ledger.run(RUN) == run
+    assert world.ledger.workers() == [WORKER]
+
+
+def test_ending_a_run_releases_what_it_holds_uncounted(world: World) -> None:
+    batch = world.batch(3)
+    world.run(batch)
+    begun, _ = world.take(batch, 2)
+    world.take(batch, run=RunId("run-2"))
+    world.say(begin(begun))
+    run = world.ledger.end_run(RUN)
+    assert run is not None
+    assert run.status is RunStatus.ENDED
+    assert not world.say(finish(begun))[0].accepted
+    again = world.take(batch, 2, run=RunId("run-2"))
+    assert [(item.lost_leases, item.attempts) for item in again] == [(0, 1), (0, 0)]
+
+
+def test_ending_an_unknown_run_releases_its_leases_too(world: World) -> None:
+    batch = world.batch()
+    world.take(batch)
+    assert world.ledger.end_run(RUN) is None
+    assert len(world.claim(batch).slices) == 1
+
+
+def test_a_run_may_end_as_lost_and_by_itself_later(world: World) -> None:
+    batch = world.batch()
+    number = world.run(batch)
+    world.ledger.end_run(RUN, RunStatus.LOST)
+    assert [run.run_no for run in world.ledger.lost_runs()] == [number]
+    world.ledger.end_run(RUN)
+    assert world.ledger.lost_runs() == []
+    ended = world.ledger.end_run(RUN, RunStatus.LOST)
+    assert ended is not None
+    assert ended.status is RunStatus.ENDED
+
+
+@pytest.mark.parametrize("status", [RunStatus.STARTING, RunStatus.ACTIVE])
+def test_a_run_does_not_end_as_something_open(world: World, status: RunStatus) -> None:
+    with pytest.raises(ValueError, match="does not end"):
+        world.ledger.end_run(RUN, status)
+
+
+def test_an_ended_run_may_be_begun_again_a_lost_one_not(world: World) -> None:
+    batch = world.batch()
+    world.run(batch)
+    world.ledger.end_run(RUN)
+    reopened = world.ledger.open_run(RUN, WORKER)
+    assert reopened is not None
+    assert reopened.status is RunStatus.ACTIVE
+    world.ledger.revoke(run_id=RUN)
+    lost = world.ledger.open_run(RUN, WORKER)
+    assert lost is not None
+    assert lost.status is RunStatus.LOST
+
+
+def test_lost_runs_come_oldest_first_and_only_they_are_forgotten(world: World) -> None:
+    batch = world.batch()
+    for number in (1, 2, 3):
+        world.run(batch, RunId(f"run-{number}"))
+        world.clock.go(seconds=1)
+    world.ledger.forget_lost_run(batch.batch_id, 3)
+    world.ledger.forget_lost_run(batch.batch_id, 99)
+    world.ledger.revoke(worker_id=WORKER)
+    assert [run.run_no for run in world.ledger.lost_runs()] == [1, 2, 3]
+
+
+def test_runs_that_were_heard_of_are_seen(world: World) -> None:
+    batch = world.batch()
+    world.run(batch)
+    world.run(batch, RunId("run-2"))
+    world.clock.go(seconds=30)
+    world.ledger.see_runs([RUN, RunId("run-nowhere")])
+    world.ledger.see_runs([])
+    seen, silent = world.ledger.run(RUN), world.ledger.run(RunId("run-2"))
+    assert seen is not None
+    assert silent is not None
+    assert (seen.seen_at - silent.seen_at).total_seconds() == 30
+
+
+def test_workers_are_those_with_leases_or_open_runs(world: World) -> None:
+    batch = world.batch(2)
+    (item,) = world.take(batch, worker=WorkerId("holds/1"), run=RunId("unknown"))
+    world.run(batch, RunId("run-1"), WorkerId("runs/1"))
+    world.run(batch, RunId("run-2"), WorkerId("ended/1"))
+    world.ledger.end_run(RunId("run-2"))
+    world.ledger.add_run(batch.batch_id)
+    assert world.ledger.workers() == ["holds/1", "runs/1"]
+    world.say(finish(item))
+    assert world.ledger.workers() == ["runs/1"]
+
+
+def test_open_batches_are_those_that_have_not_ended_with_their_open_runs(world: World) -> None:
+    batches = []
+    for _ in range(4):
+        batches.append(world.batch(3))
+        world.clock.go(seconds=1)
+    first, done, cancelling, last = batches
+    world.work_off(done)
+    (item,) = world.take(cancelling)
+    world.say(begin(item))
+    world.ledger.cancel_batch(cancelling.customer_id, cancelling.batch_id)
+    world.take(last, 2)
+    world.run(first, RunId("ended"))
+    world.ledger.end_run(RunId("ended"))
+    world.run(first, RunId("active"))
+    world.ledger.add_run(first.batch_id)
+    seen = world.ledger.open_batches()
+    assert [one.batch for one in seen] == [world.now(one) for one in (first, cancelling, last)]
+    assert [one.unleased for one in seen] == [3, 0, 1]
+    assert [[run.run_no for run in one.runs] for one in seen] == [[2, 3], [], []]
