@@ -85,9 +85,7 @@ def _has_bucket(client: _BucketClient, bucket: str) -> bool:
 def _create_bucket(client: _BucketClient, settings: S3Settings) -> None:
     # S3 refuses us-east-1 as a location, and refuses every other region without one.
     extra = (
-        {}
-        if settings.region == "us-east-1"
-        else {"CreateBucketConfiguration": {"LocationConstraint": settings.region}}
+        {} if settings.region == "us-east-1" else {"CreateBucketConfiguration": {"LocationConstraint": settings.region}}
     )
     try:
         client.create_bucket(Bucket=settings.bucket, **extra)

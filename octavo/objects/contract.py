@@ -147,6 +147,14 @@ class ObjectStore(Protocol):
         """
         ...
 
+    def ensure_bucket(self) -> None:
+        """Make the bucket when it is missing; again without harm.
+
+        Raises:
+            StorageUnavailable: it cannot be made.
+        """
+        ...
+
 
 def checked_expiry(expires_seconds: int) -> int:
     """Return the expiry. Raises ValueError outside 1 s to 7 days; some servers take any, S3 does not."""

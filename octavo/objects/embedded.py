@@ -155,9 +155,7 @@ def storage_environment(keys: StorageKeys, inherited: Mapping[str, str]) -> dict
     return kept | {"RCLONE_AUTH_KEY": f'"{keys.access_key},{keys.secret_key}"'}
 
 
-def remove_abandoned_uploads(
-    directory: Path, *, older_than_seconds: float = _ABANDONED_AFTER_SECONDS
-) -> list[Path]:
+def remove_abandoned_uploads(directory: Path, *, older_than_seconds: float = _ABANDONED_AFTER_SECONDS) -> list[Path]:
     """Remove what uploads that broke off have left on disk, and return it.
 
     The server hides these files from listings and never removes them; a younger one may be an upload

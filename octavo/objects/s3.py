@@ -202,7 +202,7 @@ class S3Objects:
             next(iter(obstore.list(self._quick, prefix=_CHECK_PREFIX, chunk_size=1)), None)
 
     def ensure_bucket(self) -> None:
-        """Make the bucket when it is missing. Raises StorageUnavailable."""
+        """See `ObjectStore.ensure_bucket`."""
         make_missing_bucket(self._settings)
 
 

@@ -73,9 +73,7 @@ def test_no_key_climbs_or_has_an_empty_or_hidden_part(named: tuple[object, ...])
     assert not any(part.startswith(".") for part in parts)
 
 
-@given(
-    st.text().filter(lambda text: not (text.isascii() and text.replace("_", "").replace("-", "").isalnum()))
-)
+@given(st.text().filter(lambda text: not (text.isascii() and text.replace("_", "").replace("-", "").isalnum())))
 def test_odd_identifiers_are_refused(odd: str) -> None:
     with pytest.raises(ValueError, match="not an identifier"):
         keys.input_key(CustomerId(odd), date(2026, 11, 23), new_file_id())
@@ -100,9 +98,7 @@ def test_own_identifiers_make_the_documented_keys() -> None:
     result = keys.result_id(customer, SHA256, "pdf", "1.0", {})
     assert keys.input_key(customer, date(2026, 1, 2), file) == f"in/{customer}/2026-01-02/{file}"
     assert keys.result_key(customer, result, "document.json") == f"results/{customer}/{result}/document.json"
-    assert keys.result_key(customer, result, "extract-page.json") == (
-        f"results/{customer}/{result}/extract-page.json"
-    )
+    assert keys.result_key(customer, result, "extract-page.json") == (f"results/{customer}/{result}/extract-page.json")
     assert keys.result_image_key(customer, result, 7) == f"results/{customer}/{result}/images/7"
     assert keys.manifest_key(batch) == f"ledger/batches/{batch}/manifest.json"
     assert keys.outcome_key(batch, item) == f"ledger/batches/{batch}/outcomes/{item}.json"
@@ -156,9 +152,7 @@ def test_recipe_of_the_result_id_has_not_changed() -> None:
 
 def test_other_bytes_make_another_result_id() -> None:
     customer = CustomerId("cust_a")
-    assert keys.result_id(customer, SHA256, "pdf", "1", {}) != keys.result_id(
-        customer, SHA256[::-1], "pdf", "1", {}
-    )
+    assert keys.result_id(customer, SHA256, "pdf", "1", {}) != keys.result_id(customer, SHA256[::-1], "pdf", "1", {})
 
 
 @pytest.mark.parametrize("digest", ["", "abc", SHA256.upper(), SHA256 + "0"])
