@@ -474,8 +474,7 @@ class MemoryLedger:
             rows = [row for row in self._batches.values() if not row.status.is_terminal]
             rows.sort(key=lambda row: (row.created_at, row.batch_id))
             return [
-                OpenBatch(batch=row.record(), unleased=row.unleased, runs=self._open_runs(row.batch_id))
-                for row in rows
+                OpenBatch(batch=row.record(), unleased=row.unleased, runs=self._open_runs(row.batch_id)) for row in rows
             ]
 
     def _open_runs(self, batch_id: BatchId) -> tuple[Run, ...]:

@@ -94,9 +94,7 @@ def _leave(path: Path) -> None:
 
 
 def _in_use(path: Path) -> DataDirectoryInUse:
-    return DataDirectoryInUse(
-        f"The ledger {path} is in use; stop the other Octavo, or choose another data directory."
-    )
+    return DataDirectoryInUse(f"The ledger {path} is in use; stop the other Octavo, or choose another data directory.")
 
 
 def _connect(path: Path) -> duckdb.DuckDBPyConnection:
@@ -137,6 +135,6 @@ def _migrate(root: duckdb.DuckDBPyConnection, steps: tuple[Migration, ...]) -> N
                 },
             )
             root.commit()
-        except BaseException:
+        except duckdb.Error as error:
             root.rollback()
-            raise
+            raise LedgerUnavailable(f"Migration {step.version}, {step.name}, has failed: {error}") from error

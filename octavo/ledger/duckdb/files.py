@@ -46,8 +46,7 @@ def files(view: Snapshot, customer_id: CustomerId, file_ids: Sequence[FileId]) -
     found = [_file(row) for row in view.rows("files", customer_id=customer_id, file_ids=list(file_ids))]
     expired = expired_files(view, file_ids)
     return {
-        file.file_id: replace(file, status=FileStatus.EXPIRED) if file.file_id in expired else file
-        for file in found
+        file.file_id: replace(file, status=FileStatus.EXPIRED) if file.file_id in expired else file for file in found
     }
 
 
@@ -68,9 +67,7 @@ def mark_ready(tx: Transaction, file_ids: Sequence[FileId]) -> None:
 def check_files(tx: Transaction, customer_id: CustomerId, file_ids: Sequence[FileId]) -> None:
     """Raise UnknownFiles or FilesNotUploaded unless a batch may name all of these files."""
     expired = expired_files(tx, file_ids)
-    refused = tx.rows(
-        "refused_files", customer_id=customer_id, file_ids=list(file_ids), expired=list(expired)
-    )
+    refused = tx.rows("refused_files", customer_id=customer_id, file_ids=list(file_ids), expired=list(expired))
     unknown = [file_id for file_id, status in refused if status is None]
     if unknown:
         raise refusals.unknown_files(unknown)

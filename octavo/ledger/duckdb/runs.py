@@ -138,6 +138,5 @@ def open_batches(view: Snapshot) -> list[OpenBatch]:
         runs.setdefault(run.batch_id, []).append(run)
     rows = [batch_row(row) for row in view.rows("open_batches")]
     return [
-        OpenBatch(batch=row.record(), unleased=row.unleased, runs=tuple(runs.get(row.batch_id, ())))
-        for row in rows
+        OpenBatch(batch=row.record(), unleased=row.unleased, runs=tuple(runs.get(row.batch_id, ()))) for row in rows
     ]

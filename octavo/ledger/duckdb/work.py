@@ -250,9 +250,7 @@ class _Claims:
         self._work.lease(items, row)
         return Slice(
             slice_id=row.slice_id,
-            items=tuple(
-                _claimed(item, one, batch.customer_id) for item, one in zip(items, taken, strict=True)
-            ),
+            items=tuple(_claimed(item, one, batch.customer_id) for item, one in zip(items, taken, strict=True)),
             lease_expires_at=expires_at,
         )
 
@@ -283,9 +281,7 @@ def _claimed(item: ItemRow, row: Row, customer_id: CustomerId) -> ClaimedItem:
     )
 
 
-def take_claims(
-    tx: Transaction, requests: Sequence[ClaimRequest]
-) -> list[Claim | BatchNotFound | StaleLease]:
+def take_claims(tx: Transaction, requests: Sequence[ClaimRequest]) -> list[Claim | BatchNotFound | StaleLease]:
     """Answer claims in the order they came; a refusal of one does not touch the others."""
     claims = _Claims(tx, requests)
     answers: list[Claim | BatchNotFound | StaleLease] = []

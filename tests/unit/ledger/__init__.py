@@ -1,0 +1,1 @@
+"""Parts of the ledgers that need no storage."""
