@@ -9,19 +9,29 @@ import threading
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 
-from octavo.batches import ClaimedItem, Slice
+from octavo.batches import MAX_LOST_LEASES, ClaimedItem, Slice
 from octavo.client.worker import WorkerClient
 from octavo.client.worker_protocol import OpenedRun, OpenRun, RunSummary
-from octavo.errors import InternalError, OcrProviderError, OctavoError, ServiceUnreachable, StaleLease
+from octavo.engines.sandbox.failures import ChildLost
+from octavo.errors import (
+    InternalError,
+    OcrProviderError,
+    OctavoError,
+    ServiceUnreachable,
+    StaleLease,
+    StorageUnavailable,
+)
 from octavo.extraction.items import ItemOptions, ItemWork
 from octavo.identifiers import BatchId, CustomerId, ItemId, RunId
 from octavo.ledger.contract import ClaimRequest, Report, ReportKind
-from octavo.outcomes import Failed, Outcome, failure
+from octavo.outcomes import Failed, Outcome, failure, lost_too_often
 
 logger = logging.getLogger(__name__)
 CLAIM_WAIT_SECONDS = 20.0
 RENEWALS_PER_LEASE = 3
 LONGEST_BEAT_SECONDS = 3.0
+FIRST_PAUSE_SECONDS = 0.2
+LONGEST_PAUSE_SECONDS = 5.0
 
 
 @dataclass
@@ -210,28 +220,54 @@ class Workbench:
 
     def _work_on(self, held: _Held, item: ClaimedItem, *, is_last_attempt: bool) -> Outcome | None:
         """Return the item's outcome once the ledger has it; None when the item is no longer ours."""
+        outcome = self._outcome(held, item, is_last_attempt=is_last_attempt)
+        held.finished.add(item.item_id)
+        if outcome is None:
+            return None
+        report = Report(kind=ReportKind.FINISH, item_id=item.item_id, lease_no=item.lease_no, outcome=outcome)
+        return outcome if self._tell(report) else None
+
+    def _outcome(self, held: _Held, item: ClaimedItem, *, is_last_attempt: bool) -> Outcome | None:
+        """Work until there is an outcome, over trouble that is not the document's; None when it is given up."""
+        troubles = item.lost_leases
+        while not held.is_lost:
+            try:
+                return self._try(held, item, is_last_attempt=is_last_attempt)
+            except (StorageUnavailable, ChildLost) as error:
+                troubles += 1
+                logger.warning("item %s is tried again: %s", item.item_id, error.message)
+            if troubles >= MAX_LOST_LEASES:
+                return lost_too_often(troubles)
+            if not self._wait_for_storage():
+                self._tell(Report(kind=ReportKind.RELEASE, item_id=item.item_id, lease_no=item.lease_no))
+                return None
+        return None
+
+    def _wait_for_storage(self) -> bool:
+        """Wait until storage answers; False when this worker drains meanwhile."""
+        pause = FIRST_PAUSE_SECONDS
+        while not self._draining.wait(pause):
+            if self._work.is_storage_there():
+                return True
+            pause = min(2 * pause, LONGEST_PAUSE_SECONDS)
+        return False
+
+    def _try(self, held: _Held, item: ClaimedItem, *, is_last_attempt: bool) -> Outcome | None:
+        options = ItemOptions.of_batch(held.run.options)
         try:
-            outcome = self._work.do(item, ItemOptions.of_batch(held.run.options), begin=lambda: self._begin(held, item))
+            return self._work.do(item, options, begin=lambda: self._begin(held, item))
         except OcrProviderError as error:
             if not is_last_attempt:
                 raise
-            outcome = failure(error)
+            return failure(error)
         except StaleLease:
             logger.info("item %s was taken away before work on it began", item.item_id)
-            held.finished.add(item.item_id)
             return None
-        except OctavoError as error:
-            # Storage down, a child that somebody killed: nothing about the document. It goes back.
-            logger.warning("item %s goes back: %s", item.item_id, error.message)
-            self._tell(Report(kind=ReportKind.RELEASE, item_id=item.item_id, lease_no=item.lease_no))
-            held.finished.add(item.item_id)
-            return None
+        except (StorageUnavailable, ChildLost, ServiceUnreachable):
+            raise
         except Exception:  # the edge of the worker: a defect of ours must not be taken for a bad document
             logger.exception("item %s met a defect", item.item_id)
-            outcome = failure(InternalError("Something went wrong on our side; submit the file again."))
-        held.finished.add(item.item_id)
-        report = Report(kind=ReportKind.FINISH, item_id=item.item_id, lease_no=item.lease_no, outcome=outcome)
-        return outcome if self._tell(report) else None
+            return failure(InternalError("Something went wrong on our side; submit the file again."))
 
     def _begin(self, held: _Held, item: ClaimedItem) -> None:
         times = held.attempts.get(item.item_id, 0)

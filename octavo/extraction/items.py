@@ -12,7 +12,7 @@ from pathlib import Path
 
 from octavo.batches import ClaimedItem
 from octavo.engines.contract import ExtractOptions, Source
-from octavo.errors import DocumentError, ExtractionFailed, OcrProviderError, UploadMissing
+from octavo.errors import DocumentError, ExtractionFailed, OcrProviderError, StorageUnavailable, UploadMissing
 from octavo.extraction.extractor import Extraction, Extractor
 from octavo.identifiers import ResultId
 from octavo.objects import keys
@@ -68,6 +68,14 @@ class ItemWork:
                 return failure(error, sha256=sha256)
         return self._keep(item, options, sha256, extraction)
 
+    def is_storage_there(self) -> bool:
+        """Whether storage answers."""
+        try:
+            self._objects.check()
+        except StorageUnavailable:
+            return False
+        return True
+
     def _fetch(self, item: ClaimedItem, path: Path) -> Downloaded:
         try:
             found = self._objects.download(item.object_key, path, max_bytes=max(self._max_bytes, item.size_bytes))
@@ -94,7 +102,7 @@ class ItemWork:
             extraction.engine_version,
             {"extract_text": options.extract_text, "extract_images": options.extract_images},
         )
-        self._write(item, result_id, "document.json", extraction.document.to_json(), "application/json")
+        self._write(item, result_id, "document.json", extraction.document.to_json().encode())
         chunks = render_chunks(
             extraction.document,
             images=extraction.images,
