@@ -24,6 +24,18 @@ PdfPage = Any
 PdfTable = Any
 """PyMuPDF's objects; its own annotations do not hold up under a strict checker."""
 
+PDF_ERRORS: tuple[type[Exception], ...] = (
+    pymupdf.mupdf.FzErrorBase,
+    RuntimeError,
+    ValueError,
+    TypeError,
+    IndexError,
+    KeyError,
+    AttributeError,
+    ZeroDivisionError,
+)
+"""What damaged input makes PyMuPDF raise; running out of memory is not among them."""
+
 pymupdf.no_recommend_layout()
 pymupdf.TOOLS.mupdf_display_errors(False)
 pymupdf.TOOLS.mupdf_display_warnings(False)

@@ -12,9 +12,7 @@ from octavo.engines.fast.paragraphs import Paragraph, paragraphs
 from octavo.engines.fast.roles import Manuscript, cast, is_caption_of, survey
 
 
-def in_order(
-    lines: Sequence[TextLine], exhibits: Sequence[TableDraft | FigureDraft]
-) -> tuple[ContentDraft, ...]:
+def in_order(lines: Sequence[TextLine], exhibits: Sequence[TableDraft | FigureDraft]) -> tuple[ContentDraft, ...]:
     """Put a page's lines, tables and figures in reading order, lines gathered into paragraphs."""
     placed = [Placed(line.box, len(line.text)) for line in lines]
     placed += [Placed(exhibit.box, 0) for exhibit in exhibits]
@@ -62,7 +60,7 @@ def _block(paragraph: Paragraph, page: PageDraft, order: int, manuscript: Manusc
         order=order,
         role=role.role,
         text=text,
-        bbox=paragraph.box.within(page.page.width, page.page.height).rounded(),
+        bbox=paragraph.place.within(page.page.width, page.page.height).rounded(),
         level=role.level,
         confidence=paragraph.confidence,
         lines=paragraph.lines(),

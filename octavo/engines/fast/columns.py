@@ -33,8 +33,8 @@ class _Split:
 
 
 _MIN_LINES = 3
-_MIN_GUTTER_HEIGHTS = 0.7
-_MAX_CROSSING_SHARE = 0.25
+_MIN_GUTTER_HEIGHTS = 0.5
+_MAX_CROSSING_SHARE = 0.6
 _MIN_CHARACTERS = 12
 _FULL_LINE, _FULL_SHARE = 0.7, 0.35
 _MAX_DEPTH = 6
@@ -83,10 +83,7 @@ def _best_split(placed: Sequence[Placed], members: tuple[int, ...]) -> _Split | 
 
 
 def _strips(placed: Sequence[Placed], texts: list[int]) -> list[tuple[float, float, int]]:
-    """Return the strips between line edges with the number of lines that cross each, outer ones left out.
-
-    Strips that are crossed by few lines are widened over neighbours that are crossed by no more.
-    """
+    """Return the strips between line edges, each widened, with the number of lines that cross it."""
     edges = sorted({x for i in texts for x in (placed[i].box.x0, placed[i].box.x1)})
     starts = sorted(placed[i].box.x0 for i in texts)
     ends = sorted(placed[i].box.x1 for i in texts)
@@ -98,7 +95,21 @@ def _strips(placed: Sequence[Placed], texts: list[int]) -> list[tuple[float, flo
         while ended < len(ends) and ends[ended] <= x0:
             ended += 1
         strips.append((x0, x1, started - ended))
-    return strips
+    return [_widened(strips, index) for index in range(1, len(strips) - 1)]
+
+
+def _widened(strips: list[tuple[float, float, int]], index: int) -> tuple[float, float, int]:
+    """Return a strip with its neighbours on both sides as long as no more lines cross them."""
+    x0, x1, crossings = strips[index]
+    below = index - 1
+    while below >= 0 and strips[below][2] <= crossings:
+        x0 = strips[below][0]
+        below -= 1
+    above = index + 1
+    while above < len(strips) and strips[above][2] <= crossings:
+        x1 = strips[above][1]
+        above += 1
+    return x0, x1, crossings
 
 
 def _split(placed: Sequence[Placed], members: tuple[int, ...], x: float) -> _Split:
@@ -110,11 +121,11 @@ def _split(placed: Sequence[Placed], members: tuple[int, ...], x: float) -> _Spl
 
 
 def _is_prose(placed: Sequence[Placed], side: tuple[int, ...]) -> bool:
-    """Tell a column of text from a column of a table: its lines are long, and many fill the measure."""
+    """Tell columns of text from columns of a table: lines are long, and many about as long as the longest."""
     texts = [placed[i] for i in side if placed[i].characters]
     if len(texts) < _MIN_LINES or median(text.characters for text in texts) < _MIN_CHARACTERS:
         return False
-    measure = max(text.box.x1 for text in texts) - min(text.box.x0 for text in texts)
+    measure = max(text.box.width for text in texts)
     full = sum(text.box.width >= _FULL_LINE * measure for text in texts)
     return full >= _FULL_SHARE * len(texts)
 

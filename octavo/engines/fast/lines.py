@@ -1,11 +1,15 @@
 """Lines of text with what order, paragraphs and roles are decided by. Knows no parser."""
 
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import reduce
 from statistics import fmean
 
 from octavo.documents import Box
+
+_SPACES = re.compile(r"\s+")
+_NOT_TEXT = re.compile("[\x00-\x08\x0e-\x1f\x7f-\x84\x86-\x9f\ud800-\udfff\ufffe\uffff]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,6 +23,12 @@ class TextLine:
     mono: bool = False
     upright: bool = True
     confidence: float | None = None
+    shown: Box | None = None
+
+    @property
+    def place(self) -> Box:
+        """Return where the line is seen, which differs from `box` on a page that was straightened."""
+        return self.shown or self.box
 
     @property
     def middle(self) -> float:
@@ -34,6 +44,10 @@ class Row:
     @property
     def box(self) -> Box:
         return cover(line.box for line in self.lines)
+
+    @property
+    def place(self) -> Box:
+        return cover(line.place for line in self.lines)
 
     @property
     def text(self) -> str:
@@ -54,6 +68,11 @@ class Row:
     @property
     def upright(self) -> bool:
         return all(line.upright for line in self.lines)
+
+
+def clean(text: str) -> str:
+    """Return text that can be stored and shown anywhere: no control characters, no lone surrogates."""
+    return _SPACES.sub(" ", _NOT_TEXT.sub("\ufffd", text)).strip()
 
 
 def cover(boxes: Iterable[Box]) -> Box:

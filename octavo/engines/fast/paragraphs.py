@@ -1,7 +1,7 @@
 """Rows of one column become paragraphs: where one ends is told by gaps, sizes, bullets and indents."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from statistics import median
@@ -9,14 +9,15 @@ from statistics import median
 from octavo.documents import Box, Line
 from octavo.engines.fast.lines import Row, cover, mean_confidence
 
+# The last group is what Tesseract makes of bullets.
 BULLET = re.compile(
     r"^\s*(?:[\u2022\u2023\u25aa\u25cf\u25cb\u25e6\u25a0\u2043\u2219\uf0b7\u2013\u2014*\u00b7-]\s+\S"
-    r"|\(?(?:\d{1,2}|[a-zA-Z]|[ivx]{1,4})[.)]\s+\S)"
+    r"|\(?(?:\d{1,2}|[a-zA-Z]|[ivx]{1,4})[.)]\s+\S"
+    r"|(?:[\u00a2\u00b0\u00ab\u00bb]|\u00a9(?!\s*\d))\s+\S)"
 )
 _LETTER_HYPHEN = re.compile(r"[^\W\d_]-$")
-_SENTENCE_END = (".", "!", "?", ":", ";")
-_LOOSE, _SIZE_CHANGE, _INDENT, _SHORT = 1.3, 0.08, 0.9, 3.0
-_TAB = 2.0
+_LOOSE, _SIZE_CHANGE, _INDENT = 1.3, 0.08, 0.9
+_TAB, _RAGGED = 2.0, 0.1
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +29,11 @@ class Paragraph:
     @property
     def box(self) -> Box:
         return cover(row.box for row in self.rows)
+
+    @property
+    def place(self) -> Box:
+        """Return where the paragraph is seen; `box` is where it was put in order."""
+        return cover(row.place for row in self.rows)
 
     @property
     def size(self) -> float:
@@ -55,17 +61,15 @@ class Paragraph:
         return joined([row.text for row in self.rows])
 
     def lines(self) -> tuple[Line, ...]:
-        return tuple(Line(row.text, row.box.rounded()) for row in self.rows)
+        return tuple(Line(row.text, row.place.rounded()) for row in self.rows)
 
 
 def joined(texts: Sequence[str]) -> str:
     """Join lines with spaces; a word broken by a hyphen at a line's end is made whole."""
     whole = texts[0] if texts else ""
     for text in texts[1:]:
-        if _LETTER_HYPHEN.search(whole) and text[:1].islower():
-            whole = whole[:-1] + text
-        else:
-            whole = f"{whole} {text}"
+        broken = _LETTER_HYPHEN.search(whole) and text[:1].islower()
+        whole = whole[:-1] + text if broken else f"{whole} {text}"
     return whole
 
 
@@ -74,19 +78,29 @@ def paragraphs(rows: Sequence[Row]) -> list[Paragraph]:
     if not rows:
         return []
     pitch = _pitch(rows)
-    left = min(row.box.x0 for row in rows)
-    right = max(row.box.x1 for row in rows)
+    runs = _split(rows, lambda run, row: _is_apart(run[-1], row, pitch))
+    return [Paragraph(tuple(group)) for run in runs for group in _split_run(run)]
+
+
+def _split(rows: Sequence[Row], begins: Callable[[list[Row], Row], bool]) -> list[list[Row]]:
     gathered: list[list[Row]] = [[rows[0]]]
     for row in rows[1:]:
-        if _begins(gathered[-1], row, pitch, left, right):
+        if begins(gathered[-1], row):
             gathered.append([row])
         else:
             gathered[-1].append(row)
-    return [Paragraph(tuple(group)) for group in gathered]
+    return gathered
+
+
+def _split_run(run: list[Row]) -> list[list[Row]]:
+    """Split rows that stand close together: at bullets, indents, and lines that were ended on purpose."""
+    left = min(row.box.x0 for row in run)
+    right = max(row.box.x1 for row in run)
+    return _split(run, lambda group, row: _begins(group, row, left, right))
 
 
 def _pitch(rows: Sequence[Row]) -> float:
-    """Return the usual distance from one row's top to the next in units of the row's size."""
+    """Return the usual distance from one row's foot to the next in units of the row's size."""
     steps = [
         (below.box.y1 - above.box.y1) / above.size
         for above, below in pairwise(rows)
@@ -96,20 +110,39 @@ def _pitch(rows: Sequence[Row]) -> float:
     return median(near) if near else 1.2
 
 
-def _begins(group: list[Row], row: Row, pitch: float, left: float, right: float) -> bool:
-    above = group[-1]
+def _is_apart(above: Row, row: Row, pitch: float) -> bool:
     if not above.upright or not row.upright:
         return above.upright != row.upright or above.box.overlap(row.box) == 0
     if abs(above.size - row.size) > _SIZE_CHANGE * above.size or above.bold != row.bold:
         return True
-    if row.box.y1 - above.box.y1 > _LOOSE * pitch * above.size or row.box.y0 < above.box.y0:
-        return True
+    return row.box.y1 - above.box.y1 > _LOOSE * pitch * above.size or row.box.y0 < above.box.y0
+
+
+def _begins(group: list[Row], row: Row, left: float, right: float) -> bool:
+    above = group[-1]
+    if not row.upright:
+        return False
     if BULLET.match(row.text) or _is_tabular(row) or _is_tabular(above):
         return True
-    ended = above.box.x1 < right - _SHORT * above.size and above.text.endswith(_SENTENCE_END)
+    if _was_ended(above, row, left, right):
+        return True
     indented = row.box.x0 > above.box.x0 + _INDENT * row.size and not BULLET.match(group[0].text)
     outdented = len(group) > 1 and row.box.x0 < group[1].box.x0 - _INDENT * row.size
-    return ended or (indented and above.box.x0 <= left + _INDENT * row.size and len(group) > 1) or outdented
+    return (indented and above.box.x0 <= left + _INDENT * row.size and len(group) > 1) or outdented
+
+
+def _was_ended(above: Row, row: Row, left: float, right: float) -> bool:
+    """Tell whether the row above ends although the next word had room: nobody breaks a paragraph there."""
+    if _is_centred(above, row):
+        return False
+    word = row.text.split(maxsplit=1)[0]
+    needed = (len(word) + 2) / max(1, len(row.text)) * row.box.width
+    return above.box.x1 + needed < right - _RAGGED * (right - left)
+
+
+def _is_centred(above: Row, row: Row) -> bool:
+    middles = (above.box.x0 + above.box.x1) / 2 - (row.box.x0 + row.box.x1) / 2
+    return abs(middles) < 0.5 * row.size and abs(above.box.x0 - row.box.x0) > 0.5 * row.size
 
 
 def _is_tabular(row: Row) -> bool:

@@ -14,13 +14,11 @@ from octavo.engines.fast.figures import ImageBudget, Placement, cover_share, fig
 from octavo.engines.fast.scanned import ScannedPage, scan_of_page
 from octavo.engines.fast.tables import outside, ruled_tables
 from octavo.engines.fast.text import is_usable, text_lines
-from octavo.engines.mupdf import PdfDocument, PdfPage, pymupdf
+from octavo.engines.mupdf import PDF_ERRORS, PdfDocument, PdfPage, pymupdf
 from octavo.errors import ExtractionFailed
 
 _POINTS_PER_INCH = 72
 _MAX_REASON = 200
-# What MuPDF raises on damaged input; memory errors are not among them and end the document.
-_PAGE_ERRORS = (RuntimeError, ValueError, TypeError, IndexError, KeyError, AttributeError, ZeroDivisionError)
 
 
 @dataclass
@@ -41,7 +39,7 @@ class PdfReader:
         try:
             page = self.document.load_page(page_no - 1)
             return self._read(page, page_no)
-        except _PAGE_ERRORS as error:
+        except PDF_ERRORS as error:
             return failed_page(page_no, error)
 
     def _read(self, page: PdfPage, page_no: int) -> PageDraft | ScannedPage:
@@ -71,7 +69,7 @@ def opened_pdf(path: Path) -> Iterator[PdfDocument]:
     """Open a PDF. Raises `ExtractionFailed` for damaged and locked ones."""
     try:
         document = pymupdf.open(path, filetype="pdf")
-    except (pymupdf.FileDataError, RuntimeError, ValueError) as error:
+    except PDF_ERRORS as error:
         raise ExtractionFailed("the PDF is damaged beyond repair") from error
     with document:
         if document.needs_pass:
@@ -83,7 +81,7 @@ def page_count(document: PdfDocument) -> int:
     """Return the number of pages. Raises `ExtractionFailed` if they cannot be counted."""
     try:
         count = int(document.page_count)
-    except _PAGE_ERRORS as error:
+    except PDF_ERRORS as error:
         raise ExtractionFailed("the PDF is damaged: its pages cannot be counted") from error
     if count < 1:
         raise ExtractionFailed("the PDF is damaged: it has no pages")

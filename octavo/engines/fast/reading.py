@@ -19,9 +19,7 @@ _PAGES_PER_CALL = 8
 ReadPage = Callable[[int], PageDraft | ScannedPage]
 
 
-def read(
-    source: Source, options: ExtractOptions, limits: Limits, progress: Progress, folder: Path
-) -> Reading:
+def read(source: Source, options: ExtractOptions, limits: Limits, progress: Progress, folder: Path) -> Reading:
     """Read a PDF or an image. Raises the `DocumentError` that the document came to."""
     if detect(source.path) == "pdf":
         with opened_pdf(source.path) as document:
@@ -72,9 +70,7 @@ def _read_all(
     return assemble(pages, warnings, with_text=options.extract_text)
 
 
-def _recognised(
-    waiting: list[ScannedPage], limits: Limits, progress: Progress, folder: Path
-) -> dict[int, PageDraft]:
+def _recognised(waiting: list[ScannedPage], limits: Limits, progress: Progress, folder: Path) -> dict[int, PageDraft]:
     if not waiting:
         return {}
     found = recognise(

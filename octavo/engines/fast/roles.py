@@ -12,7 +12,7 @@ from octavo.documents import Box, Role
 from octavo.engines.fast.draft import ContentDraft, FigureDraft, PageDraft, TableDraft
 from octavo.engines.fast.paragraphs import BULLET, Paragraph
 
-_LARGER, _MUCH_LARGER, _SMALLER = 1.12, 1.6, 0.88
+_LARGER, _SCAN_LARGER, _MUCH_LARGER, _SMALLER = 1.12, 1.25, 1.6, 0.88
 _HEADING_ROWS, _HEADING_CHARACTERS, _BOLD_HEADING_CHARACTERS = 4, 240, 110
 _MARGIN_SHARE = 0.08
 _FOOT_SHARE = 0.3
@@ -120,6 +120,9 @@ def _looks_like_heading(paragraph: Paragraph, manuscript: Manuscript) -> bool:
         return False
     if not paragraph.upright or len(text) < 2:
         return False
+    if paragraph.confidence is not None:
+        # Recognised text has rough sizes and no weight.
+        return paragraph.size >= _SCAN_LARGER * manuscript.body and not BULLET.match(text)
     if paragraph.size >= _LARGER * manuscript.body:
         return True
     emphatic = paragraph.bold and not manuscript.body_bold and paragraph.size >= 0.97 * manuscript.body
@@ -168,9 +171,7 @@ def _pattern(text: str) -> str:
 
 
 def _beside_exhibit(box: Box, contents: Iterable[ContentDraft]) -> bool:
-    return any(
-        _near(box, content.box) for content in contents if isinstance(content, TableDraft | FigureDraft)
-    )
+    return any(_near(box, content.box) for content in contents if isinstance(content, TableDraft | FigureDraft))
 
 
 def _near(box: Box, exhibit: Box) -> bool:

@@ -1,7 +1,7 @@
 """Pages that must be recognised: their images for the OCR program, its answer as a page."""
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from statistics import median
@@ -12,12 +12,12 @@ from octavo.documents import Box, Page
 from octavo.engines.contract import Limits
 from octavo.engines.fast.assembly import in_order
 from octavo.engines.fast.draft import PageDraft
-from octavo.engines.fast.lines import TextLine, cover
+from octavo.engines.fast.lines import TextLine, clean, cover
 from octavo.engines.mupdf import PdfPage, pymupdf
-from octavo.engines.scans.hocr import HocrLine
+from octavo.engines.scans.hocr import HocrLine, PixelBox
 from octavo.engines.scans.recognise import Recognised, Scan
 
-_DPI, _MAX_DPI = 200, 300
+_DPI, _MAX_DPI, _COARSE_DPI = 200, 300, 150
 _MAX_OCR_PIXELS = 20_000_000
 _POINTS_PER_INCH = 72
 _SAME_SIZE = 0.2
@@ -46,12 +46,15 @@ def scan_of_page(page: PdfPage, known: Page, image_dpi: float, limits: Limits, f
 
 
 def save_scan(image: Image.Image, path: Path, dpi: float) -> Scan:
-    """Write an image for recognition, made smaller if it has too many pixels."""
+    """Write an image for recognition, made larger if it is coarse, smaller if it has too many pixels."""
     gray = image.convert("L")
-    shrink = (_MAX_OCR_PIXELS / (gray.width * gray.height)) ** 0.5
-    if shrink < 1:
-        gray = gray.resize((int(gray.width * shrink), int(gray.height * shrink)), Image.Resampling.LANCZOS)
-        dpi *= shrink
+    wanted = _DPI / dpi if dpi < _COARSE_DPI else 1.0
+    allowed = (_MAX_OCR_PIXELS / (gray.width * gray.height)) ** 0.5
+    scale = min(wanted, allowed)
+    if scale != 1.0:
+        size = max(1, round(gray.width * scale)), max(1, round(gray.height * scale))
+        gray = gray.resize(size, Image.Resampling.LANCZOS)
+        dpi *= scale
     gray.save(path, dpi=(dpi, dpi), compress_level=1)
     return Scan(path, gray.width, gray.height, dpi)
 
@@ -73,8 +76,9 @@ def _lines(recognised: Recognised, page: Page) -> list[TextLine]:
     sizes = _sizes(recognised.lines)
     return [
         TextLine(
-            text=line.text,
-            box=_box(line, scale_x, scale_y, page),
+            text=clean(line.text),
+            box=_box([word.box for word in line.words], scale_x, scale_y, page),
+            shown=_box([recognised.shown_box(word.box) for word in line.words], scale_x, scale_y, page),
             size=size * scale_y / _ASCENDER_TO_DESCENDER,
             confidence=line.confidence,
         )
@@ -82,11 +86,8 @@ def _lines(recognised: Recognised, page: Page) -> list[TextLine]:
     ]
 
 
-def _box(line: HocrLine, scale_x: float, scale_y: float, page: Page) -> Box:
-    boxes = (
-        Box(word.box[0] * scale_x, word.box[1] * scale_y, word.box[2] * scale_x, word.box[3] * scale_y)
-        for word in line.words
-    )
+def _box(words: Iterable[PixelBox], scale_x: float, scale_y: float, page: Page) -> Box:
+    boxes = (Box(x0 * scale_x, y0 * scale_y, x1 * scale_x, y1 * scale_y) for x0, y0, x1, y1 in words)
     return cover(boxes).within(page.width, page.height)
 
 

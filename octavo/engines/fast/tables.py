@@ -58,9 +58,7 @@ def _nearest(edges: Sequence[float], position: float) -> int:
     return min(range(len(edges)), key=lambda index: abs(edges[index] - position))
 
 
-def _cell(
-    box: Box, xs: Sequence[float], ys: Sequence[float], lines: Sequence[TextLine], page_no: int
-) -> Cell:
+def _cell(box: Box, xs: Sequence[float], ys: Sequence[float], lines: Sequence[TextLine], page_no: int) -> Cell:
     row, col = _nearest(ys, box.y0), _nearest(xs, box.x0)
     within = rows(line for line in lines if _holds(box, line.box))
     return Cell(

@@ -5,13 +5,12 @@ from collections.abc import Sequence
 from typing import Any
 
 from octavo.documents import Box
-from octavo.engines.fast.lines import TextLine, cover
+from octavo.engines.fast.lines import TextLine, clean, cover
 from octavo.engines.mupdf import PdfPage, pymupdf
 
 _FLAGS = pymupdf.TEXT_PRESERVE_WHITESPACE | pymupdf.TEXT_MEDIABOX_CLIP
 _BOLD_FLAG, _MONO_FLAG = 16, 8
 _BOLD_NAME = re.compile(r"bold|black|heavy|semibold|demi", re.I)
-_SPACES = re.compile(r"\s+")
 _UNREADABLE = re.compile("[\ufffd\ue000-\uf8ff\x00-\x08\x0e-\x1f]")
 _MAX_UNREADABLE_SHARE = 0.3
 _FEW_CHARACTERS = 60
@@ -47,7 +46,9 @@ def _line(line: dict[str, Any]) -> TextLine | None:
     spans = [span for span in line["spans"] if span["text"].strip()]
     if not spans:
         return None
-    text = _SPACES.sub(" ", "".join(span["text"] for span in line["spans"])).strip()
+    text = clean("".join(span["text"] for span in line["spans"]))
+    if not text:
+        return None
     main = max(spans, key=lambda span: len(span["text"]))
     letters = sum(len(span["text"]) for span in spans)
     bold = sum(len(span["text"]) for span in spans if _is_bold(span))

@@ -87,6 +87,4 @@ def _words(line: ET.Element) -> Iterator[Word]:
         text = "".join(element.itertext()).strip()
         if text and box:
             x0, y0, x1, y1 = map(float, box.groups())
-            yield Word(
-                text, (x0, y0, max(x0, x1), max(y0, y1)), float(confidence.group(1)) if confidence else 0.0
-            )
+            yield Word(text, (x0, y0, max(x0, x1), max(y0, y1)), float(confidence.group(1)) if confidence else 0.0)

@@ -18,7 +18,7 @@ from ocrmypdf.exceptions import ExitCodeException, MissingDependencyError
 from PIL import Image
 
 from octavo.engines.mupdf import pymupdf
-from octavo.engines.scans.hocr import HocrLine, PixelBox, Word, read_hocr, skew_degrees
+from octavo.engines.scans.hocr import HocrLine, PixelBox, read_hocr, skew_degrees
 from octavo.errors import OcrProviderError
 
 _POOR_CONFIDENCE = 70.0
@@ -26,6 +26,7 @@ _POOR_CHARACTERS = 20
 _SKEWED_DEGREES = 0.7
 _MOST_SKEWED_DEGREES = 20.0
 _JUNK_CONFIDENCE = 25.0
+_NOT_WORSE = 0.97
 _POINTS_PER_INCH = 72
 
 
@@ -43,15 +44,27 @@ class Scan:
 class Recognised:
     """What was read in a scan. `rotation` is how far, clockwise, it was turned to stand upright.
 
-    Boxes are in pixels of the upright image, whose size is `width` by `height`. `error` says why nothing
-    could be read.
+    Boxes are in pixels of the upright image, whose size is `width` by `height`. If the image was straightened
+    first, boxes are those in the straight image, and `tilt` is the angle to turn them back by (`shown_box`).
+    `error` says why nothing could be read.
     """
 
     lines: tuple[HocrLine, ...]
     width: int
     height: int
     rotation: int = 0
+    tilt: float = 0.0
     error: str | None = None
+
+    def shown_box(self, box: PixelBox) -> PixelBox:
+        """Return the upright box of the same size around where a word stands in the page as it came."""
+        radians = math.radians(self.tilt)
+        x = (box[0] + box[2]) / 2 - self.width / 2
+        y = (box[1] + box[3]) / 2 - self.height / 2
+        back_x = x * math.cos(radians) - y * math.sin(radians) + self.width / 2
+        back_y = x * math.sin(radians) + y * math.cos(radians) + self.height / 2
+        half_width, half_height = (box[2] - box[0]) / 2, (box[3] - box[1]) / 2
+        return back_x - half_width, back_y - half_height, back_x + half_width, back_y + half_height
 
     @property
     def score(self) -> float:
@@ -115,28 +128,8 @@ def _straightened(run: "_Run", scan: Scan, page: Recognised, angle: float) -> Re
         turned = image.rotate(angle, resample=Image.Resampling.BICUBIC, fillcolor="white")
         turned.save(straight, dpi=(scan.dpi, scan.dpi), compress_level=1)
     (better,) = run([replace(scan, path=straight)], _PLAIN)
-    if better.score <= page.score:
-        return page
-    lines = tuple(_turned_back(line, angle, scan) for line in better.lines)
-    return replace(better, lines=lines)
-
-
-def _turned_back(line: HocrLine, angle: float, scan: Scan) -> HocrLine:
-    words = tuple(
-        Word(word.text, _box_turned_back(word.box, angle, scan), word.confidence) for word in line.words
-    )
-    return replace(line, words=words)
-
-
-def _box_turned_back(box: PixelBox, angle: float, scan: Scan) -> PixelBox:
-    """Return the upright box of the same size around where a word stood before the image was turned."""
-    radians = math.radians(angle)
-    x = (box[0] + box[2]) / 2 - scan.width / 2
-    y = (box[1] + box[3]) / 2 - scan.height / 2
-    back_x = x * math.cos(radians) - y * math.sin(radians) + scan.width / 2
-    back_y = x * math.sin(radians) + y * math.cos(radians) + scan.height / 2
-    half_width, half_height = (box[2] - box[0]) / 2, (box[3] - box[1]) / 2
-    return back_x - half_width, back_y - half_height, back_x + half_width, back_y + half_height
+    # Straight lines can also be put in order, so a slightly worse reading is still the better one.
+    return page if better.score < _NOT_WORSE * page.score else replace(better, tilt=angle)
 
 
 class _Run:
@@ -213,8 +206,7 @@ def _collect(output: Path, number: int, scan: Scan) -> Recognised:
 
 def _scaled(line: HocrLine, x: float, y: float) -> HocrLine:
     words = tuple(
-        replace(word, box=(word.box[0] * x, word.box[1] * y, word.box[2] * x, word.box[3] * y))
-        for word in line.words
+        replace(word, box=(word.box[0] * x, word.box[1] * y, word.box[2] * x, word.box[3] * y)) for word in line.words
     )
     return replace(line, words=words, size=line.size * y)
 
