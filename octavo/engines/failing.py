@@ -10,7 +10,9 @@ import signal
 import socket
 import subprocess
 import sys
+import time
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 
 from octavo.documents import Block, Box, Document, Page
@@ -26,7 +28,8 @@ from octavo.engines.contract import (
 )
 from octavo.errors import DOCUMENT_ERRORS
 
-_LONGEST_WORD = 64
+_LONGEST_TEXT = 1024
+_BUSY_SECONDS = 0.8
 _HOARD_BYTES = 64 * 1024**2
 _FAR_TOO_LONG = 10**12
 
@@ -49,21 +52,29 @@ class FailingEngine:
     def extract(
         self, source: Source, options: ExtractOptions, limits: Limits, progress: Progress, folder: Path
     ) -> Reading:
-        word = _word(source)
+        word, argument = _words(source)
         progress.counted(1)
         if word in DOCUMENT_ERRORS:
             raise DOCUMENT_ERRORS[word](f"the document asked for {word}")
         deed = _DEEDS.get(word)
-        return deed(folder) if deed else _page(word)
+        return deed(Errand(folder, argument)) if deed else _page(word)
 
 
-def _word(source: Source) -> str:
+@dataclass(frozen=True, slots=True)
+class Errand:
+    """What a deed is given: the document's folder, and what follows the first word."""
+
+    folder: Path
+    argument: str
+
+
+def _words(source: Source) -> tuple[str, str]:
     named = (source.filename or "").partition(".")[0]
     if named in _DEEDS or named in DOCUMENT_ERRORS:
-        return named
+        return named, ""
     with source.path.open("rb") as file:
-        first = file.read(_LONGEST_WORD).split()
-    return first[0].decode("ascii", "replace") if first else "nothing"
+        word, _, argument = file.read(_LONGEST_TEXT).decode("utf-8", "replace").partition(" ")
+    return word.strip() or "nothing", argument.strip()
 
 
 def _page(text: str, *, failed: bool = False) -> Reading:
@@ -72,42 +83,42 @@ def _page(text: str, *, failed: bool = False) -> Reading:
     return Reading(Document(pages=(Page(1, 595.0, 842.0), *bad), blocks=(block,)))
 
 
-def _crash(_: Path) -> Reading:
+def _crash(_: Errand) -> Reading:
     os.abort()
 
 
-def _killed(_: Path) -> Reading:
+def _killed(errand: Errand) -> Reading:
     os.kill(os.getpid(), signal.SIGKILL)
-    return _hang(_)
+    return _hang(errand)
 
 
-def _hang(_: Path) -> Reading:
+def _hang(_: Errand) -> Reading:
     # One bytecode that takes for ever: signals that Python would handle are not looked at.
     sum(range(_FAR_TOO_LONG))
     return _page("unreachable")
 
 
-def _memory(_: Path) -> Reading:
+def _memory(_: Errand) -> Reading:
     hoard = []
     while True:
         hoard.append(bytearray(_HOARD_BYTES))
 
 
-def _defect(_: Path) -> Reading:
+def _defect(_: Errand) -> Reading:
     raise RuntimeError("the document asked for a defect")
 
 
-def _lie(_: Path) -> Reading:
+def _lie(_: Errand) -> Reading:
     reading = _page("a lie")
     object.__setattr__(reading.document.blocks[0].bbox, "x1", -1.0)
     return reading
 
 
-def _flood(_: Path) -> Reading:
+def _flood(_: Errand) -> Reading:
     return Reading(_page("a flood").document, (bytes(256 * 1024**2),))
 
 
-def _network(_: Path) -> Reading:
+def _network(_: Errand) -> Reading:
     try:
         with socket.socket() as far:
             far.connect(("127.0.0.1", 9))
@@ -116,7 +127,7 @@ def _network(_: Path) -> Reading:
     return _page("connected")
 
 
-def _write(_: Path) -> Reading:
+def _write(_: Errand) -> Reading:
     try:
         Path.home().joinpath("octavo-was-here").write_text("from the sandbox")
     except OSError as error:
@@ -124,25 +135,47 @@ def _write(_: Path) -> Reading:
     return _page("written")
 
 
-def _grandchild(_: Path) -> Reading:
+def _grandchild(errand: Errand) -> Reading:
     subprocess.Popen([sys.executable, "-c", f"sum(range({_FAR_TOO_LONG}))"])
-    return _hang(_)
+    return _hang(errand)
 
 
-def _litter(folder: Path) -> Reading:
-    folder.joinpath("litter").write_text("left behind")
-    return _page(str(folder))
+def _read(errand: Errand) -> Reading:
+    try:
+        return _page(Path(errand.argument).read_text())
+    except OSError as error:
+        return _page(f"refused: {error.strerror}")
 
 
-def _bad_page(_: Path) -> Reading:
+def _environment(_: Errand) -> Reading:
+    return _page(" ".join(os.environ))
+
+
+def _pid(_: Errand) -> Reading:
+    return _page(str(os.getpid()))
+
+
+def _busy(_: Errand) -> Reading:
+    end = time.process_time() + _BUSY_SECONDS
+    while time.process_time() < end:
+        pass
+    return _page(str(os.getpid()))
+
+
+def _litter(errand: Errand) -> Reading:
+    errand.folder.joinpath("litter").write_text("left behind")
+    return _page(str(errand.folder))
+
+
+def _bad_page(_: Errand) -> Reading:
     return _page("a good page", failed=True)
 
 
-def _only_bad_pages(_: Path) -> Reading:
+def _only_bad_pages(_: Errand) -> Reading:
     return Reading(Document(pages=(Page(1, 1.0, 1.0, status="failed", error="the page asked to fail"),)))
 
 
-_DEEDS: dict[str, Callable[[Path], Reading]] = {
+_DEEDS: dict[str, Callable[[Errand], Reading]] = {
     "crash": _crash,
     "killed": _killed,
     "hang": _hang,
@@ -153,6 +186,10 @@ _DEEDS: dict[str, Callable[[Path], Reading]] = {
     "network": _network,
     "write": _write,
     "grandchild": _grandchild,
+    "read": _read,
+    "environment": _environment,
+    "pid": _pid,
+    "busy": _busy,
     "litter": _litter,
     "bad-page": _bad_page,
     "only-bad-pages": _only_bad_pages,

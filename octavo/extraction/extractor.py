@@ -94,6 +94,11 @@ class Extractor:
         """Load the parsers, so that the first document need not wait. Raises `SandboxUnavailable`."""
         self._pool.warm_up()
 
+    @property
+    def nursery_pid(self) -> int | None:
+        """The process id of the sandbox's nursery while one runs."""
+        return self._pool.nursery_pid
+
     def close(self) -> None:
         """End all children; documents in work end with `ChildLost`."""
         self._pool.close()
@@ -142,9 +147,7 @@ class Extractor:
 
     def _refuse_by_pages(self, document: Document) -> None:
         if document.page_count > self._limits.max_pages:
-            raise PageLimitExceeded(
-                f"the document has {document.page_count} pages, more than {self._limits.max_pages}"
-            )
+            raise PageLimitExceeded(f"the document has {document.page_count} pages, more than {self._limits.max_pages}")
         if all(page.status == "failed" for page in document.pages):
             reason = document.pages[0].error if document.pages else "it has none"
             raise ExtractionFailed(f"no page of the document could be read: {reason}")
@@ -181,9 +184,7 @@ class Extractor:
         except ChildDied:
             return self._read_again(source, options, on_counted)
 
-    def _read_again(
-        self, source: Source, options: ExtractOptions, on_counted: Callable[[int], None] | None
-    ) -> Reading:
+    def _read_again(self, source: Source, options: ExtractOptions, on_counted: Callable[[int], None] | None) -> Reading:
         try:
             with self._pool.child(fresh=True) as child:
                 return _read_in(child, source, options, on_counted)

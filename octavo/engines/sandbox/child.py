@@ -33,9 +33,7 @@ class _Reporter:
         self._channel.send({"type": "working", "pages": pages})
 
 
-def serve(
-    channel: Channel, folder: Path, registry: EngineRegistry, limits: Limits, require: Require
-) -> NoReturn:
+def serve(channel: Channel, folder: Path, registry: EngineRegistry, limits: Limits, require: Require) -> NoReturn:
     """Give up all that a child must not have, then answer tasks; ends with the process."""
     try:
         confine(folder, limits, require)

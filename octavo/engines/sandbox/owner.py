@@ -47,9 +47,7 @@ _ONE_THREAD = {
 class NurseryHandle:
     """A running nursery. Thread-safe; a reader thread takes in what it says."""
 
-    def __init__(
-        self, limits: Limits, registry: EngineRegistry, require: Require, work_directory: Path | None
-    ) -> None:
+    def __init__(self, limits: Limits, registry: EngineRegistry, require: Require, work_directory: Path | None) -> None:
         """Start the process; `wait_ready` waits for its imports."""
         if work_directory is not None:
             work_directory.mkdir(parents=True, exist_ok=True)

@@ -101,8 +101,9 @@ class Child:
             deadline = min(end, time.monotonic() + pages * self._limits.page_seconds)
             match self._channel.receive(deadline):
                 case {"type": "counted", "pages": int(count)}:
+                    believable = self._believable(count)
                     if on_counted is not None:
-                        on_counted(self._believable(count))
+                        on_counted(believable)
                 case {"type": "working", "pages": int(count)}:
                     pages = max(1, self._believable(count))
                 case {"type": "reading", "document": int(length), "images": list(sizes)}:
@@ -195,11 +196,20 @@ class ChildPool:
         with self.child():
             pass
 
+    @property
+    def nursery_pid(self) -> int | None:
+        """The process id of the nursery while one runs."""
+        nursery = self._nursery
+        return nursery.pid if nursery is not None and nursery.alive else None
+
     def close(self) -> None:
         """End all children; documents in work end with `ChildLost`."""
         with self._changed:
             self._closed = True
+            idle, self._idle = self._idle, []
             self._changed.notify_all()
+        for child in idle:
+            child.kill()
         with self._starting:
             nursery, self._nursery = self._nursery, None
         if nursery is not None:
@@ -228,11 +238,12 @@ class ChildPool:
             child.kill()
 
     def _give_back(self, child: Child) -> None:
-        if not child.usable:
-            child.kill()
-            return
         with self._changed:
-            self._idle.append(child)
+            keep = child.usable and not self._closed
+            if keep:
+                self._idle.append(child)
+        if not keep:
+            child.kill()
 
     def _living_nursery(self) -> NurseryHandle:
         with self._starting:
@@ -242,9 +253,7 @@ class ChildPool:
                 self._nursery.close()
                 self._nursery = None
             if self._nursery is None:
-                self._nursery = NurseryHandle(
-                    self._limits, self._registry, self._require, self._work_directory
-                )
+                self._nursery = NurseryHandle(self._limits, self._registry, self._require, self._work_directory)
             return self._nursery
 
 
