@@ -32,9 +32,7 @@ def render_html(document: Document, images: Sequence[bytes] = (), *, title: str 
         page_no: list(contents)
         for page_no, contents in groupby(document.content(), key=lambda content: content.page_no)
     }
-    sections = "\n".join(
-        "\n".join(_section(page, by_page.get(page.page_no, []), images)) for page in document.pages
-    )
+    sections = "\n".join("\n".join(_section(page, by_page.get(page.page_no, []), images)) for page in document.pages)
     return (
         "<!DOCTYPE html>\n"
         '<html><head><meta charset="utf-8">'

@@ -7,9 +7,7 @@ from octavo.render.grid import html_table
 
 _MARKS = re.compile(r"([\\`*_\[\]])")
 _LINE_START = re.compile(r"^(\s*)(#{1,6}(?=\s|$)|[>+=-]|~{3,}|\d{1,9}[.)](?=\s))")
-_BULLET = re.compile(
-    r"^\s*[\u2022\u2023\u25aa\u25cf\u25cb\u25e6\u25a0\u2043\u2219\uf0b7*\u00b7\u2013\u2014-]\s+"
-)
+_BULLET = re.compile(r"^\s*[\u2022\u2023\u25aa\u25cf\u25cb\u25e6\u25a0\u2043\u2219\uf0b7*\u00b7\u2013\u2014-]\s+")
 _NUMBER = re.compile(r"^\s*(\d{1,9})[.)]\s+")
 
 
