@@ -86,6 +86,8 @@ class BatchRow:
     cancel_requested_at: datetime | None = None
     started_at: datetime | None = None
     completed_at: datetime | None = None
+    batch_no: int = 0
+    """The batch's number in the file; a ledger without a file has no use for it."""
 
     def counts(self) -> Counts:
         """Return how many items have each status."""

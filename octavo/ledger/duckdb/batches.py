@@ -38,6 +38,7 @@ def batch_row(row: Row) -> BatchRow:
         cancel_requested_at=aware(row[17]),
         started_at=aware(row[18]),
         completed_at=aware(row[19]),
+        batch_no=row[20],
     )
 
 
@@ -150,9 +151,12 @@ def batches(
 
 def items(view: Snapshot, batch_id: BatchId, after: ItemCursor | None, limit: int) -> list[Item]:
     """Return a page of a batch's items in `(updated_at, item_id)` order."""
+    number = view.row("batch_no", batch_id=batch_id)
+    if number is None:
+        return []
     rows = view.rows(
         "items_page",
-        batch_id=batch_id,
+        batch_no=number[0],
         updated_at=_BEGINNING if after is None else after.updated_at,
         item_id="" if after is None else after.item_id,
         limit=limit,

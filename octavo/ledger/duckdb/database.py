@@ -16,7 +16,8 @@ from octavo.errors import DataDirectoryInUse, LedgerTooNew, LedgerUnavailable
 from octavo.ledger.duckdb.statements import Migration, migrations, statements
 
 _SETTINGS: dict[str, str | bool | int | float | list[str]] = {
-    "threads": "2",
+    # The work is many short statements; a second thread costs each more than it saves.
+    "threads": "1",
     "memory_limit": "1GB",
     # Nothing of the ledger is fetched from anywhere, and SQL sees its own file only.
     "autoinstall_known_extensions": "false",

@@ -32,7 +32,7 @@ from octavo.ledger.contract import (
 )
 from octavo.ledger.duckdb import batches, customers, files, runs, work
 from octavo.ledger.duckdb.database import Database
-from octavo.ledger.duckdb.transaction import Snapshot, Transaction
+from octavo.ledger.duckdb.transaction import Snapshot, Statements, Transaction
 from octavo.ledger.duckdb.writer import Writer, each
 from octavo.timestamps import Clock, now
 
@@ -74,7 +74,8 @@ class DuckdbLedger:
     def __init__(self, path: Path, *, clock: Clock = now) -> None:
         self._clock = clock
         self._database = Database(path)
-        self._writer = Writer(self._database, clock)
+        self._statements = Statements()
+        self._writer = Writer(self._database, self._statements, clock)
         self._closed = False
 
     def close(self) -> None:
@@ -89,7 +90,7 @@ class DuckdbLedger:
         try:
             with self._database.cursor() as cursor:
                 cursor.begin()
-                return read(Snapshot(cursor, self._clock()))
+                return read(Snapshot(cursor, self._statements, self._clock()))
         except duckdb.Error as error:
             raise LedgerUnavailable(f"The ledger could not be read: {error}") from error
 

@@ -10,7 +10,7 @@ from datetime import timedelta
 
 from octavo.batches import Batch, ClaimedItem, RunStatus, Slice
 from octavo.errors import BatchNotFound, StaleLease
-from octavo.identifiers import BatchId, CustomerId, RunId, WorkerId
+from octavo.identifiers import BatchId, CustomerId, FileId, RunId, WorkerId
 from octavo.ledger import refusals, rules
 from octavo.ledger.contract import Claim, ClaimRequest, Report, Verdict
 from octavo.ledger.duckdb.batches import batch_row, find_batch, item_row
@@ -137,11 +137,11 @@ def cancel_batch(tx: Transaction, asked: tuple[CustomerId, BatchId]) -> Batch:
         return batch.record()
     held: dict[str, int] = {}
     if batch.pending > batch.unleased:
-        held = dict(tx.rows("pending_by_slice", batch_id=batch_id))
+        held = dict(tx.rows("pending_by_slice", batch_no=batch.batch_no))
     slices = [_slice_row(row) for row in tx.rows("slices_by_id", slice_ids=sorted(held))] if held else []
     work = rules.Work({}, {batch_id: batch}, {row.slice_id: row for row in slices}, tx.stamp)
     if batch.pending:
-        tx.rows("cancel_pending", batch_id=batch_id, moment=tx.stamp())
+        tx.rows("cancel_pending", batch_no=batch.batch_no, moment=tx.stamp())
     work.cancel_counts(batch, held)
     _store_work(tx, work)
     return batch.record()
@@ -159,7 +159,8 @@ class _Claims:
         self._runs = load_runs(tx, [request.run_id for request in requests])
         self._caps = {row[0]: row[3] for row in tx.rows("customers")}
         self._open = tx.rows("open_slice_counts")
-        self._free: dict[BatchId, list[Row]] = {}
+        self._free: dict[BatchId, list[ItemRow]] = {}
+        self._sources: dict[FileId, Row] = {}
         self._wanted = self._most(requests)
         self._work = rules.Work({}, self._batches, {}, tx.stamp)
 
@@ -245,26 +246,28 @@ class _Claims:
     def _lease(self, request: ClaimRequest, batch: BatchRow, size: int) -> Slice:
         expires_at = self._tx.now + timedelta(seconds=request.lease_seconds)
         row = rules.new_slice(request, batch, expires_at, size)
-        taken = self._take_free(batch, size)
-        items = [item_row(one) for one in taken]
+        items = self._take_free(batch, size)
         self._work.lease(items, row)
         return Slice(
             slice_id=row.slice_id,
-            items=tuple(_claimed(item, one, batch.customer_id) for item, one in zip(items, taken, strict=True)),
+            items=tuple(_claimed(item, self._sources[item.file_id], batch.customer_id) for item in items),
             lease_expires_at=expires_at,
         )
 
-    def _take_free(self, batch: BatchRow, size: int) -> list[Row]:
+    def _take_free(self, batch: BatchRow, size: int) -> list[ItemRow]:
         if batch.batch_id not in self._free:
             wanted = self._wanted[batch.batch_id]
-            self._free[batch.batch_id] = self._tx.rows("free_items", batch_id=batch.batch_id, limit=wanted)
+            rows = self._tx.rows("free_items", batch_no=batch.batch_no, limit=wanted)
+            self._free[batch.batch_id] = [item_row(row) for row in rows]
+            file_ids = [item.file_id for item in self._free[batch.batch_id]]
+            self._sources |= {row[0]: row for row in self._tx.rows("file_sources", file_ids=file_ids)}
         free = self._free[batch.batch_id]
         taken, self._free[batch.batch_id] = free[:size], free[size:]
         return taken
 
 
-def _claimed(item: ItemRow, row: Row, customer_id: CustomerId) -> ClaimedItem:
-    object_key, filename, content_type, size_bytes = row[-4:]
+def _claimed(item: ItemRow, source: Row, customer_id: CustomerId) -> ClaimedItem:
+    _, object_key, filename, content_type, size_bytes = source
     return ClaimedItem(
         item_id=item.item_id,
         batch_id=item.batch_id,

@@ -17,7 +17,7 @@ import duckdb
 from octavo.errors import LedgerUnavailable, OctavoError
 from octavo.ledger import refusals
 from octavo.ledger.duckdb.database import Database
-from octavo.ledger.duckdb.transaction import Transaction
+from octavo.ledger.duckdb.transaction import Statements, Transaction
 from octavo.timestamps import Clock
 
 A = TypeVar("A")
@@ -58,8 +58,9 @@ def _attempt(take: Callable[[Transaction, A], R], tx: Transaction, argument: A) 
 class Writer:
     """Owns the root connection; `submit` may be called from any thread."""
 
-    def __init__(self, database: Database, clock: Clock) -> None:
+    def __init__(self, database: Database, known: Statements, clock: Clock) -> None:
         self._database = database
+        self._statements = known
         self._clock = clock
         self._last: datetime = database.last_commit()
         self._waiting: deque[_Command] = deque()
@@ -116,7 +117,7 @@ class Writer:
         root = self._database.root
         try:
             root.begin()
-            tx = Transaction(root, self._clock(), self._last)
+            tx = Transaction(root, self._statements, self._clock(), self._last)
             results = _take_all(tx, group)
             root.commit()
         # The edge of the writer thread: whatever a command raises must not end the thread, and goes

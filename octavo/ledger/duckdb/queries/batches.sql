@@ -36,7 +36,7 @@ SELECT
 SELECT
     batch_id, customer_id, total_items, engine, options, metadata, priority, retention_seconds, created_at,
     expires_at, pending, unleased, running, succeeded, failed, cancelled, status, cancel_requested_at,
-    started_at, completed_at
+    started_at, completed_at, batch_no
 FROM batches WHERE batch_id IN (SELECT unnest($batch_ids::VARCHAR[]));
 
 -- name: batch
@@ -44,15 +44,19 @@ FROM batches WHERE batch_id IN (SELECT unnest($batch_ids::VARCHAR[]));
 SELECT
     batch_id, customer_id, total_items, engine, options, metadata, priority, retention_seconds, created_at,
     expires_at, pending, unleased, running, succeeded, failed, cancelled, status, cancel_requested_at,
-    started_at, completed_at
+    started_at, completed_at, batch_no
 FROM batches WHERE batch_id = $batch_id;
+
+-- name: batch_no
+-- purpose: Return the number of a batch.
+SELECT batch_no FROM batches WHERE batch_id = $batch_id;
 
 -- name: batches_of_customer
 -- purpose: Return a page of a customer's batches, newest first, of one status if it is given.
 SELECT
     batch_id, customer_id, total_items, engine, options, metadata, priority, retention_seconds, created_at,
     expires_at, pending, unleased, running, succeeded, failed, cancelled, status, cancel_requested_at,
-    started_at, completed_at
+    started_at, completed_at, batch_no
 FROM batches
 WHERE customer_id = $customer_id
     AND ($status IS NULL OR status = $status)
@@ -65,7 +69,7 @@ LIMIT $limit;
 SELECT
     batch_id, customer_id, total_items, engine, options, metadata, priority, retention_seconds, created_at,
     expires_at, pending, unleased, running, succeeded, failed, cancelled, status, cancel_requested_at,
-    started_at, completed_at
+    started_at, completed_at, batch_no
 FROM batches WHERE status IN ('pending', 'running', 'cancelling') ORDER BY created_at, batch_id;
 
 -- name: store_batches

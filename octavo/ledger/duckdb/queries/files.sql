@@ -16,6 +16,11 @@ SELECT
 FROM files
 WHERE file_id IN (SELECT unnest($file_ids::VARCHAR[])) AND customer_id = $customer_id;
 
+-- name: file_sources
+-- purpose: Return where the bytes of files are and what was said of them.
+SELECT file_id, object_key, filename, content_type, size_bytes
+FROM files WHERE file_id IN (SELECT unnest($file_ids::VARCHAR[]));
+
 -- name: overdue_files
 -- purpose: Return those of the files whose time is over, whatever their status says.
 SELECT file_id FROM files

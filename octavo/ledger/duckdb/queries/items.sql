@@ -5,7 +5,7 @@ SELECT
     slice_id, finished_lease_no, page_count, result_id, error_code, error_message, error_retryable, engine,
     seconds, started_at, completed_at
 FROM items
-WHERE batch_no = (SELECT batch_no FROM batches WHERE batch_id = $batch_id)
+WHERE batch_no = $batch_no
     AND updated_at >= $updated_at AND (updated_at > $updated_at OR item_id > $item_id)
 ORDER BY updated_at, item_id
 LIMIT $limit;
@@ -27,21 +27,16 @@ SELECT
 FROM items WHERE slice_id IN (SELECT unnest($slice_ids::VARCHAR[]));
 
 -- name: free_items
--- purpose: Return the first pending items of a batch that nobody holds, each with its file.
+-- purpose: Return the first pending items of a batch that nobody holds.
 SELECT
-    i.item_id, i.batch_id, i.file_id, i.position, i.created_at, i.updated_at, i.status, i.attempts, i.lease_no,
-    i.lost_leases, i.slice_id, i.finished_lease_no, i.page_count, i.result_id, i.error_code, i.error_message,
-    i.error_retryable, i.engine, i.seconds, i.started_at, i.completed_at,
-    f.object_key, f.filename, f.content_type, f.size_bytes
-FROM (
-    SELECT * FROM items
-    WHERE batch_no = (SELECT batch_no FROM batches WHERE batch_id = $batch_id)
-        AND status = 'pending' AND slice_id IS NULL
-    ORDER BY position
-    LIMIT $limit
-) i
-JOIN files f ON f.file_id = i.file_id
-ORDER BY i.position;
+    item_id, batch_id, file_id, position, created_at, updated_at, status, attempts, lease_no, lost_leases,
+    slice_id, finished_lease_no, page_count, result_id, error_code, error_message, error_retryable, engine,
+    seconds, started_at, completed_at
+FROM items
+WHERE batch_no = $batch_no
+    AND status = 'pending' AND slice_id IS NULL
+ORDER BY position
+LIMIT $limit;
 
 -- name: lease_items
 -- purpose: Give items to their slices, each under its next fencing token.
@@ -74,14 +69,14 @@ WHERE items.item_id = u.item_id;
 -- name: pending_by_slice
 -- purpose: Count the pending items of a batch that each slice holds.
 SELECT slice_id, count(*) FROM items
-WHERE batch_no = (SELECT batch_no FROM batches WHERE batch_id = $batch_id)
+WHERE batch_no = $batch_no
     AND status = 'pending' AND slice_id IS NOT NULL
 GROUP BY slice_id;
 
 -- name: cancel_pending
 -- purpose: Cancel all pending items of a batch.
 UPDATE items SET status = 'cancelled', slice_id = NULL, completed_at = $moment, updated_at = $moment
-WHERE batch_no = (SELECT batch_no FROM batches WHERE batch_id = $batch_id) AND status = 'pending';
+WHERE batch_no = $batch_no AND status = 'pending';
 
 -- name: add_usage
 -- purpose: Bill succeeded items; the primary key refuses a second row for one.
