@@ -80,6 +80,7 @@ def _lines(recognised: Recognised, page: Page) -> list[TextLine]:
             box=_box([word.box for word in line.words], scale_x, scale_y, page),
             shown=_box([recognised.shown_box(word.box) for word in line.words], scale_x, scale_y, page),
             size=size * scale_y / _ASCENDER_TO_DESCENDER,
+            upright=not line.turned,
             confidence=line.confidence,
         )
         for line, size in zip(recognised.lines, sizes, strict=True)

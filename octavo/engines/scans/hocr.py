@@ -10,9 +10,11 @@ from xml.etree import ElementTree as ET
 _BOX = re.compile(r"bbox (-?\d+) (-?\d+) (-?\d+) (-?\d+)")
 _CONFIDENCE = re.compile(r"x_wconf (\d+)")
 _BASELINE = re.compile(r"baseline (-?[\d.]+) ")
+_ANGLE = re.compile(r"textangle (\d+)")
 _SIZE = re.compile(r"x_size ([\d.]+)")
 _LINES = {"ocr_line", "ocr_header", "ocr_caption", "ocr_textfloat"}
 _MIN_SLOPE_WORDS = 4
+_UPENDED, _UPENDED_CHARACTERS = 1.5, 3
 
 PixelBox = tuple[float, float, float, float]
 
@@ -28,11 +30,15 @@ class Word:
 
 @dataclass(frozen=True, slots=True)
 class HocrLine:
-    """A recognised line: `size` in pixels from ascender to descender, `slope` of its baseline."""
+    """A recognised line: `size` in pixels from ascender to descender, `slope` of its baseline.
+
+    `turned` lines run up or down the page, or stand on their heads: Tesseract reads those too.
+    """
 
     words: tuple[Word, ...]
     size: float
     slope: float
+    turned: bool
     paragraph: int
 
     @property
@@ -60,7 +66,7 @@ def read_hocr(text: str) -> list[HocrLine]:
 
 def skew_degrees(lines: list[HocrLine]) -> float:
     """Return the median angle of the baselines, positive if they fall to the right; 0 if unknown."""
-    slopes = [line.slope for line in lines if len(line.words) >= _MIN_SLOPE_WORDS]
+    slopes = [line.slope for line in lines if not line.turned and len(line.words) >= _MIN_SLOPE_WORDS]
     return math.degrees(math.atan(median(slopes))) if slopes else 0.0
 
 
@@ -69,13 +75,21 @@ def _line(element: ET.Element, paragraph: int) -> HocrLine | None:
     if not words:
         return None
     title = element.get("title", "")
-    baseline, size = _BASELINE.search(title), _SIZE.search(title)
+    baseline, size, angle = _BASELINE.search(title), _SIZE.search(title), _ANGLE.search(title)
     return HocrLine(
         words=words,
         size=float(size.group(1)) if size else max(word.box[3] - word.box[1] for word in words),
         slope=float(baseline.group(1)) if baseline else 0.0,
+        turned=bool(angle and float(angle.group(1))) or _is_upended(words),
         paragraph=paragraph,
     )
+
+
+def _is_upended(words: tuple[Word, ...]) -> bool:
+    # Tesseract names the angle of one direction only; of the other, the shape of the line tells.
+    width = max(word.box[2] for word in words) - min(word.box[0] for word in words)
+    height = max(word.box[3] for word in words) - min(word.box[1] for word in words)
+    return height > _UPENDED * width and sum(len(word.text) for word in words) >= _UPENDED_CHARACTERS
 
 
 def _words(line: ET.Element) -> Iterator[Word]:

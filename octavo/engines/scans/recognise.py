@@ -26,7 +26,7 @@ _POOR_CHARACTERS = 20
 _SKEWED_DEGREES = 0.7
 _MOST_SKEWED_DEGREES = 20.0
 _JUNK_CONFIDENCE = 25.0
-_NOT_WORSE = 0.97
+_NOT_WORSE, _NOT_MUCH_WORSE = 0.97, 0.8
 _POINTS_PER_INCH = 72
 
 
@@ -75,6 +75,11 @@ class Recognised:
         return sum(len(line.text) for line in self.lines)
 
     @property
+    def lies_on_its_side(self) -> bool:
+        """Whether most of the text runs up or down the page."""
+        return 2 * sum(len(line.text) for line in self.lines if line.turned) > self.characters
+
+    @property
     def confidence(self) -> float:
         return self.score / self.characters if self.characters else 0.0
 
@@ -105,7 +110,7 @@ def recognise(
     found = run(scans, _PLAIN)
     poor = [index for index, page in enumerate(found) if _is_poor(page)]
     for index, better in zip(poor, run([scans[i] for i in poor], _POOR_PAGE), strict=True):
-        if better.score > found[index].score:
+        if _is_better(better, found[index]):
             found[index] = better
     for index, page in enumerate(found):
         angle = skew_degrees(list(page.lines))
@@ -115,7 +120,13 @@ def recognise(
 
 
 def _is_poor(page: Recognised) -> bool:
-    return page.characters < _POOR_CHARACTERS or page.confidence < _POOR_CONFIDENCE
+    return page.characters < _POOR_CHARACTERS or page.confidence < _POOR_CONFIDENCE or page.lies_on_its_side
+
+
+def _is_better(page: Recognised, before: Recognised) -> bool:
+    if before.lies_on_its_side and not page.lies_on_its_side:
+        return page.score > _NOT_MUCH_WORSE * before.score
+    return page.score > before.score
 
 
 def _without_junk(lines: Sequence[HocrLine]) -> list[HocrLine]:
@@ -196,7 +207,8 @@ def _collect(output: Path, number: int, scan: Scan) -> Recognised:
     if not text:
         return _unread(scan, "text recognition took too long")
     report = json.loads((output / f"{number:06d}_hocr.json").read_text())
-    rotation = int(report["orientation_correction"]) % 360
+    # OCRmyPDF says how far the text is turned counter-clockwise, we how far clockwise it was turned back.
+    rotation = -int(report["orientation_correction"]) % 360
     with Image.open(output / f"{number:06d}_ocr.png") as image:
         width, height = image.size
     upright = (scan.height, scan.width) if rotation in (90, 270) else (scan.width, scan.height)
