@@ -1,0 +1,41 @@
+"""The samples, drawn once, and one extractor for all tests here."""
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from octavo.engines.contract import ExtractOptions, Limits, Source
+from octavo.engines.registry import EngineRegistry
+from octavo.extraction.extractor import Extraction, Extractor
+from octavo.samples import make_samples
+
+Extract = Callable[..., Extraction]
+
+
+@pytest.fixture(scope="session")
+def samples(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    directory = tmp_path_factory.mktemp("samples")
+    make_samples(directory)
+    return directory
+
+
+@pytest.fixture(scope="session")
+def extract() -> Iterator[Extract]:
+    with Extractor(processes=1, limits=Limits(), registry=EngineRegistry()) as extractor:
+
+        def extract(path: Path, *, text: bool = True, images: bool = True) -> Extraction:
+            options = ExtractOptions(extract_text=text, extract_images=images)
+            return extractor.extract(Source(path, filename=path.name), options)
+
+        yield extract
+
+
+@pytest.fixture(scope="session")
+def report(extract: Extract, samples: Path) -> Extraction:
+    return extract(samples / "report.pdf")
+
+
+@pytest.fixture(scope="session")
+def scan(extract: Extract, samples: Path) -> Extraction:
+    return extract(samples / "scan.pdf")
