@@ -30,8 +30,9 @@ from octavo.ledger.contract import (
     Report,
     Verdict,
 )
-from octavo.ledger.duckdb import batches, customers, files, runs, work
+from octavo.ledger.duckdb import batches, claims, customers, files, leases, reports, runs
 from octavo.ledger.duckdb.database import Database
+from octavo.ledger.duckdb.reports import take_reports
 from octavo.ledger.duckdb.transaction import Snapshot, Statements, Transaction
 from octavo.ledger.duckdb.writer import Writer, each
 from octavo.timestamps import Clock, now
@@ -41,7 +42,7 @@ R = TypeVar("R")
 
 def _end_run(tx: Transaction, ended: tuple[RunId, RunStatus]) -> Run | None:
     run_id, status = ended
-    work.release_run(tx, run_id)
+    leases.release_run(tx, run_id)
     return runs.end_run(tx, run_id, status)
 
 
@@ -52,10 +53,10 @@ _REVOKE_KEY = each(customers.revoke_key)
 _ADD_FILES = each(files.add_files)
 _MARK_READY = each(files.mark_ready)
 _CREATE_BATCH = each(batches.create_batch)
-_CANCEL_BATCH = each(work.cancel_batch)
-_RENEW = each(work.renew)
-_REVOKE = each(work.revoke)
-_EXPIRE_LEASES = each(work.expire_leases)
+_CANCEL_BATCH = each(reports.cancel_batch)
+_RENEW = each(leases.renew)
+_REVOKE = each(leases.revoke)
+_EXPIRE_LEASES = each(leases.expire_leases)
 _ADD_RUN = each(runs.add_run)
 _NAME_RUN = each(runs.name_run)
 _OPEN_RUN = each(runs.open_run)
@@ -172,18 +173,18 @@ class DuckdbLedger:
 
     def claim(self, request: ClaimRequest) -> Claim:
         rules.check_claim(request)
-        return self._writer.submit(work.take_claims, request)
+        return self._writer.submit(claims.take_claims, request)
 
     def report(self, reports: Sequence[Report]) -> list[Verdict]:
         rules.check_reports(reports)
-        return self._writer.submit(work.take_reports, reports) if reports else []
+        return self._writer.submit(take_reports, reports) if reports else []
 
     def renew(self, worker_id: WorkerId, slice_ids: Sequence[str], lease_seconds: float) -> list[str]:
-        return self._writer.submit(_RENEW, work.Renewal(worker_id, tuple(slice_ids), lease_seconds))
+        return self._writer.submit(_RENEW, leases.Renewal(worker_id, tuple(slice_ids), lease_seconds))
 
     def revoke(self, *, worker_id: WorkerId | None = None, run_id: RunId | None = None) -> list[BatchId]:
         rules.check_revoke(worker_id, run_id)
-        return self._writer.submit(_REVOKE, work.Revocation(worker_id, run_id))
+        return self._writer.submit(_REVOKE, leases.Revocation(worker_id, run_id))
 
     def expire_leases(self) -> list[BatchId]:
         return self._writer.submit(_EXPIRE_LEASES, None)

@@ -10,6 +10,10 @@ SELECT customer_id, name, enabled, item_cap, created_at FROM customers WHERE cus
 -- purpose: Return all customers, oldest first.
 SELECT customer_id, name, enabled, item_cap, created_at FROM customers ORDER BY created_at, customer_id;
 
+-- name: caps
+-- purpose: Return the caps of customers.
+SELECT customer_id, item_cap FROM customers WHERE customer_id IN (SELECT unnest($customer_ids::VARCHAR[]));
+
 -- name: add_customer
 -- purpose: Keep a new customer.
 INSERT INTO customers (customer_id, name, enabled, item_cap, created_at)
