@@ -7,6 +7,7 @@ import asyncio
 import contextlib
 import ctypes
 import os
+import shutil
 import signal
 import sys
 import time
@@ -14,14 +15,27 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-FIRST_PAUSE_SECONDS = 0.1
-LONGEST_PAUSE_SECONDS = 5.0
-HEALTHY_AFTER_SECONDS = 10.0
-PROBE_SECONDS = 0.1
-LOG_BYTES = 20 * 1024 * 1024
-
 Tell = Callable[[str, str], None]
 """Prints one state change: the child's name and what happened."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Patience:
+    """How long a keeper waits, and how long a log may grow. Seconds and bytes."""
+
+    first_pause: float = 0.1
+    longest_pause: float = 5.0
+    healthy_after: float = 10.0
+    """A child that has lived this long begins again with the first pause."""
+    probe: float = 0.1
+    trim: float = 30.0
+    log_bytes: int = 20 * 1024 * 1024
+
+    def pause(self, last: float | None, *, lived: float) -> float:
+        """Return the pause before the next start: twice the last one, up to the longest."""
+        if last is None or lived >= self.healthy_after:
+            return self.first_pause
+        return min(last * 2, self.longest_pause)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,6 +49,8 @@ class ChildSpec:
     log: Path
     ready: Callable[[], Awaitable[bool]]
     stop_seconds: float = 10.0
+    scratch: Path | None = None
+    """A folder emptied before every start: what a life that was killed could not take away itself."""
 
 
 def _die_with_parent(parent: int) -> Callable[[], None]:
@@ -58,11 +74,19 @@ def _die_with_parent(parent: int) -> Callable[[], None]:
 class Child:
     """Keeps one process alive until it is told to stop."""
 
-    def __init__(self, spec: ChildSpec, tell: Tell, *, on_change: Callable[[], None] = lambda: None) -> None:
+    def __init__(
+        self,
+        spec: ChildSpec,
+        tell: Tell,
+        *,
+        on_change: Callable[[], None] = lambda: None,
+        patience: Patience | None = None,
+    ) -> None:
         self.spec = spec
         self._tell = tell
         self._on_change = on_change
-        self._stopping = False
+        self._patience = patience or Patience()
+        self._stopping = asyncio.Event()
         self._process: asyncio.subprocess.Process | None = None
 
     @property
@@ -72,30 +96,38 @@ class Child:
         return self._process.pid if self._process and running else None
 
     async def keep(self) -> None:
-        """Start the process, and again whenever it ends; the pause doubles up to five seconds."""
-        pause = FIRST_PAUSE_SECONDS
-        while not self._stopping:
+        """Start the process, and again whenever it ends, until `stop` or `kill` is called."""
+        pause: float | None = None
+        while True:
             began = time.monotonic()
-            process = await self._start()
-            watcher = asyncio.create_task(self._watch(began))
-            code = await process.wait()
-            watcher.cancel()
-            self._kill_group(signal.SIGKILL)
-            self._on_change()
-            if self._stopping:
+            how = await self._live(began)
+            if self._stopping.is_set():
                 return
-            if time.monotonic() - began >= HEALTHY_AFTER_SECONDS:
-                pause = FIRST_PAUSE_SECONDS
-            self._tell(
-                self.spec.name,
-                f"ended ({_ending(code)}); starting again in {pause:.1f} s, see {self.spec.log}",
-            )
-            await asyncio.sleep(pause)
-            pause = min(pause * 2, LONGEST_PAUSE_SECONDS)
+            pause = self._patience.pause(pause, lived=time.monotonic() - began)
+            self._tell(self.spec.name, f"{how}; starting again in {pause:.1f} s, see {self.spec.log}")
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._stopping.wait(), pause)
+                return
+
+    async def _live(self, began: float) -> str:
+        """Start the process and wait for its end; returns how it ended."""
+        try:
+            process = await self._start()
+        except OSError as error:
+            return f"cannot be started ({error.strerror})"
+        if self._stopping.is_set():
+            # Told to stop while the process came to life: `stop` could not see it.
+            self._kill_group(signal.SIGKILL)
+        watcher = asyncio.create_task(self._watch(began))
+        code = await process.wait()
+        watcher.cancel()
+        self._kill_group(signal.SIGKILL)
+        self._on_change()
+        return f"ended ({_ending(code)})"
 
     async def stop(self) -> None:
         """Ask the process to end (SIGTERM), wait, then kill its whole group."""
-        self._stopping = True
+        self._stopping.set()
         process = self._process
         if process is None or process.returncode is not None:
             return
@@ -111,12 +143,15 @@ class Child:
 
     def kill(self) -> None:
         """Kill the whole group at once."""
-        self._stopping = True
+        self._stopping.set()
         self._kill_group(signal.SIGKILL)
 
     async def _start(self) -> asyncio.subprocess.Process:
         self._tell(self.spec.name, "starting")
         self.spec.log.parent.mkdir(parents=True, exist_ok=True)
+        if self.spec.scratch is not None:
+            shutil.rmtree(self.spec.scratch, ignore_errors=True)
+            self.spec.scratch.mkdir(mode=0o700, parents=True, exist_ok=True)
         with self.spec.log.open("ab") as log:
             self._process = await asyncio.create_subprocess_exec(
                 *self.spec.command,
@@ -133,17 +168,18 @@ class Child:
 
     async def _watch(self, began: float) -> None:
         while not await self.spec.ready():
-            await asyncio.sleep(PROBE_SECONDS)
+            await asyncio.sleep(self._patience.probe)
         self._tell(self.spec.name, f"ready after {time.monotonic() - began:.1f} s")
         while True:
             self._trim_log()
-            await asyncio.sleep(30)
+            await asyncio.sleep(self._patience.trim)
 
     def _trim_log(self) -> None:
         # Children write in append mode, so that a log can be cut under them.
-        if self.spec.log.stat().st_size > LOG_BYTES:
-            self.spec.log.with_suffix(".log.1").write_bytes(self.spec.log.read_bytes()[-LOG_BYTES:])
-            os.truncate(self.spec.log, 0)
+        with contextlib.suppress(FileNotFoundError):
+            if self.spec.log.stat().st_size > self._patience.log_bytes:
+                self.spec.log.with_suffix(".log.1").write_bytes(self.spec.log.read_bytes()[-self._patience.log_bytes :])
+                os.truncate(self.spec.log, 0)
 
     def _kill_group(self, number: signal.Signals) -> None:
         if self._process is not None:

@@ -13,8 +13,10 @@ from pathlib import Path
 def _started(pid: int) -> str:
     """Return when a process began, in a form that only serves comparison; empty when there is none."""
     try:
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[19]
-    except FileNotFoundError:
+        ticks = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[19]
+        # The kernel counts from its own start, so that a number means nothing after the next one.
+        return f"{Path('/proc/sys/kernel/random/boot_id').read_text().strip()} {ticks}"
+    except (FileNotFoundError, ProcessLookupError):
         if Path("/proc/self/stat").exists():
             return ""
     found = subprocess.run(["ps", "-o", "lstart=", "-p", str(pid)], capture_output=True, text=True, check=False)
@@ -30,15 +32,20 @@ def note(file: Path, pids: Iterable[int]) -> None:
 
 def end(file: Path, *, seconds: float = 5.0) -> list[int]:
     """Kill what was noted and still runs, wait until it is gone; returns the pids. Call under the lock."""
-    try:
-        noted = json.loads(file.read_text())
-    except (FileNotFoundError, json.JSONDecodeError):
-        return []
-    left = [int(pid) for pid, started in noted.items() if started and _started(int(pid)) == started]
+    noted = _noted(file)
+    left = [pid for pid, started in noted.items() if started and _started(pid) == started]
     for pid in left:
         with contextlib.suppress(ProcessLookupError, PermissionError):
             os.killpg(pid, signal.SIGKILL)
     limit = time.monotonic() + seconds
-    while time.monotonic() < limit and any(_started(pid) == noted[str(pid)] for pid in left):
+    while time.monotonic() < limit and any(_started(pid) == noted[pid] for pid in left):
         time.sleep(0.05)
     return left
+
+
+def _noted(file: Path) -> dict[int, str]:
+    try:
+        found = json.loads(file.read_text())
+        return {int(pid): str(started) for pid, started in found.items()}
+    except (FileNotFoundError, ValueError, AttributeError):
+        return {}

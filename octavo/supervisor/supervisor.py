@@ -1,21 +1,22 @@
 """Starts the children together, keeps them, and stops them in order when told to."""
 
 import asyncio
-import contextlib
 import signal
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from octavo.supervisor import leftovers
-from octavo.supervisor.child import Child, ChildSpec, Tell
+from octavo.supervisor.child import Child, ChildSpec, Patience, Tell
 
 
 class Supervisor:
     """A flat tree: every child starts at once and waits by itself for what it needs."""
 
-    def __init__(self, specs: Sequence[ChildSpec], *, tell: Tell, children_file: Path) -> None:
+    def __init__(
+        self, specs: Sequence[ChildSpec], *, tell: Tell, children_file: Path, patience: Patience | None = None
+    ) -> None:
         self._file = children_file
-        self._children = [Child(spec, tell, on_change=self._note) for spec in specs]
+        self._children = [Child(spec, tell, on_change=self._note, patience=patience) for spec in specs]
         self._stop = asyncio.Event()
         self._tell = tell
 
@@ -30,10 +31,12 @@ class Supervisor:
         self._stop.set()
 
     async def run(self, *, on_started: Callable[[], None] = lambda: None) -> None:
-        """Keep the children until SIGTERM, SIGINT or `stop`; the last of the list is stopped first."""
+        """Keep the children until SIGTERM, SIGINT, SIGHUP or `stop`; the last of the list is stopped first."""
         loop = asyncio.get_running_loop()
-        for number in (signal.SIGTERM, signal.SIGINT):
-            loop.add_signal_handler(number, self.stop)
+        for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+            # SIGHUP ignored is nohup's doing: the stack is to outlive its terminal.
+            if signal.getsignal(number) is not signal.SIG_IGN or number is not signal.SIGHUP:
+                loop.add_signal_handler(number, self.stop)
         keepers = [asyncio.create_task(child.keep()) for child in self._children]
         on_started()
         stopping = asyncio.create_task(self._stop.wait())
@@ -42,9 +45,8 @@ class Supervisor:
         self._tell("octavo", "stopping")
         for child in reversed(self._children):
             await child.stop()
-        for keeper in keepers:
-            keeper.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await keeper
         stopping.cancel()
-        self._note()
+        try:
+            await asyncio.gather(*keepers)
+        finally:
+            self._note()
