@@ -122,7 +122,8 @@ def _looks_like_heading(paragraph: Paragraph, manuscript: Manuscript) -> bool:
         return False
     if paragraph.confidence is not None:
         # Recognised text has rough sizes and no weight.
-        return paragraph.size >= _SCAN_LARGER * manuscript.body and not BULLET.match(text)
+        larger = paragraph.size >= _SCAN_LARGER * manuscript.body
+        return larger and not BULLET.match(text) and not text[0].islower()
     if paragraph.size >= _LARGER * manuscript.body:
         return True
     emphatic = paragraph.bold and not manuscript.body_bold and paragraph.size >= 0.97 * manuscript.body
