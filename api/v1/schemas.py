@@ -59,7 +59,10 @@ class CreateBatchRequest(BaseModel):
     engine: str | None = Field(None, max_length=64, description="An engine's name; null or `auto`: the default.")
     extract_text: bool = True
     extract_images: bool = True
-    ocr: Literal["auto", "never", "force"] = Field("auto", deprecated=True, description="Accepted, without effect.")
+    # Said in the schema alone: pydantic's own `deprecated` would warn whenever the service reads the field.
+    ocr: Literal["auto", "never", "force"] = Field(
+        "auto", description="Accepted, without effect.", json_schema_extra={"deprecated": True}
+    )
     metadata: dict[str, Any] | None = None
 
 
