@@ -11,7 +11,7 @@ ARGS ?=
 LOCK := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
 	--no-emit-index-url --no-header --extra build pyproject.toml
 
-.PHONY: help run test check lint format bench lock clean setup-run setup-test
+.PHONY: help run test check lint format docs bench lock clean setup-run setup-test
 
 help: ## List what can be asked for
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' Makefile
@@ -33,6 +33,9 @@ lint: setup-test ## Import rules, lint, format and types, without the tests
 format: setup-test ## Format the code and mend what the linter can
 	@$(BIN)/ruff check --fix .
 	@$(BIN)/ruff format .
+
+docs: setup-test ## Write docs/reference anew from the code
+	@$(BIN)/python -m scripts.reference
 
 bench: setup-test ## Measure a stack of its own; writes scorecards
 	@$(BIN)/python -m bench.latency $(ARGS)
