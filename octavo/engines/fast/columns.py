@@ -37,7 +37,8 @@ _MIN_GUTTER_HEIGHTS = 0.5
 _MAX_CROSSING_SHARE = 0.6
 _MIN_CHARACTERS = 12
 _FULL_LINE, _FULL_SHARE = 0.7, 0.35
-_MAX_DEPTH = 6
+_MIN_GAP_HEIGHTS = 0.4
+_MAX_DEPTH = 12
 
 
 def columns(placed: Sequence[Placed]) -> list[list[int]]:
@@ -50,7 +51,7 @@ def _columns(placed: Sequence[Placed], members: tuple[int, ...], depth: int) -> 
         return []
     split = _best_split(placed, members) if depth else None
     if split is None:
-        return [sorted(members, key=lambda i: (placed[i].middle, placed[i].box.x0))]
+        return _stacked(placed, members, depth)
     ordered: list[list[int]] = []
     top = float("-inf")
     for separator in (*sorted(split.crossing, key=lambda i: placed[i].middle), None):
@@ -67,6 +68,31 @@ def _columns(placed: Sequence[Placed], members: tuple[int, ...], depth: int) -> 
     return ordered
 
 
+def _stacked(placed: Sequence[Placed], members: tuple[int, ...], depth: int) -> list[list[int]]:
+    """Look for columns above and below the widest gap; where there are none, it is one column after all."""
+    whole = [sorted(members, key=lambda i: (placed[i].middle, placed[i].box.x0))]
+    cut = _widest_gap(placed, members) if depth else None
+    if cut is None:
+        return whole
+    above = _columns(placed, tuple(i for i in members if placed[i].box.y1 <= cut), depth - 1)
+    below = _columns(placed, tuple(i for i in members if placed[i].box.y1 > cut), depth - 1)
+    return whole if len(above) == len(below) == 1 else above + below
+
+
+def _widest_gap(placed: Sequence[Placed], members: tuple[int, ...]) -> float | None:
+    """Return the height of the widest empty strip across all members, None if there is none worth it."""
+    if len(members) < 2 * _MIN_LINES:
+        return None
+    boxes = sorted((placed[i].box for i in members), key=lambda box: box.y0)
+    least = _MIN_GAP_HEIGHTS * median(box.height for box in boxes)
+    widest, cut, bottom = least, None, boxes[0].y1
+    for box in boxes[1:]:
+        if box.y0 - bottom > widest:
+            widest, cut = box.y0 - bottom, (box.y0 + bottom) / 2
+        bottom = max(bottom, box.y1)
+    return cut
+
+
 def _best_split(placed: Sequence[Placed], members: tuple[int, ...]) -> _Split | None:
     texts = [i for i in members if placed[i].characters]
     if len(texts) < 2 * _MIN_LINES:
@@ -76,7 +102,7 @@ def _best_split(placed: Sequence[Placed], members: tuple[int, ...]) -> _Split | 
     found: list[tuple[int, float, _Split]] = []
     for x0, x1, crossings in _strips(placed, texts):
         if x1 - x0 >= least and crossings <= allowed:
-            split = _split(placed, members, (x0 + x1) / 2)
+            split = _split(placed, members, x0, x1)
             if _is_prose(placed, split.left) and _is_prose(placed, split.right) and _abreast(placed, split):
                 found.append((crossings, x0 - x1, split))
     return min(found, key=lambda candidate: candidate[:2])[2] if found else None
@@ -112,11 +138,16 @@ def _widened(strips: list[tuple[float, float, int]], index: int) -> tuple[float,
     return x0, x1, crossings
 
 
-def _split(placed: Sequence[Placed], members: tuple[int, ...], x: float) -> _Split:
+def _split(placed: Sequence[Placed], members: tuple[int, ...], x0: float, x1: float) -> _Split:
+    """Sort members by a gutter; one that merely sticks out into it belongs to the side it comes from."""
+    crossing = tuple(i for i in members if placed[i].box.x0 < x0 and placed[i].box.x1 > x1)
+    crossed = set(crossing)
+    aside = [i for i in members if i not in crossed]
+    middle = (x0 + x1) / 2
     return _Split(
-        crossing=tuple(i for i in members if placed[i].box.x0 < x < placed[i].box.x1),
-        left=tuple(i for i in members if placed[i].box.x1 <= x),
-        right=tuple(i for i in members if placed[i].box.x0 >= x),
+        crossing=crossing,
+        left=tuple(i for i in aside if placed[i].box.x0 + placed[i].box.x1 <= 2 * middle),
+        right=tuple(i for i in aside if placed[i].box.x0 + placed[i].box.x1 > 2 * middle),
     )
 
 
