@@ -1,12 +1,14 @@
 """The data directory: where everything of one stack lies, and the lock that makes it one stack.
 
 ledger.duckdb   objects/ (embedded storage)   prefect/ (embedded Prefect)   logs/
-secrets/ (0600)   stack.json (ports kept over restarts)   octavo.toml (settings)   lock
+secrets/ (0600)   scratch/ (documents in work)   stack.json (ports kept over restarts)   octavo.toml (settings)   lock
 """
 
+import errno
 import fcntl
 import json
 import os
+import random
 import secrets
 import socket
 from dataclasses import dataclass
@@ -14,7 +16,10 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from octavo.errors import DataDirectoryInUse, ServiceUnreachable
+from octavo.errors import DataDirectoryInUse, InvalidSettings, ServiceUnreachable
+
+KEPT_PORTS = range(20_000, 32_000)
+"""Below the ports for outgoing connections of Linux (32768) and macOS (49152)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,10 +58,21 @@ class DataDirectory:
         """Which processes this stack has started, so that a next one can end what was left over."""
         return self.path / "children.json"
 
+    @property
+    def scratch(self) -> Path:
+        """Where the embedded worker keeps documents in work; emptied before each of its lives."""
+        return self.path / "scratch"
+
     def prepare(self) -> None:
-        """Make the folders that are missing; only their owner may look inside."""
-        for folder in (self.path, self.objects, self.prefect, self.logs, self.path / "secrets"):
-            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        """Make the folders that are missing; only their owner may look inside. Raises InvalidSettings."""
+        try:
+            for folder in (self.path, self.objects, self.prefect, self.logs, self.path / "secrets"):
+                folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        except OSError as error:
+            raise InvalidSettings(
+                f"{self.path} cannot be the data directory ({error.strerror}: {error.filename}). "
+                "Choose another with --data DIR or OCTAVO_DATA."
+            ) from error
 
     def secret(self, name: str) -> str:
         """Return the secret of that name, made at random (256 bit) the first time, mode 0600."""
@@ -83,9 +99,9 @@ class DataDirectory:
         """Return what the last `octavo up` wrote down: `api_url` and the kept ports."""
         try:
             loaded = json.loads((self.path / "stack.json").read_text())
-        except (FileNotFoundError, json.JSONDecodeError):
+            return {str(name): str(value) for name, value in loaded.items()}
+        except (FileNotFoundError, ValueError, AttributeError):
             return {}
-        return {str(name): str(value) for name, value in loaded.items()}
 
     def write_notes(self, **notes: str) -> None:
         """Write these notes over the kept ones, atomically."""
@@ -96,17 +112,27 @@ class DataDirectory:
 
     def kept_port(self, name: str, *, wanted: int, host: str) -> int:
         """Return the wanted port, else the one kept under this name, else a free one; and keep it."""
-        port = wanted or int(self.notes().get(name, "0")) or free_port(host)
+        kept = self.notes().get(name, "")
+        port = wanted or (int(kept) if kept.isdecimal() else 0) or free_port(host)
         self.write_notes(**{name: str(port)})
         return port
 
 
 def free_port(host: str = "127.0.0.1") -> int:
-    """Return a TCP port that nobody listens on at `host` just now."""
-    with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET) as probe:
-        probe.bind((host, 0))
-        port: int = probe.getsockname()[1]
-        return port
+    """Return a TCP port that nobody listens on at `host` just now, and that no system gives out by itself.
+
+    Of those that are given out to outgoing connections one would be found in use after a restart.
+    """
+    for port in random.sample(KEPT_PORTS, 200):
+        with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET) as probe:
+            try:
+                probe.bind((host, port))
+            except OSError as error:
+                if error.errno != errno.EADDRINUSE:
+                    raise InvalidSettings(f"{host} cannot be bound here ({error.strerror}).") from error
+            else:
+                return port
+    raise InvalidSettings(f"No free port at {host} among {KEPT_PORTS}; set the ports by hand.")
 
 
 class DirectoryLock:

@@ -6,14 +6,17 @@ environment wins. Units are in the names. The reference page is made from these 
 """
 
 import os
+import tomllib
 from pathlib import Path
 from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError
+from pydantic_core import ErrorDetails
 from pydantic_settings import (
     BaseSettings,
     PydanticBaseSettingsSource,
     SettingsConfigDict,
+    SettingsError,
     TomlConfigSettingsSource,
 )
 
@@ -111,7 +114,7 @@ class Settings(BaseSettings):
     """Everything that can be set."""
 
     model_config = SettingsConfigDict(
-        env_prefix="OCTAVO_", env_nested_delimiter="__", extra="ignore", frozen=True, validate_default=True
+        env_prefix="OCTAVO_", env_nested_delimiter="__", extra="forbid", frozen=True, validate_default=True
     )
 
     data: Path = Field(Path(".octavo"), description="Data directory: ledger, storage, logs, secrets.")
@@ -139,8 +142,30 @@ class Settings(BaseSettings):
 
 def read_settings(data: Path | None = None) -> Settings:
     """Read the settings, for this data directory if one is given. Raises InvalidSettings."""
+    _refuse_unknown_groups()
     try:
         return Settings() if data is None else Settings(data=data)
     except ValidationError as error:
-        lines = [f"{'.'.join(str(part) for part in found['loc'])}: {found['msg']}" for found in error.errors()]
-        raise InvalidSettings("A setting cannot be used. " + "; ".join(lines)) from error
+        raise InvalidSettings(f"A setting cannot be used. {'; '.join(map(_told, error.errors()))}") from error
+    except SettingsError as error:
+        raise InvalidSettings(
+            f"A setting of the environment cannot be read: {error}. Lists are written as JSON: "
+            """OCTAVO_API__ALLOWED_ORIGINS='["https://console.example"]'."""
+        ) from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError, OSError) as error:
+        raise InvalidSettings(f"{SETTINGS_FILE} in the data directory cannot be read: {error}.") from error
+
+
+def _told(found: ErrorDetails) -> str:
+    name = ".".join(str(part) for part in found["loc"])
+    message = "there is no such setting" if found["type"] == "extra_forbidden" else found["msg"]
+    return f"{name}: {message}"
+
+
+def _refuse_unknown_groups() -> None:
+    """A group that is misspelt would not be looked at, and its setting would silently have no effect."""
+    for name in os.environ:
+        group, joint, _ = name.upper().removeprefix("OCTAVO_").partition("__")
+        if name.upper().startswith("OCTAVO_") and joint and group.lower() not in Settings.model_fields:
+            known = ", ".join(f"OCTAVO_{field.upper()}__" for field in Settings.model_fields if field != "data")
+            raise InvalidSettings(f"There is no setting {name}; settings begin with one of {known}.")
