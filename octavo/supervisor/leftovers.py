@@ -13,9 +13,11 @@ from pathlib import Path
 def _started(pid: int) -> str:
     """Return when a process began, in a form that only serves comparison; empty when there is none."""
     try:
-        ticks = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[19]
+        state, *fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+        if state == "Z":
+            return ""  # it has ended; only its new parent, who may never do so, can clear it away
         # The kernel counts from its own start, so that a number means nothing after the next one.
-        return f"{Path('/proc/sys/kernel/random/boot_id').read_text().strip()} {ticks}"
+        return f"{Path('/proc/sys/kernel/random/boot_id').read_text().strip()} {fields[18]}"
     except (FileNotFoundError, ProcessLookupError):
         if Path("/proc/self/stat").exists():
             return ""
