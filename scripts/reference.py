@@ -101,9 +101,9 @@ def errors_page() -> str:
                 for cls in errors.RequestError.__subclasses__()
             ),
             "",
-            "A body or parameter of the wrong shape is answered with 422 and FastAPI's `detail` list instead. An address "
-            "or method that does not exist is `not_found` (404) or `method_not_allowed` (405). A defect of Octavo is "
-            "`internal_error` (500); the log has its details.\n",
+            "A body or parameter of the wrong shape is answered with 422 and FastAPI's `detail` list instead. "
+            "An address or method that does not exist is `not_found` (404) or `method_not_allowed` (405). "
+            "A defect of Octavo is `internal_error` (500); the log has its details.\n",
             "## Of an item\n",
             'What a document came to: `"error": {"code", "message", "retryable"}` of an item that is `failed`. '
             "`retryable` says whether the same document may succeed another time.\n",
