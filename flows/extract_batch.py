@@ -1,11 +1,15 @@
 """The flow of a batch: open it, claim, map `extract` over what was claimed, tell how it ended."""
 
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextvars import copy_context
 from typing import Any, cast
 from uuid import UUID
 
-from prefect import flow
+import httpx
+from prefect import flow, get_run_logger
 from prefect.artifacts import create_progress_artifact, create_table_artifact, update_progress_artifact
 from prefect.client.schemas.objects import State
+from prefect.exceptions import PrefectHTTPStatusError
 from prefect.futures import PrefectFuture, wait
 from prefect.runtime import flow_run
 from prefect.states import Cancelled, Completed
@@ -17,6 +21,8 @@ from octavo.identifiers import BatchId, RunId
 from tasks import bench
 from tasks.extract import extract
 
+STEP_PERCENT = 5.0
+LAST_WRITING_SECONDS = 15.0
 THREADS = 64
 """More than any number of lanes one run may have; lanes, not threads, are the limit."""
 
@@ -32,18 +38,17 @@ def extract_batch(batch_id: str) -> State[None]:
     """Extract one batch; several runs of this flow may share a batch."""
     here, run_id = bench.current(), RunId(str(flow_run.id))
     opened = here.open_run(run_id, BatchId(batch_id))
-    # In a synchronous flow these calls of Prefect's answer at once, whatever their type says.
-    progress = cast(UUID, create_progress_artifact(0.0, key=f"progress-{_key(batch_id)}", description=_title(opened)))
     working: list[PrefectFuture[State[None]]] = []
-    shown = 0
+    progress = Progress(opened)
     for slice_ids in here.claims(run_id):
         working = [future for future in working if not future.state.is_final()]
         working += extract.map(list(slice_ids))
-        shown = _show_progress(progress, here.percent(run_id), shown)
+        progress.show(here.percent(run_id))
     wait(working)
     is_cancelled = here.is_cancelled(run_id)
     summary = here.end_run(run_id)
-    _show_end(progress, opened, summary)
+    progress.end(summary)
+    _show_failures(opened, summary)
     return _last_word(summary, is_cancelled=is_cancelled, is_draining=here.is_draining)
 
 
@@ -55,17 +60,45 @@ def _title(opened: OpenedRun) -> str:
     return f"{opened.customer_name}: {opened.total_items} files, batch {opened.batch_id}"
 
 
-def _show_progress(artifact: UUID, percent: int, shown: int) -> int:
-    """Write every five percent; each update costs a call to Prefect."""
-    if percent >= shown + 5:
-        update_progress_artifact(artifact, float(percent))
-        return percent
-    return shown
+class Progress:
+    """The batch's progress artifact, written beside the work: a slow or absent Prefect delays no item."""
+
+    def __init__(self, opened: OpenedRun) -> None:
+        self._opened = opened
+        self._artifact: UUID | None = None
+        self._shown = 0.0
+        self._writer = ThreadPoolExecutor(1)
+        self._writing: Future[None] | None = None
+
+    def show(self, percent: float) -> None:
+        """Write every five percent, unless the last writing is still under way."""
+        is_due = self._artifact is None or percent >= self._shown + STEP_PERCENT
+        if is_due and (self._writing is None or self._writing.done()):
+            self._writing = self._writer.submit(copy_context().run, self._write, percent)
+
+    def end(self, summary: RunSummary) -> None:
+        """Write where the batch stands at the end of this run, within a limited time."""
+        total = max(1, self._opened.total_items)
+        percent = round(100.0 * (total - summary.unfinished) / total, 1)
+        last = self._writer.submit(copy_context().run, self._write, percent)
+        self._writer.shutdown(wait=False)
+        try:
+            last.result(timeout=LAST_WRITING_SECONDS)
+        except (httpx.HTTPError, PrefectHTTPStatusError, TimeoutError) as error:
+            get_run_logger().warning("the progress artifact lags behind: %s", error)
+
+    def _write(self, percent: float) -> None:
+        # In a synchronous context these calls answer at once, whatever their type says.
+        if self._artifact is None:
+            key = f"progress-{_key(self._opened.batch_id)}"
+            made = create_progress_artifact(percent, key=key, description=_title(self._opened))
+            self._artifact = cast(UUID, made)
+        else:
+            update_progress_artifact(self._artifact, percent)
+        self._shown = percent
 
 
-def _show_end(artifact: UUID, opened: OpenedRun, summary: RunSummary) -> None:
-    total = max(1, opened.total_items)
-    update_progress_artifact(artifact, round(100.0 * (total - summary.unfinished) / total, 1))
+def _show_failures(opened: OpenedRun, summary: RunSummary) -> None:
     if summary.failures:
         create_table_artifact(
             [dict(row) for row in summary.failures],

@@ -44,7 +44,7 @@ class CustomerClient:
         timeout = httpx.Timeout(120.0, connect=10.0)
         self._api = httpx.Client(
             base_url=url.rstrip("/"),
-            headers={"X-API-KEY": key},
+            headers={"X-API-KEY": key.strip()},
             timeout=timeout,
             limits=limits,
             transport=transport,

@@ -121,9 +121,9 @@ class Stack:
         )
         return ChildSpec(
             name="prefect",
-            # The server's app itself, in one process that can be ended by its pid.
+            # The server's app itself, patient with SQLite, in one process that can be ended by its pid.
             command=(
-                *(sys.executable, "-m", "uvicorn", "--factory", "prefect.server.api.server:create_app"),
+                *(sys.executable, "-m", "uvicorn", "--factory", "deployments.prefect_server:create_app"),
                 *("--host", LOOPBACK, "--port", str(self._prefect_port), "--log-level", "warning"),
                 *("--timeout-keep-alive", "5"),
             ),
@@ -132,7 +132,7 @@ class Stack:
             ready=answers(f"{self.addresses.prefect_url}/health"),
         )
 
-    def _octavo_environment(self) -> Mapping[str, str]:
+    def _octavo_environment(self) -> dict[str, str]:
         storage = self._settings.storage
         found = (
             dict(os.environ)
@@ -174,10 +174,12 @@ class Stack:
         return ChildSpec(
             name="worker",
             command=(sys.executable, "-m", "deployments.worker"),
-            environment=self._octavo_environment(),
+            # What the worker keeps for a while lies where its next life begins by clearing it away.
+            environment=self._octavo_environment() | {"TMPDIR": str(self._directory.scratch.resolve())},
             log=self._directory.logs / "worker.log",
             ready=answers(f"{self.addresses.internal_api_url}/health"),
             stop_seconds=WORKER_STOP_SECONDS,
+            scratch=self._directory.scratch.resolve(),
         )
 
 

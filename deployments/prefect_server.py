@@ -1,0 +1,95 @@
+"""The embedded Prefect server: Prefect's own app, patient with SQLite.
+
+Prefect on SQLite answers 503 when two requests write at the same moment, and Prefect's client then
+waits 2, 4, 8 seconds: eight batches submitted at once were started over 13 seconds that way. A request that
+was refused so has changed nothing (its transaction was rolled back), so it is simply asked again, here,
+some milliseconds later. On PostgreSQL none of this is needed. Seen with 3.8.8; it can go when SQLite's
+SQLITE_BUSY is waited out inside Prefect.
+"""
+
+import asyncio
+import random
+from collections.abc import Callable
+
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+PATIENCE_SECONDS = 10.0
+FIRST_PAUSE_SECONDS = 0.01
+LONGEST_PAUSE_SECONDS = 0.2
+BUSY = 503
+
+
+class Patient:
+    """ASGI middleware: asks again while the answer is 503, for a limited time."""
+
+    def __init__(self, app: ASGIApp, *, patience_seconds: float = PATIENCE_SECONDS) -> None:
+        self._app = app
+        self._patience_seconds = patience_seconds
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass everything but HTTP through; keep the body of HTTP so that it can be said again."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        body = await _whole_body(receive)
+        if body is None:
+            await self._app(scope, receive, send)
+            return
+        clock = asyncio.get_running_loop().time
+        deadline, pause = clock() + self._patience_seconds, FIRST_PAUSE_SECONDS
+        # A copy per attempt: routers write into the scope.
+        while not await self._is_answered(dict(scope), body, receive, send, is_last=clock() > deadline):
+            await asyncio.sleep(pause * random.uniform(0.5, 1.5))  # noqa: S311 - jitter
+            pause = min(2 * pause, LONGEST_PAUSE_SECONDS)
+
+    async def _is_answered(self, scope: Scope, body: bytes, receive: Receive, send: Send, *, is_last: bool) -> bool:
+        is_busy = False
+
+        async def send_unless_busy(message: Message) -> None:
+            nonlocal is_busy
+            if message["type"] == "http.response.start" and message["status"] == BUSY and not is_last:
+                is_busy = True
+            if not is_busy:
+                await send(message)
+
+        try:
+            await self._app(scope, _said_again(body, receive), send_unless_busy)
+        except Exception:
+            # Starlette answers and then raises the cause again, for the log; a busy database is no news.
+            if not is_busy:
+                raise
+        return not is_busy
+
+
+async def _whole_body(receive: Receive) -> bytes | None:
+    """Return the request's body; Prefect's own limit keeps it small. None when the client has gone."""
+    parts: list[bytes] = []
+    while True:
+        message = await receive()
+        if message["type"] != "http.request":
+            return None
+        parts.append(message.get("body", b""))
+        if not message.get("more_body", False):
+            return b"".join(parts)
+
+
+def _said_again(body: bytes, receive: Receive) -> Receive:
+    """Return a receiver that says the body first, and then whatever comes (a disconnect)."""
+    is_said = False
+
+    async def said() -> Message:
+        nonlocal is_said
+        if is_said:
+            return await receive()
+        is_said = True
+        return {"type": "http.request", "body": body, "more_body": False}
+
+    return said
+
+
+def create_app() -> ASGIApp:
+    """Return Prefect's server app, made patient; `uvicorn --factory` calls it."""
+    from prefect.server.api.server import create_app as create_prefect_app  # slow to import, and only here
+
+    make: Callable[[], ASGIApp] = create_prefect_app
+    return Patient(make())
