@@ -122,7 +122,7 @@ def _begins(group: list[Row], row: Row, left: float, right: float) -> bool:
     above = group[-1]
     if not row.upright:
         return False
-    if BULLET.match(row.text) or _is_tabular(row) or _is_tabular(above):
+    if BULLET.match(row.text) or is_tabular(row) or is_tabular(above):
         return True
     if _was_ended(above, row, left, right):
         return True
@@ -145,5 +145,6 @@ def _is_centred(above: Row, row: Row) -> bool:
     return abs(middles) < 0.5 * row.size and abs(above.box.x0 - row.box.x0) > 0.5 * row.size
 
 
-def _is_tabular(row: Row) -> bool:
+def is_tabular(row: Row) -> bool:
+    """Tell whether a row's lines stand as far apart as the cells of a table."""
     return any(right.box.x0 - left.box.x1 > _TAB * row.size for left, right in pairwise(row.lines))

@@ -10,10 +10,12 @@ from dataclasses import dataclass
 
 from octavo.documents import Box, Role
 from octavo.engines.fast.draft import ContentDraft, FigureDraft, PageDraft, TableDraft
-from octavo.engines.fast.paragraphs import BULLET, Paragraph
+from octavo.engines.fast.paragraphs import BULLET, Paragraph, is_tabular
 
 _LARGER, _SCAN_LARGER, _MUCH_LARGER, _SMALLER = 1.12, 1.25, 1.6, 0.88
 _HEADING_ROWS, _HEADING_CHARACTERS, _BOLD_HEADING_CHARACTERS = 4, 240, 110
+_PLAIN_HEADING_CHARACTERS = 80
+_LEAST_HEADING = 0.82
 _MARGIN_SHARE = 0.08
 _FOOT_SHARE = 0.3
 _NEAR = 40.0
@@ -23,6 +25,8 @@ _PAGE_NUMBER = re.compile(
 )
 _CAPTION = re.compile(r"^(?:figure|fig\.|table|tab\.|chart|abbildung|abb\.|tabelle|plate|map)\s*\d+", re.I)
 _NUMBERED = re.compile(r"^(\d{1,2}(?:\.\d{1,2}){0,4})\.?\s+\S")
+_NUMBERED_PART = re.compile(r"^\d{1,2}(?:\.\d{1,2}){1,4}\.?\s+[A-Z]")
+_CAPITALS = re.compile(r"^(?=(?:[^A-Z]*[A-Z]){6})[A-Z][^a-z]*\s[^a-z]+$")
 _NOTE = re.compile(r"^(?:\d{1,2}|[*\u2020\u2021])\s?\S")
 _LETTERS = re.compile(r"[^\W\d_]")
 _DIGITS = re.compile(r"\d+")
@@ -101,7 +105,8 @@ def _marginal(paragraph: Paragraph, page: PageDraft, manuscript: Manuscript) -> 
         return Cast("page_number")
     if _pattern(paragraph.text) in manuscript.repeated:
         return Cast("header" if paragraph.box.y0 < page.page.height / 2 else "footer")
-    return None
+    # A running head that stands on one page only is not told from text; but a heading it is not.
+    return None if paragraph.size >= _LARGER * manuscript.body else Cast("paragraph")
 
 
 def in_margin(box: Box, page: PageDraft) -> bool:
@@ -118,7 +123,7 @@ def _looks_like_heading(paragraph: Paragraph, manuscript: Manuscript) -> bool:
     text = paragraph.text
     if len(paragraph.rows) > _HEADING_ROWS or len(text) > _HEADING_CHARACTERS or not _LETTERS.search(text):
         return False
-    if not paragraph.upright or len(text) < 2:
+    if not paragraph.upright or len(text) < 2 or any(map(is_tabular, paragraph.rows)):
         return False
     if paragraph.confidence is not None:
         # Recognised text has rough sizes and no weight.
@@ -126,9 +131,12 @@ def _looks_like_heading(paragraph: Paragraph, manuscript: Manuscript) -> bool:
         return larger and not BULLET.match(text) and not text[0].islower()
     if paragraph.size >= _LARGER * manuscript.body:
         return True
-    emphatic = paragraph.bold and not manuscript.body_bold and paragraph.size >= 0.97 * manuscript.body
-    plain_end = not text.rstrip().endswith((".", ",", ";", ":"))
-    return emphatic and plain_end and len(text) <= _BOLD_HEADING_CHARACTERS and len(paragraph.rows) <= 2
+    if paragraph.size < _LEAST_HEADING * manuscript.body or text.endswith((".", ",", ";")):
+        return False
+    if paragraph.bold and not manuscript.body_bold:
+        return len(text) <= _BOLD_HEADING_CHARACTERS and len(paragraph.rows) <= 2
+    marked = _CAPITALS.match(text) or _NUMBERED_PART.match(text)
+    return bool(marked) and len(paragraph.rows) == 1 and len(text) <= _PLAIN_HEADING_CHARACTERS
 
 
 def _level(paragraph: Paragraph, manuscript: Manuscript) -> int:
