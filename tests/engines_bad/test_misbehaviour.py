@@ -331,7 +331,12 @@ extractor.extract(Source(Path(sys.argv[2])), options, on_begin=lambda: print("be
 def test_when_the_owner_is_killed_everything_goes_with_it(tmp_path: Path) -> None:
     document, work = tmp_path / "document", tmp_path / "work"
     document.write_text("grandchild")
-    owner = subprocess.Popen([sys.executable, "-c", OWNER, str(work), str(document)], stdout=subprocess.PIPE, text=True)
+    owner = subprocess.Popen(
+        [sys.executable, "-c", OWNER, str(work), str(document)],
+        stdout=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
     assert owner.stdout is not None
     with owner.stdout:
         nursery = int(owner.stdout.readline())
@@ -345,10 +350,26 @@ def test_when_the_owner_is_killed_everything_goes_with_it(tmp_path: Path) -> Non
 
         until(has_grandchild)
         group = {member for pid in child for member in processes_in(pid)} | {nursery}
-        owner.kill()
+        # The whole group, as a service manager does it.
+        os.killpg(owner.pid, signal.SIGKILL)
     owner.wait()
     until(lambda: not any(is_running(pid) for pid in group))
     until(lambda: list(work.iterdir()) == [])
+
+
+def test_a_folder_that_a_dead_nursery_left_is_swept_and_a_living_ones_stays(tmp_path: Path) -> None:
+    dead = tmp_path / "octavo-sandbox-dead"
+    (dead / "1").mkdir(parents=True)
+    long_ago = time.time() - 3600
+    with Extractor(processes=1, limits=LIMITS, registry=REGISTRY, work_directory=tmp_path) as first:
+        first.warm_up()
+        (living,) = (path for path in tmp_path.iterdir() if path != dead)
+        for path in (dead, living):
+            os.utime(path, (long_ago, long_ago))
+        with Extractor(processes=1, limits=LIMITS, registry=REGISTRY, work_directory=tmp_path) as second:
+            second.warm_up()
+        assert not dead.exists()
+        assert living.exists()
 
 
 def is_running(pid: int) -> bool:

@@ -21,6 +21,7 @@ from octavo.engines.contract import Limits
 from octavo.engines.registry import EngineRegistry
 from octavo.engines.sandbox import child
 from octavo.engines.sandbox.confinement import Require, die_with_parent
+from octavo.engines.sandbox.folders import hold
 from octavo.engines.sandbox.wire import Channel, Header, WireClosed
 
 
@@ -47,6 +48,7 @@ class Nursery:
         self._registry = EngineRegistry(configuration.references)
         self._control = Channel(socket.socket(fileno=configuration.control))
         self._folder = Path(configuration.folder)
+        self._held = hold(self._folder)
         self._children: dict[int, Path] = {}
         self._wake, self._woken = socket.socketpair()
 
@@ -69,8 +71,6 @@ class Nursery:
             end.setblocking(False)
         signal.signal(signal.SIGCHLD, lambda *_: None)
         signal.set_wakeup_fd(self._woken.fileno(), warn_on_full_buffer=False)
-        # An interrupt at the terminal goes to the whole group; the owner alone decides what it means.
-        signal.signal(signal.SIGINT, signal.SIG_IGN)
 
     def _step(self) -> None:
         readable, _, _ = select.select([self._control.socket, self._wake], [], [])
@@ -109,6 +109,7 @@ class Nursery:
             die_with_parent(parent)
             for end in (self._control.socket, self._wake, self._woken):
                 end.close()
+            os.close(self._held)
             _silence()
             channel = Channel(socket.socket(fileno=descriptor))
             child.serve(channel, folder, self._registry, self._limits, self._configuration.require)

@@ -7,7 +7,6 @@ import signal
 import socket
 import subprocess
 import sys
-import tempfile
 import threading
 from contextlib import suppress
 from pathlib import Path
@@ -17,6 +16,7 @@ from octavo.engines.contract import Limits
 from octavo.engines.registry import EngineRegistry
 from octavo.engines.sandbox.confinement import Require
 from octavo.engines.sandbox.failures import ChildLost, SandboxUnavailable
+from octavo.engines.sandbox.folders import make_folder
 from octavo.engines.sandbox.nursery import Configuration
 from octavo.engines.sandbox.wire import Channel, Header, WireBroken, WireClosed
 
@@ -49,9 +49,7 @@ class NurseryHandle:
 
     def __init__(self, limits: Limits, registry: EngineRegistry, require: Require, work_directory: Path | None) -> None:
         """Start the process; `wait_ready` waits for its imports."""
-        if work_directory is not None:
-            work_directory.mkdir(parents=True, exist_ok=True)
-        self.folder = Path(tempfile.mkdtemp(prefix="octavo-sandbox-", dir=work_directory)).resolve()
+        self.folder = make_folder(work_directory)
         ours, theirs = socket.socketpair()
         self._channel = Channel(ours)
         self._changed = threading.Condition()
@@ -75,6 +73,8 @@ class NurseryHandle:
                 stdout=subprocess.DEVNULL,
                 pass_fds=[theirs.fileno()],
                 cwd=self.folder,
+                # What kills the owner's group must leave the nursery time to end its children and folders.
+                start_new_session=True,
                 env=_environment(),
             )
         self._reader = threading.Thread(target=self._read, name="sandbox-nursery", daemon=True)
