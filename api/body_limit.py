@@ -19,8 +19,14 @@ class BodyLimit:
             await self._app(scope, receive, send)
             return
         declared = dict(scope["headers"]).get(b"content-length", b"0")
+        if declared.isdigit() and int(declared) > self._max_bytes:
+            await problem_response(self._error())(scope, receive, send)
+        else:
+            await self._count(scope, receive, send)
+
+    async def _count(self, scope: Scope, receive: Receive, send: Send) -> None:
         received = 0
-        refused = declared.isdigit() and int(declared) > self._max_bytes
+        has_started = False
 
         async def counted() -> Message:
             nonlocal received
@@ -30,10 +36,16 @@ class BodyLimit:
                 raise self._error()
             return message
 
-        if refused:
+        async def guarded(message: Message) -> None:
+            # What the app makes of a body that broke off is not the answer; ours is.
+            nonlocal has_started
+            if received <= self._max_bytes or has_started:
+                has_started = True
+                await send(message)
+
+        await self._app(scope, counted, guarded)
+        if received > self._max_bytes and not has_started:
             await problem_response(self._error())(scope, receive, send)
-        else:
-            await self._app(scope, counted, send)
 
     def _error(self) -> RequestTooLarge:
         return RequestTooLarge(

@@ -37,6 +37,9 @@ STATUS: Mapping[type[errors.RequestError], int] = {
     errors.OrchestratorUnavailable: 503,
 }
 RETRY_AFTER_SECONDS = 5
+PASSING = (errors.StorageUnavailable, errors.OrchestratorUnavailable)
+"""Trouble that passes by itself; these answers say when to come again."""
+MAX_INPUT_SHOWN = 200
 
 
 class Problem(BaseModel):
@@ -51,7 +54,7 @@ class Problem(BaseModel):
 def problem_response(error: errors.RequestError) -> JSONResponse:
     """Return the answer that stands for `error`: `{"error": code, "message": ..., facts...}`."""
     status = STATUS[type(error)]
-    headers = {"Retry-After": str(RETRY_AFTER_SECONDS)} if status == 503 else {}
+    headers = {"Retry-After": str(RETRY_AFTER_SECONDS)} if isinstance(error, PASSING) else {}
     if status == 401:
         headers["WWW-Authenticate"] = "Bearer"
     body = {"error": error.code, **error.facts, "message": error.message}
@@ -69,13 +72,26 @@ def problems(*classes: type[errors.RequestError]) -> dict[int | str, dict[str, A
 
 
 def _validation_detail(found: Sequence[Any]) -> list[dict[str, Any]]:
-    # Bytes, NaN and exceptions in `input` and `ctx` are not JSON; what the client sent is told as text.
-    rows = jsonable_encoder(found, custom_encoder={Exception: str, bytes: repr, float: _finite})
-    return list(rows)
+    return [_validation_row(dict(row)) for row in found]
 
 
-def _finite(number: float) -> float | str:
-    return number if number - number == 0 else str(number)
+def _validation_row(row: dict[str, Any]) -> dict[str, Any]:
+    """Return what the contract shows of one error.
+
+    `input` is left out unless it is short: a client knows what it sent, and 10,000 file ids, or lists
+    nested a thousand deep, help nobody.
+    """
+    shown = {name: row[name] for name in ("loc", "msg", "type")}
+    value = row.get("input")
+    if "input" in row and isinstance(value, str | int | float | None) and len(str(value)) <= MAX_INPUT_SHOWN:
+        shown["input"] = value
+    if row.get("ctx"):
+        shown["ctx"] = {name: _plain(fact) for name, fact in row["ctx"].items()}
+    return shown
+
+
+def _plain(fact: object) -> object:
+    return fact if isinstance(fact, str | int | float | None) else str(fact)
 
 
 def install(app: FastAPI) -> None:

@@ -7,12 +7,13 @@ from pydantic import BaseModel, StringConstraints
 
 from api import auth
 from api.deps import ServiceDep
+from api.json_bodies import StrictJsonRoute
 from api.problems import problems
 from octavo.batches import Customer
 from octavo.errors import InvalidAdminToken
 from octavo.timestamps import to_wire
 
-router = APIRouter(prefix="/admin", tags=["admin"], dependencies=[Depends(auth.admin)])
+router = APIRouter(prefix="/admin", tags=["admin"], dependencies=[Depends(auth.admin)], route_class=StrictJsonRoute)
 Name = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=120)]
 
 

@@ -8,6 +8,7 @@ from fastapi import APIRouter, Header, Query
 
 from api.auth import CustomerDep
 from api.deps import Service, ServiceDep
+from api.json_bodies import StrictJsonRoute
 from api.problems import problems
 from api.v1.schemas import (
     BatchDetail,
@@ -36,7 +37,7 @@ from octavo.errors import (
 from octavo.identifiers import BatchId, FileId, ItemId, new_batch_id
 from octavo.ledger.contract import BatchCursor, ItemCursor
 
-router = APIRouter(prefix="/v1/batches", tags=["v1", "async-batch"])
+router = APIRouter(prefix="/v1/batches", tags=["v1", "async-batch"], route_class=StrictJsonRoute)
 MAX_KEY_CHARACTERS = 255
 MAX_METADATA_BYTES = 64 * 1024
 MAX_METADATA_DEPTH = 32
@@ -107,18 +108,24 @@ def _new_batch(
 
 def _check_metadata(metadata: dict[str, Any] | None) -> None:
     level: list[Any] = [metadata]
-    for _ in range(MAX_METADATA_DEPTH + 1):
+    for _ in range(MAX_METADATA_DEPTH):
         level = [
             inner
             for value in level
             if isinstance(value, dict | list)
             for inner in (value.values() if isinstance(value, dict) else value)
         ]
-    if level or len(json.dumps(metadata).encode()) > MAX_METADATA_BYTES:
+    is_deeper = any(isinstance(value, dict | list) for value in level)
+    if is_deeper or len(_compact(metadata)) > MAX_METADATA_BYTES:
         raise MetadataTooLarge(
             f"Metadata may have {MAX_METADATA_BYTES} bytes as JSON and {MAX_METADATA_DEPTH} levels; keep the rest "
             "on your side under an id."
         )
+
+
+def _compact(metadata: dict[str, Any] | None) -> bytes:
+    """Return metadata as the shortest JSON a client can send it in."""
+    return json.dumps(metadata, ensure_ascii=False, separators=(",", ":")).encode()
 
 
 def _mark_uploaded(service: Service, customer: Customer, file_ids: tuple[FileId, ...]) -> None:

@@ -6,6 +6,7 @@ from fastapi import APIRouter
 
 from api.auth import CustomerDep
 from api.deps import ServiceDep
+from api.json_bodies import StrictJsonRoute
 from api.problems import problems
 from api.v1.schemas import CreateFileRequest, CreateFileResponse, FileResource, UploadDescriptor, file_fields
 from octavo.batches import FileStatus, StagedFile
@@ -21,7 +22,7 @@ from octavo.identifiers import FileId, new_file_id
 from octavo.objects import keys
 from octavo.timestamps import now, to_wire
 
-router = APIRouter(prefix="/v1/files", tags=["v1", "async-batch"])
+router = APIRouter(prefix="/v1/files", tags=["v1", "async-batch"], route_class=StrictJsonRoute)
 
 
 @router.post(

@@ -275,12 +275,18 @@ async def test_lists_count_as_levels_too(api: Api) -> None:
 @BOTH
 async def test_metadata_may_have_64_kib_as_json_and_no_more(api: Api) -> None:
     file_id = await api.upload()
-    around = len('{"a": ""}')
+    around = len('{"a":""}')
     fits = await api.submit([file_id], metadata={"a": "x" * (64 * 1024 - around)})
     assert fits.status_code == 200
     over = await api.submit([file_id], metadata={"a": "x" * (64 * 1024 - around + 1)})
     assert_refused(over, 422, "metadata_too_large")
     assert len(api.batches()) == 1
+
+
+async def test_metadata_in_any_script_has_its_64_kib_in_utf_8(api: Api) -> None:
+    file_id = await api.upload()
+    assert (await api.submit([file_id], metadata={"a": "\u4e2d" * 21_000})).status_code == 200
+    assert_refused(await api.submit([file_id], metadata={"a": "\u4e2d" * 22_000}), 422, "metadata_too_large")
 
 
 # Order of checks

@@ -69,9 +69,7 @@ async def test_a_file_becomes_ready_once_its_bytes_were_seen(api: Api) -> None:
 
 
 @pytest.mark.parametrize("data", [b"", b"byte", b"bytes!"], ids=["none", "shorter", "longer"])
-async def test_bytes_of_another_length_are_refused_by_storage_and_the_file_stays_pending(
-    api: Api, data: bytes
-) -> None:
+async def test_bytes_of_another_length_are_refused_by_storage_and_the_file_stays_pending(api: Api, data: bytes) -> None:
     staged = await api.stage(5)
     assert api.objects.put_through(staged["upload"]["url"], data).status == 403
     assert (await api.http.get(f"/v1/files/{staged['id']}")).json()["status"] == "pending"
@@ -115,7 +113,11 @@ async def test_a_file_of_exactly_the_cap_is_taken(api: Api) -> None:
 
 @pytest.mark.parametrize(
     ("fields", "where"),
-    [({"filename": "x" * 513}, "filename"), ({"content_type": "x" * 129}, "content_type"), ({"filename": 5}, "filename")],
+    [
+        ({"filename": "x" * 513}, "filename"),
+        ({"content_type": "x" * 129}, "content_type"),
+        ({"filename": 5}, "filename"),
+    ],
 )
 async def test_names_and_types_have_a_length(api: Api, fields: dict[str, Any], where: str) -> None:
     answer = await api.http.post("/v1/files", json={"size_bytes": 5, **fields})
