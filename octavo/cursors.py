@@ -24,6 +24,7 @@ def decode(scope: str, untrusted_cursor: str) -> tuple[datetime, str]:
         found_scope, micros, identifier = found
         if found_scope != scope or type(micros) is not int or type(identifier) is not str:
             raise ValueError("another list's cursor")
+        identifier.encode()  # half a surrogate pair is no text, and no database takes it
         return _EPOCH + timedelta(microseconds=micros), identifier
     except (ValueError, TypeError, OverflowError, RecursionError, binascii.Error) as error:
         raise InvalidCursor(
