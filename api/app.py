@@ -2,19 +2,45 @@
 
 import asyncio
 import contextlib
+import logging
+import os
+import signal
 from collections.abc import AsyncIterator
 
 from fastapi import FastAPI
 from fastapi.middleware.cors import CORSMiddleware
+from fastapi_offline import FastAPIOffline
 
 from api import front_page, health, problems
 from api.admin import customers
 from api.body_limit import BodyLimit
 from api.deps import Service
 from api.internal import work, workers
+from api.lanes import in_thread
 from api.reconciler import Reconciler
 from api.v1 import batches, files, results
 from octavo import __version__
+from octavo.errors import StorageUnavailable
+
+logger = logging.getLogger(__name__)
+BUCKET_PAUSE_SECONDS = 0.5
+
+
+async def _ensure_bucket(service: Service) -> None:
+    """Make the bucket as soon as storage answers; the embedded server may start later than this process."""
+    while True:
+        try:
+            return await in_thread(service.objects.ensure_bucket)
+        except StorageUnavailable as error:
+            logger.warning("no bucket yet: %s", error.message)
+        await asyncio.sleep(BUCKET_PAUSE_SECONDS)
+
+
+def _end_process_if_dead(loop: asyncio.Task[None]) -> None:
+    """End the process when one of its loops met a defect: half an API is worse than one that is started again."""
+    if not loop.cancelled() and loop.exception() is not None:
+        logger.critical("a loop of the API died; the process ends", exc_info=loop.exception())
+        os.kill(os.getpid(), signal.SIGTERM)
 
 
 def create_app(service: Service) -> FastAPI:
@@ -27,14 +53,19 @@ def create_app(service: Service) -> FastAPI:
             asyncio.create_task(service.lanes.run()),
             asyncio.create_task(service.dispatcher.run()),
             asyncio.create_task(reconciler.run()),
+            asyncio.create_task(_ensure_bucket(service)),
         ]
+        for loop in loops:
+            loop.add_done_callback(_end_process_if_dead)
         yield
         for loop in loops:
             loop.cancel()
         await asyncio.gather(*loops, return_exceptions=True)
         await service.dispatcher.close()
 
-    app = FastAPI(
+    # Its pages carry their scripts with them: /docs works without a network.
+    app = FastAPIOffline(
+        redoc_url=None,
         title="Octavo",
         version=__version__,
         summary="Documents in, structured data out, in batches.",
