@@ -65,7 +65,7 @@ async def serve(settings: Settings, storage: S3Settings | None) -> None:
 
 def main() -> int:
     """Run the API; an operation error is told in one line."""
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s", force=True)
     logging.getLogger("httpx").setLevel(logging.WARNING)
     try:
         settings = read_settings()
