@@ -1,5 +1,6 @@
 """The one place with status numbers: which error class answers with which status."""
 
+import logging
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -11,6 +12,8 @@ from pydantic import BaseModel, ConfigDict
 from starlette.exceptions import HTTPException
 
 from octavo import errors
+
+logger = logging.getLogger(__name__)
 
 STATUS: Mapping[type[errors.RequestError], int] = {
     errors.InvalidApiKey: 401,
@@ -105,11 +108,25 @@ def install(app: FastAPI) -> None:
     async def answer_validation_error(_: Request, error: RequestValidationError) -> JSONResponse:
         return JSONResponse({"detail": _validation_detail(error.errors())}, status_code=422)
 
+    @app.exception_handler(errors.LedgerUnavailable)
+    async def answer_ledger_trouble(_: Request, error: errors.LedgerUnavailable) -> JSONResponse:
+        logger.error("the ledger is in trouble: %s", error.message)
+        message = "The service cannot reach its records just now; nothing was done. Try again."
+        headers = {"Retry-After": str(RETRY_AFTER_SECONDS)}
+        return JSONResponse({"error": error.code, "message": message}, status_code=503, headers=headers)
+
+    @app.exception_handler(errors.StaleLease)
+    async def answer_late_worker(_: Request, error: errors.StaleLease) -> JSONResponse:
+        return JSONResponse({"error": error.code, "message": error.message}, status_code=409)
+
     @app.exception_handler(HTTPException)
-    async def answer_framework_error(_: Request, error: HTTPException) -> JSONResponse:
-        code = {404: "not_found", 405: "method_not_allowed"}.get(error.status_code, "bad_request")
+    async def answer_framework_error(request: Request, error: HTTPException) -> JSONResponse:
+        code, message = {
+            404: ("not_found", f"There is nothing at {request.url.path}; /docs lists the addresses there are."),
+            405: ("method_not_allowed", f"This address takes no {request.method}; /docs lists what it takes."),
+        }.get(error.status_code, ("bad_request", str(error.detail)))
         return JSONResponse(
-            {"error": code, "message": str(error.detail)},
+            {"error": code, "message": message},
             status_code=error.status_code,
             headers=error.headers,
         )

@@ -50,14 +50,12 @@ async def test_a_new_batch_has_every_documented_key(api: Api) -> None:
     assert (batch["engine"], batch["metadata"], batch["started_at"], batch["completed_at"]) == (None,) * 4
 
 
-@BOTH
 async def test_a_new_batch_is_kept_until_creation_plus_retention(api: Api) -> None:
     await api.batch()
     (batch,) = api.batches()
     assert batch.expires_at - batch.created_at == timedelta(hours=72)
 
 
-@BOTH
 async def test_the_effective_options_are_echoed(api: Api) -> None:
     file_id = await api.upload()
     plain = (await api.submit([file_id])).json()["options"]
@@ -97,7 +95,6 @@ async def test_a_file_twice_in_a_batch_is_one_item_per_position(api: Api) -> Non
     assert [(item.position, item.file_id) for item in api.items(batch["id"])] == [(0, one), (1, other), (2, one)]
 
 
-@BOTH
 async def test_a_file_may_be_in_two_batches(api: Api) -> None:
     file_id = await api.upload()
     assert [(await api.submit([file_id])).status_code for _ in range(2)] == [200, 200]
@@ -137,7 +134,6 @@ async def test_files_without_bytes_are_listed_in_order_each_once(api: Api) -> No
     assert not api.batches()
 
 
-@BOTH
 @pytest.mark.parametrize("data", [b"", b"1234", b"123456"], ids=["none", "shorter", "longer"])
 async def test_bytes_of_another_length_do_not_count_as_uploaded(api: Api, data: bytes) -> None:
     staged = await api.stage(5)
@@ -187,7 +183,6 @@ async def test_files_that_were_seen_need_no_storage(api: Api) -> None:
     assert (await api.submit([file_id])).status_code == 200
 
 
-@BOTH
 async def test_storage_that_is_down_is_told_with_when_to_come_again(api: Api) -> None:
     file_id = await api.upload()
     api.objects.available = False
@@ -254,7 +249,6 @@ def nested(depth: int) -> dict[str, Any]:
     return found
 
 
-@BOTH
 async def test_metadata_may_be_32_deep_and_no_deeper(api: Api) -> None:
     file_id = await api.upload()
     assert (await api.submit([file_id], metadata=nested(32))).status_code == 200
@@ -272,7 +266,6 @@ async def test_lists_count_as_levels_too(api: Api) -> None:
     assert_refused(await api.submit([file_id], metadata={"a": deep}), 422, "metadata_too_large")
 
 
-@BOTH
 async def test_metadata_may_have_64_kib_as_json_and_no_more(api: Api) -> None:
     file_id = await api.upload()
     around = len('{"a":""}')
@@ -292,13 +285,11 @@ async def test_metadata_in_any_script_has_its_64_kib_in_utf_8(api: Api) -> None:
 # Order of checks
 
 
-@BOTH
 async def test_the_key_is_checked_before_the_body(api: Api) -> None:
     answer = await api.client().post("/v1/batches", json={"source": {"file_ids": []}})
     assert assert_refused(answer, 401, "invalid_api_key")
 
 
-@BOTH
 async def test_the_body_is_checked_before_a_replay(api: Api) -> None:
     file_id = await api.upload()
     assert (await replay(api, "k", [file_id])).status_code == 200
@@ -306,14 +297,12 @@ async def test_the_body_is_checked_before_a_replay(api: Api) -> None:
     assert_refused(await replay(api, "k", [file_id], engine="nobody"), 422, "unknown_engine")
 
 
-@BOTH
 async def test_unknown_files_come_before_files_without_bytes(api: Api) -> None:
     missing = (await api.stage())["id"]
     body = assert_refused(await api.submit([missing, "file_x"]), 404, "file_not_found")
     assert body["file_ids"] == ["file_x"]
 
 
-@BOTH
 async def test_a_replay_is_answered_before_files_and_storage_are_looked_at(api: Api) -> None:
     file_id = await api.upload()
     first = (await replay(api, "k", [file_id])).json()
@@ -340,7 +329,6 @@ async def test_the_same_key_and_body_give_the_same_batch_as_it_is_now(api: Api) 
     assert len(api.batches()) == 1
 
 
-@BOTH
 async def test_the_same_body_in_other_words_is_the_same_body(api: Api) -> None:
     file_id = await api.upload()
     first = await replay(api, "k", [file_id])
@@ -349,7 +337,6 @@ async def test_the_same_body_in_other_words_is_the_same_body(api: Api) -> None:
     assert again.json()["id"] == first.json()["id"]
 
 
-@BOTH
 @pytest.mark.parametrize("change", [{"extract_text": False}, {"metadata": {"a": 1}}, {"engine": "sleep"}])
 async def test_the_same_key_with_another_body_is_refused(api: Api, change: dict[str, Any]) -> None:
     file_id = await api.upload()
@@ -358,7 +345,6 @@ async def test_the_same_key_with_another_body_is_refused(api: Api, change: dict[
     assert len(api.batches()) == 1
 
 
-@BOTH
 async def test_a_key_is_the_customers_own(api: Api) -> None:
     mine = (await replay(api, "k", [await api.upload()])).json()
     stranger = api.stranger()
@@ -380,7 +366,6 @@ async def test_a_key_is_held_for_24_hours(api: Api) -> None:
     assert (await replay(api, "k", [file_id])).json()["id"] != first
 
 
-@BOTH
 async def test_a_refused_batch_does_not_hold_its_key(api: Api) -> None:
     staged = await api.stage()
     assert_refused(await replay(api, "k", [staged["id"]]), 409, "file_not_uploaded")

@@ -84,7 +84,6 @@ async def test_items_have_every_documented_key_whatever_became_of_them(api: Api)
         assert MICROSECONDS.fullmatch(moment)
 
 
-@BOTH
 async def test_a_batch_shows_its_counts_and_how_it_ended(api: Api) -> None:
     batch_id = await api.batch(3)
     assert (await detail(api, batch_id))["status"] == "pending"
@@ -121,7 +120,6 @@ async def test_untouched_items_come_by_position(api: Api) -> None:
     assert [item["position"] for item in found] == list(range(7))
 
 
-@BOTH
 async def test_changed_items_come_oldest_change_first(api: Api) -> None:
     batch_id = await api.batch(3)
     items = [piece.items[0] for piece in api.claim(batch_id).slices]
@@ -133,7 +131,6 @@ async def test_changed_items_come_oldest_change_first(api: Api) -> None:
     assert order == sorted(order)
 
 
-@BOTH
 async def test_a_cursor_gives_what_changed_since_and_nothing_else(api: Api) -> None:
     batch_id = await api.batch(3)
     seen = await detail(api, batch_id)
@@ -163,7 +160,6 @@ async def test_a_client_that_polls_by_cursor_misses_no_end(api: Api) -> None:
     assert sorted(ended) == sorted(item.item_id for item in api.items(batch_id))
 
 
-@BOTH
 async def test_the_cursor_ends_when_the_batch_has_and_nothing_follows(api: Api) -> None:
     batch_id = await api.batch(3)
     api.finish_all(batch_id, succeeded(), succeeded(), failed())
@@ -174,7 +170,6 @@ async def test_the_cursor_ends_when_the_batch_has_and_nothing_follows(api: Api) 
     assert (await detail(api, batch_id, limit=3))["next_cursor"] is None
 
 
-@BOTH
 @pytest.mark.parametrize("limit", ["0", "501", "-1", "many", "1.5", "9" * 400])
 async def test_items_are_listed_1_to_500_at_once(api: Api, limit: str) -> None:
     batch_id = await api.batch()
@@ -227,7 +222,6 @@ async def test_a_cursor_far_away_in_time_harms_nothing(api: Api, micros: int) ->
     assert len(items) == (2 if micros <= 0 else 0)
 
 
-@BOTH
 async def test_unknown_and_foreign_batches_are_not_found(api: Api) -> None:
     batch_id = await api.batch()
     stranger = api.stranger()
@@ -252,7 +246,6 @@ async def test_batches_are_listed_newest_first(api: Api) -> None:
     assert [batch["id"] for batch in await pages(api, "/v1/batches", "data", 5)] == made[::-1]
 
 
-@BOTH
 async def test_a_customer_sees_their_own_batches_only(api: Api) -> None:
     await api.batch()
     assert (await api.stranger().get("/v1/batches")).json() == {"object": "list", "data": [], "next_cursor": None}
@@ -292,7 +285,6 @@ async def test_a_page_of_batches_has_50_unless_told(api: Api) -> None:
     assert len((await get(api, "/v1/batches", limit=200))["data"]) == 51
 
 
-@BOTH
 async def test_a_cursor_of_another_list_of_batches_is_refused(api: Api) -> None:
     made = [await api.batch() for _ in range(2)]
     mine = (await get(api, "/v1/batches", limit=1))["next_cursor"]
@@ -322,7 +314,6 @@ async def test_a_cancel_takes_what_is_pending_and_lets_the_rest_finish(api: Api)
     assert (await detail(api, batch_id))["status"] == "completed"
 
 
-@BOTH
 async def test_a_cancel_of_what_was_not_begun_ends_the_batch(api: Api) -> None:
     batch_id = await api.batch(2)
     cancelled = (await api.http.post(f"/v1/batches/{batch_id}/cancel")).json()
@@ -332,7 +323,6 @@ async def test_a_cancel_of_what_was_not_begun_ends_the_batch(api: Api) -> None:
     assert not api.claim(batch_id).slices
 
 
-@BOTH
 async def test_a_cancel_of_a_finished_batch_changes_nothing(api: Api) -> None:
     batch_id = await api.batch()
     api.finish_all(batch_id, succeeded())
@@ -342,7 +332,6 @@ async def test_a_cancel_of_a_finished_batch_changes_nothing(api: Api) -> None:
     assert api.ledger.batch(api.customer.customer_id, batch_id) == before
 
 
-@BOTH
 async def test_a_second_cancel_changes_nothing(api: Api) -> None:
     batch_id = await api.batch(2)
     (piece,) = api.claim(batch_id, 1).slices

@@ -71,7 +71,6 @@ async def test_the_cap_is_for_every_route(api: Api) -> None:
         assert (await post(api, b" " * (MAX + 1), path)).status_code == 413
 
 
-@BOTH
 @pytest.mark.parametrize(
     "content",
     [
@@ -136,21 +135,18 @@ async def test_json_under_its_other_names_is_read(api: Api, content_type: str) -
     assert answer.status_code == 200
 
 
-@BOTH
 @pytest.mark.parametrize("number", ["NaN", "Infinity", "-Infinity", "1e999", "[[-1e999]]", '{"a": NaN}'])
 async def test_metadata_with_a_number_that_json_cannot_say_is_refused(api: Api, number: str) -> None:
     assert_told(await with_metadata(api, f'{{"a": {number}}}'))
     assert not api.batches()
 
 
-@BOTH
 @pytest.mark.parametrize("text", ['{"a": "\\ud800"}', '{"\\udfff": 1}', '{"a": [["\\ud800x"]]}'])
 async def test_metadata_with_half_a_character_is_refused(api: Api, text: str) -> None:
     assert_told(await with_metadata(api, text))
     assert not api.batches()
 
 
-@BOTH
 @pytest.mark.parametrize("depth", [33, 300, 900, 1000, 100_000])
 async def test_metadata_of_any_depth_is_refused_and_never_a_5xx(api: Api, depth: int) -> None:
     for opening, closing in (('{"a":', "}"), ("[", "]")):

@@ -24,7 +24,6 @@ def stored_files(api: Api) -> int:
     return len(api.ledger._files)
 
 
-@BOTH
 async def test_a_staged_file_has_every_documented_key(api: Api) -> None:
     staged = await api.stage(5)
     assert set(staged) == FILE_KEYS | {"upload"}
@@ -142,7 +141,6 @@ async def test_an_unknown_file_is_not_found(api: Api, file_id: str) -> None:
     assert "POST /v1/files" in answer.json()["message"]
 
 
-@BOTH
 async def test_another_customers_file_is_not_found(api: Api) -> None:
     file_id = await api.upload()
     answer = await api.stranger().get(f"/v1/files/{file_id}")

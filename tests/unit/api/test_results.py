@@ -35,7 +35,6 @@ def life_of(url: str) -> timedelta:
     return datetime.fromtimestamp(float(expires), now().tzinfo) - now()
 
 
-@BOTH
 async def test_a_result_is_a_redirect_to_its_bytes(api: Api) -> None:
     answer = await fetch(api, *await succeed(api))
     assert answer.status_code == 302
@@ -47,7 +46,6 @@ async def test_a_result_is_a_redirect_to_its_bytes(api: Api) -> None:
     assert got.headers["content-type"] == "application/json"
 
 
-@BOTH
 async def test_the_result_url_of_an_item_is_where_its_result_is(api: Api) -> None:
     batch_id, _ = await succeed(api)
     (item,) = (await api.http.get(f"/v1/batches/{batch_id}")).json()["items"]
@@ -67,7 +65,6 @@ async def test_unknown_items_and_batches_are_not_found(api: Api) -> None:
         assert answer.json()["message"]
 
 
-@BOTH
 async def test_another_customers_result_is_not_found(api: Api) -> None:
     batch_id, item_id = await succeed(api)
     answer = await fetch(api, batch_id, item_id, api.stranger())
