@@ -43,7 +43,7 @@ def about(
         raise typer.Exit
 
 
-@app.command()
+@app.command(epilog="Example: octavo up --data .octavo --port 8000")
 def up(
     data: DataOption = None,
     port: Annotated[int | None, typer.Option(help="Port of the API; 8000 if not set.", min=1, max=65535)] = None,
@@ -58,7 +58,7 @@ def up(
         serving.serve(data, host=host, port=port)
 
 
-@app.command()
+@app.command(epilog="Example: octavo demo --out results")
 def demo(
     data: DataOption = None,
     port: Annotated[int | None, typer.Option(help="Port of the API; 8000 if not set.", min=1, max=65535)] = None,
@@ -69,7 +69,7 @@ def demo(
         serving.demonstrate(data, port=port, out_folder=out_folder)
 
 
-@keys.command("create")
+@keys.command("create", epilog="Example: octavo keys create --customer acme --label laptop")
 def create_key(
     customer: Annotated[str, typer.Option(help="Name of the customer, who is created if new.")],
     data: DataOption = None,
@@ -80,7 +80,7 @@ def create_key(
         out.print(admin.create_key(data, customer=customer, label=label), markup=False)
 
 
-@app.command()
+@app.command(epilog="Example: octavo submit scans/ letter.pdf --key KEY --url http://127.0.0.1:8000 --out results")
 def submit(
     paths: Annotated[list[Path], typer.Argument(help="Files and folders (taken with all that is in them).")],
     key: Annotated[str, typer.Option(envvar="OCTAVO_KEY", help="API key; see `octavo keys create`.")],
@@ -102,7 +102,7 @@ def submit(
         raise typer.Exit(3)
 
 
-@app.command()
+@app.command(epilog="Example: octavo extract report.pdf --format html > report.html")
 def extract(
     file: Annotated[Path, typer.Argument(help="The document.", exists=True, dir_okay=False, readable=True)],
     as_format: Annotated[Format, typer.Option("--format", help="What to print.")] = "markdown",
@@ -117,7 +117,7 @@ def extract(
         typer.echo(documents.extract(file, as_format=as_format, engine=engine, data=data))
 
 
-@app.command()
+@app.command(epilog="Example: octavo doctor --data .octavo")
 def doctor(data: DataOption = None) -> None:
     """Check that everything Octavo needs is there, and say how to get what is not."""
     with errors_in_one_line():

@@ -104,7 +104,12 @@ def _stack(settings: Settings) -> Finding:
         answer = httpx.get(f"{url}/health", timeout=5.0, trust_env=False)
     except httpx.TransportError:
         return Finding("stack", True, f"the one on {settings.data} is not running")
-    parts = answer.json().get("parts", {})
+    try:
+        parts = answer.json()["parts"]
+    except (ValueError, KeyError, TypeError):
+        return Finding(
+            "stack", False, f"something else answers at {url}", "Choose another port: octavo up --port PORT."
+        )
     down = [f"{name}: {part['message']}" for name, part in parts.items() if part["status"] != "ok"]
     logs = f"See {settings.data}/logs."
     return Finding("stack", not down, f"running at {url}" + (f"; {'; '.join(down)}" if down else ""), logs)

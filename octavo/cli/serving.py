@@ -15,7 +15,7 @@ from octavo.cli.terminal import err, item_table, out, tell
 from octavo.client.customer import CustomerClient
 from octavo.client.submission import find_inputs, submit
 from octavo.directory import DataDirectory, DirectoryLock
-from octavo.errors import InvalidSettings, OctavoError, ServiceUnreachable
+from octavo.errors import InvalidSettings, OctavoError
 from octavo.samples import make_samples
 from octavo.settings import Settings, read_settings
 from octavo.supervisor import leftovers
@@ -23,6 +23,7 @@ from octavo.supervisor.stack import Stack
 from octavo.supervisor.supervisor import Supervisor
 
 READY_SECONDS = 120.0
+PROBE_SECONDS = 0.1
 DEMO_CUSTOMER = "demo"
 
 
@@ -57,6 +58,8 @@ def _run(settings: Settings, when_ready: Callable[[Stack], None]) -> None:
         directory.write_notes(api_url=stack.addresses.api_url, internal_api_url=stack.addresses.internal_api_url)
         supervisor = Supervisor(stack.specs(), tell=tell, children_file=directory.children)
         tell("octavo", f"data in {directory.path}, logs in {directory.logs}")
+        for advice in stack.advice():
+            tell("octavo", advice)
         watcher = threading.Thread(target=_when_ready, args=(stack, when_ready), daemon=True)
         asyncio.run(supervisor.run(on_started=watcher.start))
 
@@ -78,20 +81,33 @@ def _port_advice(name: str) -> str:
     return "--port PORT" if name == "api" else f"OCTAVO_{name.upper()}__PORT=PORT"
 
 
-def _when_ready(stack: Stack, then: Callable[[Stack], None]) -> None:
-    health = f"{stack.addresses.internal_api_url}/health"
-    limit = time.monotonic() + READY_SECONDS
-    while time.monotonic() < limit:
-        try:
-            if httpx.get(health, timeout=5.0, trust_env=False).status_code == 200:
-                break
-        except httpx.TransportError:
-            pass
-        time.sleep(0.1)
+def _when_ready(stack: Stack, then: Callable[[Stack], None], *, patience_seconds: float = READY_SECONDS) -> None:
+    """Go on once everything is well, however long it takes; what takes too long is told."""
+    limit = time.monotonic() + patience_seconds
+    is_told = False
+    while (trouble := _trouble(f"{stack.addresses.internal_api_url}/health")) is not None:
+        if time.monotonic() > limit and not is_told:
+            is_told = True
+            tell("octavo", f"not ready after {patience_seconds:.0f} s: {trouble}; see the logs")
+        time.sleep(PROBE_SECONDS)
     try:
         then(stack)
     except OctavoError as error:
         err.print(f"octavo: {error.message}", style="red", markup=False)
+
+
+def _trouble(health_url: str) -> str | None:
+    """Return what is not well yet."""
+    try:
+        answer = httpx.get(health_url, timeout=5.0, trust_env=False)
+        if answer.status_code == 200:
+            return None
+        parts = answer.json()["parts"]
+        return ", ".join(f"{name}: {part['message']}" for name, part in parts.items() if part["status"] != "ok")
+    except httpx.TransportError as error:
+        return f"the API does not answer ({type(error).__name__})"
+    except (ValueError, KeyError):
+        return f"something else answers at {health_url}"
 
 
 def _say_ready(stack: Stack) -> None:
@@ -104,11 +120,7 @@ def _send_samples(settings: Settings, stack: Stack, out_folder: Path) -> None:
     samples = make_samples(settings.data / "samples")
     inputs = find_inputs(samples)
     url = stack.addresses.api_url
-    try:
-        key = admin.create_key(settings.data, customer=DEMO_CUSTOMER, label="octavo demo")
-    except ServiceUnreachable:
-        err.print(f"The stack was not ready within {READY_SECONDS:.0f} s; see {settings.data}/logs", style="red")
-        return
+    key = admin.create_key(settings.data, customer=DEMO_CUSTOMER, label="octavo demo")
     tell("demo", f"sending {len(inputs)} sample documents from {settings.data / 'samples'}")
     with CustomerClient(url, key) as client:
         ends = with_bars(

@@ -5,14 +5,19 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import httpx
+
 from octavo.cli.terminal import err, item_table, out, progress_bars
 from octavo.client.customer import CustomerClient
 from octavo.client.submission import Input, ItemEnd, Progress, as_row, find_inputs
 from octavo.client.submission import submit as submit_inputs
+from octavo.errors import InvalidSettings
 
 
 def submit(paths: list[Path], *, key: str, url: str, out_folder: Path, engine: str | None, as_json: bool) -> bool:
     """Submit and show; returns whether every file succeeded. Raises OctavoError."""
+    _check_address(url)
+    _check_key(key)
     inputs = find_inputs(paths)
     with CustomerClient(url, key) as client:
         ends = with_bars(
@@ -28,6 +33,21 @@ def submit(paths: list[Path], *, key: str, url: str, out_folder: Path, engine: s
     pages = sum(end.page_count or 0 for end in ends)
     err.print(f"{succeeded} of {len(ends)} files succeeded, {pages} pages; results in {out_folder}", markup=False)
     return succeeded == len(ends)
+
+
+def _check_address(url: str) -> None:
+    try:
+        is_one = httpx.URL(url).scheme in ("http", "https") and bool(httpx.URL(url).host) and not set(url) & set(" \n")
+    except httpx.InvalidURL:
+        is_one = False
+    if not is_one:
+        raise InvalidSettings(f"{url!r} is not the address of a service; write it as http://HOST:PORT (--url).")
+
+
+def _check_key(key: str) -> None:
+    # Not shown: most of it may be right, and terminals are recorded.
+    if not key.isascii() or not key.isprintable() or " " in key or not key:
+        raise InvalidSettings("That is not an API key; make one: octavo keys create --customer NAME")
 
 
 def with_bars(total: int, work: Callable[[Progress], list[ItemEnd]]) -> list[ItemEnd]:

@@ -2,19 +2,21 @@
 
 import sys
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import datetime
 
 import typer
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
+from rich.text import Text
 
 from octavo.client.submission import ItemEnd
 from octavo.errors import OctavoError
 
-out = Console(soft_wrap=True, highlight=False)
-err = Console(stderr=True, soft_wrap=True, highlight=False)
+# File names and messages are printed as they are, `:bomb:` and all.
+out = Console(soft_wrap=True, highlight=False, emoji=False)
+err = Console(stderr=True, soft_wrap=True, highlight=False, emoji=False)
 EXIT_ERROR = 1
 EXIT_SOME_FAILED = 3
 COLOURS = {"succeeded": "green", "failed": "red", "cancelled": "yellow"}
@@ -22,20 +24,30 @@ COLOURS = {"succeeded": "green", "failed": "red", "cancelled": "yellow"}
 
 @contextmanager
 def errors_in_one_line() -> Iterator[None]:
-    """Print an error of ours as one line and exit with 1; a defect keeps its traceback."""
+    """Print an error of ours, or of the operating system, as one line and exit with 1; a defect keeps its traceback."""
     try:
         yield
     except OctavoError as error:
-        err.print(f"octavo: {error.message}", style="red", markup=False)
+        _tell_error(error.message)
+        raise typer.Exit(EXIT_ERROR) from error
+    except OSError as error:
+        _tell_error(f"{error.strerror}: {error.filename}" if error.filename else str(error))
         raise typer.Exit(EXIT_ERROR) from error
     except KeyboardInterrupt as error:
         raise typer.Exit(130) from error
 
 
+def _tell_error(message: str) -> None:
+    err.print(f"octavo: {' '.join(message.split())}", style="red", markup=False)
+
+
 def tell(name: str, what: str) -> None:
     """Print one state change of the stack."""
     moment = datetime.now().astimezone().strftime("%H:%M:%S")
-    err.print(f"{moment}  {name:<8} {what}", markup=False)
+    # The terminal may be gone; the stack goes on, or ends in good order, without it. (The console's own
+    # answer to a broken pipe is to end the process.)
+    with suppress(OSError):
+        typer.echo(f"{moment}  {name:<8} {what}", err=True)
 
 
 def progress_bars() -> Progress:
@@ -59,10 +71,10 @@ def item_table(ends: Sequence[ItemEnd]) -> Table:
     for end in ends:
         told = str(end.result) if end.result else f"{(end.error or {}).get('code')}: {(end.error or {}).get('message')}"
         table.add_row(
-            end.input.name,
-            f"[{COLOURS.get(end.status, 'white')}]{end.status}[/]",
+            Text(end.input.name),
+            Text(end.status, style=COLOURS.get(end.status, "white")),
             "" if end.page_count is None else str(end.page_count),
             "" if end.chunk_count is None else str(end.chunk_count),
-            told.replace("[", r"\["),
+            Text(told),
         )
     return table

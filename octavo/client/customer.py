@@ -118,7 +118,14 @@ class CustomerClient:
 
     def _json(self, method: str, path: str, **arguments: Any) -> dict[str, Any]:
         answer = _patiently(lambda: self._api.request(method, path, **arguments), what=str(self._api.base_url))
-        found: dict[str, Any] = answer.json()
+        try:
+            found = answer.json()
+        except ValueError:
+            found = None
+        if not isinstance(found, dict) or "object" not in found:
+            raise ServiceUnreachable(
+                f"What answers at {self._api.base_url} is no Octavo: is that the address of Octavo?"
+            )
         return found
 
 
