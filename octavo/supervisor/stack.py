@@ -2,9 +2,10 @@
 
 import os
 import sys
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import httpx
 
@@ -15,6 +16,8 @@ from octavo.supervisor.child import ChildSpec
 
 TREE = Path(__file__).resolve().parent.parent.parent
 LOOPBACK = "127.0.0.1"
+EVERY_ADDRESS = {"0.0.0.0": LOOPBACK, "::": "::1"}  # noqa: S104 - compared, not bound
+"""Hosts that mean every address of the machine, and the one of them that this machine uses itself."""
 WORKER_STOP_SECONDS = 60.0
 
 # Measured: batched recorder and persister, or 10,000 task runs lose records; never a flush interval
@@ -63,7 +66,7 @@ class Stack:
             api_url=api.public_url or _url(_reachable(api.host), self._api_port),
             internal_api_url=_url(_reachable(api.host), self._api_port),
             storage_url=storage_url,
-            storage_public_url=storage.public_url or storage_url,
+            storage_public_url=storage.public_url or self._derived_public_url() or storage_url,
             prefect_url=settings.prefect.api_url or f"{_url(LOOPBACK, self._prefect_port)}/api",
         )
 
@@ -71,6 +74,27 @@ class Stack:
     def prefect_ui_url(self) -> str:
         """Where people look at runs."""
         return self._settings.prefect.ui_url or self.addresses.prefect_url.removesuffix("/api")
+
+    def _derived_public_url(self) -> str | None:
+        """Return the embedded storage at the host under which clients know the API, if it listens there."""
+        known = urlsplit(self._settings.api.public_url or "")
+        if self._settings.storage.endpoint_url or self._storage_host not in EVERY_ADDRESS or known.scheme != "http":
+            return None
+        return _url(known.hostname, self._storage_port) if known.hostname else None
+
+    def advice(self) -> list[str]:
+        """Return what an operator should know about these addresses before clients meet them."""
+        urls = {
+            "OCTAVO_API__PUBLIC_URL": self.addresses.api_url,
+            "OCTAVO_STORAGE__PUBLIC_URL": self.addresses.storage_public_url,
+        }
+        if self._settings.api.host not in EVERY_ADDRESS:
+            return []
+        return [
+            f"clients on other machines are sent to {url}; set {name} to an address they reach"
+            for name, url in urls.items()
+            if urlsplit(url).hostname in (LOOPBACK, "::1")
+        ]
 
     def listeners(self) -> list[tuple[str, str, int]]:
         """Return name, host and port of everything this stack will listen on."""
@@ -185,7 +209,7 @@ class Stack:
 
 def _reachable(host: str) -> str:
     """Return an address under which a server bound to `host` is reached from this machine."""
-    return {"0.0.0.0": LOOPBACK, "::": "::1"}.get(host, host)  # noqa: S104 - compared, not bound
+    return EVERY_ADDRESS.get(host, host)
 
 
 def _url(host: str, port: int) -> str:
