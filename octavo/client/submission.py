@@ -95,6 +95,8 @@ def submit(
     ends: list[ItemEnd] = []
     for first in range(0, len(inputs), BATCH_FILES):
         ends += _submit_batch(client, inputs[first : first + BATCH_FILES], out, engine, progress)
+    order = {found: number for number, found in enumerate(inputs)}
+    ends.sort(key=lambda end: order[end.input])
     with (out / "items.jsonl").open("w") as stream:
         stream.writelines(json.dumps(as_row(end)) + "\n" for end in ends)
     return ends
