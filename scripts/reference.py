@@ -6,14 +6,14 @@ The pages are committed, so that they can be read without the code; a test fails
 """
 
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
 
-from api.problems import RETRY_AFTER_SECONDS, STATUS
+from api.problems import PASSING, RETRY_AFTER_SECONDS, STATUS
 from octavo import errors
 from octavo.settings import SETTINGS_FILE, Settings
 
@@ -94,7 +94,7 @@ def errors_page() -> str:
             "([why](../adr/0012-error-codes-are-for-ever.md)).\n",
             "## Of a request\n",
             'The body is `{"error": CODE, "message": SENTENCE, ...facts}`; the message says what to do, the facts are '
-            f"for programs. Answers with 503 carry `Retry-After: {RETRY_AFTER_SECONDS}`.\n",
+            f"for programs. {_in_a_row(PASSING)} pass by themselves and carry `Retry-After: {RETRY_AFTER_SECONDS}`.\n",
             "| code | status | facts | meaning |\n|---|---|---|---|",
             *(
                 f"| `{cls.code}` | {STATUS[cls]} | {_quoted(facts.get(cls.__name__))} | {_meaning(cls)} |"
@@ -103,6 +103,7 @@ def errors_page() -> str:
             "",
             "A body or parameter of the wrong shape is answered with 422 and FastAPI's `detail` list instead. "
             "An address or method that does not exist is `not_found` (404) or `method_not_allowed` (405). "
+            "A ledger in trouble is `ledger_unavailable` (503, with `Retry-After`). "
             "A defect of Octavo is `internal_error` (500); the log has its details.\n",
             "## Of an item\n",
             'What a document came to: `"error": {"code", "message", "retryable"}` of an item that is `failed`. '
@@ -130,6 +131,10 @@ def facts_by_class() -> dict[str, str | None]:
 def codes_by_class() -> dict[str, str]:
     """Return the code that the same tree says each class has."""
     return {found["cls"]: found["code"] for found in LEAF.finditer(errors.__doc__ or "")}
+
+
+def _in_a_row(classes: Iterable[type[errors.OctavoError]]) -> str:
+    return " and ".join(f"`{cls.code}`" for cls in classes)
 
 
 def _quoted(name: str | None) -> str:
