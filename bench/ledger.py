@@ -94,12 +94,14 @@ def cycles(ledger: DuckdbLedger, threads: int) -> None:
             took.append((time.perf_counter() - begun) * 1000)
 
     stop = time.perf_counter() + SECONDS
+    cpu = time.process_time()
     working = [threading.Thread(target=work, args=(number,)) for number in range(threads)]
     for thread in working:
         thread.start()
     for thread in working:
         thread.join()
-    print(f"| cycles, {threads} threads | {len(took) / SECONDS:.0f}/s | | |")
+    cpu = (time.process_time() - cpu) / len(took) * 1000
+    print(f"| cycles, {threads} threads | {len(took) / SECONDS:.0f}/s | {cpu:.1f} ms of CPU each | |")
     show(f"cycle, {threads} threads", took)
 
 
