@@ -2,18 +2,21 @@
 
 Customers come in turn, inside a customer its batches in turn; the cap itself is kept by the
 ledger, in the transaction that leases. Nothing here polls: a claim waits on a future, and
-`wake` is called by whatever may have made room or work.
+`wake` is called by whatever may have made room or work. Whoever stops asking has what it was given
+put back.
 """
 
 import asyncio
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
 from typing import TypeVar
 
 import anyio.to_thread
 
-from octavo.identifiers import CustomerId, WorkerId
+from octavo.batches import Slice
+from octavo.errors import LedgerUnavailable
+from octavo.identifiers import BatchId, CustomerId, WorkerId
 from octavo.ledger.contract import Claim, ClaimRequest, Ledger, Report, ReportKind
 
 logger = logging.getLogger(__name__)
@@ -28,6 +31,7 @@ class _Waiter:
     got: Claim | None = None
     is_served: bool = field(default=False)
     is_late: bool = field(default=False)
+    is_gone: bool = field(default=False)
 
     @property
     def wants(self) -> int:
@@ -46,15 +50,21 @@ class Lanes:
     def __init__(self, ledger: Ledger) -> None:
         self._ledger = ledger
         self._waiters: list[_Waiter] = []
+        self._unwanted: list[Slice] = []
+        self._news: set[BatchId] = set()
         self._woken = asyncio.Event()
         self._turn = 0
         self._last_turn: dict[str, int] = {}
         self._loop: asyncio.AbstractEventLoop | None = None
 
-    def wake(self) -> None:
-        """Say, from any thread, that there may be something to give."""
+    def wake(self, *batch_ids: BatchId) -> None:
+        """Say, from any thread, that there may be something to give, and that these batches have changed."""
         if self._loop is not None:
-            self._loop.call_soon_threadsafe(self._woken.set)
+            self._loop.call_soon_threadsafe(self._note, batch_ids)
+
+    def _note(self, batch_ids: Iterable[BatchId]) -> None:
+        self._news.update(batch_ids)
+        self._woken.set()
 
     def close_for(self, worker_id: WorkerId) -> None:
         """Answer the waiting claims of a worker that drains with what they have, which is nothing."""
@@ -76,34 +86,51 @@ class Lanes:
         waiter = _Waiter(request, customer_id, asyncio.get_running_loop().create_future())
         self._waiters.append(waiter)
         self._woken.set()
-        await asyncio.wait({waiter.answer}, timeout=wait_seconds)
-        waiter.is_late = True
-        if not waiter.is_served and waiter.got is not None:
-            self._deliver(waiter)
         try:
+            await asyncio.wait({waiter.answer}, timeout=wait_seconds)
+            waiter.is_late = True
+            if not waiter.is_served and waiter.got is not None:
+                self._deliver(waiter)
             return await waiter.answer
         except asyncio.CancelledError:
-            # The asker is gone: what it was given goes back.
-            self._waiters = [other for other in self._waiters if other is not waiter]
-            if waiter.got is not None:
-                await self._give_back(waiter.got)
+            self._abandon(waiter)
             raise
 
     def _deliver(self, waiter: _Waiter) -> None:
-        self._waiters = [other for other in self._waiters if other is not waiter]
+        self._forget(waiter)
         if not waiter.answer.done() and waiter.got is not None:
             waiter.answer.set_result(waiter.got)
 
+    def _forget(self, waiter: _Waiter) -> None:
+        self._waiters = [other for other in self._waiters if other is not waiter]
+
+    def _abandon(self, waiter: _Waiter) -> None:
+        """Forget an asker that has gone; while it is being served, what it gets is not all there yet."""
+        waiter.is_gone = True
+        self._forget(waiter)
+        if not waiter.is_served:
+            self._put_back(waiter)
+
+    def _put_back(self, waiter: _Waiter) -> None:
+        if waiter.got is not None:
+            self._unwanted += waiter.got.slices
+            waiter.got = None
+            self._woken.set()
+
     async def _serve(self) -> None:
         """Give one lane at a time, in turn, until nobody gets any more."""
+        await self._release_unwanted()
         active = list(self._waiters)
+        news, self._news = self._news, set()
         for waiter in active:
             waiter.is_served = True
+            if waiter.request.batch_id in news:
+                waiter.got = None  # what it heard of its batch is not so any more
         served = list(active)
         while active:
             waiter = min(active, key=self._rank)
             alone = len(active) == 1
-            claim = await self._ask(waiter, waiter.wants if alone else 1)
+            claim = await self._ask(waiter, waiter.wants if alone else min(waiter.wants, 1))
             self._take_turn(waiter)
             if claim is None or not claim.slices or waiter.wants == 0:
                 active.remove(waiter)
@@ -112,7 +139,9 @@ class Lanes:
                 active = [other for other in active if other.customer_id != waiter.customer_id or other.got is None]
         for waiter in served:
             waiter.is_served = False
-            if waiter.is_answered or waiter.is_late:
+            if waiter.is_gone:
+                self._put_back(waiter)
+            elif waiter.is_answered or waiter.is_late:
                 self._deliver(waiter)
 
     def _rank(self, waiter: _Waiter) -> tuple[int, int]:
@@ -134,23 +163,27 @@ class Lanes:
         try:
             claim = await in_thread(lambda: self._ledger.claim(replace(waiter.request, lanes=lanes)))
         except Exception as error:  # noqa: BLE001 - the asker must hear of it, and the others must not suffer
-            self._waiters = [other for other in self._waiters if other is not waiter]
-            if not waiter.answer.done():
-                waiter.answer.set_exception(error)
+            if waiter.got is None or not waiter.got.slices:
+                self._forget(waiter)
+                if not waiter.answer.done():
+                    waiter.answer.set_exception(error)
             return None
         before = waiter.got.slices if waiter.got else ()
         waiter.got = replace(claim, slices=before + claim.slices)
         return claim
 
-    async def _give_back(self, claim: Claim) -> None:
+    async def _release_unwanted(self) -> None:
         reports = [
             Report(kind=ReportKind.RELEASE, item_id=item.item_id, lease_no=item.lease_no)
-            for piece in claim.slices
+            for piece in self._unwanted
             for item in piece.items
         ]
+        self._unwanted = []
         if reports:
-            await in_thread(lambda: self._ledger.report(reports))
-            self._woken.set()
+            try:
+                await in_thread(lambda: self._ledger.report(reports))
+            except LedgerUnavailable as error:
+                logger.warning("unwanted leases are left to run out: %s", error.message)
 
 
 async def in_thread(work: Callable[[], T]) -> T:

@@ -69,7 +69,7 @@ async def cancel_run(body: EndRun, service: ServiceDep) -> Rings:
     """Cancel the batch of a run: somebody pressed Cancel in the Prefect UI."""
     run = _known(service.ledger.run(body.run_id))
     await in_thread(lambda: service.ledger.cancel_batch(run.customer_id, run.batch_id))
-    service.lanes.wake()
+    service.lanes.wake(run.batch_id)
     return Rings(rings=service.presence.rings)
 
 
@@ -133,5 +133,5 @@ async def report(body: Reports, service: ServiceDep) -> list[Verdict]:
     service.presence.hear(body.worker_id)
     verdicts = await in_thread(lambda: service.ledger.report(body.reports))
     if any(one.kind is not ReportKind.BEGIN for one in body.reports):
-        service.lanes.wake()
+        service.lanes.wake(*{verdict.batch_id for verdict in verdicts if verdict.batch_id is not None})
     return verdicts
