@@ -24,7 +24,7 @@ from octavo.client.worker_protocol import (
     RunSummary,
     Welcome,
 )
-from octavo.errors import InvalidAdminToken, ServiceUnreachable
+from octavo.errors import InvalidAdminToken, ServiceUnreachable, StaleLease
 from octavo.identifiers import RunId, WorkerId
 from octavo.ledger.contract import Claim, ClaimRequest, Report, Verdict
 
@@ -91,7 +91,7 @@ class WorkerClient:
         self._call("/runs/cancel", EndRun(run_id=run_id, is_cancelled=True), Rings)
 
     def claim(self, request: ClaimRequest, *, wait_seconds: float) -> Claim:
-        """Ask for slices, waiting up to `wait_seconds` for some."""
+        """Ask for slices, waiting up to `wait_seconds` for some. Raises StaleLease when the run is over."""
         path = f"/claims?wait={wait_seconds}"
         return self._call(path, request, Claim, read_seconds=wait_seconds + 15)
 
@@ -141,6 +141,8 @@ class WorkerClient:
     def _read(response: httpx.Response, answer: type[T]) -> T:
         if response.status_code == 401:
             raise InvalidAdminToken("The API refuses this worker's token; set OCTAVO_WORKER__TOKEN.")
+        if response.status_code == 409:
+            raise StaleLease(str(response.json().get("message", "The run is over.")))
         response.raise_for_status()
         found: T = _adapter(answer).validate_json(response.content)
         return found

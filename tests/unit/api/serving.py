@@ -1,0 +1,45 @@
+"""The app behind a real socket on loopback, for clients that block."""
+
+import contextlib
+import socket
+import threading
+import time
+from collections.abc import Callable, Iterator
+
+import uvicorn
+from fastapi import FastAPI
+
+LIMIT_SECONDS = 20.0
+
+
+def closed_port() -> int:
+    """Return a port of loopback that nobody listens on."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def until(condition: Callable[[], bool], what: str) -> None:
+    """Return once the condition holds; fail after a while."""
+    end = time.monotonic() + LIMIT_SECONDS
+    while not condition():
+        assert time.monotonic() < end, f"waited in vain: {what}"
+        time.sleep(0.005)
+
+
+@contextlib.contextmanager
+def served(app: FastAPI) -> Iterator[str]:
+    """Serve the app, with its loops, on a free port; yields its address."""
+    config = uvicorn.Config(
+        app, host="127.0.0.1", port=0, log_config=None, loop="asyncio", http="h11", timeout_graceful_shutdown=1
+    )
+    server = uvicorn.Server(config)
+    thread = threading.Thread(target=server.run, name="api", daemon=True)
+    thread.start()
+    until(lambda: server.started or not thread.is_alive(), "the API starts")
+    assert server.started
+    (sock,) = server.servers[0].sockets
+    yield f"http://127.0.0.1:{sock.getsockname()[1]}"
+    server.should_exit = True
+    thread.join(LIMIT_SECONDS)
+    assert not thread.is_alive()

@@ -1,0 +1,104 @@
+"""An API that serves on loopback, and what tests do to it."""
+
+import asyncio
+from dataclasses import dataclass, field
+
+from api.deps import Service
+from octavo.batches import Batch, Customer, FileStatus, Item, NewBatch, StagedFile
+from octavo.client.worker import WorkerClient
+from octavo.client.worker_protocol import OpenRun
+from octavo.engines.registry import DEFAULT_ENGINE
+from octavo.identifiers import BatchId, FileId, RunId, WorkerId, new_batch_id, new_file_id
+from octavo.ledger.contract import ClaimRequest
+from octavo.ledger.memory import MemoryLedger
+from octavo.objects import keys
+from octavo.objects.memory import MemoryObjects
+from octavo.timestamps import now
+from tests.unit.api.service import WORKER_TOKEN
+
+RUN = RunId("22222222-2222-4222-8222-222222222222")
+
+
+@dataclass
+class Stack:
+    """The parts of the API behind `url`."""
+
+    service: Service
+    ledger: MemoryLedger
+    objects: MemoryObjects
+    customer: Customer
+    key: str
+    url: str
+    clients: list[WorkerClient] = field(default_factory=list)
+
+    def worker(self, worker_id: str = "worker/1", *, token: str = WORKER_TOKEN, patience: float = 5.0) -> WorkerClient:
+        made = WorkerClient(self.url, token, WorkerId(worker_id), patience_seconds=patience)
+        self.clients.append(made)
+        return made
+
+    def file(self, data: bytes = b"words", filename: str | None = None, *, size: int | None = None) -> FileId:
+        """Stage a file whose bytes are in storage; `size` is what was declared where that differs."""
+        moment, file_id = now(), new_file_id()
+        file = StagedFile(
+            file_id=file_id,
+            customer_id=self.customer.customer_id,
+            status=FileStatus.READY,
+            filename=filename,
+            content_type=None,
+            size_bytes=len(data) if size is None else size,
+            sha256=None,
+            object_key=keys.input_key(self.customer.customer_id, moment.date(), file_id),
+            created_at=moment,
+            expires_at=moment.replace(year=moment.year + 1),
+        )
+        self.ledger.add_files([file])
+        self.objects.write(file.object_key, data, "application/octet-stream")
+        return file_id
+
+    def batch(self, *file_ids: FileId, engine: str = DEFAULT_ENGINE) -> BatchId:
+        new = NewBatch(
+            batch_id=new_batch_id(),
+            customer_id=self.customer.customer_id,
+            file_ids=file_ids or (self.file(),),
+            engine=None,
+            options={
+                "extract_text": True,
+                "extract_images": True,
+                "ocr": "auto",
+                "engine": engine,
+                "engine_version": "1",
+            },
+            metadata={"a": 1},
+        )
+        return self.ledger.create_batch(new)[0].batch_id
+
+    def named_run(self, batch_id: BatchId, run_id: RunId = RUN) -> RunId:
+        """Let the batch have a flow run of this id."""
+        run = self.ledger.add_run(batch_id)
+        self.ledger.name_run(batch_id, run.run_no, run_id)
+        return run_id
+
+    def opened(self, worker: WorkerClient, batch_id: BatchId, run_id: RunId = RUN) -> RunId:
+        self.named_run(batch_id, run_id)
+        worker.open_run(OpenRun(run_id=run_id, batch_id=batch_id, worker_id=worker.worker_id))
+        return run_id
+
+    def request(self, worker: WorkerClient, batch_id: BatchId, lanes: int = 8, run_id: RunId = RUN) -> ClaimRequest:
+        return ClaimRequest(batch_id=batch_id, run_id=run_id, worker_id=worker.worker_id, lanes=lanes)
+
+    def shown(self, batch_id: BatchId) -> Batch:
+        return self.ledger.batch(self.customer.customer_id, batch_id)
+
+    def items(self, batch_id: BatchId) -> list[Item]:
+        return sorted(self.ledger.items(batch_id, limit=10_000), key=lambda item: item.position)
+
+    def ring(self) -> None:
+        """Ring the bell, as the dispatcher does when it has made a run."""
+        loop = self.service.lanes._loop
+        assert loop is not None
+        asyncio.run_coroutine_threadsafe(self.service.presence.ring(), loop).result(timeout=10)
+
+    def close(self) -> None:
+        """Let the connections of all workers go."""
+        for client in self.clients:
+            client.close()
