@@ -58,8 +58,11 @@ def extractor(settings: Settings) -> Extractor:
     )
 
 
-def worker_client(settings: Settings) -> WorkerClient:
-    """Return a worker's connection to the API: from the settings, or from the stack on the data directory."""
+def worker_client(settings: Settings, name: str) -> WorkerClient:
+    """Return a worker's connection to the API: from the settings, or from the stack on the data directory.
+
+    Two workers that live at the same time need two names: a new life of a name ends the old one.
+    """
     directory = DataDirectory(settings.data)
     api_url = settings.worker.api_url or directory.notes().get("internal_api_url")
     if api_url is None:
@@ -68,7 +71,7 @@ def worker_client(settings: Settings) -> WorkerClient:
     return WorkerClient(
         api_url,
         token.get_secret_value() if token else directory.kept_secret("worker_token"),
-        WorkerId(f"{settings.worker.name}/{secrets.token_hex(6)}"),
+        WorkerId(f"{name.replace('/', '-')}/{secrets.token_hex(6)}"),
     )
 
 
@@ -77,7 +80,8 @@ def workbench(settings: Settings, client: WorkerClient, reader: Extractor) -> Wo
     access = client.hello().storage
     objects = S3Objects(
         S3Settings(
-            endpoint_url=access.endpoint_url,
+            # A worker on another machine may reach storage at another address than the API does.
+            endpoint_url=settings.storage.endpoint_url or access.endpoint_url,
             public_url=access.public_url,
             bucket=access.bucket,
             access_key=access.access_key,
@@ -85,7 +89,7 @@ def workbench(settings: Settings, client: WorkerClient, reader: Extractor) -> Wo
             region=access.region,
         )
     )
-    work = ItemWork(objects, reader, max_bytes=settings.limits.max_file_bytes, folder=None)
+    work = ItemWork(objects, reader, folder=None)
     return Workbench(
         client,
         work,

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from octavo.batches import MAX_LOST_LEASES, ClaimedItem, Slice
 from octavo.client.worker import WorkerClient
 from octavo.client.worker_protocol import OpenedRun, OpenRun, RunSummary
-from octavo.engines.sandbox.failures import ChildLost
+from octavo.engines.sandbox.failures import ChildLost, SandboxUnavailable
 from octavo.errors import (
     InternalError,
     OcrProviderError,
@@ -31,6 +31,8 @@ CLAIM_WAIT_SECONDS = 20.0
 RENEWALS_PER_LEASE = 3
 LONGEST_BEAT_SECONDS = 3.0
 FIRST_PAUSE_SECONDS = 0.2
+MAX_OUTAGES = 20
+"""Outages of storage during one item; each was waited out, so this many mean a fault that waiting does not mend."""
 LONGEST_PAUSE_SECONDS = 5.0
 
 
@@ -229,15 +231,20 @@ class Workbench:
 
     def _outcome(self, held: _Held, item: ClaimedItem, *, is_last_attempt: bool) -> Outcome | None:
         """Work until there is an outcome, over trouble that is not the document's; None when it is given up."""
-        troubles = item.lost_leases
+        lost, outages = item.lost_leases, 0
         while not held.is_lost:
             try:
                 return self._try(held, item, is_last_attempt=is_last_attempt)
-            except (StorageUnavailable, ChildLost) as error:
-                troubles += 1
+            except ChildLost as error:
+                lost += 1
                 logger.warning("item %s is tried again: %s", item.item_id, error.message)
-            if troubles >= MAX_LOST_LEASES:
-                return lost_too_often(troubles)
+            except StorageUnavailable as error:
+                outages += 1
+                logger.warning("item %s waits for storage: %s", item.item_id, error.message)
+            if lost >= MAX_LOST_LEASES:
+                return lost_too_often(lost)
+            if outages >= MAX_OUTAGES:
+                return failure(InternalError("Storage failed again and again while the file was worked on."))
             if not self._wait_for_storage():
                 self._tell(Report(kind=ReportKind.RELEASE, item_id=item.item_id, lease_no=item.lease_no))
                 return None
@@ -263,7 +270,7 @@ class Workbench:
         except StaleLease:
             logger.info("item %s was taken away before work on it began", item.item_id)
             return None
-        except (StorageUnavailable, ChildLost, ServiceUnreachable):
+        except (StorageUnavailable, ChildLost, ServiceUnreachable, SandboxUnavailable):
             raise
         except Exception:  # the edge of the worker: a defect of ours must not be taken for a bad document
             logger.exception("item %s met a defect", item.item_id)

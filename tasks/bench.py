@@ -1,5 +1,7 @@
 """The workbench of this process, as flows and tasks find it: put there by the warm worker, else made from settings."""
 
+import atexit
+import secrets
 import threading
 
 from octavo import wiring
@@ -24,6 +26,9 @@ def current() -> Workbench:
         if _bench is None:
             settings = read_settings()
             reader = wiring.extractor(settings)
-            _bench = wiring.workbench(settings, wiring.worker_client(settings), reader)
+            # Processes of one pool live at the same time: each is a worker of its own.
+            client = wiring.worker_client(settings, f"process-{secrets.token_hex(4)}")
+            _bench = wiring.workbench(settings, client, reader)
             _bench.start()
+            atexit.register(client.goodbye)
         return _bench

@@ -10,7 +10,7 @@ from api import auth
 from api.deps import Service, ServiceDep
 from api.lanes import in_thread
 from octavo.batches import Batch, Item, ItemStatus, Run, RunStatus
-from octavo.client.worker_protocol import EndRun, OpenedRun, OpenRun, Reports, Rings, RunSummary
+from octavo.client.worker_protocol import NamedRun, OpenedRun, OpenRun, Reports, Rings, RunSummary
 from octavo.errors import BatchNotFound
 from octavo.identifiers import BatchId, RunId
 from octavo.ledger.contract import Claim, ClaimRequest, ItemCursor, ReportKind, Verdict
@@ -57,7 +57,7 @@ def _owned(service: Service, run: Run) -> tuple[Batch, str]:
 
 
 @router.post("/runs/end")
-async def end_run(body: EndRun, service: ServiceDep) -> Rings:
+async def end_run(body: NamedRun, service: ServiceDep) -> Rings:
     """End a run; what it held goes back to whoever comes next."""
     await in_thread(lambda: service.ledger.end_run(body.run_id, RunStatus.ENDED))
     service.lanes.wake()
@@ -65,7 +65,7 @@ async def end_run(body: EndRun, service: ServiceDep) -> Rings:
 
 
 @router.post("/runs/cancel")
-async def cancel_run(body: EndRun, service: ServiceDep) -> Rings:
+async def cancel_run(body: NamedRun, service: ServiceDep) -> Rings:
     """Cancel the batch of a run: somebody pressed Cancel in the Prefect UI."""
     run = _known(service.ledger.run(body.run_id))
     await in_thread(lambda: service.ledger.cancel_batch(run.customer_id, run.batch_id))
@@ -74,7 +74,7 @@ async def cancel_run(body: EndRun, service: ServiceDep) -> Rings:
 
 
 @router.post("/runs/summary")
-def summary(body: EndRun, service: ServiceDep) -> RunSummary:
+def summary(body: NamedRun, service: ServiceDep) -> RunSummary:
     """Tell how a run's batch stands, with the first hundred failures."""
     run = _known(service.ledger.run(body.run_id))
     batch = service.ledger.batch(run.customer_id, run.batch_id)

@@ -4,7 +4,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, Field
 
-from octavo.batches import Batch, Item, ItemStatus, StagedFile
+from octavo.batches import MAX_ITEMS_PER_BATCH, Batch, Item, ItemStatus, StagedFile
 from octavo.timestamps import to_wire
 
 
@@ -49,7 +49,7 @@ class FilesSource(BaseModel):
     """The files of a batch."""
 
     type: Literal["files"] = "files"
-    file_ids: Annotated[list[str], Field(min_length=1, max_length=10_000)]
+    file_ids: Annotated[list[str], Field(min_length=1, max_length=MAX_ITEMS_PER_BATCH)]
 
 
 class CreateBatchRequest(BaseModel):

@@ -67,9 +67,11 @@ class OctavoWorker(BaseWorker[BaseJobConfiguration, BaseVariables, OctavoWorkerR
     async def setup(self) -> None:
         """Say hello to Octavo's API, warm the parsers up, begin to listen."""
         settings = read_settings()
-        self._connection = wiring.worker_client(settings)
+        self._connection = wiring.worker_client(settings, self.name)
         self._reader = wiring.extractor(settings)
         connection, reader = self._connection, self._reader
+        # Before hello: a worker whose sandbox cannot be set up must not claim anything.
+        await anyio.to_thread.run_sync(reader.warm_up)
         self._bench = await anyio.to_thread.run_sync(lambda: wiring.workbench(settings, connection, reader))
         self._lane_slots = LaneSlots(self._bench)
         self._bench.on_change = self._lane_slots.changed
@@ -81,7 +83,6 @@ class OctavoWorker(BaseWorker[BaseJobConfiguration, BaseVariables, OctavoWorkerR
         self._services.start_soon(self._listen, connection)
         self._services.start_soon(self._watch_cancels, self._bench)
         self._services.start_soon(self._lane_slots.run)
-        self._services.start_soon(self._warm_up, reader)
 
     async def teardown(self, *exc_info: Any) -> None:
         """Drain: claim nothing more, let what is in work finish, then leave."""
@@ -211,9 +212,3 @@ class OctavoWorker(BaseWorker[BaseJobConfiguration, BaseVariables, OctavoWorkerR
         if not bench.is_cancelled(run_id):
             logger.info("run %s was cancelled in Prefect", run_id)
             await anyio.to_thread.run_sync(lambda: bench.cancel_run(run_id))
-
-    async def _warm_up(self, reader: Extractor) -> None:
-        try:
-            await anyio.to_thread.run_sync(reader.warm_up, abandon_on_cancel=True)
-        except OctavoError as error:
-            logger.error("the extraction sandbox cannot be set up: %s", error.message)

@@ -18,6 +18,8 @@ ATTEMPTS = 5
 FIRST_PAUSE_SECONDS = 0.5
 LONGEST_PAUSE_SECONDS = 8.0
 POLL_SECONDS = 0.5
+PATIENCE_SECONDS = 900.0
+"""Once a batch is submitted, a restart of the service is waited out: the batch goes on by itself."""
 PAGE_ITEMS = 500
 WORTH_REPEATING = frozenset({429, 500, 502, 503, 504})
 
@@ -92,7 +94,7 @@ class CustomerClient:
     def batch(self, batch_id: str, *, cursor: str | None = None) -> dict[str, Any]:
         """Return a batch and the items that changed after the cursor."""
         params: dict[str, str | int] = {"limit": PAGE_ITEMS} | ({"cursor": cursor} if cursor else {})
-        return self._json("GET", f"/v1/batches/{batch_id}", params=params)
+        return self._json("GET", f"/v1/batches/{batch_id}", patience_seconds=PATIENCE_SECONDS, params=params)
 
     def follow(self, batch_id: str) -> Iterator[dict[str, Any]]:
         """Yield the batch, with what has changed, until it has ended and every item was seen."""
@@ -114,10 +116,21 @@ class CustomerClient:
             redirect = self._api.get(path)
             return self._storage.get(redirect.headers["Location"]) if redirect.status_code == 302 else redirect
 
-        return _patiently(get, what="the service").content
+        return _patiently(get, what="the service", patience_seconds=PATIENCE_SECONDS).content
 
-    def _json(self, method: str, path: str, **arguments: Any) -> dict[str, Any]:
-        answer = _patiently(lambda: self._api.request(method, path, **arguments), what=str(self._api.base_url))
+    def filename(self, file_id: str) -> str | None:
+        """Return the name a file was staged under; None when it had none, or is gone."""
+        try:
+            return str(self._json("GET", f"/v1/files/{file_id}")["filename"] or "") or None
+        except Refused:
+            return None
+
+    def _json(self, method: str, path: str, *, patience_seconds: float = 0.0, **arguments: Any) -> dict[str, Any]:
+        answer = _patiently(
+            lambda: self._api.request(method, path, **arguments),
+            what=str(self._api.base_url),
+            patience_seconds=patience_seconds,
+        )
         try:
             found = answer.json()
         except ValueError:
@@ -129,14 +142,20 @@ class CustomerClient:
         return found
 
 
-def _patiently(ask: Callable[[], httpx.Response], *, what: str) -> httpx.Response:
-    """Ask again after trouble that may pass; every request here may be repeated without harm."""
+def _patiently(ask: Callable[[], httpx.Response], *, what: str, patience_seconds: float = 0.0) -> httpx.Response:
+    """Ask again after trouble that may pass; every request here may be repeated without harm.
+
+    At least five times, and for `patience_seconds`.
+    """
     trouble = ""
     pause = FIRST_PAUSE_SECONDS
-    for attempt in range(ATTEMPTS):
+    deadline = time.monotonic() + patience_seconds
+    attempt = 0
+    while attempt < ATTEMPTS or time.monotonic() < deadline:
         if attempt:
             time.sleep(pause * random.uniform(0.5, 1.0))  # noqa: S311 - jitter
             pause = min(pause * 2, LONGEST_PAUSE_SECONDS)
+        attempt += 1
         try:
             answer = ask()
         except httpx.TransportError as error:
@@ -148,7 +167,7 @@ def _patiently(ask: Callable[[], httpx.Response], *, what: str) -> httpx.Respons
             raise _refused(answer)
         trouble = f"HTTP {answer.status_code}"
         pause = max(pause, _retry_after(answer.headers))
-    raise ServiceUnreachable(f"No good answer from {what} after {ATTEMPTS} attempts: {trouble}")
+    raise ServiceUnreachable(f"No good answer from {what} after {attempt} attempts: {trouble}")
 
 
 def _retry_after(headers: Mapping[str, str]) -> float:

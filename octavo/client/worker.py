@@ -13,7 +13,7 @@ import httpx
 from pydantic import TypeAdapter
 
 from octavo.client.worker_protocol import (
-    EndRun,
+    NamedRun,
     Heartbeat,
     Hello,
     Lost,
@@ -82,13 +82,13 @@ class WorkerClient:
         """Say that a flow run begins here."""
         return self._call("/runs/open", run, OpenedRun)
 
-    def end_run(self, run_id: RunId, *, is_cancelled: bool = False) -> None:
+    def end_run(self, run_id: RunId) -> None:
         """Say that a flow run has ended; what it still holds goes back."""
-        self._call("/runs/end", EndRun(run_id=run_id, is_cancelled=is_cancelled), Rings)
+        self._call("/runs/end", NamedRun(run_id=run_id), Rings)
 
     def cancel_run(self, run_id: RunId) -> None:
         """Cancel the batch of a run that was cancelled in the Prefect UI."""
-        self._call("/runs/cancel", EndRun(run_id=run_id, is_cancelled=True), Rings)
+        self._call("/runs/cancel", NamedRun(run_id=run_id), Rings)
 
     def claim(self, request: ClaimRequest, *, wait_seconds: float) -> Claim:
         """Ask for slices, waiting up to `wait_seconds` for some. Raises StaleLease when the run is over."""
@@ -101,7 +101,7 @@ class WorkerClient:
 
     def summary(self, run_id: RunId) -> RunSummary:
         """Return how the run's batch stands."""
-        return self._call("/runs/summary", EndRun(run_id=run_id), RunSummary)
+        return self._call("/runs/summary", NamedRun(run_id=run_id), RunSummary)
 
     def close(self) -> None:
         """Let the connections go."""

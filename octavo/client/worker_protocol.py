@@ -64,11 +64,10 @@ class OpenedRun:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class EndRun:
-    """A flow run has ended; `is_cancelled` where somebody cancelled it in the Prefect UI."""
+class NamedRun:
+    """Names a flow run: to end it, to cancel its batch, to ask how it stands."""
 
     run_id: RunId
-    is_cancelled: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -16,7 +16,7 @@ from octavo.errors import DocumentError, ExtractionFailed, OcrProviderError, Sto
 from octavo.extraction.extractor import Extraction, Extractor
 from octavo.identifiers import ResultId
 from octavo.objects import keys
-from octavo.objects.contract import Downloaded, ObjectMissing, ObjectStore
+from octavo.objects.contract import Downloaded, ObjectMissing, ObjectStore, ObjectTooLarge
 from octavo.outcomes import Outcome, Succeeded, failure
 from octavo.render.chunks import render_chunks
 
@@ -42,10 +42,9 @@ class ItemOptions:
 class ItemWork:
     """Works on items, any number at once; `Extractor` sees to it how many are parsed at once."""
 
-    def __init__(self, objects: ObjectStore, extractor: Extractor, *, max_bytes: int, folder: Path | None) -> None:
+    def __init__(self, objects: ObjectStore, extractor: Extractor, *, folder: Path | None) -> None:
         self._objects = objects
         self._extractor = extractor
-        self._max_bytes = max_bytes
         self._folder = folder
 
     def do(self, item: ClaimedItem, options: ItemOptions, *, begin: Callable[[], None]) -> Outcome:
@@ -78,9 +77,13 @@ class ItemWork:
 
     def _fetch(self, item: ClaimedItem, path: Path) -> Downloaded:
         try:
-            found = self._objects.download(item.object_key, path, max_bytes=max(self._max_bytes, item.size_bytes))
+            found = self._objects.download(item.object_key, path, max_bytes=item.size_bytes)
         except ObjectMissing:
             raise UploadMissing("The file's bytes are not in storage any more; upload it again.") from None
+        except ObjectTooLarge as error:
+            raise ExtractionFailed(
+                f"The stored file is larger than the {item.size_bytes} bytes that were declared; upload it again."
+            ) from error
         if found.size != item.size_bytes:
             raise ExtractionFailed(
                 f"The stored file has {found.size} bytes, {item.size_bytes} were declared; upload it again."
