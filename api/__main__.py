@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import logging
+import socket
 import sys
 
 import uvicorn
@@ -42,6 +43,20 @@ def build_service(settings: Settings, storage: S3Settings | None) -> Service:
     )
 
 
+class _Server(uvicorn.Server):
+    """Ends long polls at once when it is told to stop; otherwise they would be cut off, with a traceback each."""
+
+    def __init__(self, config: uvicorn.Config, service: Service) -> None:
+        super().__init__(config)
+        self._service = service
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """Answer whoever waits, then shut down as usual."""
+        self._service.lanes.close()
+        await self._service.presence.close()
+        await super().shutdown(sockets)
+
+
 async def serve(settings: Settings, storage: S3Settings | None) -> None:
     """Serve until SIGTERM; the ledger is closed last."""
     service = build_service(settings, storage)
@@ -58,7 +73,7 @@ async def serve(settings: Settings, storage: S3Settings | None) -> None:
                 loop="asyncio",
                 http="h11",
             )
-            await uvicorn.Server(config).serve()
+            await _Server(config, service).serve()
     finally:
         service.ledger.close()
 

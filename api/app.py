@@ -18,7 +18,7 @@ from api.deps import Service
 from api.internal import work, workers
 from api.lanes import in_thread
 from api.reconciler import Reconciler
-from api.v1 import batches, files, results
+from api.v1 import batches, files, images, results
 from octavo import __version__
 from octavo.errors import StorageUnavailable
 
@@ -82,6 +82,6 @@ def create_app(service: Service) -> FastAPI:
             allow_methods=["*"],
             allow_headers=["*"],
         )
-    for room in (front_page, health, files, batches, results, workers, work, customers):
+    for room in (front_page, health, files, batches, results, images, workers, work, customers):
         app.include_router(room.router)
     return app

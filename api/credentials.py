@@ -5,13 +5,21 @@ keys are used.
 """
 
 import asyncio
-from typing import cast
+import logging
+import time
+from typing import TypeVar, cast
 
+import httpx
+from prefect.exceptions import PrefectHTTPStatusError
 from prefect_aws import AwsCredentials, MinIOCredentials
 
 from octavo.errors import InvalidSettings
 from octavo.objects.s3 import S3Settings
 from octavo.settings import StorageSettings
+
+logger = logging.getLogger(__name__)
+B = TypeVar("B", AwsCredentials, MinIOCredentials)
+PAUSE_SECONDS = 1.0
 
 
 def storage_access(settings: StorageSettings) -> S3Settings | None:
@@ -46,14 +54,16 @@ def _keys(settings: StorageSettings) -> tuple[str, str, str]:
 def _block_keys(slug: str, region: str) -> tuple[str, str, str]:
     kind, _, name = slug.partition("/")
     if kind == "aws-credentials":
-        aws = cast(AwsCredentials, asyncio.run(AwsCredentials.aload(name)))
+        aws = _load(AwsCredentials, name)
+        if aws.aws_session_token:
+            raise InvalidSettings(f"The block {slug} holds a session token, which runs out; give a key that lasts.")
         access_key, secret, region = (
             aws.aws_access_key_id,
             aws.aws_secret_access_key,
             aws.region_name or region,
         )
     elif kind == "minio-credentials":
-        minio = cast(MinIOCredentials, asyncio.run(MinIOCredentials.aload(name)))
+        minio = _load(MinIOCredentials, name)
         access_key, secret = minio.minio_root_user, minio.minio_root_password
     else:
         raise InvalidSettings(
@@ -62,3 +72,15 @@ def _block_keys(slug: str, region: str) -> tuple[str, str, str]:
     if not access_key or secret is None:
         raise InvalidSettings(f"The block {slug} holds no access key and secret.")
     return access_key, secret.get_secret_value(), region
+
+
+def _load(kind: type[B], name: str) -> B:
+    """Load a block as soon as Prefect answers; the embedded server may start later than this process."""
+    while True:
+        try:
+            return cast(B, asyncio.run(kind.aload(name)))
+        except ValueError as error:
+            raise InvalidSettings(f"storage.credentials_block: Prefect has no such block: {error}") from error
+        except (httpx.HTTPError, PrefectHTTPStatusError) as error:
+            logger.warning("the block %s cannot be read yet: %s", name, error)
+        time.sleep(PAUSE_SECONDS)

@@ -73,6 +73,11 @@ class Lanes:
             if waiter.got is not None and not waiter.is_served:
                 self._deliver(waiter)
 
+    def close(self) -> None:
+        """Answer every waiting claim with what it has: this process ends, and workers ask the next one."""
+        for worker_id in {waiter.request.worker_id for waiter in self._waiters}:
+            self.close_for(worker_id)
+
     async def run(self) -> None:
         """Serve for ever; a ledger that fails once is asked again at the next wake."""
         self._loop = asyncio.get_running_loop()

@@ -15,6 +15,7 @@ class Presence:
         self._heard: dict[WorkerId, float] = {}
         self._since = time.monotonic()
         self._rings = 0
+        self._is_closed = False
         self._bell = asyncio.Condition()
 
     def hear(self, worker_id: WorkerId) -> None:
@@ -44,9 +45,17 @@ class Presence:
             self._rings += 1
             self._bell.notify_all()
 
+    async def close(self) -> None:
+        """Answer every worker that waits, now and from now on."""
+        async with self._bell:
+            self._is_closed = True
+            self._bell.notify_all()
+
     async def wait(self, heard_rings: int, seconds: float) -> int:
         """Wait until the bell rings once more than the caller has heard, or the time is over."""
         async with self._bell:
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._bell.wait_for(lambda: self._rings != heard_rings), seconds)
+                await asyncio.wait_for(
+                    self._bell.wait_for(lambda: self._is_closed or self._rings != heard_rings), seconds
+                )
         return self._rings

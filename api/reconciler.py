@@ -5,6 +5,8 @@ Reads the ledger, asks the dispatcher for new runs; a crashed run is never sched
 
 import asyncio
 import logging
+import time
+from collections.abc import Collection
 from datetime import datetime, timedelta
 from functools import partial
 
@@ -12,11 +14,13 @@ from api.dispatch import TROUBLE, Dispatcher
 from api.lanes import Lanes, in_thread
 from api.presence import Presence
 from octavo.batches import Run, RunStatus
+from octavo.identifiers import BatchId
 from octavo.ledger.contract import Ledger, OpenBatch
 from octavo.timestamps import now
 
 logger = logging.getLogger(__name__)
 PERIOD_SECONDS = 1.0
+LONGEST_PAUSE_SECONDS = 60.0
 PATIENCE = timedelta(seconds=20)
 """How long a run that was made may say nothing before Prefect is asked about it."""
 
@@ -31,6 +35,31 @@ def is_overdue(run: Run, moment: datetime) -> bool:
     return run.status is RunStatus.STARTING and moment - run.created_at > PATIENCE
 
 
+class Restarts:
+    """How soon a batch may have another run: at once after progress, later and later without.
+
+    A run that ends at once, for a defect or a missing module, would otherwise be made anew every second.
+    """
+
+    def __init__(self) -> None:
+        self._seen: dict[BatchId, tuple[int, int, float]] = {}
+
+    def may_start(self, found: OpenBatch, moment: float) -> bool:
+        """Whether it is time; `moment` is monotonic seconds. A yes counts as a start."""
+        done = found.batch.total_items - found.batch.counts.unfinished
+        was_done, fruitless, started = self._seen.get(found.batch.batch_id, (-1, 0, 0.0))
+        if done > was_done:
+            fruitless = 0
+        elif moment - started < min(2.0**fruitless, LONGEST_PAUSE_SECONDS):
+            return False
+        self._seen[found.batch.batch_id] = (done, fruitless + 1, moment)
+        return True
+
+    def keep(self, batch_ids: Collection[BatchId]) -> None:
+        """Forget every other batch."""
+        self._seen = {batch_id: seen for batch_id, seen in self._seen.items() if batch_id in batch_ids}
+
+
 class Reconciler:
     """One pass a second over everything that is not finished."""
 
@@ -39,6 +68,7 @@ class Reconciler:
         self._dispatcher = dispatcher
         self._lanes = lanes
         self._presence = presence
+        self._restarts = Restarts()
 
     async def run(self) -> None:
         """Go on for ever; a pass that fails is tried again."""
@@ -51,7 +81,9 @@ class Reconciler:
 
     async def _pass(self) -> None:
         await self._take_from_the_dead()
-        for found in await in_thread(self._ledger.open_batches):
+        batches = await in_thread(self._ledger.open_batches)
+        self._restarts.keep({found.batch.batch_id for found in batches})
+        for found in batches:
             await self._look_after(found)
         for run in await in_thread(self._ledger.lost_runs):
             try:
@@ -77,7 +109,7 @@ class Reconciler:
                 self._dispatcher.resume(run)
             elif is_overdue(run, now()) and run.run_id is not None and await self._has_gone(run):
                 await self._dispatcher.ended_in_silence(run)
-        if needs_run(found):
+        if needs_run(found) and self._restarts.may_start(found, time.monotonic()):
             logger.info("batch %s has no run; one is made", batch_id)
             self._dispatcher.start(batch_id)
 

@@ -1,0 +1,46 @@
+"""`/v1/results/{id}/images/{n}`: the way to a figure that is too large to stand in its result."""
+
+from fastapi import APIRouter, Response
+from fastapi.responses import RedirectResponse
+
+from api.auth import CustomerDep
+from api.deps import ServiceDep
+from api.problems import problems
+from octavo.errors import CustomerDisabled, InvalidApiKey, ItemNotFound, StorageUnavailable
+from octavo.identifiers import ResultId
+from octavo.objects import keys
+
+router = APIRouter(prefix="/v1/results", tags=["v1"])
+LOOK_SECONDS = 10.0
+
+
+@router.get(
+    "/{result_id}/images/{number}",
+    operation_id="get_result_image_v1",
+    summary="Get Result Image Endpoint",
+    response_class=Response,
+    status_code=302,
+    responses={
+        302: {
+            "description": "Redirect to a presigned storage GET for the image.",
+            "headers": {"Location": {"schema": {"type": "string"}}},
+        },
+        **problems(InvalidApiKey, CustomerDisabled, ItemNotFound, StorageUnavailable),
+    },
+)
+def get_image(result_id: str, number: int, customer: CustomerDep, service: ServiceDep) -> RedirectResponse:
+    """Go to a figure of one of your results; `image_url` of a chunk names this address."""
+    try:
+        # The key holds the customer's own id: nobody else's results can be named.
+        key = keys.result_image_key(customer.customer_id, ResultId(result_id), number)
+    except ValueError as error:
+        raise ItemNotFound("There is no such image.") from error
+    if not service.objects.sizes([key], time_limit_seconds=LOOK_SECONDS):
+        raise ItemNotFound("There is no such image; a result's images go with the result.")
+    link = service.objects.presign_get(
+        key,
+        expires_seconds=service.settings.storage.presign_get_seconds,
+        # Storage forgets types; browsers know an image by its bytes.
+        content_type="application/octet-stream",
+    )
+    return RedirectResponse(link.url, status_code=302, headers={"Cache-Control": "no-store"})
