@@ -83,7 +83,7 @@ class WorkerSettings(_Group):
     token: SecretStr | None = Field(None, description="Token workers show to the API.")
     slots: int = Field(16, ge=1, description="Slices in work at once, over all batches.")
     processes: int = Field(default_factory=lambda: os.cpu_count() or 1, ge=1, description="Extraction children.")
-    lease_seconds: float = Field(90.0, gt=0, description="Life of a lease; renewed every 3 seconds, or at a third of it.")
+    lease_seconds: float = Field(90.0, gt=0, description="Life of a lease; renewed every 3 s or at a third of it.")
     silence_seconds: float = Field(10.0, gt=0, description="Without a word for this long a worker counts as dead.")
     test_engines: bool = Field(False, description="Offer the sleeping and the failing engine, for tests and benches.")
 

@@ -6,8 +6,8 @@ from typing import Annotated, Literal
 import typer
 
 from octavo import __version__
-from octavo.cli import admin, diagnosis, documents, serving, submitting
-from octavo.cli.terminal import errors_in_one_line, out
+from octavo.cli import admin, diagnosis, documents, fetching, serving, submitting
+from octavo.cli.terminal import EXIT_SOME_FAILED, errors_in_one_line, out
 
 Format = Literal["json", "markdown", "html"]
 DataOption = Annotated[
@@ -99,7 +99,26 @@ def submit(
             paths, key=key, url=url, out_folder=out_folder, engine=engine, as_json=as_json
         )
     if fail and not all_succeeded:
-        raise typer.Exit(3)
+        raise typer.Exit(EXIT_SOME_FAILED)
+
+
+@app.command(epilog="Example: octavo fetch batch_01m8... --key KEY --out results")
+def fetch(
+    batch_id: Annotated[str, typer.Argument(help="The batch; `octavo submit` prints its id.")],
+    key: Annotated[str, typer.Option(envvar="OCTAVO_KEY", help="API key of the customer who submitted it.")],
+    url: Annotated[str, typer.Option(envvar="OCTAVO_URL", help="Address of the service.")] = "http://127.0.0.1:8000",
+    out_folder: Annotated[Path, typer.Option("--out", help="Folder for the results.")] = Path("results"),
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON line per file, for machines.")] = False,
+    fail: Annotated[bool, typer.Option("--fail-on-error", help="Exit with 3 when a file did not succeed.")] = False,
+) -> None:
+    """Follow a batch that was submitted before, and write its results to a folder.
+
+    For when `octavo submit` was interrupted: the batch goes on without it.
+    """
+    with errors_in_one_line():
+        all_succeeded = fetching.fetch(batch_id, key=key, url=url, out_folder=out_folder, as_json=as_json)
+    if fail and not all_succeeded:
+        raise typer.Exit(EXIT_SOME_FAILED)
 
 
 @app.command(epilog="Example: octavo extract report.pdf --format html > report.html")

@@ -16,14 +16,19 @@ from octavo.errors import InvalidSettings
 
 def submit(paths: list[Path], *, key: str, url: str, out_folder: Path, engine: str | None, as_json: bool) -> bool:
     """Submit and show; returns whether every file succeeded. Raises OctavoError."""
-    _check_address(url)
-    _check_key(key)
+    check_address(url)
+    check_key(key)
     inputs = find_inputs(paths)
     with CustomerClient(url, key) as client:
         ends = with_bars(
             len(inputs),
             lambda progress: submit_inputs(client, inputs, out_folder, engine=engine, progress=progress),
         )
+    return show(ends, out_folder, as_json=as_json)
+
+
+def show(ends: list[ItemEnd], out_folder: Path, *, as_json: bool) -> bool:
+    """Print how the files ended; returns whether every one succeeded."""
     if as_json:
         for end in ends:
             out.print(json.dumps(as_row(end)), markup=False)
@@ -35,7 +40,8 @@ def submit(paths: list[Path], *, key: str, url: str, out_folder: Path, engine: s
     return succeeded == len(ends)
 
 
-def _check_address(url: str) -> None:
+def check_address(url: str) -> None:
+    """Refuse what is no address of a service. Raises InvalidSettings."""
     try:
         is_one = httpx.URL(url).scheme in ("http", "https") and bool(httpx.URL(url).host) and not set(url) & set(" \n")
     except httpx.InvalidURL:
@@ -44,7 +50,8 @@ def _check_address(url: str) -> None:
         raise InvalidSettings(f"{url!r} is not the address of a service; write it as http://HOST:PORT (--url).")
 
 
-def _check_key(key: str) -> None:
+def check_key(key: str) -> None:
+    """Refuse what cannot stand in a header. Raises InvalidSettings."""
     # Not shown: most of it may be right, and terminals are recorded.
     if not key.isascii() or not key.isprintable() or " " in key or not key:
         raise InvalidSettings("That is not an API key; make one: octavo keys create --customer NAME")

@@ -1,5 +1,6 @@
 """What is printed and how: results on stdout, everything else on stderr; errors in one line."""
 
+import os
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
@@ -15,7 +16,9 @@ from octavo.client.submission import ItemEnd
 from octavo.errors import OctavoError
 
 # File names and messages are printed as they are, `:bomb:` and all.
-out = Console(soft_wrap=True, highlight=False, emoji=False)
+# In a file or a pipe there is no edge to fold a line at.
+WIDE = None if sys.stdout.isatty() or "COLUMNS" in os.environ else 240
+out = Console(soft_wrap=True, highlight=False, emoji=False, width=WIDE)
 err = Console(stderr=True, soft_wrap=True, highlight=False, emoji=False)
 EXIT_ERROR = 1
 EXIT_SOME_FAILED = 3

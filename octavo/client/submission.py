@@ -97,9 +97,36 @@ def submit(
         ends += _submit_batch(client, inputs[first : first + BATCH_FILES], out, engine, progress)
     order = {found: number for number, found in enumerate(inputs)}
     ends.sort(key=lambda end: order[end.input])
+    _write_list(ends, out)
+    return ends
+
+
+def fetch(client: CustomerClient, batch_id: str, out: Path, progress: Progress) -> list[ItemEnd]:
+    """Follow a batch that was submitted before and write its results; returns how each file ended, by position.
+
+    Results are named as the files were when they were staged. Raises Refused, ServiceUnreachable.
+    """
+    out.mkdir(parents=True, exist_ok=True)
+    ended = sorted(_ended_items(client, batch_id, progress), key=lambda item: int(item["position"]))
+    with ThreadPoolExecutor(PARALLEL) as pool:
+        names = pool.map(lambda item: _safe_name(client.filename(item["file_id"]), item["id"]), ended)
+        inputs = _unambiguous([Input(Path(name), name) for name in names])
+        ends = list(
+            pool.map(lambda pair: _fetch(client, pair[0], pair[1], out, progress), zip(inputs, ended, strict=True))
+        )
+    _write_list(ends, out)
+    return ends
+
+
+def _safe_name(untrusted_name: str | None, otherwise: str) -> str:
+    """Return a name without folders: what a file was called must not lead out of the output folder."""
+    name = Path((untrusted_name or "").replace("\\", "/")).name
+    return name if name not in ("", ".", "..") else otherwise
+
+
+def _write_list(ends: Sequence[ItemEnd], out: Path) -> None:
     with (out / "items.jsonl").open("w") as stream:
         stream.writelines(json.dumps(as_row(end)) + "\n" for end in ends)
-    return ends
 
 
 def as_row(end: ItemEnd) -> dict[str, Any]:

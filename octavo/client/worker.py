@@ -13,10 +13,10 @@ import httpx
 from pydantic import TypeAdapter
 
 from octavo.client.worker_protocol import (
-    NamedRun,
     Heartbeat,
     Hello,
     Lost,
+    NamedRun,
     OpenedRun,
     OpenRun,
     Reports,
