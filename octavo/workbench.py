@@ -128,7 +128,11 @@ class Workbench:
                 lease_seconds=self._lease_seconds,
                 worker_slots=self._slots,
             )
-            claim = self._client.claim(request, wait_seconds=CLAIM_WAIT_SECONDS)
+            try:
+                claim = self._client.claim(request, wait_seconds=CLAIM_WAIT_SECONDS)
+            except StaleLease as error:
+                logger.warning("run %s claims no more: %s", run_id, error.message)
+                return
             done = run.total_items - claim.unleased - claim.held
             with self._lock:
                 self._percent[run_id] = 100 * done // max(1, run.total_items)

@@ -1,8 +1,14 @@
 """An API that serves on loopback, and what tests do to it."""
 
 import asyncio
+import contextlib
+from collections.abc import Iterator
 from dataclasses import dataclass, field
+from pathlib import Path
 
+from prefect.settings import PREFECT_API_URL, temporary_settings
+
+from api.app import create_app
 from api.deps import Service
 from octavo.batches import Batch, Customer, FileStatus, Item, NewBatch, StagedFile
 from octavo.client.worker import WorkerClient
@@ -14,7 +20,8 @@ from octavo.ledger.memory import MemoryLedger
 from octavo.objects import keys
 from octavo.objects.memory import MemoryObjects
 from octavo.timestamps import now
-from tests.unit.api.service import WORKER_TOKEN
+from tests.unit.api.service import WORKER_TOKEN, add_customer, make_service, settings
+from tests.unit.api.serving import closed_port, served
 
 RUN = RunId("22222222-2222-4222-8222-222222222222")
 
@@ -102,3 +109,16 @@ class Stack:
         """Let the connections of all workers go."""
         for client in self.clients:
             client.close()
+
+
+@contextlib.contextmanager
+def running_stack(data: Path) -> Iterator[Stack]:
+    """Serve an API whose parts live in memory; Prefect's address is one where nobody listens."""
+    ledger, objects = MemoryLedger(), MemoryObjects()
+    service = make_service(settings(data), ledger, objects)
+    customer, key = add_customer(ledger, "acme")
+    nowhere = f"http://127.0.0.1:{closed_port()}/api"
+    with temporary_settings({PREFECT_API_URL: nowhere}), served(create_app(service)) as url:
+        made = Stack(service=service, ledger=ledger, objects=objects, customer=customer, key=key, url=url)
+        yield made
+        made.close()

@@ -1,0 +1,260 @@
+"""A worker's bench, with a real API before it and real children behind it."""
+
+import logging
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+
+from octavo.batches import MAX_LOST_LEASES, BatchStatus, Item, ItemStatus
+from octavo.engines.contract import Limits
+from octavo.engines.registry import EngineRegistry
+from octavo.errors import DOCUMENT_ERRORS, OcrProviderError, StaleLease
+from octavo.extraction.extractor import Extractor
+from octavo.extraction.items import ItemWork
+from octavo.identifiers import BatchId, FileId, RunId
+from octavo.objects import keys
+from octavo.workbench import Workbench
+from tests.unit.api.serving import until
+from tests.unit.client.stack import RUN, Stack, running_stack
+
+
+@pytest.fixture
+def stack(tmp_path: Path) -> Iterator[Stack]:
+    with running_stack(tmp_path) as made:
+        yield made
+
+
+@pytest.fixture(scope="module")
+def extractor() -> Iterator[Extractor]:
+    registry = EngineRegistry.installed(test_engines=True)
+    with Extractor(processes=1, limits=Limits(), registry=registry) as made:
+        yield made
+
+
+@pytest.fixture
+def bench(stack: Stack, extractor: Extractor, tmp_path: Path) -> Iterator[Workbench]:
+    work = ItemWork(stack.objects, extractor, folder=tmp_path)
+    made = Workbench(stack.worker(), work, slots=4, lease_seconds=90.0, on_change=lambda: None)
+    yield made
+    made.close()
+
+
+def open_batch(stack: Stack, bench: Workbench, *documents: bytes | FileId, engine: str = "failing") -> BatchId:
+    """Submit these documents and open a run of their batch on the bench."""
+    files = [stack.file(one) if isinstance(one, bytes) else one for one in documents]
+    batch_id = stack.batch(*files, engine=engine)
+    bench.open_run(stack.named_run(batch_id), batch_id)
+    return batch_id
+
+
+def claim(bench: Workbench) -> tuple[str, ...]:
+    return next(bench.claims(RUN))
+
+
+def work_off(stack: Stack, bench: Workbench, document: bytes | FileId) -> Item:
+    """Submit one document and work it off; returns its item."""
+    batch_id = open_batch(stack, bench, document)
+    (slice_id,) = claim(bench)
+    bench.work_off(slice_id, is_last_attempt=False)
+    assert not stack.ledger._slices, "no lease is left"
+    return stack.items(batch_id)[0]
+
+
+def test_a_document_is_worked_off_and_its_result_kept(stack: Stack, bench: Workbench) -> None:
+    batch_id = open_batch(stack, bench, b"hello")
+    (slice_id,) = claim(bench)
+    assert bench.work_off(slice_id, is_last_attempt=False) == (1, 0)
+    (item,) = stack.items(batch_id)
+    assert (item.status, item.attempts, item.page_count) == (ItemStatus.SUCCEEDED, 1, 1)
+    assert item.result_id is not None
+    key = keys.result_key(stack.customer.customer_id, item.result_id, "extract-page.json")
+    assert b"hello" in stack.objects.read(key, max_bytes=10**6)
+    assert stack.shown(batch_id).status is BatchStatus.COMPLETED
+    assert stack.ledger.pages_used(stack.customer.customer_id) == 1
+
+
+def test_claims_go_on_until_nothing_is_left(stack: Stack, bench: Workbench) -> None:
+    batch_id = open_batch(stack, bench, *[b"words"] * 10)
+    for slice_ids in bench.claims(RUN):
+        assert len(slice_ids) <= 4
+        for slice_id in slice_ids:
+            assert bench.work_off(slice_id, is_last_attempt=False) == (1, 0)
+    assert stack.shown(batch_id).status is BatchStatus.COMPLETED
+    assert bench.percent(RUN) == 100
+    summary = bench.end_run(RUN)
+    assert (summary.succeeded, summary.unfinished, summary.status) == (10, 0, BatchStatus.COMPLETED)
+
+
+@pytest.mark.parametrize("code", sorted(set(DOCUMENT_ERRORS) - {"ocr_provider_error"}))
+def test_every_error_of_a_document_becomes_a_failed_item(stack: Stack, bench: Workbench, code: str) -> None:
+    item = work_off(stack, bench, code.encode())
+    assert (item.status, item.error_code, item.attempts) == (ItemStatus.FAILED, code, 1)
+    assert item.error_retryable is DOCUMENT_ERRORS[code].retryable
+
+
+def test_bytes_deleted_behind_our_back_are_a_missing_upload(stack: Stack, bench: Workbench) -> None:
+    file_id = stack.file()
+    stack.objects.delete([found.key for found in stack.objects.list("in/")])
+    item = work_off(stack, bench, file_id)
+    assert (item.status, item.error_code, item.attempts) == (ItemStatus.FAILED, "upload_missing", 1)
+
+
+def test_bytes_of_another_length_fail_as_extraction_failed(stack: Stack, bench: Workbench) -> None:
+    item = work_off(stack, bench, stack.file(b"words", size=6))
+    assert (item.status, item.error_code) == (ItemStatus.FAILED, "extraction_failed")
+    assert "declared" in (item.error_message or "")
+
+
+def test_trouble_with_recognition_is_tried_three_times(stack: Stack, bench: Workbench) -> None:
+    batch_id = open_batch(stack, bench, b"ocr_provider_error")
+    (slice_id,) = claim(bench)
+    for attempt in (1, 2):
+        with pytest.raises(OcrProviderError):
+            bench.work_off(slice_id, is_last_attempt=False)
+        (item,) = stack.items(batch_id)
+        assert (item.status, item.attempts) == (ItemStatus.RUNNING, attempt)
+    assert bench.work_off(slice_id, is_last_attempt=True) == (0, 1)
+    (item,) = stack.items(batch_id)
+    assert (item.status, item.error_code, item.attempts) == (ItemStatus.FAILED, "ocr_provider_error", 3)
+    assert item.error_retryable
+
+
+def test_an_item_taken_away_before_it_began_has_no_outcome(stack: Stack, bench: Workbench) -> None:
+    batch_id = open_batch(stack, bench, b"words")
+    (slice_id,) = claim(bench)
+    stack.ledger.revoke(run_id=RUN)
+    assert bench.work_off(slice_id, is_last_attempt=False) == (0, 0)
+    (item,) = stack.items(batch_id)
+    assert (item.status, item.attempts) == (ItemStatus.PENDING, 0)
+    with pytest.raises(StaleLease):
+        bench.work_off(slice_id, is_last_attempt=False)
+
+
+def test_an_item_taken_away_during_the_work_has_no_outcome(stack: Stack, bench: Workbench) -> None:
+    batch_id = open_batch(stack, bench, b"words", engine="sleep:0.3")
+    (slice_id,) = claim(bench)
+    with ThreadPoolExecutor(1) as pool:
+        working = pool.submit(bench.work_off, slice_id, is_last_attempt=False)
+        until(lambda: stack.items(batch_id)[0].status is ItemStatus.RUNNING, "the item runs")
+        stack.ledger.revoke(run_id=RUN)
+        assert working.result(timeout=10) == (0, 0)
+    (item,) = stack.items(batch_id)
+    assert (item.status, item.attempts) == (ItemStatus.PENDING, 1)
+    assert stack.ledger.pages_used(stack.customer.customer_id) == 0
+
+
+def test_a_run_that_was_given_up_claims_no_more(stack: Stack, bench: Workbench) -> None:
+    open_batch(stack, bench, b"words")
+    stack.ledger.revoke(worker_id=stack.clients[0].worker_id)
+    assert list(bench.claims(RUN)) == []
+
+
+def test_storage_that_is_away_for_a_while_is_waited_for(
+    stack: Stack, bench: Workbench, caplog: pytest.LogCaptureFixture
+) -> None:
+    batch_id = open_batch(stack, bench, b"words")
+    (slice_id,) = claim(bench)
+    stack.objects.available = False
+    with ThreadPoolExecutor(1) as pool, caplog.at_level(logging.WARNING):
+        working = pool.submit(bench.work_off, slice_id, is_last_attempt=False)
+        until(lambda: "storage" in caplog.text.lower(), "the outage is met")
+        assert not working.done()
+        stack.objects.available = True
+        assert working.result(timeout=10) == (1, 0)
+    (item,) = stack.items(batch_id)
+    assert (item.status, item.attempts) == (ItemStatus.SUCCEEDED, 1)
+
+
+def test_a_worker_that_drains_while_storage_is_away_gives_the_item_back(
+    stack: Stack, bench: Workbench, caplog: pytest.LogCaptureFixture
+) -> None:
+    batch_id = open_batch(stack, bench, b"words")
+    (slice_id,) = claim(bench)
+    stack.objects.available = False
+    with ThreadPoolExecutor(1) as pool, caplog.at_level(logging.WARNING):
+        working = pool.submit(bench.work_off, slice_id, is_last_attempt=False)
+        until(lambda: "storage" in caplog.text.lower(), "the outage is met")
+        bench.drain()
+        assert working.result(timeout=10) == (0, 0)
+    (item,) = stack.items(batch_id)
+    assert (item.status, item.attempts) == (ItemStatus.PENDING, 0)
+    assert [found.unleased for found in stack.ledger.open_batches()] == [1]
+
+
+def test_a_document_whose_child_is_killed_five_times_is_an_internal_error(stack: Stack, bench: Workbench) -> None:
+    item = work_off(stack, bench, b"killed")
+    assert (item.status, item.error_code) == (ItemStatus.FAILED, "internal_error")
+    assert item.error_retryable
+    assert str(MAX_LOST_LEASES) in (item.error_message or "")
+
+
+def test_a_bad_document_harms_no_other_of_the_batch(stack: Stack, bench: Workbench) -> None:
+    batch_id = open_batch(stack, bench, b"good", b"crash", b"unsupported_input", b"good too")
+    for slice_ids in bench.claims(RUN):
+        for slice_id in slice_ids:
+            bench.work_off(slice_id, is_last_attempt=False)
+    codes = [item.error_code for item in stack.items(batch_id)]
+    assert codes == [None, "extraction_failed", "unsupported_input", None]
+    assert stack.shown(batch_id).status is BatchStatus.PARTIALLY_FAILED
+
+
+def test_leases_of_what_lies_on_the_bench_are_renewed(stack: Stack, extractor: Extractor, tmp_path: Path) -> None:
+    work = ItemWork(stack.objects, extractor, folder=tmp_path)
+    bench = Workbench(stack.worker(), work, slots=4, lease_seconds=0.6, on_change=lambda: None)
+    open_batch(stack, bench, b"words")
+    (slice_id,) = claim(bench)
+    before = stack.ledger._slices[slice_id].expires_at
+    bench.start()
+    until(lambda: stack.ledger._slices[slice_id].expires_at > before, "the lease is renewed")
+    assert bench.work_off(slice_id, is_last_attempt=False) == (1, 0)
+    bench.close()
+
+
+def test_a_slice_that_was_lost_is_not_begun(stack: Stack, extractor: Extractor, tmp_path: Path) -> None:
+    work = ItemWork(stack.objects, extractor, folder=tmp_path)
+    bench = Workbench(stack.worker(), work, slots=4, lease_seconds=0.6, on_change=lambda: None)
+    batch_id = open_batch(stack, bench, b"words")
+    (slice_id,) = claim(bench)
+    stack.ledger.revoke(run_id=RUN)
+    bench.start()
+    until(lambda: bench._held[slice_id].is_lost, "the loss is heard of")
+    assert bench.work_off(slice_id, is_last_attempt=False) == (0, 0)
+    assert stack.items(batch_id)[0].attempts == 0
+    bench.close()
+
+
+def test_a_worker_that_drains_claims_no_more(stack: Stack, bench: Workbench) -> None:
+    open_batch(stack, bench, b"words")
+    bench.drain()
+    assert bench.is_draining
+    assert list(bench.claims(RUN)) == []
+
+
+def test_a_cancel_in_the_orchestrator_cancels_the_batch(stack: Stack, bench: Workbench) -> None:
+    batch_id = open_batch(stack, bench, b"words")
+    assert not bench.is_cancelled(RUN)
+    bench.cancel_run(RUN)
+    assert bench.is_cancelled(RUN)
+    assert stack.shown(batch_id).status is BatchStatus.CANCELLED
+    assert list(bench.claims(RUN)) == []
+
+
+def test_a_slice_is_named_by_customer_and_file(stack: Stack, bench: Workbench) -> None:
+    named, unnamed = stack.file(b"1", "a.pdf"), stack.file(b"2")
+    open_batch(stack, bench, named, unnamed)
+    first, second = claim(bench)
+    assert bench.label(first) == "acme: a.pdf"
+    assert bench.label(second) == f"acme: {unnamed}"
+    assert bench.label("slice_x") == "slice_x"
+
+
+def test_open_lanes_are_counted_by_customer(stack: Stack, bench: Workbench) -> None:
+    open_batch(stack, bench, b"one", b"two")
+    slice_ids = claim(bench)
+    assert bench.lanes_by_customer() == {stack.customer.customer_id: 2}
+    bench.work_off(slice_ids[0], is_last_attempt=False)
+    assert bench.lanes_by_customer() == {stack.customer.customer_id: 1}
+    bench.forget_run(RunId(RUN))
+    assert bench.lanes_by_customer() == {}
