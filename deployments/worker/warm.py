@@ -4,9 +4,12 @@ It is woken by Octavo's API, drains on SIGTERM, and turns a cancel in the Prefec
 the batch. Prefect's poll of once a second is the fallback.
 """
 
+import asyncio
 import importlib
 import logging
 import os
+import threading
+from collections.abc import Coroutine
 from typing import Any
 from uuid import UUID
 
@@ -40,6 +43,8 @@ MOST_RUNS = 256
 WAKE_SECONDS = 20.0
 CANCEL_PERIOD_SECONDS = 2.0
 PAUSE_SECONDS = 1.0
+READY_FILE = "OCTAVO_READY_FILE"
+"""Names a file that is made once the worker is set up: how its supervisor tells this life from the last."""
 
 
 class OctavoWorkerResult(BaseWorkerResult):
@@ -58,7 +63,8 @@ class OctavoWorker(BaseWorker[BaseJobConfiguration, BaseVariables, OctavoWorkerR
         self._active: set[UUID] = set()
         self._idle = anyio.Event()
         self._threads = anyio.CapacityLimiter(MOST_RUNS)
-        self._services: anyio.abc.TaskGroup | None = None
+        self._services: list[asyncio.Task[None]] = []
+        self._leaving = threading.Event()
         self._bench: Workbench | None = None
         self._connection: WorkerClient | None = None
         self._reader: Extractor | None = None
@@ -78,14 +84,24 @@ class OctavoWorker(BaseWorker[BaseJobConfiguration, BaseVariables, OctavoWorkerR
         self._bench.start()
         process_bench.install(self._bench)
         await super().setup()
-        self._services = anyio.create_task_group()
-        await self._services.__aenter__()
-        self._services.start_soon(self._listen, connection)
-        self._services.start_soon(self._watch_cancels, self._bench)
-        self._services.start_soon(self._lane_slots.run)
+        # Tasks, not a task group: a group entered here could not be left from within `teardown`'s shield.
+        for service in (self._watch_cancels(self._bench), self._lane_slots.run()):
+            self._start_service(service)
+        listener = threading.Thread(
+            target=self._listen, args=(connection, asyncio.get_running_loop()), name="octavo-bell", daemon=True
+        )
+        listener.start()
+        if READY_FILE in os.environ:
+            await anyio.Path(os.environ[READY_FILE]).touch()
+
+    def _start_service(self, service: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.create_task(service)
+        task.add_done_callback(_show_defect)
+        self._services.append(task)
 
     async def teardown(self, *exc_info: Any) -> None:
         """Drain: claim nothing more, let what is in work finish, then leave."""
+        self._leaving.set()
         with anyio.CancelScope(shield=True):
             if self._bench is not None:
                 await anyio.to_thread.run_sync(self._bench.drain)
@@ -95,9 +111,9 @@ class OctavoWorker(BaseWorker[BaseJobConfiguration, BaseVariables, OctavoWorkerR
         await super().teardown(*exc_info)
 
     async def _leave(self) -> None:
-        if self._services is not None:
-            self._services.cancel_scope.cancel()
-            await self._services.__aexit__(None, None, None)
+        for service in self._services:
+            service.cancel()
+        await asyncio.gather(*self._services, return_exceptions=True)
         if self._lane_slots is not None:
             await self._lane_slots.release_all()
         if self._connection is not None:
@@ -166,23 +182,22 @@ class OctavoWorker(BaseWorker[BaseJobConfiguration, BaseVariables, OctavoWorkerR
         flow: Flow[..., Any] = getattr(importlib.import_module(module), name)
         return flow
 
-    async def _listen(self, connection: WorkerClient) -> None:
-        """Fetch runs as soon as the API rings."""
-        rings = -1
-        while True:
-            heard = rings
+    def _listen(self, connection: WorkerClient, loop: asyncio.AbstractEventLoop) -> None:
+        """Fetch runs as soon as the API rings.
 
-            def wait(heard: int = heard) -> int:
-                return connection.wait_for_runs(heard, WAKE_SECONDS)
-
+        In a daemon thread: a long poll cannot be called off, and the process must not wait for it at its end.
+        """
+        heard = -1
+        while not self._leaving.is_set():
             try:
-                rings = await anyio.to_thread.run_sync(wait, abandon_on_cancel=True, limiter=self._threads)
+                rings = connection.wait_for_runs(heard, WAKE_SECONDS)
             except OctavoError as error:
                 logger.warning("the API cannot wake this worker: %s", error.message)
-                await anyio.sleep(PAUSE_SECONDS)
+                self._leaving.wait(PAUSE_SECONDS)
                 continue
-            if rings != heard and self.is_setup:
-                await self._fetch()
+            if rings != heard and not self._leaving.is_set():
+                asyncio.run_coroutine_threadsafe(self._fetch(), loop)
+            heard = rings
 
     async def _fetch(self) -> None:
         try:
@@ -212,3 +227,8 @@ class OctavoWorker(BaseWorker[BaseJobConfiguration, BaseVariables, OctavoWorkerR
         if not bench.is_cancelled(run_id):
             logger.info("run %s was cancelled in Prefect", run_id)
             await anyio.to_thread.run_sync(lambda: bench.cancel_run(run_id))
+
+
+def _show_defect(service: asyncio.Task[None]) -> None:
+    if not service.cancelled() and (error := service.exception()) is not None:
+        logger.error("a service of this worker has ended", exc_info=error)

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
 
+import anyio
 import httpx
 
 from octavo.directory import DataDirectory
@@ -195,15 +196,17 @@ class Stack:
         )
 
     def _worker(self) -> ChildSpec:
+        scratch = self._directory.scratch.resolve()
+        ready_file = scratch / "ready"
         return ChildSpec(
             name="worker",
             command=(sys.executable, "-m", "deployments.worker"),
             # What the worker keeps for a while lies where its next life begins by clearing it away.
-            environment=self._octavo_environment() | {"TMPDIR": str(self._directory.scratch.resolve())},
+            environment=self._octavo_environment() | {"TMPDIR": str(scratch), "OCTAVO_READY_FILE": str(ready_file)},
             log=self._directory.logs / "worker.log",
-            ready=answers(f"{self.addresses.internal_api_url}/health"),
+            ready=is_there(ready_file),
             stop_seconds=WORKER_STOP_SECONDS,
-            scratch=self._directory.scratch.resolve(),
+            scratch=scratch,
         )
 
 
@@ -225,5 +228,14 @@ def answers(url: str, *, any_status: bool = False) -> Callable[[], Awaitable[boo
                 return (await client.get(url)).status_code == 200 or any_status
         except httpx.HTTPError:
             return False
+
+    return probe
+
+
+def is_there(file: Path) -> Callable[[], Awaitable[bool]]:
+    """Return a probe: does this file exist?"""
+
+    async def probe() -> bool:
+        return await anyio.Path(file).exists()
 
     return probe
