@@ -1,0 +1,60 @@
+"""Which workers are there, and the bell that wakes them."""
+
+import asyncio
+
+import pytest
+
+from api.presence import Presence
+from octavo.identifiers import WorkerId
+
+pytestmark = pytest.mark.anyio
+WORKER = WorkerId("worker/1")
+SOON = 10.0
+
+
+async def test_a_worker_that_was_heard_is_there() -> None:
+    presence = Presence(silence_seconds=60)
+    assert presence.workers() == []
+    presence.hear(WORKER)
+    assert presence.workers() == [WORKER]
+    assert not presence.is_silent(WORKER)
+
+
+async def test_a_worker_that_was_never_heard_is_given_its_time_from_the_start() -> None:
+    assert not Presence(silence_seconds=60).is_silent(WORKER)
+    assert Presence(silence_seconds=-1).is_silent(WORKER)
+
+
+async def test_a_worker_that_says_nothing_for_too_long_is_gone() -> None:
+    presence = Presence(silence_seconds=-1)
+    presence.hear(WORKER)
+    assert presence.is_silent(WORKER)
+    assert presence.workers() == []
+
+
+async def test_a_worker_that_left_is_gone_at_once() -> None:
+    presence = Presence(silence_seconds=60)
+    presence.hear(WORKER)
+    presence.forget(WORKER)
+    presence.forget(WORKER)
+    assert presence.workers() == []
+
+
+async def test_the_bell_wakes_everybody_who_waits() -> None:
+    presence = Presence(silence_seconds=60)
+    waiting = [asyncio.create_task(presence.wait(0, 60)) for _ in range(3)]
+    await asyncio.sleep(0)
+    await presence.ring()
+    assert await asyncio.wait_for(asyncio.gather(*waiting), SOON) == [1, 1, 1]
+
+
+async def test_a_ring_that_was_not_heard_is_not_missed() -> None:
+    presence = Presence(silence_seconds=60)
+    await presence.ring()
+    await presence.ring()
+    assert await asyncio.wait_for(presence.wait(0, 60), SOON) == 2
+    assert presence.rings == 2
+
+
+async def test_without_a_ring_the_wait_ends_with_its_time() -> None:
+    assert await asyncio.wait_for(Presence(silence_seconds=60).wait(0, 0.01), SOON) == 0
