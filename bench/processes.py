@@ -1,15 +1,17 @@
 """A process and all its descendants, as /proc tells of them (Linux)."""
 
+import os
 from dataclasses import dataclass
 from pathlib import Path
 
 
 @dataclass(frozen=True, slots=True)
 class Family:
-    """How many processes there are and what each kind holds in memory."""
+    """How many processes there are what each kind holds in memory and has spent of the processor."""
 
     count: int
     resident_mib: dict[str, int]
+    cpu_seconds: dict[str, float]
 
     @classmethod
     def of(cls, pid: int) -> "Family":
@@ -19,10 +21,12 @@ class Family:
         while grown := {child for child, parent in parents.items() if parent in family} - family:
             family |= grown
         resident: dict[str, int] = {}
+        spent: dict[str, float] = {}
         for member in family:
             kind, mib = _kind(member), _resident_mib(member)
             resident[kind] = resident.get(kind, 0) + mib
-        return cls(len(family), dict(sorted(resident.items())))
+            spent[kind] = spent.get(kind, 0.0) + _cpu_seconds(member)
+        return cls(len(family), dict(sorted(resident.items())), spent)
 
 
 def _parents() -> dict[int, int]:
@@ -51,6 +55,14 @@ def _kind(pid: int) -> str:
         "octavo up": "supervisor",
     }
     return next((kind for mark, kind in kinds.items() if mark in line), words[0].rpartition("/")[2])
+
+
+def _cpu_seconds(pid: int) -> float:
+    try:
+        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    except (FileNotFoundError, ProcessLookupError):
+        return 0.0
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
 def _resident_mib(pid: int) -> int:

@@ -27,13 +27,14 @@ _LONGEST_SECONDS = 3600.0
 class SleepEngine:
     """Waits `seconds` and returns a page that says so."""
 
-    name = "sleep"
     version = "1"
     licence = "AGPL-3.0-or-later"
     kind: EngineKind = "remote"
     languages: tuple[str, ...] = ()
 
     def __init__(self, seconds: str | None = None) -> None:
+        # The parameter is part of the name, as a batch's options carry the name from the API to the worker.
+        self.name = "sleep" if seconds is None else f"sleep:{seconds}"
         self._seconds = float(seconds or os.environ.get("OCTAVO_SLEEP_SECONDS", "1"))
         if not (math.isfinite(self._seconds) and 0 <= self._seconds <= _LONGEST_SECONDS):
             raise ValueError("seconds must lie within 0..3600")
