@@ -1,6 +1,7 @@
 """The app behind a real socket on loopback, for clients that block."""
 
 import contextlib
+import contextvars
 import socket
 import threading
 import time
@@ -34,7 +35,10 @@ def served(app: FastAPI) -> Iterator[str]:
         app, host="127.0.0.1", port=0, log_config=None, loop="asyncio", http="h11", timeout_graceful_shutdown=1
     )
     server = uvicorn.Server(config)
-    thread = threading.Thread(target=server.run, name="api", daemon=True)
+    # A thread has a context of its own, and Prefect's settings are kept in it: without them the dispatcher
+    # would start a whole Prefect server in this process.
+    context = contextvars.copy_context()
+    thread = threading.Thread(target=lambda: context.run(server.run), name="api", daemon=True)
     thread.start()
     until(lambda: server.started or not thread.is_alive(), "the API starts")
     assert server.started
