@@ -14,19 +14,20 @@ import httpx
 from prefect.client.orchestration import PrefectClient, get_client
 from prefect.client.schemas.objects import State, StateType
 from prefect.exceptions import ObjectNotFound, PrefectHTTPStatusError
+from prefect.settings import get_current_settings
 from prefect.states import Crashed
 
 from api.lanes import in_thread
 from api.presence import Presence
 from octavo.batches import Batch, Customer, Run, RunStatus
-from octavo.errors import BatchNotFound
+from octavo.errors import BatchNotFound, OrchestratorUnavailable
 from octavo.identifiers import BatchId, CustomerId, RunId
 from octavo.ledger.contract import Ledger
 
 logger = logging.getLogger(__name__)
 FIRST_PAUSE_SECONDS = 0.2
 LONGEST_PAUSE_SECONDS = 5.0
-TROUBLE = (httpx.HTTPError, PrefectHTTPStatusError, ObjectNotFound)
+TROUBLE = (httpx.HTTPError, PrefectHTTPStatusError, ObjectNotFound, OrchestratorUnavailable)
 
 
 class Dispatcher:
@@ -113,6 +114,9 @@ class Dispatcher:
 
     async def _connected(self) -> PrefectClient:
         if self._client is None:
+            if get_current_settings().api.url is None:
+                # Prefect would start a whole server in this process instead, and talk to that.
+                raise OrchestratorUnavailable("Prefect's address is not known: set PREFECT_API_URL.")
             self._client = await get_client().__aenter__()
         return self._client
 
