@@ -1,8 +1,8 @@
 """The workers' client: claims, reports, heartbeats. Blocking, thread-safe, patient.
 
-A short outage of the API (a restart) must not lose an outcome: calls that may be repeated are,
-until `patience_seconds` are over. Claims are not: an answer that was lost leaves a lease that
-nobody works on, so the flow simply asks again and the reconciler takes the lease back.
+A short outage of the API (a restart) must not lose an outcome: calls are repeated until
+`patience_seconds` are over; a refusal is a `Refused` at once. A claim whose answer was lost leaves
+a lease that nobody renews: it runs out by itself.
 """
 
 import random
@@ -10,8 +10,9 @@ import time
 from typing import Any, TypeVar
 
 import httpx
-from pydantic import TypeAdapter
+from pydantic import TypeAdapter, ValidationError
 
+from octavo.client.customer import Refused
 from octavo.client.worker_protocol import (
     Heartbeat,
     Hello,
@@ -142,10 +143,15 @@ class WorkerClient:
         if response.status_code == 401:
             raise InvalidAdminToken("The API refuses this worker's token; set OCTAVO_WORKER__TOKEN.")
         if response.status_code == 409:
-            raise StaleLease(str(response.json().get("message", "The run is over.")))
-        response.raise_for_status()
-        found: T = _adapter(answer).validate_json(response.content)
-        return found
+            raise StaleLease(f"The API says that it is over: {response.text[:300]}")
+        if not response.is_success:
+            raise Refused(f"HTTP {response.status_code}: {response.text[:300]}", status=response.status_code)
+        try:
+            return _adapter(answer).validate_json(response.content)
+        except ValidationError as error:
+            raise Refused(
+                f"{response.url} does not answer as Octavo's API does.", status=response.status_code
+            ) from error
 
 
 _ADAPTERS: dict[type[Any], TypeAdapter[Any]] = {}

@@ -8,6 +8,7 @@ import httpx
 import pytest
 
 from octavo.batches import BatchStatus, ItemStatus, RunStatus
+from octavo.client.customer import Refused
 from octavo.client.worker import WorkerClient
 from octavo.client.worker_protocol import OpenRun
 from octavo.errors import DOCUMENT_ERRORS, InvalidAdminToken, ServiceUnreachable, StaleLease
@@ -66,7 +67,7 @@ def test_a_run_started_by_hand_is_taken_in(stack: Stack) -> None:
 
 def test_a_run_of_no_batch_is_refused(stack: Stack) -> None:
     unknown = OpenRun(run_id=RUN, batch_id=BatchId("batch_x"), worker_id=WorkerId("worker/1"))
-    with pytest.raises(httpx.HTTPStatusError, match="404"):
+    with pytest.raises(Refused, match="batch_not_found"):
         stack.worker().open_run(unknown)
 
 
@@ -297,6 +298,15 @@ def test_an_api_that_is_away_for_a_while_is_waited_for(stack: Stack) -> None:
     (verdict,) = worker.report(word(claim, ReportKind.FINISH, succeeded()))
     assert verdict.accepted
     assert asked.is_set()
+
+
+@pytest.mark.parametrize("answer", [httpx.Response(200, text="<html>"), httpx.Response(404, text="<html>")])
+def test_somebody_else_at_the_address_is_told(stack: Stack, answer: httpx.Response) -> None:
+    wires = httpx.MockTransport(lambda _: answer)
+    worker = WorkerClient(stack.url, WORKER_TOKEN, WorkerId("w/1"), transport=wires)
+    with pytest.raises(Refused):
+        worker.heartbeat((), (), 90.0)
+    worker.close()
 
 
 def test_an_api_that_stays_away_is_told() -> None:
