@@ -73,7 +73,7 @@ async def register(client: PrefectClient) -> list[str]:
             entrypoint=wanted.entrypoint,
             tags=wanted.tags,
             parameters=wanted.parameters,
-            parameter_openapi_schema=parameter_schema(flow).model_dump(),
+            parameter_openapi_schema=parameter_schema(flow).model_dump(exclude_unset=True),
             work_pool_name=wanted.work_pool.name,
             work_queue_name=wanted.work_pool.work_queue_name,
             job_variables=wanted.work_pool.job_variables,

@@ -1,0 +1,160 @@
+"""Deployments and work pool: `octavo up` and `prefect deploy --all` come to the same, again and again."""
+
+import asyncio
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+from prefect.client.orchestration import PrefectClient
+
+from deployments.register import register
+from octavo.directory import DataDirectory
+from tests.acceptance.stack import ROOT, Stack, clean_environment, wait_for
+
+PREFECT = str(Path(sys.executable).parent / "prefect")
+COMPARED = (
+    "id",
+    "name",
+    "description",
+    "entrypoint",
+    "path",
+    "tags",
+    "parameters",
+    "parameter_openapi_schema",
+    "enforce_parameter_schema",
+    "work_pool_name",
+    "work_queue_name",
+    "job_variables",
+    "schedules",
+    "paused",
+    "pull_steps",
+)
+
+
+def prefect_url(stack: Stack) -> str:
+    health = stack.health()
+    assert health is not None
+    return f"{health.json()['prefect_ui_url']}/api"
+
+
+def deployed(stack: Stack) -> dict[str, dict[str, Any]]:
+    found = stack.prefect("POST", "/deployments/filter", {})
+    return {one["name"]: {field: one.get(field) for field in COMPARED} for one in found}
+
+
+def register_again(stack: Stack) -> list[str]:
+    async def run() -> list[str]:
+        async with PrefectClient(prefect_url(stack)) as client:
+            return await register(client)
+
+    return asyncio.run(run())
+
+
+@pytest.fixture
+def home(tmp_path: Path) -> dict[str, str]:
+    return {"PREFECT_HOME": str(tmp_path / "prefect-home"), "PREFECT_CLI_PROMPT": "false"}
+
+
+def test_octavo_up_has_registered_what_prefect_yaml_declares(stack: Stack) -> None:
+    (found,) = deployed(stack).values()
+    assert (found["name"], found["entrypoint"]) == ("octavo", "flows.extract_batch.extract_batch")
+    assert (found["work_pool_name"], found["tags"]) == ("octavo", ["octavo"])
+    assert list(found["parameter_openapi_schema"]["properties"]) == ["batch_id"]
+    pool = stack.prefect("GET", "/work_pools/octavo")
+    assert pool["type"] == "octavo"
+
+
+def test_registering_again_changes_nothing(stack: Stack) -> None:
+    before = deployed(stack)
+    for _ in range(2):
+        assert register_again(stack) == ["extract-batch/octavo"]
+    assert deployed(stack) == before
+    assert len(stack.prefect("POST", "/work_pools/filter", {})) == 1
+
+
+def test_prefect_deploy_all_yields_the_same_deployment_and_leaves_the_tree_alone(
+    stack: Stack, home: dict[str, str]
+) -> None:
+    before, tree = deployed(stack), sorted(path.name for path in ROOT.iterdir())
+    ended = subprocess.run(
+        [PREFECT, "--no-prompt", "deploy", "--all"],
+        cwd=ROOT,
+        env=clean_environment(PREFECT_API_URL=prefect_url(stack), **home),
+        capture_output=True,
+        text=True,
+        timeout=100,
+        check=False,
+    )
+    assert ended.returncode == 0, ended.stdout + ended.stderr
+    try:
+        after = deployed(stack)
+        assert list(after) == list(before)
+        for field in COMPARED:
+            assert (field, after["octavo"][field]) == (field, before["octavo"][field])
+        assert sorted(path.name for path in ROOT.iterdir()) == tree
+    finally:
+        register_again(stack)
+
+
+def test_a_batch_runs_from_what_prefect_deploy_has_made(stack: Stack, tmp_path: Path, home: dict[str, str]) -> None:
+    subprocess.run(
+        [PREFECT, "--no-prompt", "deploy", "--all"],
+        cwd=ROOT,
+        env=clean_environment(PREFECT_API_URL=prefect_url(stack), **home),
+        capture_output=True,
+        timeout=100,
+        check=True,
+    )
+    try:
+        with stack.customer() as client:
+            batch = stack.submit_sleeping(client, tmp_path, items=2, seconds=0)
+            assert batch.wait_until_ended()["status"] == "completed"
+    finally:
+        register_again(stack)
+
+
+def test_a_worker_started_by_prefect_s_own_command_says_hello_works_and_ends_on_sigterm(
+    stack: Stack, tmp_path: Path, home: dict[str, str]
+) -> None:
+    directory = DataDirectory(stack.data)
+    environment = clean_environment(
+        PREFECT_API_URL=prefect_url(stack),
+        OCTAVO_WORKER__API_URL=stack.url,
+        OCTAVO_WORKER__TOKEN=directory.kept_secret("worker_token"),
+        OCTAVO_WORKER__NAME="second",
+        OCTAVO_WORKER__TEST_ENGINES="true",
+        OCTAVO_WORKER__PROCESSES="1",
+        OCTAVO_DATA=str(tmp_path / "nothing-here"),
+        **home,
+    )
+    with (tmp_path / "log").open("wb") as log:
+        process = subprocess.Popen(
+            [PREFECT, "worker", "start", "--pool", "octavo", "--type", "octavo", "--name", "second"],
+            cwd=ROOT,
+            env=environment,
+            stdout=log,
+            stderr=log,
+            stdin=subprocess.DEVNULL,
+        )
+    try:
+        _wait_for_workers(stack, {"embedded", "second"}, process, tmp_path / "log")
+        process.terminate()
+        assert process.wait(60) == 0, (tmp_path / "log").read_text()
+        _wait_for_workers(stack, {"embedded"})
+    finally:
+        process.kill()
+        process.wait()
+
+
+def _wait_for_workers(
+    stack: Stack, names: set[str], process: subprocess.Popen[bytes] | None = None, log: Path | None = None
+) -> None:
+    def there() -> bool:
+        if process is not None and log is not None:
+            assert process.poll() is None, log.read_text()
+        health = stack.health()
+        return health is not None and set(health.json()["workers"]) == names
+
+    wait_for(there, limit=60, what=f"the workers {sorted(names)}")
