@@ -115,7 +115,7 @@ def test_a_batch_runs_from_what_prefect_deploy_has_made(stack: Stack, tmp_path: 
         register_again(stack)
 
 
-def test_a_worker_started_by_prefect_s_own_command_says_hello_works_and_ends_on_sigterm(
+def test_a_worker_started_by_prefect_s_own_command_says_hello_and_ends_on_sigterm(
     stack: Stack, tmp_path: Path, home: dict[str, str]
 ) -> None:
     directory = DataDirectory(stack.data)
