@@ -23,6 +23,8 @@ from octavo.client.customer import CustomerClient
 from octavo.identifiers import random_part
 
 CAP = 8
+FILES = 200
+"""Distinct files, so that items in work at the same time have distinct results."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +41,12 @@ ARMS = (
     Arm("items of 50 ms", 2_000, 0.05),
     Arm("items of no work", 10_000, 0.0),
 )
+
+
+def distinct_file(folder: Path, number: int) -> Path:
+    path = folder / f"document {number}.txt"
+    path.write_text(f"Line {number} for the sleeping engine.\n")
+    return path
 
 
 def moment(text: str) -> float:
@@ -71,9 +79,11 @@ def settle(stack: Running, batch_id: str) -> tuple[int, float]:
     return count, round(time.monotonic() - began - still, 1)
 
 
-def run_arm(stack: Running, client: CustomerClient, file_id: str, arm: Arm) -> dict[str, object]:
+def run_arm(stack: Running, client: CustomerClient, file_ids: list[str], arm: Arm) -> dict[str, object]:
     before = Family.of(stack.pid).cpu_seconds
-    batch = client.submit([file_id] * arm.items, engine=f"sleep:{arm.seconds}", idempotency_key=random_part())
+    batch = client.submit(
+        (file_ids * arm.items)[: arm.items], engine=f"sleep:{arm.seconds}", idempotency_key=random_part()
+    )
     ended, items = all_items(client, batch["id"])
     starts = sorted(moment(item["started_at"]) for item in items)
     ends = sorted(moment(item["completed_at"]) for item in items)
@@ -102,14 +112,12 @@ def main() -> None:
     only = parser.parse_args().only or ""
     figures: dict[str, object] = {}
     with TemporaryDirectory() as folder, running_stack() as stack:
-        path = Path(folder) / "document.txt"
-        path.write_text("A line for the sleeping engine.\n")
         with CustomerClient(stack.url, stack.key("bench")) as client:
-            file_id = stage(client, path)
-            run_arm(stack, client, file_id, Arm("warm-up", 8, 0.05))
+            file_ids = [stage(client, distinct_file(Path(folder), number)) for number in range(FILES)]
+            run_arm(stack, client, file_ids, Arm("warm-up", 8, 0.05))
             for arm in ARMS:
                 if only in arm.name:
-                    figures[arm.name] = run_arm(stack, client, file_id, arm)
+                    figures[arm.name] = run_arm(stack, client, file_ids, arm)
                     print(f"{arm.name}: {figures[arm.name]}", flush=True)
     if not only:
         print(f"written to {write_scorecard('dispatch', figures)}")

@@ -6,10 +6,13 @@ runs; a task run works its slice off by id. A thread renews the leases of what l
 
 import logging
 import threading
+import time
 from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import Future
 from dataclasses import dataclass, field
 
 from octavo.batches import MAX_LOST_LEASES, ClaimedItem, Slice
+from octavo.client.outbox import Outbox
 from octavo.client.worker import WorkerClient
 from octavo.client.worker_protocol import OpenedRun, OpenRun, RunSummary
 from octavo.engines.sandbox.failures import ChildLost, SandboxUnavailable
@@ -25,6 +28,7 @@ from octavo.extraction.items import ItemOptions, ItemWork
 from octavo.identifiers import BatchId, CustomerId, ItemId, RunId
 from octavo.ledger.contract import ClaimRequest, Report, ReportKind
 from octavo.outcomes import Failed, Outcome, failure, lost_too_often
+from octavo.pacing import Pace
 
 logger = logging.getLogger(__name__)
 CLAIM_WAIT_SECONDS = 20.0
@@ -43,6 +47,7 @@ class _Held:
     piece: Slice
     run: OpenedRun
     run_id: RunId
+    pace: Pace
     attempts: dict[ItemId, int] = field(default_factory=dict)
     finished: set[ItemId] = field(default_factory=set)
     is_lost: bool = False
@@ -65,7 +70,9 @@ class Workbench:
         self._slots = slots
         self._lease_seconds = lease_seconds
         self._held: dict[str, _Held] = {}
+        self._outbox = Outbox(lambda reports: client.report(*reports))
         self._runs: dict[RunId, OpenedRun] = {}
+        self._paces: dict[RunId, Pace] = {}
         self._percent: dict[RunId, int] = {}
         self._cancelled: set[RunId] = set()
         self._lock = threading.Lock()
@@ -94,8 +101,9 @@ class Workbench:
             logger.warning("the API does not hear that this worker drains: %s", error.message)
 
     def close(self) -> None:
-        """Stop renewing leases."""
+        """Stop renewing leases, send what is still to be said."""
         self._closed.set()
+        self._outbox.close()
         if self._beat.is_alive():
             self._beat.join(timeout=5)
 
@@ -114,17 +122,19 @@ class Workbench:
         opened = self._client.open_run(OpenRun(run_id=run_id, batch_id=batch_id, worker_id=self._client.worker_id))
         with self._lock:
             self._runs[run_id] = opened
+            self._paces[run_id] = Pace()
         return opened
 
     def claims(self, run_id: RunId) -> Iterator[tuple[str, ...]]:
         """Yield the ids of newly claimed slices until nothing is left for this run, or the worker drains."""
-        run = self._runs[run_id]
+        run, pace = self._runs[run_id], self._paces[run_id]
         while not self._draining.is_set():
             request = ClaimRequest(
                 batch_id=run.batch_id,
                 run_id=run_id,
                 worker_id=self._client.worker_id,
                 lanes=min(run.item_cap, self._slots),
+                slice_items=pace.slice_items,
                 lease_seconds=self._lease_seconds,
                 worker_slots=self._slots,
             )
@@ -137,7 +147,7 @@ class Workbench:
             with self._lock:
                 self._percent[run_id] = 100 * done // max(1, run.total_items)
                 for piece in claim.slices:
-                    self._held[piece.slice_id] = _Held(piece, run, run_id)
+                    self._held[piece.slice_id] = _Held(piece, run, run_id, pace)
             self.on_change()
             if claim.slices:
                 yield tuple(piece.slice_id for piece in claim.slices)
@@ -171,6 +181,7 @@ class Workbench:
         with self._lock:
             self._runs.pop(run_id, None)
             self._percent.pop(run_id, None)
+            self._paces.pop(run_id, None)
             self._cancelled.discard(run_id)
             self._held = {key: held for key, held in self._held.items() if held.run_id != run_id}
         self.on_change()
@@ -204,11 +215,13 @@ class Workbench:
             raise StaleLease(f"slice {slice_id} is not on this bench any more")
         is_kept = False
         try:
-            outcomes = [
+            told = [
                 self._work_on(held, item, is_last_attempt=is_last_attempt)
                 for item in held.piece.items
                 if not held.is_lost and item.item_id not in held.finished
             ]
+            self._outbox.flush()
+            outcomes = [outcome for outcome, answer in told if answer is not None and answer.result()]
         except OcrProviderError:
             is_kept = True
             raise
@@ -217,21 +230,33 @@ class Workbench:
             if not is_kept:
                 self._take_off(slice_id)
         failed = sum(isinstance(outcome, Failed) for outcome in outcomes)
-        return sum(outcome is not None for outcome in outcomes) - failed, failed
+        return len(outcomes) - failed, failed
 
     def _take_off(self, slice_id: str) -> None:
         with self._lock:
             self._held.pop(slice_id, None)
         self.on_change()
 
-    def _work_on(self, held: _Held, item: ClaimedItem, *, is_last_attempt: bool) -> Outcome | None:
-        """Return the item's outcome once the ledger has it; None when the item is no longer ours."""
+    def _work_on(
+        self, held: _Held, item: ClaimedItem, *, is_last_attempt: bool
+    ) -> tuple[Outcome | None, "Future[bool] | None"]:
+        """Return the item's outcome and the ledger's word on it, which may be on its way; nothing for one given up."""
+        if self._draining.is_set() and held.finished:
+            # A slice that was begun: what is left of it goes to another worker.
+            self._give_back(held, item)
+            return None, None
+        began = time.monotonic()
         outcome = self._outcome(held, item, is_last_attempt=is_last_attempt)
         held.finished.add(item.item_id)
         if outcome is None:
-            return None
+            return None, None
+        held.pace.add(time.monotonic() - began)
         report = Report(kind=ReportKind.FINISH, item_id=item.item_id, lease_no=item.lease_no, outcome=outcome)
-        return outcome if self._tell(report) else None
+        return outcome, self._outbox.put(report, is_urgent=not held.pace.is_short)
+
+    def _give_back(self, held: _Held, item: ClaimedItem) -> None:
+        held.finished.add(item.item_id)
+        self._tell(Report(kind=ReportKind.RELEASE, item_id=item.item_id, lease_no=item.lease_no))
 
     def _outcome(self, held: _Held, item: ClaimedItem, *, is_last_attempt: bool) -> Outcome | None:
         """Work until there is an outcome, over trouble that is not the document's; None when it is given up."""
@@ -250,7 +275,7 @@ class Workbench:
             if outages >= MAX_OUTAGES:
                 return failure(InternalError("Storage failed again and again while the file was worked on."))
             if not self._wait_for_storage():
-                self._tell(Report(kind=ReportKind.RELEASE, item_id=item.item_id, lease_no=item.lease_no))
+                self._give_back(held, item)
                 return None
         return None
 
@@ -283,13 +308,15 @@ class Workbench:
     def _begin(self, held: _Held, item: ClaimedItem) -> None:
         times = held.attempts.get(item.item_id, 0)
         report = Report(kind=ReportKind.BEGIN, item_id=item.item_id, lease_no=item.lease_no, again=times > 0)
-        if not self._tell(report):
+        # A short item does not wait for the ledger's word: its end, a moment later, mostly goes with its beginning.
+        is_short = held.pace.is_short and times == 0
+        answer = self._outbox.put(report, is_urgent=not is_short)
+        if held.is_lost or not (is_short or answer.result()):
             raise StaleLease(f"item {item.item_id} is no longer ours")
         held.attempts[item.item_id] = times + 1
 
     def _tell(self, report: Report) -> bool:
-        (verdict,) = self._client.report(report)
-        return verdict.accepted
+        return self._outbox.put(report).result()
 
     # Leases
 

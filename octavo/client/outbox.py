@@ -1,0 +1,69 @@
+"""Sends a worker's reports: urgent ones at once, the rest within a tenth of a second, whatever waits together."""
+
+import threading
+import time
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future
+
+from octavo.ledger.contract import Report, Verdict
+
+LONGEST_WAIT_SECONDS = 0.1
+Send = Callable[[Sequence[Report]], Sequence[Verdict]]
+
+
+class Outbox:
+    """One thread that sends; its futures tell whether a report was accepted. Thread-safe."""
+
+    def __init__(self, send: Send, *, wait_seconds: float = LONGEST_WAIT_SECONDS) -> None:
+        self._send = send
+        self._wait_seconds = wait_seconds
+        self._waiting: list[tuple[Report, Future[bool]]] = []
+        self._is_urgent = False
+        self._is_closed = False
+        self._changed = threading.Condition()
+        self._thread = threading.Thread(target=self._run, name="octavo-outbox", daemon=True)
+        self._thread.start()
+
+    def put(self, report: Report, *, is_urgent: bool = True) -> "Future[bool]":
+        """Take a report; the future ends with whether it was accepted, or with the client's error."""
+        answer: Future[bool] = Future()
+        with self._changed:
+            self._waiting.append((report, answer))
+            self._is_urgent |= is_urgent
+            self._changed.notify_all()
+        return answer
+
+    def flush(self) -> None:
+        """Send now what waits, without waiting for the answer."""
+        with self._changed:
+            self._is_urgent = True
+            self._changed.notify_all()
+
+    def close(self) -> None:
+        """Send what waits, then end the thread."""
+        with self._changed:
+            self._is_closed = True
+            self._changed.notify_all()
+        self._thread.join(timeout=5)
+
+    def _run(self) -> None:
+        while group := self._next_group():
+            reports = [report for report, _ in group]
+            try:
+                verdicts = self._send(reports)
+            except Exception as error:  # noqa: BLE001 - the edge of this thread: whoever asked hears of it
+                for _, answer in group:
+                    answer.set_exception(error)
+                continue
+            for (_, answer), verdict in zip(group, verdicts, strict=True):
+                answer.set_result(verdict.accepted)
+
+    def _next_group(self) -> list[tuple[Report, "Future[bool]"]]:
+        with self._changed:
+            self._changed.wait_for(lambda: self._waiting or self._is_closed)
+            deadline = time.monotonic() + self._wait_seconds
+            while not (self._is_urgent or self._is_closed) and (left := deadline - time.monotonic()) > 0:
+                self._changed.wait(left)
+            group, self._waiting = self._waiting, []
+            self._is_urgent = False
+            return group

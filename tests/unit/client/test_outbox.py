@@ -1,0 +1,95 @@
+"""What a worker says goes together where it may wait, and at once where it may not."""
+
+import threading
+from collections.abc import Sequence
+
+import pytest
+
+from octavo.client.outbox import Outbox
+from octavo.errors import ServiceUnreachable
+from octavo.identifiers import ItemId
+from octavo.ledger.contract import Report, ReportKind, Verdict
+
+LIMIT = 10.0
+
+
+class Post:
+    """Receives what is sent; may be held back, may fail."""
+
+    def __init__(self) -> None:
+        self.letters: list[list[str]] = []
+        self.gate = threading.Event()
+        self.gate.set()
+        self.trouble: Exception | None = None
+
+    def send(self, reports: Sequence[Report]) -> list[Verdict]:
+        self.letters.append([report.item_id for report in reports])
+        assert self.gate.wait(LIMIT)
+        if self.trouble is not None:
+            raise self.trouble
+        return [Verdict(report.item_id, report.lease_no > 0, None, False) for report in reports]
+
+
+def report(name: str, lease_no: int = 1) -> Report:
+    return Report(kind=ReportKind.BEGIN, item_id=ItemId(name), lease_no=lease_no)
+
+
+def test_an_urgent_report_is_sent_at_once() -> None:
+    post = Post()
+    outbox = Outbox(post.send, wait_seconds=3600)
+    assert outbox.put(report("a")).result(LIMIT)
+    outbox.close()
+
+
+def test_reports_that_may_wait_go_with_the_next_urgent_one_in_their_order() -> None:
+    post = Post()
+    outbox = Outbox(post.send, wait_seconds=3600)
+    waiting = [outbox.put(report(name), is_urgent=False) for name in "ab"]
+    assert outbox.put(report("c")).result(LIMIT)
+    assert all(answer.result(LIMIT) for answer in waiting)
+    assert post.letters == [["a", "b", "c"]]
+    outbox.close()
+
+
+def test_reports_that_may_wait_do_so_for_a_limited_time() -> None:
+    outbox = Outbox(Post().send, wait_seconds=0.01)
+    assert outbox.put(report("a"), is_urgent=False).result(LIMIT)
+    outbox.close()
+
+
+def test_what_arrives_while_a_letter_is_under_way_goes_together_in_the_next() -> None:
+    post = Post()
+    post.gate.clear()
+    outbox = Outbox(post.send, wait_seconds=3600)
+    answers = [outbox.put(report("first"))]
+    while not post.letters:
+        threading.Event().wait(0.001)
+    answers += [outbox.put(report(name)) for name in "abc"]
+    post.gate.set()
+    assert all(answer.result(LIMIT) for answer in answers)
+    assert post.letters == [["first"], ["a", "b", "c"]]
+    outbox.close()
+
+
+def test_a_refusal_reaches_the_one_who_reported() -> None:
+    outbox = Outbox(Post().send)
+    assert outbox.put(report("late", lease_no=0)).result(LIMIT) is False
+    outbox.close()
+
+
+def test_trouble_of_sending_reaches_everybody_and_the_next_letter_goes_out() -> None:
+    post = Post()
+    post.trouble = ServiceUnreachable("away")
+    outbox = Outbox(post.send)
+    with pytest.raises(ServiceUnreachable):
+        outbox.put(report("a")).result(LIMIT)
+    post.trouble = None
+    assert outbox.put(report("b")).result(LIMIT)
+    outbox.close()
+
+
+def test_what_still_waits_is_sent_when_the_outbox_is_closed() -> None:
+    outbox = Outbox(Post().send, wait_seconds=3600)
+    answer = outbox.put(report("a"), is_urgent=False)
+    outbox.close()
+    assert answer.result(LIMIT)

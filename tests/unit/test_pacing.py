@@ -1,0 +1,43 @@
+"""How slices grow with what was timed."""
+
+from octavo.pacing import MOST_ITEMS, TIMED_ITEMS, Pace
+
+
+def paced(seconds: float, times: int = TIMED_ITEMS) -> Pace:
+    pace = Pace()
+    for _ in range(times):
+        pace.add(seconds)
+    return pace
+
+
+def test_slices_are_single_items_until_a_few_were_timed() -> None:
+    assert paced(0.001, TIMED_ITEMS - 1).slice_items == 1
+    assert paced(0.001, TIMED_ITEMS - 1).median_seconds is None
+
+
+def test_a_slice_is_half_a_second_of_work() -> None:
+    assert paced(0.05).slice_items == 10
+    assert paced(0.12).slice_items == 4
+
+
+def test_items_of_half_a_second_and_more_are_slices_of_one() -> None:
+    assert paced(0.5).slice_items == 1
+    assert paced(5.0).slice_items == 1
+
+
+def test_slices_have_a_largest_size() -> None:
+    assert paced(0.0).slice_items == MOST_ITEMS
+    assert paced(0.000001).slice_items == MOST_ITEMS
+
+
+def test_only_short_items_share_their_words() -> None:
+    assert paced(0.05).is_short
+    assert not paced(0.2).is_short
+    assert not Pace().is_short
+
+
+def test_the_pace_follows_the_last_items() -> None:
+    pace = paced(0.01, 50)
+    for _ in range(50):
+        pace.add(2.0)
+    assert pace.slice_items == 1
