@@ -111,14 +111,17 @@ def main() -> None:
     parser.add_argument("--only", help="part of an arm's name")
     only = parser.parse_args().only or ""
     figures: dict[str, object] = {}
-    with TemporaryDirectory() as folder, running_stack() as stack:
-        with CustomerClient(stack.url, stack.key("bench")) as client:
-            file_ids = [stage(client, distinct_file(Path(folder), number)) for number in range(FILES)]
-            run_arm(stack, client, file_ids, Arm("warm-up", 8, 0.05))
-            for arm in ARMS:
-                if only in arm.name:
-                    figures[arm.name] = run_arm(stack, client, file_ids, arm)
-                    print(f"{arm.name}: {figures[arm.name]}", flush=True)
+    with (
+        TemporaryDirectory() as folder,
+        running_stack() as stack,
+        CustomerClient(stack.url, stack.key("bench")) as client,
+    ):
+        file_ids = [stage(client, distinct_file(Path(folder), number)) for number in range(FILES)]
+        run_arm(stack, client, file_ids, Arm("warm-up", 8, 0.05))
+        for arm in ARMS:
+            if only in arm.name:
+                figures[arm.name] = run_arm(stack, client, file_ids, arm)
+                print(f"{arm.name}: {figures[arm.name]}", flush=True)
     if not only:
         print(f"written to {write_scorecard('dispatch', figures)}")
 

@@ -6,7 +6,7 @@ from typing import Any, cast
 from uuid import UUID
 
 import httpx
-from prefect import flow, get_run_logger
+from prefect import flow, get_run_logger, tags
 from prefect.artifacts import create_progress_artifact, create_table_artifact, update_progress_artifact
 from prefect.client.schemas.objects import State
 from prefect.exceptions import PrefectHTTPStatusError
@@ -18,6 +18,7 @@ from prefect.task_runners import TaskRunner, ThreadPoolTaskRunner
 from octavo.batches import BatchStatus
 from octavo.client.worker_protocol import OpenedRun, RunSummary
 from octavo.identifiers import BatchId, RunId
+from octavo.workbench import Workbench
 from tasks import bench
 from tasks.extract import extract
 
@@ -38,18 +39,30 @@ def extract_batch(batch_id: str) -> State[None]:
     """Extract one batch; several runs of this flow may share a batch."""
     here, run_id = bench.current(), RunId(str(flow_run.id))
     opened = here.open_run(run_id, BatchId(batch_id))
-    working: list[PrefectFuture[State[None]]] = []
+    working: dict[str, PrefectFuture[State[None]]] = {}
     progress = Progress(opened)
-    for slice_ids in here.claims(run_id):
-        working = [future for future in working if not future.state.is_final()]
-        working += extract.map(list(slice_ids))
-        progress.show(here.percent(run_id))
-    wait(working)
+    with tags(f"customer:{opened.customer_id}"):
+        for slice_ids in here.claims(run_id):
+            working = _still_working(here, working)
+            working |= zip(slice_ids, extract.map(list(slice_ids)), strict=True)
+            progress.show(here.percent(run_id))
+    wait(list(working.values()))
+    _still_working(here, working)
     is_cancelled = here.is_cancelled(run_id)
     summary = here.end_run(run_id)
     progress.end(summary)
     _show_failures(opened, summary)
     return _last_word(summary, is_cancelled=is_cancelled, is_draining=here.is_draining)
+
+
+def _still_working(
+    here: Workbench, working: dict[str, PrefectFuture[State[None]]]
+) -> dict[str, PrefectFuture[State[None]]]:
+    """Return the task runs that go on; a slice whose task run ended before it reached the bench goes back."""
+    for slice_id in [slice_id for slice_id, future in working.items() if future.state.is_final()]:
+        here.give_up(slice_id)
+        del working[slice_id]
+    return working
 
 
 def _key(batch_id: str) -> str:

@@ -22,7 +22,7 @@ class Pace:
         self._seconds: deque[float] = deque(maxlen=50)
 
     def add(self, seconds: float) -> None:
-        """Take one item's time, from its bytes to its outcome."""
+        """Take how long one item was read."""
         self._seconds.append(seconds)
 
     @property

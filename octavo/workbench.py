@@ -27,7 +27,7 @@ from octavo.errors import (
 from octavo.extraction.items import ItemOptions, ItemWork
 from octavo.identifiers import BatchId, CustomerId, ItemId, RunId
 from octavo.ledger.contract import ClaimRequest, Report, ReportKind
-from octavo.outcomes import Failed, Outcome, failure, lost_too_often
+from octavo.outcomes import Failed, Outcome, Succeeded, failure, lost_too_often
 from octavo.pacing import Pace
 
 logger = logging.getLogger(__name__)
@@ -232,6 +232,18 @@ class Workbench:
         failed = sum(isinstance(outcome, Failed) for outcome in outcomes)
         return len(outcomes) - failed, failed
 
+    def give_up(self, slice_id: str) -> None:
+        """Give back what is left of a slice that nobody works on any more; one that is done is not here."""
+        with self._lock:
+            held = self._held.get(slice_id)
+        if held is None:
+            return
+        logger.warning("slice %s was never worked off; it goes back", slice_id)
+        for item in held.piece.items:
+            if item.item_id not in held.finished:
+                self._give_back(held, item)
+        self._take_off(slice_id)
+
     def _take_off(self, slice_id: str) -> None:
         with self._lock:
             self._held.pop(slice_id, None)
@@ -250,7 +262,8 @@ class Workbench:
         held.finished.add(item.item_id)
         if outcome is None:
             return None, None
-        held.pace.add(time.monotonic() - began)
+        # The reading alone: what waits for storage and ledger would shrink slices just when they are busy.
+        held.pace.add(outcome.seconds if isinstance(outcome, Succeeded) else time.monotonic() - began)
         report = Report(kind=ReportKind.FINISH, item_id=item.item_id, lease_no=item.lease_no, outcome=outcome)
         return outcome, self._outbox.put(report, is_urgent=not held.pace.is_short)
 

@@ -91,6 +91,18 @@ def test_claims_go_on_until_nothing_is_left(stack: Stack, bench: Workbench) -> N
     assert (summary.succeeded, summary.unfinished, summary.status) == (10, 0, BatchStatus.COMPLETED)
 
 
+def test_a_slice_that_nobody_works_off_goes_back_and_is_claimed_again(stack: Stack, bench: Workbench) -> None:
+    batch_id = open_batch(stack, bench, b"words")
+    claims = bench.claims(RUN)
+    ((slice_id,),) = [next(claims)]
+    bench.give_up(slice_id)
+    bench.give_up(slice_id)
+    assert bench.lanes_by_customer() == {}
+    ((again,),) = [next(claims)]
+    assert bench.work_off(again, is_last_attempt=False) == (1, 0)
+    assert stack.shown(batch_id).status is BatchStatus.COMPLETED
+
+
 @pytest.mark.parametrize("code", sorted(set(DOCUMENT_ERRORS) - {"ocr_provider_error"}))
 def test_every_error_of_a_document_becomes_a_failed_item(stack: Stack, bench: Workbench, code: str) -> None:
     item = work_off(stack, bench, code.encode())
