@@ -7,6 +7,7 @@ A failure never reaches `POST /v1/batches`: it is tried again until Prefect answ
 
 import asyncio
 import logging
+from enum import StrEnum
 from functools import partial
 from uuid import UUID
 
@@ -28,6 +29,15 @@ logger = logging.getLogger(__name__)
 FIRST_PAUSE_SECONDS = 0.2
 LONGEST_PAUSE_SECONDS = 5.0
 TROUBLE = (httpx.HTTPError, PrefectHTTPStatusError, ObjectNotFound, OrchestratorUnavailable)
+
+
+class RunView(StrEnum):
+    """How a flow run stands in Prefect's eyes."""
+
+    WAITING = "waiting"
+    BEGUN = "begun"
+    CANCELLED = "cancelled"
+    GONE = "gone"
 
 
 class Dispatcher:
@@ -127,13 +137,18 @@ class Dispatcher:
 
     # What the reconciler asks and tells
 
-    async def has_gone(self, run_id: RunId) -> bool:
-        """Whether a flow run that never spoke up has ended, or is unknown, in Prefect's eyes."""
+    async def look(self, run_id: RunId) -> RunView:
+        """Return what Prefect says of a flow run that never spoke up."""
         try:
             flow_run = await (await self._connected()).read_flow_run(UUID(run_id))
         except ObjectNotFound:
-            return True
-        return flow_run.state is not None and flow_run.state.is_final()
+            return RunView.GONE
+        state = flow_run.state
+        if state is None or state.is_scheduled():
+            return RunView.WAITING
+        if state.is_cancelled() or state.is_cancelling():
+            return RunView.CANCELLED
+        return RunView.GONE if state.is_final() else RunView.BEGUN
 
     async def crash(self, run: Run) -> None:
         """Show a lost run as Crashed, which nobody else would: its worker is dead."""

@@ -10,19 +10,22 @@ from collections.abc import Collection
 from datetime import datetime, timedelta
 from functools import partial
 
-from api.dispatch import TROUBLE, Dispatcher
+from api.dispatch import TROUBLE, Dispatcher, RunView
 from api.lanes import Lanes, in_thread
 from api.presence import Presence
 from octavo.batches import Run, RunStatus
-from octavo.identifiers import BatchId
+from octavo.identifiers import BatchId, RunId
 from octavo.ledger.contract import Ledger, OpenBatch
 from octavo.timestamps import now
 
 logger = logging.getLogger(__name__)
 PERIOD_SECONDS = 1.0
 LONGEST_PAUSE_SECONDS = 60.0
-PATIENCE = timedelta(seconds=20)
-"""How long a run that was made may say nothing before Prefect is asked about it."""
+PATIENCE = timedelta(seconds=5)
+"""How long a run that was made may say nothing before Prefect is asked about it, and between two questions."""
+BEGINNING = timedelta(seconds=30)
+"""How long a run may be on its way from Prefect's Pending to its first word here; then its worker has died."""
+QUESTIONS_PER_PASS = 10
 
 
 def needs_run(found: OpenBatch) -> bool:
@@ -69,6 +72,8 @@ class Reconciler:
         self._lanes = lanes
         self._presence = presence
         self._restarts = Restarts()
+        self._asked: dict[RunId, float] = {}
+        self._questions = 0
 
     async def run(self) -> None:
         """Go on for ever; a pass that fails is tried again."""
@@ -83,6 +88,9 @@ class Reconciler:
         await self._take_from_the_dead()
         batches = await in_thread(self._ledger.open_batches)
         self._restarts.keep({found.batch.batch_id for found in batches})
+        self._questions = 0
+        open_runs = {run.run_id for found in batches for run in found.runs}
+        self._asked = {run_id: asked for run_id, asked in self._asked.items() if run_id in open_runs}
         for found in batches:
             await self._look_after(found)
         for run in await in_thread(self._ledger.lost_runs):
@@ -107,14 +115,34 @@ class Reconciler:
         for run in found.runs:
             if run.status is RunStatus.STARTING and run.run_id is None:
                 self._dispatcher.resume(run)
-            elif is_overdue(run, now()) and run.run_id is not None and await self._has_gone(run):
-                await self._dispatcher.ended_in_silence(run)
+            elif run.run_id is not None and is_overdue(run, now()) and self._may_ask(run.run_id):
+                await self._ask_about(found, run, run.run_id)
         if needs_run(found) and self._restarts.may_start(found, time.monotonic()):
             logger.info("batch %s has no run; one is made", batch_id)
             self._dispatcher.start(batch_id)
 
-    async def _has_gone(self, run: Run) -> bool:
-        try:
-            return run.run_id is not None and await self._dispatcher.has_gone(run.run_id)
-        except TROUBLE:
+    def _may_ask(self, run_id: RunId) -> bool:
+        """Whether Prefect may be asked about a run now: seldom about one, and about few in a pass."""
+        moment = time.monotonic()
+        if self._questions >= QUESTIONS_PER_PASS or moment - self._asked.get(run_id, 0.0) < PATIENCE.total_seconds():
             return False
+        self._asked[run_id] = moment
+        self._questions += 1
+        return True
+
+    async def _ask_about(self, found: OpenBatch, run: Run, run_id: RunId) -> None:
+        try:
+            view = await self._dispatcher.look(run_id)
+        except TROUBLE as error:
+            logger.warning("Prefect says nothing about run %s: %s", run_id, error)
+            return
+        if view is RunView.CANCELLED:
+            # Cancelled before it began: no worker has seen it, so nobody else would cancel the batch.
+            logger.info("batch %s was cancelled in Prefect", run.batch_id)
+            await in_thread(lambda: self._ledger.cancel_batch(found.batch.customer_id, run.batch_id))
+        if view in (RunView.CANCELLED, RunView.GONE):
+            await self._dispatcher.ended_in_silence(run)
+            self._lanes.wake()
+        elif view is RunView.BEGUN and now() - run.created_at > BEGINNING:
+            logger.warning("run %s was begun and never spoke up; it counts as lost", run_id)
+            await in_thread(lambda: self._ledger.revoke(run_id=run_id))

@@ -125,7 +125,7 @@ def _last_word(summary: RunSummary, *, is_cancelled: bool, is_draining: bool) ->
     counts = f"{summary.succeeded} ok, {summary.failed} failed"
     if summary.cancelled:
         counts += f", {summary.cancelled} cancelled"
-    if is_cancelled or summary.status in (BatchStatus.CANCELLING, BatchStatus.CANCELLED):
+    if is_cancelled or summary.cancelled or summary.status is BatchStatus.CANCELLING:
         return Cancelled(message=counts)
     if summary.unfinished:
         name = "Drained" if is_draining else "HandedOn"

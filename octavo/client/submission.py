@@ -9,11 +9,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from octavo.client.customer import CustomerClient
+from octavo.client.customer import CustomerClient, Refused
 from octavo.errors import InvalidSettings
 
 BATCH_FILES = 10_000
 PARALLEL = 8
+TOO_LARGE = 413
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,18 +152,27 @@ def _submit_batch(
     if not full:
         return ends
     with ThreadPoolExecutor(PARALLEL) as pool:
-        file_ids = list(pool.map(lambda found: _send(client, found, progress), full))
+        sent = list(pool.map(lambda found: _send(client, found, progress), full))
+        ends += [one for one in sent if isinstance(one, ItemEnd)]
+        taken = [(found, one) for found, one in zip(full, sent, strict=True) if isinstance(one, str)]
+        if not taken:
+            return ends
+        file_ids = [file_id for _, file_id in taken]
         batch = client.submit(file_ids, engine=engine, idempotency_key=f"submit-{secrets.token_hex(16)}")
         progress.submitted(batch)
         fetches = [
-            pool.submit(_fetch, client, full[item["position"]], item, out, progress)
+            pool.submit(_fetch, client, taken[item["position"]][0], item, out, progress)
             for item in _ended_items(client, batch["id"], progress)
         ]
         return ends + [fetch.result() for fetch in fetches]
 
 
 def _refuse_empty(found: Input, progress: Progress) -> ItemEnd:
-    error = {"code": "unsupported_input", "message": "The file is empty.", "retryable": False}
+    return _refused(found, "unsupported_input", "The file is empty.", progress)
+
+
+def _refused(found: Input, code: str, message: str, progress: Progress) -> ItemEnd:
+    error = {"code": code, "message": message, "retryable": False}
     end = ItemEnd(
         input=found,
         batch_id="",
@@ -177,8 +187,14 @@ def _refuse_empty(found: Input, progress: Progress) -> ItemEnd:
     return end
 
 
-def _send(client: CustomerClient, found: Input, progress: Progress) -> str:
-    staged = client.stage(found.path, content_type=mimetypes.guess_type(found.path.name)[0])
+def _send(client: CustomerClient, found: Input, progress: Progress) -> str | ItemEnd:
+    """Return the id of a file that was taken, or how one ended that the service does not take at all."""
+    try:
+        staged = client.stage(found.path, content_type=mimetypes.guess_type(found.path.name)[0])
+    except Refused as refusal:
+        if refusal.facts.get("status") != TOO_LARGE:
+            raise
+        return _refused(found, "document_too_large", refusal.message, progress)
     client.upload(staged, found.path)
     progress.uploaded(found)
     return staged.file_id
