@@ -173,9 +173,7 @@ def install_commands(missing: Sequence[Need]) -> list[list[str]]:
         return ([["apt-get", "install", *names]] if names else []) + commands
     if shutil.which("brew") is not None:
         casks = [list(need.brew) for need in missing if need.brew[0] == "--cask"]
-        formulae = list(
-            dict.fromkeys(name for need in missing if need.brew[0] != "--cask" for name in need.brew)
-        )
+        formulae = list(dict.fromkeys(name for need in missing if need.brew[0] != "--cask" for name in need.brew))
         return [["brew", "install", *names] for names in [formulae, *casks] if names]
     return []
 
@@ -190,11 +188,7 @@ def prefix_for_root() -> list[str] | None:
         return ["sudo"]
     # Without a terminal nobody can answer a password prompt: ask whether one would come.
     silent = ["sudo", "-n"]
-    return (
-        silent
-        if subprocess.run([*silent, "true"], capture_output=True, check=False).returncode == 0
-        else None
-    )
+    return silent if subprocess.run([*silent, "true"], capture_output=True, check=False).returncode == 0 else None
 
 
 def run(command: list[str]) -> None:

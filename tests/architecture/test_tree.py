@@ -35,9 +35,7 @@ FORBIDDEN_NAMES = {
 
 # Put together here, so that this file does not hold what it looks for.
 MACHINE_PATHS = re.compile(r"(?<![\w.$}/-])/(?:" + "|".join(["work", "home", "Users"]) + r")/[\w.-]+")
-PACKAGE_HOSTS = re.compile(
-    "|".join(["py" + r"pi\.org", "python" + r"hosted\.org", r"npmjs" + r"\.(?:org|com)"]), re.I
-)
+PACKAGE_HOSTS = re.compile("|".join(["py" + r"pi\.org", "python" + r"hosted\.org", r"npmjs" + r"\.(?:org|com)"]), re.I)
 
 
 def test_the_top_level_is_the_owners() -> None:
