@@ -137,7 +137,7 @@ def test_a_remote_engine_runs_without_a_child(extractor: Extractor, tmp_path: Pa
     with Extractor(processes=1, limits=LIMITS, registry=EngineRegistry(TEST_ENGINES)) as extractor:
         extraction = extractor.extract(Source(tmp_path / "document"), ExtractOptions(engine="sleep:0.01"))
         assert extractor.nursery_pid is None
-    assert extraction.engine == "sleep"
+    assert extraction.engine == "sleep:0.01"
     assert 0.01 <= extraction.seconds < 5
 
 
