@@ -1,0 +1,413 @@
+"""The dispatcher, the reconciler and the lane slots at a real Prefect, with runs that no worker picks up."""
+
+import asyncio
+import contextlib
+import secrets
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from dataclasses import dataclass, field, replace
+from datetime import timedelta
+from pathlib import Path
+from typing import cast
+from uuid import UUID
+
+import pytest
+from prefect.client.orchestration import PrefectClient
+from prefect.client.schemas.actions import WorkPoolCreate
+from prefect.client.schemas.filters import DeploymentFilter, DeploymentFilterId, FlowRunFilter, FlowRunFilterTags
+from prefect.client.schemas.objects import FlowRun, State, StateType
+from prefect.settings import PREFECT_API_URL, temporary_settings
+from prefect.states import Cancelling, Completed, Failed, Pending, Running
+
+from api.dispatch import limit_name
+from api.reconciler import BEGINNING, PATIENCE, Reconciler
+from deployments.worker import OctavoWorker, lane_slots
+from deployments.worker.lane_slots import LaneSlots
+from flows.extract_batch import extract_batch
+from octavo.batches import BatchStatus, Run, RunStatus
+from octavo.identifiers import BatchId, CustomerId, new_customer_id
+from octavo.ledger.memory import MemoryLedger
+from octavo.objects.memory import MemoryObjects
+from octavo.workbench import Workbench
+from tests.acceptance.stack import Stack
+from tests.unit.api.service import WORKER, Api, MovableClock, make_service, settings
+
+pytestmark = pytest.mark.anyio
+SOON = 15.0
+A_WHILE_AGO = -(PATIENCE + timedelta(seconds=5))
+LONG_AGO = -(BEGINNING + timedelta(seconds=5))
+
+
+@dataclass(frozen=True, slots=True)
+class Deployed:
+    """A deployment in a work pool of its own, which has no worker."""
+
+    prefect_url: str
+    name: str
+
+
+@pytest.fixture
+def anyio_backend() -> str:
+    return "asyncio"
+
+
+@pytest.fixture(scope="module")
+def deployed(stack: Stack) -> Iterator[Deployed]:
+    health = stack.health()
+    assert health is not None
+    url, name = f"{health.json()['prefect_ui_url']}/api", f"octavo-test-{secrets.token_hex(4)}"
+
+    async def deploy() -> UUID:
+        async with PrefectClient(url) as client:
+            template = OctavoWorker.get_default_base_job_template()
+            await client.create_work_pool(WorkPoolCreate(name=name, type=OctavoWorker.type, base_job_template=template))
+            flow_id = await client.create_flow_from_name(extract_batch.name)
+            return await client.create_deployment(flow_id=flow_id, name=name, work_pool_name=name)
+
+    async def take_away(deployment_id: UUID) -> None:
+        async with PrefectClient(url) as client:
+            ours = DeploymentFilter(id=DeploymentFilterId(any_=[deployment_id]))
+            for flow_run in await client.read_flow_runs(deployment_filter=ours):
+                await client.delete_flow_run(flow_run.id)
+            await client.delete_deployment(deployment_id)
+            await client.delete_work_pool(name)
+
+    deployment_id = asyncio.run(deploy())
+    yield Deployed(url, f"{extract_batch.name}/{name}")
+    asyncio.run(take_away(deployment_id))
+
+
+@pytest.fixture
+async def prefect(anyio_backend: str, deployed: Deployed) -> AsyncIterator[PrefectClient]:
+    with temporary_settings({PREFECT_API_URL: deployed.prefect_url}):
+        async with PrefectClient(deployed.prefect_url) as client:
+            yield client
+
+
+@pytest.fixture
+async def api(prefect: PrefectClient, deployed: Deployed, tmp_path: Path) -> AsyncIterator[Api]:
+    """Yield an API whose dispatcher makes runs of that deployment; its clock can be moved."""
+    clock, objects = MovableClock(), MemoryObjects()
+    given = settings(tmp_path, prefect={"deployment": deployed.name})
+    service = make_service(given, MemoryLedger(clock), objects)
+    made = Api.make(service, objects, clock)
+    loops = [asyncio.create_task(service.dispatcher.run()), asyncio.create_task(service.lanes.run())]
+    await asyncio.sleep(0)
+    yield made
+    for loop in loops:
+        loop.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await loop
+    await service.dispatcher.close()
+    await made.close()
+    await prefect.delete_global_concurrency_limit_by_name(limit_name(made.customer.customer_id))
+
+
+async def until(condition: Callable[[], Awaitable[bool]]) -> None:
+    async def wait() -> None:
+        while not await condition():
+            await asyncio.sleep(0.02)
+
+    await asyncio.wait_for(wait(), SOON)
+
+
+async def made(api: Api, batch_id: BatchId) -> Run:
+    """Return the batch's open run when its flow run was made."""
+
+    async def is_made() -> bool:
+        return not api.service.dispatcher.is_starting(batch_id) and bool(open_runs(api, batch_id))
+
+    await until(is_made)
+    (run,) = open_runs(api, batch_id)
+    assert run.run_id is not None
+    return run
+
+
+def open_runs(api: Api, batch_id: BatchId) -> tuple[Run, ...]:
+    return next((found.runs for found in api.ledger.open_batches() if found.batch.batch_id == batch_id), ())
+
+
+async def begun(api: Api, shift: timedelta = timedelta()) -> Run:
+    """Return the run of a fresh batch, made so long ago."""
+    api.clock.shift = shift
+    run = await made(api, await api.batch())
+    api.clock.shift = timedelta()
+    return run
+
+
+def uuid(run: Run) -> UUID:
+    return UUID(run.run_id)
+
+
+async def flow_runs(prefect: PrefectClient, batch_id: BatchId) -> list[FlowRun]:
+    wanted = FlowRunFilter(tags=FlowRunFilterTags(all_=[f"batch:{batch_id}"]))
+    return sorted(await prefect.read_flow_runs(flow_run_filter=wanted), key=lambda one: one.name)
+
+
+async def state_type(prefect: PrefectClient, run: Run) -> StateType | None:
+    return (await prefect.read_flow_run(uuid(run))).state_type
+
+
+async def show(prefect: PrefectClient, run: Run, state: State[None]) -> None:
+    await prefect.set_flow_run_state(uuid(run), state, force=True)
+
+
+async def reconcile(api: Api, passes: int = 1) -> None:
+    service = api.service
+    reconciler = Reconciler(service.ledger, service.dispatcher, service.lanes, service.presence)
+    for _ in range(passes):
+        await reconciler._pass()
+
+
+def batch_status(api: Api, run: Run) -> BatchStatus:
+    return api.ledger.batch(run.customer_id, run.batch_id).status
+
+
+def run_status(api: Api, run: Run) -> RunStatus:
+    assert run.run_id is not None
+    found = api.ledger.run(run.run_id)
+    assert found is not None
+    return found.status
+
+
+# What a flow run looks like
+
+
+async def test_a_started_batch_is_one_flow_run_that_a_person_understands(api: Api, prefect: PrefectClient) -> None:
+    batch_id = await api.batch(2)
+    run = await made(api, batch_id)
+    (flow_run,) = await flow_runs(prefect, batch_id)
+    assert flow_run.id == uuid(run)
+    assert flow_run.name == f"acme: 2 files, {batch_id}"
+    assert set(flow_run.tags) == {f"customer:{api.customer.customer_id}", f"batch:{batch_id}"}
+    assert flow_run.parameters == {"batch_id": batch_id}
+    assert flow_run.idempotency_key == f"{batch_id}:1"
+    assert flow_run.state_type is StateType.SCHEDULED
+
+
+async def test_a_run_whose_making_was_cut_short_finds_its_flow_run_again(api: Api, prefect: PrefectClient) -> None:
+    run = await begun(api)
+    api.service.dispatcher.resume(replace(run, run_id=None))
+    assert await made(api, run.batch_id) == run
+    assert [one.id for one in await flow_runs(prefect, run.batch_id)] == [uuid(run)]
+
+
+async def test_the_customer_s_limit_is_its_cap_and_follows_it(api: Api, prefect: PrefectClient) -> None:
+    for cap in (3, 5):
+        api.ledger.update_customer(api.customer.customer_id, item_cap=cap)
+        await begun(api)
+        limit = await prefect.read_global_concurrency_limit_by_name(limit_name(api.customer.customer_id))
+        assert (limit.limit, limit.active, limit.active_slots) == (cap, True, 0)
+
+
+# What the reconciler makes of what Prefect shows
+
+
+async def test_a_run_that_waits_for_a_worker_is_left_alone(api: Api, prefect: PrefectClient) -> None:
+    run = await begun(api, LONG_AGO)
+    await reconcile(api, 2)
+    assert open_runs(api, run.batch_id) == (run,)
+    assert not api.service.dispatcher.is_starting(run.batch_id)
+    assert await state_type(prefect, run) is StateType.SCHEDULED
+
+
+async def test_a_run_that_begins_slowly_is_left_alone(api: Api, prefect: PrefectClient) -> None:
+    run = await begun(api, A_WHILE_AGO)
+    await show(prefect, run, Pending())
+    await reconcile(api, 2)
+    assert open_runs(api, run.batch_id) == (run,)
+    assert await state_type(prefect, run) is StateType.PENDING
+
+
+async def test_a_run_cancelled_before_a_worker_saw_it_cancels_its_batch(api: Api, prefect: PrefectClient) -> None:
+    run = await begun(api, A_WHILE_AGO)
+    # Asked for as the UI asks; Prefect makes Cancelled of it, for nothing runs yet.
+    await prefect.set_flow_run_state(uuid(run), Cancelling())
+    await reconcile(api, 2)
+    assert batch_status(api, run) is BatchStatus.CANCELLED
+    assert run_status(api, run) is RunStatus.ENDED
+    assert [one.state_type for one in await flow_runs(prefect, run.batch_id)] == [StateType.CANCELLED]
+
+
+@pytest.mark.parametrize("state", [Pending(), Running()], ids=lambda state: str(state.name))
+async def test_a_run_that_was_begun_and_never_spoke_up_is_lost(
+    api: Api, prefect: PrefectClient, state: State[None]
+) -> None:
+    run = await begun(api, LONG_AGO)
+    await show(prefect, run, state)
+    await reconcile(api, 2)
+    assert await state_type(prefect, run) is StateType.CRASHED
+    assert run_status(api, run) is RunStatus.ENDED
+    await assert_has_second_run(api, prefect, run)
+
+
+async def test_a_run_deleted_in_prefect_is_followed_by_another(api: Api, prefect: PrefectClient) -> None:
+    run = await begun(api, A_WHILE_AGO)
+    await prefect.delete_flow_run(uuid(run))
+    await reconcile(api, 2)
+    assert run_status(api, run) is RunStatus.ENDED
+    await assert_has_second_run(api, prefect, run)
+
+
+async def test_a_run_that_ended_in_prefect_without_a_word_is_followed_by_another(
+    api: Api, prefect: PrefectClient
+) -> None:
+    run = await begun(api, A_WHILE_AGO)
+    await show(prefect, run, Failed())
+    await reconcile(api, 2)
+    assert run_status(api, run) is RunStatus.ENDED
+    assert await state_type(prefect, run) is StateType.FAILED
+    await assert_has_second_run(api, prefect, run)
+
+
+async def assert_has_second_run(api: Api, prefect: PrefectClient, first: Run) -> None:
+    second = await made(api, first.batch_id)
+    assert (second.run_no, second.status) == (2, RunStatus.STARTING)
+    flow_run = await prefect.read_flow_run(uuid(second))
+    assert flow_run.name == f"acme: 1 file, {first.batch_id} (part 2)"
+    assert flow_run.idempotency_key == f"{first.batch_id}:2"
+
+
+# What the dispatcher shows of a lost run
+
+
+async def lost(api: Api, prefect: PrefectClient, state: State[None]) -> Run:
+    """Return a run whose worker had begun it and died, and which Prefect shows in this state."""
+    run = await begun(api)
+    assert run.run_id is not None
+    api.ledger.open_run(run.run_id, WORKER)
+    await show(prefect, run, state)
+    api.ledger.revoke(run_id=run.run_id)
+    return run
+
+
+async def test_a_lost_run_is_shown_as_crashed(api: Api, prefect: PrefectClient) -> None:
+    run = await lost(api, prefect, Running())
+    await api.service.dispatcher.crash(run)
+    assert await state_type(prefect, run) is StateType.CRASHED
+    assert api.ledger.lost_runs() == []
+
+
+async def test_a_lost_run_that_had_completed_is_left_as_it_is(api: Api, prefect: PrefectClient) -> None:
+    run = await lost(api, prefect, Completed())
+    await api.service.dispatcher.crash(run)
+    assert await state_type(prefect, run) is StateType.COMPLETED
+    assert api.ledger.lost_runs() == []
+
+
+async def test_a_lost_run_that_prefect_does_not_know_is_forgotten(api: Api, prefect: PrefectClient) -> None:
+    run = await lost(api, prefect, Running())
+    await prefect.delete_flow_run(uuid(run))
+    await api.service.dispatcher.crash(run)
+    assert api.ledger.lost_runs() == []
+
+
+# Lanes as slots
+
+
+@dataclass
+class FakeBench:
+    """How many lanes each customer has open on a worker."""
+
+    lanes: dict[CustomerId, int] = field(default_factory=dict)
+
+    def lanes_by_customer(self) -> dict[CustomerId, int]:
+        return dict(self.lanes)
+
+
+@dataclass
+class Worker:
+    """One worker's lanes and the slots that follow them."""
+
+    bench: FakeBench
+    slots: LaneSlots
+    follower: asyncio.Task[None]
+
+    @classmethod
+    def start(cls) -> "Worker":
+        bench = FakeBench()
+        slots = LaneSlots(cast(Workbench, bench))
+        return cls(bench, slots, asyncio.create_task(slots.run()))
+
+    def open(self, customer_id: CustomerId, lanes: int) -> None:
+        self.bench.lanes[customer_id] = lanes
+        self.slots.changed()
+
+    async def stop(self) -> None:
+        assert not self.follower.done()
+        self.follower.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await self.follower
+        await self.slots.release_all()
+
+
+@pytest.fixture
+async def customer_id(prefect: PrefectClient) -> AsyncIterator[CustomerId]:
+    """Yield a customer that may have three lanes open."""
+    customer_id = new_customer_id()
+    await prefect.upsert_global_concurrency_limit_by_name(limit_name(customer_id), 3)
+    yield customer_id
+    await prefect.delete_global_concurrency_limit_by_name(limit_name(customer_id))
+
+
+@pytest.fixture
+async def worker(prefect: PrefectClient) -> AsyncIterator[Worker]:
+    worker = Worker.start()
+    yield worker
+    if not worker.follower.done():
+        await worker.stop()
+
+
+async def taken(prefect: PrefectClient, customer_id: CustomerId) -> int:
+    return (await prefect.read_global_concurrency_limit_by_name(limit_name(customer_id))).active_slots
+
+
+async def until_taken(prefect: PrefectClient, customer_id: CustomerId, slots: int) -> None:
+    async def is_so() -> bool:
+        return await taken(prefect, customer_id) == slots
+
+    await until(is_so)
+
+
+async def test_slots_follow_the_lanes_up_and_down(
+    prefect: PrefectClient, worker: Worker, customer_id: CustomerId
+) -> None:
+    for lanes in (1, 3, 2, 0, 1):
+        worker.open(customer_id, lanes)
+        await until_taken(prefect, customer_id, lanes)
+    await worker.stop()
+    assert await taken(prefect, customer_id) == 0
+
+
+async def test_slots_never_exceed_the_cap_and_a_lane_without_one_works_on(
+    prefect: PrefectClient, worker: Worker, customer_id: CustomerId, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("INFO", lane_slots.__name__)
+    worker.open(customer_id, 3)
+    await until_taken(prefect, customer_id, 3)
+    other = Worker.start()
+    other.open(customer_id, 1)
+
+    async def is_refused() -> bool:
+        return f"no slot for a lane of {customer_id}" in caplog.text
+
+    await until(is_refused)
+    assert await taken(prefect, customer_id) == 3
+    worker.open(customer_id, 1)
+    await until_taken(prefect, customer_id, 1)
+    other.open(customer_id, 2)
+    await until_taken(prefect, customer_id, 3)
+    await other.stop()
+    assert await taken(prefect, customer_id) == 1, "what another worker holds stays"
+
+
+async def test_a_slot_that_prefect_took_back_is_taken_again(
+    prefect: PrefectClient, worker: Worker, customer_id: CustomerId, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    worker.open(customer_id, 2)
+    await until_taken(prefect, customer_id, 2)
+    lease = worker.slots._leases[customer_id][0]
+    await prefect.release_concurrency_slots_with_lease(lease)
+    assert await taken(prefect, customer_id) == 1
+    monkeypatch.setattr(lane_slots, "RENEW_SECONDS", 0.1)
+    await until_taken(prefect, customer_id, 2)
+    assert lease not in worker.slots._leases[customer_id]
