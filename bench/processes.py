@@ -16,17 +16,22 @@ class Family:
     @classmethod
     def of(cls, pid: int) -> "Family":
         """Return the family of a process, itself among them, added up by kind."""
-        parents = _parents()
-        family = {pid}
-        while grown := {child for child, parent in parents.items() if parent in family} - family:
-            family |= grown
+        family = members(pid)
         resident: dict[str, int] = {}
         spent: dict[str, float] = {}
-        for member in family:
-            kind, mib = _kind(member), _resident_mib(member)
-            resident[kind] = resident.get(kind, 0) + mib
+        for member, kind in family:
+            resident[kind] = resident.get(kind, 0) + _resident_mib(member)
             spent[kind] = spent.get(kind, 0.0) + _cpu_seconds(member)
         return cls(len(family), dict(sorted(resident.items())), spent)
+
+
+def members(pid: int) -> list[tuple[int, str]]:
+    """Return pid and kind of a process and all its descendants."""
+    parents = _parents()
+    family = {pid}
+    while grown := {child for child, parent in parents.items() if parent in family} - family:
+        family |= grown
+    return [(member, _kind(member)) for member in sorted(family)]
 
 
 def _parents() -> dict[int, int]:

@@ -33,10 +33,10 @@ class Running:
 
 
 @contextlib.contextmanager
-def running_stack(**settings: str) -> Iterator[Running]:
+def running_stack(data: Path | None = None, **settings: str) -> Iterator[Running]:
     """Start a stack and yield it when /health answers 200; `settings` are environment variables."""
     with tempfile.TemporaryDirectory(prefix="octavo-bench-") as folder:
-        data, port = Path(folder) / "data", free_port()
+        data, port = data or Path(folder) / "data", free_port()
         environment = os.environ | {"OCTAVO_WORKER__TEST_ENGINES": "true"} | settings
         command = [str(OCTAVO), "up", "--data", str(data), "--port", str(port)]
         with subprocess.Popen(
