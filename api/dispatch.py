@@ -9,6 +9,7 @@ import asyncio
 import logging
 from enum import StrEnum
 from functools import partial
+from typing import Any
 from uuid import UUID
 
 import httpx
@@ -16,7 +17,7 @@ from prefect.client.orchestration import PrefectClient, get_client
 from prefect.client.schemas.objects import State, StateType
 from prefect.exceptions import ObjectNotFound, PrefectHTTPStatusError
 from prefect.settings import get_current_settings
-from prefect.states import Crashed
+from prefect.states import Cancelled, Crashed
 
 from api.lanes import in_thread
 from api.presence import Presence
@@ -151,19 +152,26 @@ class Dispatcher:
         return RunView.GONE if state.is_final() else RunView.BEGUN
 
     async def crash(self, run: Run) -> None:
-        """Show a lost run as Crashed, which nobody else would: its worker is dead."""
+        """Show a lost run as Crashed, or as Cancelled if it was to be; nobody else would: its worker is dead."""
         if run.run_id is not None:
-            state: State[None] = Crashed(
-                message="The worker was lost; what was left goes on in a new run of this batch."
-            )
             client = await self._connected()
             try:
                 flow_run = await client.read_flow_run(UUID(run.run_id))
-                if flow_run.state is None or flow_run.state.type in (StateType.RUNNING, StateType.PENDING):
+                if (state := await self._last_state(run, flow_run.state)) is not None:
                     await client.set_flow_run_state(UUID(run.run_id), state, force=True)
             except ObjectNotFound:
                 logger.info("flow run %s is unknown to Prefect", run.run_id)
         await in_thread(lambda: self._ledger.forget_lost_run(run.batch_id, run.run_no))
+
+    async def _last_state(self, run: Run, shown: State[Any] | None) -> State[None] | None:
+        """Return what a lost run has to be shown as; None when Prefect shows an end already."""
+        if shown is None or shown.type in (StateType.RUNNING, StateType.PENDING):
+            return Crashed(message="The worker was lost; what was left goes on in a new run of this batch.")
+        if shown.is_cancelling():
+            # Whether its worker had passed the cancel on before it died, nobody knows; twice does no harm.
+            await in_thread(lambda: self._ledger.cancel_batch(run.customer_id, run.batch_id))
+            return Cancelled(message="The worker was lost; the batch is cancelled.")
+        return None
 
     async def ended_in_silence(self, run: Run) -> None:
         """End a run in the ledger that Prefect has no living flow run for."""

@@ -140,7 +140,10 @@ class Reconciler:
             # Cancelled before it began: no worker has seen it, so nobody else would cancel the batch.
             logger.info("batch %s was cancelled in Prefect", run.batch_id)
             await in_thread(lambda: self._ledger.cancel_batch(found.batch.customer_id, run.batch_id))
-        if view in (RunView.CANCELLED, RunView.GONE):
+            # Prefect shows Cancelling until somebody says that it is over: told with the lost runs of this pass.
+            await in_thread(lambda: self._ledger.revoke(run_id=run_id))
+            self._lanes.wake()
+        elif view is RunView.GONE:
             await self._dispatcher.ended_in_silence(run)
             self._lanes.wake()
         elif view is RunView.BEGUN and now() - run.created_at > BEGINNING:

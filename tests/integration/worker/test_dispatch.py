@@ -228,6 +228,18 @@ async def test_a_run_cancelled_before_a_worker_saw_it_cancels_its_batch(api: Api
     assert [one.state_type for one in await flow_runs(prefect, run.batch_id)] == [StateType.CANCELLED]
 
 
+async def test_a_run_cancelled_on_its_way_to_a_worker_that_died_cancels_its_batch(
+    api: Api, prefect: PrefectClient
+) -> None:
+    run = await begun(api, A_WHILE_AGO)
+    await show(prefect, run, Pending())
+    await prefect.set_flow_run_state(uuid(run), Cancelling())
+    await reconcile(api, 2)
+    assert batch_status(api, run) is BatchStatus.CANCELLED
+    assert run_status(api, run) is RunStatus.ENDED
+    assert [one.state_type for one in await flow_runs(prefect, run.batch_id)] == [StateType.CANCELLED]
+
+
 @pytest.mark.parametrize("state", [Pending(), Running()], ids=lambda state: str(state.name))
 async def test_a_run_that_was_begun_and_never_spoke_up_is_lost(
     api: Api, prefect: PrefectClient, state: State[None]
@@ -284,6 +296,17 @@ async def test_a_lost_run_is_shown_as_crashed(api: Api, prefect: PrefectClient) 
     run = await lost(api, prefect, Running())
     await api.service.dispatcher.crash(run)
     assert await state_type(prefect, run) is StateType.CRASHED
+    assert api.ledger.lost_runs() == []
+
+
+async def test_a_lost_run_that_was_being_cancelled_is_shown_as_cancelled_and_cancels_its_batch(
+    api: Api, prefect: PrefectClient
+) -> None:
+    run = await lost(api, prefect, Running())
+    await prefect.set_flow_run_state(uuid(run), Cancelling())
+    await api.service.dispatcher.crash(run)
+    assert await state_type(prefect, run) is StateType.CANCELLED
+    assert batch_status(api, run) is BatchStatus.CANCELLED
     assert api.ledger.lost_runs() == []
 
 
