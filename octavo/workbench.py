@@ -53,6 +53,10 @@ class _Held:
     is_lost: bool = False
 
 
+class _Draining(Exception):
+    """Ends work that was about to begin on a worker that takes nothing new."""
+
+
 class Workbench:
     """The slices of one worker process. Thread-safe."""
 
@@ -253,8 +257,7 @@ class Workbench:
         self, held: _Held, item: ClaimedItem, *, is_last_attempt: bool
     ) -> tuple[Outcome | None, "Future[bool] | None"]:
         """Return the item's outcome and the ledger's word on it, which may be on its way; nothing for one given up."""
-        if self._draining.is_set() and held.finished:
-            # A slice that was begun: what is left of it goes to another worker.
+        if self._draining.is_set() and item.item_id not in held.attempts:
             self._give_back(held, item)
             return None, None
         began = time.monotonic()
@@ -309,6 +312,9 @@ class Workbench:
             if not is_last_attempt:
                 raise
             return failure(error)
+        except _Draining:
+            self._give_back(held, item)
+            return None
         except StaleLease:
             logger.info("item %s was taken away before work on it began", item.item_id)
             return None
@@ -320,6 +326,9 @@ class Workbench:
 
     def _begin(self, held: _Held, item: ClaimedItem) -> None:
         times = held.attempts.get(item.item_id, 0)
+        if self._draining.is_set() and times == 0:
+            # It has waited for a child until now; whoever comes next begins it.
+            raise _Draining
         report = Report(kind=ReportKind.BEGIN, item_id=item.item_id, lease_no=item.lease_no, again=times > 0)
         # A short item does not wait for the ledger's word: its end, a moment later, mostly goes with its beginning.
         is_short = held.pace.is_short and times == 0

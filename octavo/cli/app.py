@@ -82,11 +82,11 @@ def create_key(
 
 @app.command(epilog="Example: octavo submit scans/ letter.pdf --key KEY --url http://127.0.0.1:8000 --out results")
 def submit(
-    paths: Annotated[list[Path], typer.Argument(help="Files and folders (taken with all that is in them).")],
+    paths: Annotated[list[Path], typer.Argument(help="Files and folders (hidden files below them are left out).")],
     key: Annotated[str, typer.Option(envvar="OCTAVO_KEY", help="API key; see `octavo keys create`.")],
     url: Annotated[str, typer.Option(envvar="OCTAVO_URL", help="Address of the service.")] = "http://127.0.0.1:8000",
     out_folder: Annotated[Path, typer.Option("--out", help="Folder for the results.")] = Path("results"),
-    engine: Annotated[str | None, typer.Option(help="Engine; the service's default if not given.")] = None,
+    engine: Annotated[str | None, typer.Option(help="Engine; auto, the service's default, if not given.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON line per file, for machines.")] = False,
     fail: Annotated[bool, typer.Option("--fail-on-error", help="Exit with 3 when a file did not succeed.")] = False,
 ) -> None:
@@ -125,7 +125,9 @@ def fetch(
 def extract(
     file: Annotated[Path, typer.Argument(help="The document.", exists=True, dir_okay=False, readable=True)],
     as_format: Annotated[Format, typer.Option("--format", help="What to print.")] = "markdown",
-    engine: Annotated[str | None, typer.Option(help="Engine; the default pipeline if not given.")] = None,
+    engine: Annotated[
+        str | None, typer.Option(help="Engine, as `octavo doctor` lists them; auto if not given.")
+    ] = None,
     data: DataOption = None,
 ) -> None:
     """Extract one file, no server needed, and print the result.

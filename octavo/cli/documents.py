@@ -4,6 +4,7 @@ import json
 from pathlib import Path
 
 from octavo import wiring
+from octavo.cli.terminal import err
 from octavo.engines.contract import ExtractOptions, Source
 from octavo.identifiers import ResultId
 from octavo.render.chunks import render_chunks
@@ -20,10 +21,12 @@ def extract(file: Path, *, as_format: str, engine: str | None, data: Path | None
             Source(path=file.resolve(), filename=file.name, size=file.stat().st_size),
             ExtractOptions(engine=engine),
         )
+    for warning in found.warnings:
+        err.print(f"octavo: {warning}", style="yellow", markup=False)
     if as_format == "markdown":
         return render_markdown(found.document)
     if as_format == "html":
-        return render_html(found.document)
+        return render_html(found.document, found.images)
     chunks = render_chunks(
         found.document,
         images=found.images,

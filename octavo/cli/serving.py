@@ -11,7 +11,7 @@ import httpx
 
 from octavo.cli import admin
 from octavo.cli.submitting import with_bars
-from octavo.cli.terminal import err, item_table, out, tell
+from octavo.cli.terminal import err, item_table, out, own_command, tell
 from octavo.client.customer import CustomerClient
 from octavo.client.submission import find_inputs, submit
 from octavo.directory import DataDirectory, DirectoryLock
@@ -131,5 +131,6 @@ def _send_samples(settings: Settings, stack: Stack, out_folder: Path) -> None:
     out.print(f"API            {url}", markup=False)
     out.print(f"API docs       {url}/docs", markup=False)
     out.print(f"Prefect UI     {stack.prefect_ui_url}", markup=False)
-    out.print(f"Your own files octavo submit FILES... --url {url} --key {key} --out results", markup=False)
+    command = f"{own_command()} submit FILES... --url {url} --key {key} --out results"
+    out.print(f"Your own files {command}", markup=False)
     tell("octavo", "serving; Ctrl-C ends it")

@@ -7,7 +7,7 @@ from typing import Any
 
 import httpx
 
-from octavo.cli.terminal import err, item_table, out, progress_bars
+from octavo.cli.terminal import err, item_table, out, own_command, progress_bars
 from octavo.client.customer import CustomerClient
 from octavo.client.submission import Input, ItemEnd, Progress, as_row, find_inputs
 from octavo.client.submission import submit as submit_inputs
@@ -36,7 +36,7 @@ def show(ends: list[ItemEnd], out_folder: Path, *, as_json: bool) -> bool:
         out.print(item_table(ends))
     succeeded = sum(end.status == "succeeded" for end in ends)
     pages = sum(end.page_count or 0 for end in ends)
-    err.print(f"{succeeded} of {len(ends)} files succeeded, {pages} pages; results in {out_folder}", markup=False)
+    err.print(f"{succeeded} of {_files(len(ends))} succeeded, {pages} pages; results in {out_folder}", markup=False)
     return succeeded == len(ends)
 
 
@@ -63,13 +63,15 @@ def with_bars(total: int, work: Callable[[Progress], list[ItemEnd]]) -> list[Ite
         upload = bars.add_task("upload", total=total, note="")
         batch = bars.add_task("extract", total=total, note="")
         ended = 0
+        submitted: list[str] = []
 
         def on_uploaded(found: Input) -> None:
             bars.update(upload, advance=1, note=found.name)
 
         def on_submitted(body: dict[str, Any]) -> None:
             bars.update(upload, note="")
-            err.print(f"batch {body['id']}: {body['total_items']} files", markup=False)
+            submitted.append(body["id"])
+            err.print(f"batch {body['id']}: {_files(body['total_items'])}", markup=False)
 
         def on_changed(body: dict[str, Any]) -> None:
             counts = body["counts"]
@@ -80,4 +82,15 @@ def with_bars(total: int, work: Callable[[Progress], list[ItemEnd]]) -> list[Ite
             ended += 1
             bars.update(batch, completed=ended)
 
-        return work(Progress(on_uploaded, on_submitted, on_changed, on_ended))
+        try:
+            return work(Progress(on_uploaded, on_submitted, on_changed, on_ended))
+        except KeyboardInterrupt:
+            for batch_id in submitted:
+                err.print(
+                    f"The batch goes on without this; its results: {own_command()} fetch {batch_id}", markup=False
+                )
+            raise
+
+
+def _files(count: int) -> str:
+    return "1 file" if count == 1 else f"{count} files"

@@ -1,10 +1,12 @@
 """What is printed and how: results on stdout, everything else on stderr; errors in one line."""
 
 import os
+import shutil
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from datetime import datetime
+from pathlib import Path
 
 import typer
 from rich.console import Console
@@ -23,6 +25,14 @@ err = Console(stderr=True, soft_wrap=True, highlight=False, emoji=False)
 EXIT_ERROR = 1
 EXIT_SOME_FAILED = 3
 COLOURS = {"succeeded": "green", "failed": "red", "cancelled": "yellow"}
+
+
+def own_command() -> str:
+    """Return how this program is called from here: by name where it is on the path, else by its place."""
+    if shutil.which("octavo"):
+        return "octavo"
+    path = Path(sys.argv[0]).absolute()
+    return str(path.relative_to(Path.cwd())) if path.is_relative_to(Path.cwd()) else str(path)
 
 
 @contextmanager
@@ -72,7 +82,9 @@ def item_table(ends: Sequence[ItemEnd]) -> Table:
     for heading in ("file", "status", "pages", "chunks", "result or error"):
         table.add_column(heading, justify="right" if heading in ("pages", "chunks") else "left", overflow="fold")
     for end in ends:
-        told = str(end.result) if end.result else f"{(end.error or {}).get('code')}: {(end.error or {}).get('message')}"
+        told = f"{(end.error or {}).get('code')}: {(end.error or {}).get('message')}"
+        if end.result:
+            told = str(end.result) + "".join(f"; {warning}" for warning in end.warnings)
         table.add_row(
             Text(end.input.name),
             Text(end.status, style=COLOURS.get(end.status, "white")),

@@ -37,6 +37,8 @@ class ItemEnd:
     chunk_count: int | None
     error: dict[str, Any] | None
     result: Path | None
+    warnings: tuple[str, ...] = ()
+    """What the result says of pages that could not be read, repairs and the like."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,6 +140,7 @@ def as_row(end: ItemEnd) -> dict[str, Any]:
         "page_count": end.page_count,
         "chunk_count": end.chunk_count,
         "error": end.error,
+        "warnings": list(end.warnings),
         "result": str(end.result) if end.result else None,
         "batch_id": end.batch_id,
         "item_id": end.item_id,
@@ -214,12 +217,15 @@ def _ended_items(client: CustomerClient, batch_id: str, progress: Progress) -> I
 def _fetch(client: CustomerClient, found: Input, item: dict[str, Any], out: Path, progress: Progress) -> ItemEnd:
     target: Path | None = None
     chunks: int | None = None
+    warnings: tuple[str, ...] = ()
     if item["status"] == "succeeded":
         body = client.result(item["batch_id"], item["id"])
         target = out / f"{found.name}.json"
         target.parent.mkdir(parents=True, exist_ok=True)
         target.write_bytes(body)
-        chunks = len(json.loads(body)["chunks"])
+        found_result = json.loads(body)
+        chunks = len(found_result["chunks"])
+        warnings = tuple(str(warning) for warning in found_result.get("warnings", ()))
     end = ItemEnd(
         input=found,
         batch_id=item["batch_id"],
@@ -229,6 +235,7 @@ def _fetch(client: CustomerClient, found: Input, item: dict[str, Any], out: Path
         chunk_count=chunks,
         error=item["error"],
         result=target,
+        warnings=warnings,
     )
     progress.ended(end)
     return end

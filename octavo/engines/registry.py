@@ -58,7 +58,9 @@ class EngineRegistry:
         head, colon, parameter = name.partition(":")
         reference = self.references.get(head)
         if reference is None:
-            raise UnknownEngine(f"there is no engine {name!r}", engines=list(self.names()))
+            raise UnknownEngine(
+                f"There is no engine {name!r}; one of {', '.join(self.names())}.", engines=list(self.names())
+            )
         module, _, attribute = reference.partition(":")
         factory = getattr(importlib.import_module(module), attribute)
         if not colon:

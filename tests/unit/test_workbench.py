@@ -103,6 +103,16 @@ def test_a_slice_that_nobody_works_off_goes_back_and_is_claimed_again(stack: Sta
     assert stack.shown(batch_id).status is BatchStatus.COMPLETED
 
 
+def test_a_worker_that_drains_begins_nothing_more(stack: Stack, bench: Workbench) -> None:
+    batch_id = open_batch(stack, bench, b"words")
+    ((slice_id,),) = [next(bench.claims(RUN))]
+    bench.drain()
+    assert bench.work_off(slice_id, is_last_attempt=False) == (0, 0)
+    (item,) = stack.ledger.items(batch_id)
+    assert (item.status, item.attempts) == (ItemStatus.PENDING, 0)
+    assert bench.lanes_by_customer() == {}
+
+
 @pytest.mark.parametrize("code", sorted(set(DOCUMENT_ERRORS) - {"ocr_provider_error"}))
 def test_every_error_of_a_document_becomes_a_failed_item(stack: Stack, bench: Workbench, code: str) -> None:
     item = work_off(stack, bench, code.encode())
