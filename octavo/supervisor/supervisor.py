@@ -42,7 +42,7 @@ class Supervisor:
         stopping = asyncio.create_task(self._stop.wait())
         # A keeper never ends by itself; one that raised is a defect that must show.
         await asyncio.wait([stopping, *keepers], return_when=asyncio.FIRST_COMPLETED)
-        self._tell("octavo", "stopping: what was begun is finished first; told again, it ends at once")
+        self._tell("octavo", "stopping: what was begun is finished first; Ctrl-C again ends it at once")
         for child in reversed(self._children):
             await child.stop()
         stopping.cancel()
