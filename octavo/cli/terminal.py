@@ -31,7 +31,7 @@ def own_command() -> str:
     """Return how this program is called from here: by name where it is on the path, else by its place."""
     if shutil.which("octavo"):
         return "octavo"
-    path = Path(sys.argv[0]).absolute()
+    path = Path(sys.executable).parent / "octavo"
     return str(path.relative_to(Path.cwd())) if path.is_relative_to(Path.cwd()) else str(path)
 
 
