@@ -35,6 +35,8 @@ CLAIM_WAIT_SECONDS = 20.0
 RENEWALS_PER_LEASE = 3
 LONGEST_BEAT_SECONDS = 3.0
 FIRST_PAUSE_SECONDS = 0.2
+FIRST_LEASE_SECONDS = 20.0
+"""Life of a lease until its first renewal: a claim whose answer was lost, with an API that died, is soon free again."""
 MAX_OUTAGES = 20
 """Outages of storage during one item; each was waited out, so this many mean a fault that waiting does not mend."""
 LONGEST_PAUSE_SECONDS = 5.0
@@ -139,7 +141,7 @@ class Workbench:
                 worker_id=self._client.worker_id,
                 lanes=min(run.item_cap, self._slots),
                 slice_items=pace.slice_items,
-                lease_seconds=self._lease_seconds,
+                lease_seconds=min(self._lease_seconds, FIRST_LEASE_SECONDS),
                 worker_slots=self._slots,
             )
             try:

@@ -71,7 +71,16 @@ class OctavoWorker(BaseWorker[BaseJobConfiguration, BaseVariables, OctavoWorkerR
         self._lane_slots: LaneSlots | None = None
 
     async def setup(self) -> None:
-        """Say hello to Octavo's API, warm the parsers up, begin to listen."""
+        """Say hello to Octavo's API, warm the parsers up, begin to listen; told to end meanwhile, leave in good order."""
+        try:
+            await self._set_up()
+        except BaseException:
+            # No teardown follows a set-up that did not come to its end.
+            with anyio.CancelScope(shield=True):
+                await self._leave()
+            raise
+
+    async def _set_up(self) -> None:
         settings = read_settings()
         self._connection = wiring.worker_client(settings, self.name)
         self._reader = wiring.extractor(settings)
