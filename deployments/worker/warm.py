@@ -71,7 +71,7 @@ class OctavoWorker(BaseWorker[BaseJobConfiguration, BaseVariables, OctavoWorkerR
         self._lane_slots: LaneSlots | None = None
 
     async def setup(self) -> None:
-        """Say hello to Octavo's API, warm the parsers up, begin to listen; called off meanwhile, leave in good order."""
+        """Say hello to the API, warm the parsers up, begin to listen; called off meanwhile, leave in good order."""
         try:
             await self._set_up()
         except BaseException:
