@@ -89,7 +89,9 @@ def carry_out(step: str, goal: str) -> None:
         make_environment()
     elif step == "lock":
         print(f"Installing {LOCKS[goal]}", flush=True)
-        pip("install", "--quiet", "--require-hashes", "--requirement", LOCKS[goal])
+        # As a constraint, too: a pin binds what asks for the package with an extra only so, and pip would
+        # take the newest release for that, find no hash for it, and give up.
+        pip("install", "--quiet", "--require-hashes", "--requirement", LOCKS[goal], "--constraint", LOCKS[goal])
     else:
         pip("install", "--quiet", "--no-deps", "--no-build-isolation", "--editable", ".")
 

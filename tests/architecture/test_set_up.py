@@ -74,3 +74,14 @@ def test_every_verb_of_the_makefile_is_listed_by_make() -> None:
     listed = subprocess.run(["make"], cwd=ROOT, capture_output=True, text=True, check=True).stdout
     for verb in ("run", "test", "check", "bench", "lock", "clean"):
         assert f"make {verb} " in listed
+
+
+def test_a_pin_binds_what_asks_for_a_package_with_an_extra(monkeypatch: pytest.MonkeyPatch) -> None:
+    # Seen: pikepdf[pdfa], asked for by a package, took the newest release although pikepdf was pinned.
+    commands: list[tuple[str, ...]] = []
+    monkeypatch.setattr(set_up, "pip", lambda *arguments: commands.append(arguments))
+    set_up.carry_out("lock", "run")
+    (command,) = commands
+    lock = set_up.LOCKS["run"]
+    assert command[command.index("--requirement") + 1] == lock
+    assert command[command.index("--constraint") + 1] == lock
