@@ -48,9 +48,8 @@ def create_app(service: Service) -> FastAPI:
 
     @contextlib.asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
-        reconciler = Reconciler(service.ledger, service.dispatcher, service.lanes, service.presence)
+        reconciler = Reconciler(service.ledger, service.dispatcher, service.presence)
         loops = [
-            asyncio.create_task(service.lanes.run()),
             asyncio.create_task(service.dispatcher.run()),
             asyncio.create_task(reconciler.run()),
             asyncio.create_task(_ensure_bucket(service)),

@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 from functools import partial
 
 from api.dispatch import TROUBLE, Dispatcher, RunView
-from api.lanes import Lanes, in_thread
+from api.lanes import in_thread
 from api.presence import Presence
 from octavo.batches import Run, RunStatus
 from octavo.identifiers import BatchId, RunId
@@ -66,10 +66,9 @@ class Restarts:
 class Reconciler:
     """One pass a second over everything that is not finished."""
 
-    def __init__(self, ledger: Ledger, dispatcher: Dispatcher, lanes: Lanes, presence: Presence) -> None:
+    def __init__(self, ledger: Ledger, dispatcher: Dispatcher, presence: Presence) -> None:
         self._ledger = ledger
         self._dispatcher = dispatcher
-        self._lanes = lanes
         self._presence = presence
         self._restarts = Restarts()
         self._asked: dict[RunId, float] = {}
@@ -100,13 +99,11 @@ class Reconciler:
                 logger.warning("Prefect does not hear of lost run %s yet: %s", run.run_id, error)
 
     async def _take_from_the_dead(self) -> None:
-        touched = await in_thread(self._ledger.expire_leases)
+        await in_thread(self._ledger.expire_leases)
         for worker_id in await in_thread(self._ledger.workers):
             if self._presence.is_silent(worker_id):
                 logger.warning("worker %s is silent; its leases are taken away", worker_id)
-                touched += await in_thread(partial(self._ledger.revoke, worker_id=worker_id))
-        if touched:
-            self._lanes.wake()
+                await in_thread(partial(self._ledger.revoke, worker_id=worker_id))
 
     async def _look_after(self, found: OpenBatch) -> None:
         batch_id = found.batch.batch_id
@@ -142,10 +139,8 @@ class Reconciler:
             await in_thread(lambda: self._ledger.cancel_batch(found.batch.customer_id, run.batch_id))
             # Prefect shows Cancelling until somebody says that it is over: told with the lost runs of this pass.
             await in_thread(lambda: self._ledger.revoke(run_id=run_id))
-            self._lanes.wake()
         elif view is RunView.GONE:
             await self._dispatcher.ended_in_silence(run)
-            self._lanes.wake()
         elif view is RunView.BEGUN and now() - run.created_at > BEGINNING:
             logger.warning("run %s was begun and never spoke up; it counts as lost", run_id)
             await in_thread(lambda: self._ledger.revoke(run_id=run_id))

@@ -12,8 +12,8 @@ from api.lanes import in_thread
 from octavo.batches import Batch, Item, ItemStatus, Run, RunStatus
 from octavo.client.worker_protocol import NamedRun, OpenedRun, OpenRun, Reports, Rings, RunSummary
 from octavo.errors import BatchNotFound
-from octavo.identifiers import BatchId, RunId
-from octavo.ledger.contract import Claim, ClaimRequest, ItemCursor, ReportKind, Verdict
+from octavo.identifiers import BatchId
+from octavo.ledger.contract import Claim, ClaimRequest, ItemCursor, Verdict
 
 router = APIRouter(prefix="/internal", dependencies=[Depends(auth.worker)], include_in_schema=False)
 LONGEST_WAIT_SECONDS = 30.0
@@ -60,7 +60,6 @@ def _owned(service: Service, run: Run) -> tuple[Batch, str]:
 async def end_run(body: NamedRun, service: ServiceDep) -> Rings:
     """End a run; what it held goes back to whoever comes next."""
     await in_thread(lambda: service.ledger.end_run(body.run_id, RunStatus.ENDED))
-    service.lanes.wake()
     return Rings(rings=service.presence.rings)
 
 
@@ -69,7 +68,6 @@ async def cancel_run(body: NamedRun, service: ServiceDep) -> Rings:
     """Cancel the batch of a run: somebody pressed Cancel in the Prefect UI."""
     run = _known(service.ledger.run(body.run_id))
     await in_thread(lambda: service.ledger.cancel_batch(run.customer_id, run.batch_id))
-    service.lanes.wake(run.batch_id)
     return Rings(rings=service.presence.rings)
 
 
@@ -123,15 +121,11 @@ async def claim(
 ) -> Claim:
     """Lease slices to a run, waiting for some if need be."""
     service.presence.hear(body.worker_id)
-    run = _known(await in_thread(lambda: service.ledger.run(RunId(body.run_id))))
-    return await service.lanes.claim(body, run.customer_id, wait)
+    return await service.lanes.claim(body, wait)
 
 
 @router.post("/reports")
 async def report(body: Reports, service: ServiceDep) -> list[Verdict]:
     """Take a worker's words about its items."""
     service.presence.hear(body.worker_id)
-    verdicts = await in_thread(lambda: service.ledger.report(body.reports))
-    if any(one.kind is not ReportKind.BEGIN for one in body.reports):
-        service.lanes.wake(*{verdict.batch_id for verdict in verdicts if verdict.batch_id is not None})
-    return verdicts
+    return await in_thread(lambda: service.ledger.report(body.reports))

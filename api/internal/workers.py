@@ -40,7 +40,6 @@ async def hello(body: Hello, service: ServiceDep) -> Welcome:
 async def _revoke(service: Service, worker_id: WorkerId) -> None:
     await in_thread(lambda: service.ledger.revoke(worker_id=worker_id))
     service.presence.forget(worker_id)
-    service.lanes.wake()
 
 
 @router.post("/drain")

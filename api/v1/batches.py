@@ -211,5 +211,4 @@ def get_batch(
 def cancel_batch(batch_id: str, customer: CustomerDep, service: ServiceDep) -> BatchResource:
     """Cancel what is pending; running items finish, a finished batch stays as it is."""
     batch = service.ledger.cancel_batch(customer.customer_id, BatchId(batch_id))
-    service.lanes.wake(batch.batch_id)
     return BatchResource(**batch_fields(batch))

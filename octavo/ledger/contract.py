@@ -10,7 +10,7 @@ Any method raises LedgerUnavailable once the ledger is closed or its storage fai
 digest that is there already is a ValueError: the caller made it, and made it random.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
@@ -28,6 +28,7 @@ from octavo.batches import (
     Slice,
     StagedFile,
 )
+from octavo.errors import OctavoError
 from octavo.identifiers import BatchId, CustomerId, FileId, ItemId, RunId, WorkerId
 from octavo.outcomes import Outcome
 
@@ -85,6 +86,10 @@ class Claim:
     """Whether the customer's cap, and not the lack of items or worker slots, was the limit."""
     held: int
     """Open slices of the asking run, after this claim."""
+
+
+Tell = Callable[[Claim | OctavoError], None]
+"""Takes what a standing claim came to, once, on a thread of the ledger's: it must not block."""
 
 
 class ReportKind(StrEnum):
@@ -249,16 +254,33 @@ class Ledger(Protocol):
     # Work
 
     def claim(self, request: ClaimRequest) -> Claim:
-        """Lease pending items to a flow run, by position, never over the customer's cap.
+        """Lease pending items to a flow run, now or not at all, never over the customer's cap.
 
         The cap counts open slices of the customer over all its batches and workers; `worker_slots`
-        counts those of the asking worker over all its runs. Slices of one claim have about equal size.
-        A claim for a batch that is cancelling or terminal gives no slice. Marks the run active and
-        seen; a run the ledger does not know (it was not named yet) is served all the same.
+        counts those of the asking worker over all its runs. Slices of one claim have about equal size, and near
+        the end of a batch they get smaller, so that no lane stands idle; an item whose next lost lease would be its
+        last has a slice of its own. A claim for a batch that is cancelling or terminal gives no slice. Marks the
+        run active and seen; a run the ledger does not know (it was not named yet) is served all the same.
+
+        Claims that are served by the same commit come in turn: customers, inside a customer by priority
+        (lower first), equal priority its batches in turn, then position.
 
         Raises: BatchNotFound, StaleLease when the run is lost or ended (it should end), ValueError for
         negative lanes, empty slices or leases without time.
         """
+        ...
+
+    def stand(self, request: ClaimRequest, tell: Tell) -> None:
+        """Do the same, waiting for something to lease: a lane is handed on by the very commit that frees it.
+
+        `tell` is called once: with slices; with none when nothing is left for this run (no item of its batch is free
+        and it holds none); with none when `step_back` ends the wait, or another standing claim of the same run
+        takes its place; with what `claim` raises, also later. Raises ValueError as `claim` does.
+        """
+        ...
+
+    def step_back(self, *, run_id: RunId | None = None, worker_id: WorkerId | None = None) -> None:
+        """End the waiting of a run's, or a worker's, standing claims: they are told how things stand."""
         ...
 
     def report(self, reports: Sequence[Report]) -> list[Verdict]:

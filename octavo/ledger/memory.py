@@ -22,9 +22,9 @@ from octavo.batches import (
     NewBatch,
     Run,
     RunStatus,
-    Slice,
     StagedFile,
 )
+from octavo.errors import OctavoError
 from octavo.identifiers import (
     BatchId,
     CustomerId,
@@ -38,6 +38,7 @@ from octavo.identifiers import (
     new_key_id,
 )
 from octavo.ledger import refusals, rules
+from octavo.ledger.allotment import Allotment, Answer, Turns, Waiting, end_waits
 from octavo.ledger.contract import (
     BatchCursor,
     Claim,
@@ -46,6 +47,7 @@ from octavo.ledger.contract import (
     OpenBatch,
     Principal,
     Report,
+    Tell,
     Verdict,
 )
 from octavo.ledger.rows import BatchRow, ItemRow, SliceRow, UsageRow
@@ -71,11 +73,16 @@ class MemoryLedger:
         self._runs: dict[tuple[BatchId, int], Run] = {}
         self._idempotency: dict[tuple[CustomerId, str], tuple[str, BatchId, datetime]] = {}
         self._usage: dict[ItemId, UsageRow] = {}
+        self._waiting: list[Waiting] = []
+        self._turns = Turns()
 
     def close(self) -> None:
-        """Refuse everything from now on."""
+        """Refuse everything from now on, also what waits."""
         with self._lock:
             self._closed = True
+            waiting, self._waiting = self._waiting, []
+            for one in waiting:
+                one.tell(refusals.closed())
 
     def _enter(self) -> threading.RLock:
         if self._closed:
@@ -122,6 +129,7 @@ class MemoryLedger:
                 item_cap=customer.item_cap if item_cap is None else item_cap,
             )
             self._customers[customer_id] = customer
+            self._serve()
             return customer
 
     def add_key(self, customer_id: CustomerId, *, prefix: str, digest: str, label: str = "") -> ApiKey:
@@ -296,53 +304,64 @@ class MemoryLedger:
                 pending = [row for row in self._items_of[batch_id] if row.status is ItemStatus.PENDING]
                 work.cancel(batch, pending)
                 self._commit(work)
+                self._serve()
             return batch.record()
 
     # Work
 
     def claim(self, request: ClaimRequest) -> Claim:
-        rules.check_claim(request)
+        told: list[Answer] = []
+        self._ask(Waiting(request, told.append, stays=False))
+        (answer,) = told
+        if isinstance(answer, OctavoError):
+            raise answer
+        return answer
+
+    def stand(self, request: ClaimRequest, tell: Tell) -> None:
+        self._ask(Waiting(request, tell, stays=True))
+
+    def step_back(self, *, run_id: RunId | None = None, worker_id: WorkerId | None = None) -> None:
         with self._enter():
-            batch = self._batch_row(request.batch_id)
-            self._mark_active(request)
-            room = self._room(request, batch)
-            free = [row for row in self._items_of[batch.batch_id] if rules.is_free(row)]
-            expires_at = self._clock() + timedelta(seconds=request.lease_seconds)
-            slices = []
-            work = self._work()
-            for size in room.sizes(batch, request.slice_items):
-                taken, free = free[:size], free[size:]
-                row = rules.new_slice(request, batch, expires_at, size)
-                work.lease(taken, row)
-                slices.append(self._slice(row, taken))
-            return Claim(
-                slices=tuple(slices),
-                status=batch.status,
-                unleased=batch.unleased,
-                at_cap=room.at_cap(batch),
-                held=sum(row.run_id == request.run_id for row in self._slices.values()),
-            )
+            end_waits(self._waiting, run_id=run_id, worker_id=worker_id)
+            self._serve()
+
+    def _ask(self, asked: Waiting) -> None:
+        rules.check_claim(asked.request)
+        with self._enter():
+            self._mark_active(asked.request)
+            end_waits(self._waiting, run_id=asked.request.run_id)
+            self._waiting.append(asked)
+            self._serve()
 
     def _mark_active(self, request: ClaimRequest) -> None:
         run = self.run(request.run_id)
-        if run is None:
+        if run is not None and not rules.is_over(run) and request.batch_id in self._batches:
+            self._keep(rules.opened(run, request.worker_id, self._clock()))
+
+    def _serve(self) -> None:
+        """Hand out what is free to the claims that wait."""
+        if not self._waiting:
             return
-        if rules.is_over(run):
-            raise refusals.run_is_over(request.run_id)
-        self._keep(rules.opened(run, request.worker_id, self._clock()))
-
-    def _room(self, request: ClaimRequest, batch: BatchRow) -> rules.Room:
-        of_customer = sum(row.customer_id == batch.customer_id for row in self._slices.values())
-        of_worker = sum(row.worker_id == request.worker_id for row in self._slices.values())
-        cap = self._customers[batch.customer_id].item_cap
-        return rules.room(request, cap=cap, of_customer=of_customer, of_worker=of_worker)
-
-    def _slice(self, row: SliceRow, items: Iterable[ItemRow]) -> Slice:
-        return Slice(
-            slice_id=row.slice_id,
-            items=tuple(self._claimed(item, row.customer_id) for item in items),
-            lease_expires_at=row.expires_at,
+        work = self._work()
+        allotment = Allotment(
+            work,
+            caps={customer_id: customer.item_cap for customer_id, customer in self._customers.items()},
+            runs={run.run_id: run for run in self._runs.values() if run.run_id is not None},
+            slices=list(self._slices.values()),
+            free=self._take_free,
+            claimed=self._claimed,
+            turns=self._turns,
+            now=self._clock(),
         )
+        answers = allotment.serve(self._waiting)
+        answered = {one for one, _ in answers}
+        self._waiting = [one for one in self._waiting if one not in answered]
+        for one, answer in answers:
+            one.tell(answer)
+
+    def _take_free(self, batch: BatchRow, size: int) -> Sequence[ItemRow]:
+        free = [row for row in self._items_of[batch.batch_id] if rules.is_free(row)][:size]
+        return free[: rules.fitting(free, size)]
 
     def _claimed(self, item: ItemRow, customer_id: CustomerId) -> ClaimedItem:
         file = self._files[item.file_id]
@@ -367,6 +386,7 @@ class MemoryLedger:
             work = self._work()
             accepted = [work.report(report) for report in reports]
             self._commit(work)
+            self._serve()
             return [work.verdict(one, accepted=yes) for one, yes in zip(reports, accepted, strict=True)]
 
     def renew(self, worker_id: WorkerId, slice_ids: Sequence[str], lease_seconds: float) -> list[str]:
@@ -394,13 +414,17 @@ class MemoryLedger:
                 if named and not rules.is_over(run):
                     self._keep(replace(run, status=RunStatus.LOST))
                     batch_ids.add(run.batch_id)
+            end_waits(self._waiting, worker_id=worker_id)
+            self._serve()
             return sorted(batch_ids)
 
     def expire_leases(self) -> list[BatchId]:
         with self._enter():
             moment = self._clock()
             expired = [row.slice_id for row in self._slices.values() if row.expires_at <= moment]
-            return sorted(self._give_back(expired))
+            batch_ids = self._give_back(expired)
+            self._serve()
+            return sorted(batch_ids)
 
     def workers(self) -> list[WorkerId]:
         with self._enter():
@@ -447,7 +471,10 @@ class MemoryLedger:
             held = [row.slice_id for row in self._slices.values() if row.run_id == run_id]
             self._give_back(held, lost=False)
             run = self.run(run_id)
-            return None if run is None else self._keep(rules.ended(run, status))
+            if run is not None:
+                run = self._keep(rules.ended(run, status))
+            self._serve()
+            return run
 
     def see_runs(self, run_ids: Sequence[RunId]) -> None:
         with self._enter():

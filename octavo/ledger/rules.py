@@ -93,6 +93,22 @@ def room(request: ClaimRequest, *, cap: int, of_customer: int, of_worker: int) -
     return Room(customer=cap - of_customer, worker=slots, lanes=request.lanes)
 
 
+def fitting(free: Sequence[ItemRow], size: int) -> int:
+    """Return how many of the first free items make one slice of at most `size`.
+
+    An item that has lost all leases but one stands alone: if it is what kills its workers, it takes no other along.
+    """
+    for place, item in enumerate(free[:size]):
+        if is_on_its_last_lease(item):
+            return max(place, 1)
+    return min(size, len(free))
+
+
+def is_on_its_last_lease(item: ItemRow) -> bool:
+    """Whether the next lost lease of an item ends it."""
+    return item.lost_leases >= MAX_LOST_LEASES - 1
+
+
 def new_slice(request: ClaimRequest, batch: BatchRow, expires_at: datetime, size: int) -> SliceRow:
     """Return an open slice of so many items for whoever asks."""
     return SliceRow(
@@ -191,12 +207,23 @@ class Work:
         self.slices = slices
         self.stamp = stamp
         self.changed_items: dict[ItemId, ItemRow] = {}
+        self.leased_items: dict[ItemId, ItemRow] = {}
+        """Those of which the lease is new; nothing else of them changes with it."""
         self.changed_batches: dict[BatchId, BatchRow] = {}
         self.closed_slices: set[str] = set()
         self.shrunk_slices: set[str] = set()
         self.new_slices: list[SliceRow] = []
         self.usage: list[UsageRow] = []
         self.sha256: dict[FileId, str] = {}
+
+    def forget_changes(self) -> None:
+        """Begin anew with what has changed: it is stored."""
+        for changes in (self.changed_items, self.leased_items, self.changed_batches, self.sha256):
+            changes.clear()
+        self.closed_slices.clear()
+        self.shrunk_slices.clear()
+        self.new_slices.clear()
+        self.usage.clear()
 
     # What happens to items
 
@@ -211,7 +238,7 @@ class Work:
             item.lease_no += 1
             item.slice_id = slice_row.slice_id
             self.batches[item.batch_id].unleased -= 1
-            self.changed_items[item.item_id] = item
+            self.leased_items[item.item_id] = item
         self.changed_batches[slice_row.batch_id] = self.batches[slice_row.batch_id]
 
     def report(self, report: Report) -> bool:

@@ -4,69 +4,17 @@ import json
 from collections.abc import Sequence
 from datetime import UTC, datetime
 
-from octavo.batches import Batch, BatchStatus, Item, ItemStatus, NewBatch
+from octavo.batches import Batch, BatchStatus, Item, NewBatch
 from octavo.identifiers import BatchId, CustomerId, ItemId
 from octavo.ledger import refusals, rules
 from octavo.ledger.contract import BatchCursor, ItemCursor
 from octavo.ledger.duckdb.files import check_files
-from octavo.ledger.duckdb.transaction import Row, Snapshot, Transaction, aware, utc
-from octavo.ledger.rows import BatchRow, ItemRow
+from octavo.ledger.duckdb.rows import batch_row, item_row
+from octavo.ledger.duckdb.snapshot import Snapshot, utc
+from octavo.ledger.duckdb.transaction import Transaction
+from octavo.ledger.rows import BatchRow
 
 _BEGINNING = datetime(1970, 1, 1, tzinfo=UTC)
-
-
-def batch_row(row: Row) -> BatchRow:
-    """Return a batch from the columns every batch statement selects."""
-    return BatchRow(
-        batch_id=row[0],
-        customer_id=row[1],
-        total_items=row[2],
-        engine=row[3],
-        options=json.loads(row[4]),
-        metadata=None if row[5] is None else json.loads(row[5]),
-        priority=row[6],
-        retention_seconds=row[7],
-        created_at=utc(row[8]),
-        expires_at=utc(row[9]),
-        pending=row[10],
-        unleased=row[11],
-        running=row[12],
-        succeeded=row[13],
-        failed=row[14],
-        cancelled=row[15],
-        status=BatchStatus(row[16]),
-        cancel_requested_at=aware(row[17]),
-        started_at=aware(row[18]),
-        completed_at=aware(row[19]),
-        batch_no=row[20],
-    )
-
-
-def item_row(row: Row) -> ItemRow:
-    """Return an item from the columns every item statement selects."""
-    return ItemRow(
-        item_id=row[0],
-        batch_id=row[1],
-        file_id=row[2],
-        position=row[3],
-        created_at=utc(row[4]),
-        updated_at=utc(row[5]),
-        status=ItemStatus(row[6]),
-        attempts=row[7],
-        lease_no=row[8],
-        lost_leases=row[9],
-        slice_id=row[10],
-        finished_lease_no=row[11],
-        page_count=row[12],
-        result_id=row[13],
-        error_code=row[14],
-        error_message=row[15],
-        error_retryable=row[16],
-        engine=row[17],
-        seconds=row[18],
-        started_at=aware(row[19]),
-        completed_at=aware(row[20]),
-    )
 
 
 def find_batch(view: Snapshot, batch_id: BatchId, customer_id: CustomerId | None = None) -> BatchRow:

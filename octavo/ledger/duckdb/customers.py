@@ -6,7 +6,8 @@ from octavo.batches import DEFAULT_ITEM_CAP, ApiKey, Customer
 from octavo.identifiers import CustomerId, KeyId, new_customer_id, new_key_id
 from octavo.ledger import refusals
 from octavo.ledger.contract import Principal
-from octavo.ledger.duckdb.transaction import Row, Snapshot, Transaction, aware, utc
+from octavo.ledger.duckdb.snapshot import Row, Snapshot, aware, utc
+from octavo.ledger.duckdb.transaction import Transaction
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,6 +99,8 @@ def update_customer(tx: Transaction, change: CustomerChange) -> Customer:
         enabled=before.enabled if change.enabled is None else change.enabled,
         item_cap=before.item_cap if change.item_cap is None else change.item_cap,
     )
+    tx.working.forget_caps()
+    tx.has_news = True
     return customer(tx, change.customer_id)
 
 

@@ -6,7 +6,8 @@ from dataclasses import replace
 from octavo.batches import FileStatus, StagedFile
 from octavo.identifiers import CustomerId, FileId
 from octavo.ledger import refusals
-from octavo.ledger.duckdb.transaction import Row, Snapshot, Transaction, utc
+from octavo.ledger.duckdb.snapshot import Row, Snapshot, utc
+from octavo.ledger.duckdb.transaction import Transaction
 
 
 def _file(row: Row) -> StagedFile:

@@ -17,9 +17,10 @@ from octavo.batches import (
     RunStatus,
     StagedFile,
 )
-from octavo.errors import LedgerUnavailable
+from octavo.errors import LedgerUnavailable, OctavoError
 from octavo.identifiers import BatchId, CustomerId, FileId, ItemId, KeyId, RunId, WorkerId, new_item_id
 from octavo.ledger import refusals, rules
+from octavo.ledger.allotment import Answer, Waiting
 from octavo.ledger.contract import (
     BatchCursor,
     Claim,
@@ -28,12 +29,14 @@ from octavo.ledger.contract import (
     OpenBatch,
     Principal,
     Report,
+    Tell,
     Verdict,
 )
-from octavo.ledger.duckdb import batches, claims, customers, files, leases, reports, runs
+from octavo.ledger.duckdb import batches, customers, files, leases, reports, runs
 from octavo.ledger.duckdb.database import Database
 from octavo.ledger.duckdb.reports import take_reports
-from octavo.ledger.duckdb.transaction import Snapshot, Statements, Transaction
+from octavo.ledger.duckdb.snapshot import Snapshot, Statements
+from octavo.ledger.duckdb.transaction import Transaction
 from octavo.ledger.duckdb.writer import Writer, each
 from octavo.timestamps import Clock, now
 
@@ -46,6 +49,12 @@ def _end_run(tx: Transaction, ended: tuple[RunId, RunStatus]) -> Run | None:
     return runs.end_run(tx, run_id, status)
 
 
+def _step_back(tx: Transaction, ended: tuple[RunId | None, WorkerId | None]) -> None:
+    run_id, worker_id = ended
+    tx.end_waits(run_id=run_id, worker_id=worker_id)
+
+
+_STEP_BACK = each(_step_back)
 _ENSURE_CUSTOMER = each(customers.ensure_customer)
 _UPDATE_CUSTOMER = each(customers.update_customer)
 _ADD_KEY = each(customers.add_key)
@@ -173,7 +182,19 @@ class DuckdbLedger:
 
     def claim(self, request: ClaimRequest) -> Claim:
         rules.check_claim(request)
-        return self._writer.submit(claims.take_claims, request)
+        told: list[Answer] = []
+        self._writer.submit(self._writer.claims.take, Waiting(request, told.append, stays=False))
+        (answer,) = told
+        if isinstance(answer, OctavoError):
+            raise answer
+        return answer
+
+    def stand(self, request: ClaimRequest, tell: Tell) -> None:
+        rules.check_claim(request)
+        self._writer.submit(self._writer.claims.take, Waiting(request, tell, stays=True))
+
+    def step_back(self, *, run_id: RunId | None = None, worker_id: WorkerId | None = None) -> None:
+        self._writer.submit(_STEP_BACK, (run_id, worker_id))
 
     def report(self, reports: Sequence[Report]) -> list[Verdict]:
         rules.check_reports(reports)

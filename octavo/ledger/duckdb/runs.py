@@ -7,28 +7,10 @@ from octavo.batches import Run, RunStatus
 from octavo.identifiers import BatchId, RunId, WorkerId
 from octavo.ledger import refusals, rules
 from octavo.ledger.contract import OpenBatch
-from octavo.ledger.duckdb.batches import batch_row, find_batch
-from octavo.ledger.duckdb.transaction import Row, Snapshot, Transaction, utc
-
-
-def run_record(row: Row) -> Run:
-    """Return a run from the columns every run statement selects."""
-    return Run(
-        batch_id=row[0],
-        customer_id=row[1],
-        run_no=row[2],
-        run_id=row[3],
-        worker_id=row[4],
-        status=RunStatus(row[5]),
-        created_at=utc(row[6]),
-        seen_at=utc(row[7]),
-    )
-
-
-def load_runs(view: Snapshot, run_ids: Sequence[RunId]) -> dict[RunId, Run]:
-    """Return those of these runs that the ledger knows."""
-    runs = [run_record(row) for row in view.rows("runs_by_id", run_ids=list(run_ids))]
-    return {run.run_id: run for run in runs if run.run_id is not None}
+from octavo.ledger.duckdb.batches import find_batch
+from octavo.ledger.duckdb.rows import batch_row, run_record
+from octavo.ledger.duckdb.snapshot import Snapshot
+from octavo.ledger.duckdb.transaction import Transaction
 
 
 def store_runs(tx: Transaction, runs: Iterable[Run]) -> None:
@@ -44,6 +26,8 @@ def store_runs(tx: Transaction, runs: Iterable[Run]) -> None:
             status=[run.status for run in kept],
             seen_at=[run.seen_at for run in kept],
         )
+        tx.working.keep_runs(kept)
+        tx.has_news |= any(rules.is_over(run) for run in kept)
 
 
 def add_run(tx: Transaction, batch_id: BatchId) -> Run:
@@ -110,7 +94,7 @@ def end_run(tx: Transaction, run_id: RunId, status: RunStatus) -> Run | None:
 
 def see_runs(tx: Transaction, run_ids: Sequence[RunId]) -> None:
     """Say that these runs were heard of just now."""
-    store_runs(tx, [replace(run, seen_at=tx.now) for run in load_runs(tx, run_ids).values()])
+    store_runs(tx, [replace(run, seen_at=tx.now) for run in tx.working.load_runs(tx, run_ids).values()])
 
 
 def forget_lost_run(tx: Transaction, told: tuple[BatchId, int]) -> None:

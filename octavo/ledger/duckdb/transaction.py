@@ -1,71 +1,17 @@
-"""One commit in the making: named statements, the moment, the stamp."""
+"""One commit in the making: named statements, the moment, the stamp, the rows of unfinished work."""
 
-from datetime import UTC, datetime
-from enum import StrEnum
-from typing import Any
+from collections.abc import Iterable, Sequence
+from datetime import datetime
 
 import duckdb
 
-from octavo.ledger.duckdb.statements import statements
-from octavo.ledger.rules import Stamp
-
-Value = str | int | float | bool | datetime | None
-Parameter = Value | list[Any]
-Row = tuple[Any, ...]
-
-
-def plain(value: Value) -> Value:
-    """Return a value as DuckDB takes it: moments without a zone (UTC), status words as text."""
-    if isinstance(value, datetime):
-        return value.astimezone(UTC).replace(tzinfo=None)
-    return value.value if isinstance(value, StrEnum) else value
-
-
-def utc(moment: datetime) -> datetime:
-    """Return a moment as it came from DuckDB with its zone."""
-    return moment.replace(tzinfo=UTC)
-
-
-def aware(moment: datetime | None) -> datetime | None:
-    """Do that to a moment that may be missing."""
-    return None if moment is None else utc(moment)
-
-
-class Statements:
-    """The named statements of one opened file, each parsed once: parsing is a third of a short one's cost."""
-
-    def __init__(self) -> None:
-        self._parsed: dict[str, duckdb.Statement] = {}
-
-    def fetch(self, connection: duckdb.DuckDBPyConnection, name: str, parameters: dict[str, Parameter]) -> list[Row]:
-        """Run a named statement and return its rows."""
-        parsed = self._parsed.get(name)
-        if parsed is None:
-            (parsed,) = connection.extract_statements(statements()[name])
-            self._parsed[name] = parsed
-        bound = {
-            key: [plain(one) for one in value] if isinstance(value, list) else plain(value)
-            for key, value in parameters.items()
-        }
-        return connection.execute(parsed, bound).fetchall()
-
-
-class Snapshot:
-    """What is committed when a read begins; every statement sees the same state."""
-
-    def __init__(self, connection: duckdb.DuckDBPyConnection, known: Statements, now: datetime) -> None:
-        self._connection = connection
-        self._known = known
-        self.now = now
-
-    def rows(self, name: str, /, **parameters: Parameter) -> list[Row]:
-        """Run a named statement and return its rows."""
-        return self._known.fetch(self._connection, name, parameters)
-
-    def row(self, name: str, /, **parameters: Parameter) -> Row | None:
-        """Run a named statement and return its first row, None without one."""
-        found = self.rows(name, **parameters)
-        return found[0] if found else None
+from octavo.batches import ItemStatus
+from octavo.identifiers import BatchId, ItemId, RunId, WorkerId
+from octavo.ledger import rules
+from octavo.ledger.duckdb.snapshot import Snapshot, Statements
+from octavo.ledger.duckdb.storing import store_work
+from octavo.ledger.duckdb.working_set import WorkingSet
+from octavo.ledger.rows import BatchRow, ItemRow
 
 
 class Transaction(Snapshot):
@@ -74,6 +20,78 @@ class Transaction(Snapshot):
     `now` is the clock's moment, `stamp()` that of the commit (the same, or a little later).
     """
 
-    def __init__(self, connection: duckdb.DuckDBPyConnection, known: Statements, now: datetime, last: datetime) -> None:
+    def __init__(
+        self,
+        connection: duckdb.DuckDBPyConnection,
+        known: Statements,
+        now: datetime,
+        last: datetime,
+        working: WorkingSet,
+    ) -> None:
         super().__init__(connection, known, now)
-        self.stamp = Stamp(now, last)
+        self.stamp = rules.Stamp(now, last)
+        self.working = working
+        self.ended_waits: list[tuple[RunId | None, WorkerId | None]] = []
+        self._work: rules.Work | None = None
+        self.has_news = False
+        """Whether a claim that waits may have something to hear: a lane or an item is free, a run or a batch over."""
+
+    @property
+    def work(self) -> rules.Work:
+        """What this commit does to items, batches and slices; stored with `flush`, at the latest at its end."""
+        if self._work is None:
+            self._work = rules.Work({}, self.working.batches, self.working.slices(self), self.stamp)
+        return self._work
+
+    def load_items(self, item_ids: Iterable[ItemId]) -> None:
+        """Put these items, those that there are, and their batches into `work`."""
+        items = self.work.items
+        items.update(self.working.load_items(self, [item_id for item_id in item_ids if item_id not in items]))
+        self.working.load_batches(self, {items[item_id].batch_id for item_id in item_ids if item_id in items})
+
+    def load_items_of(self, slice_ids: Sequence[str]) -> None:
+        """Do the same with the items that these slices hold."""
+        self.flush()
+        self.work.items.update(self.working.items_of(self, slice_ids))
+        self.working.load_batches(self, {self.work.slices[slice_id].batch_id for slice_id in slice_ids})
+
+    def forget_pending(self, batch_id: BatchId) -> None:
+        """Forget a batch's pending items: one statement has changed them all."""
+        self.working.forget_pending(batch_id)
+        items = self.work.items
+        for item in [
+            item for item in items.values() if item.batch_id == batch_id and item.status is ItemStatus.PENDING
+        ]:
+            del items[item.item_id]
+
+    def flush(self) -> None:
+        """Store what has changed, so that statements see it."""
+        if self._work is not None:
+            self.has_news |= self._frees_something(self._work)
+            store_work(self, self._work)
+            self.working.settle(self._work)
+            self._work.forget_changes()
+
+    @staticmethod
+    def _frees_something(work: rules.Work) -> bool:
+        return bool(work.closed_slices) or any(map(rules.is_free, work.changed_items.values()))
+
+    def has_claims_to_serve(self) -> bool:
+        """Whether a claim that waits may have something to hear; what came free can be taken then."""
+        if self._work is not None and self._frees_something(self._work):
+            self.has_news = True
+            if any(map(rules.is_free, self._work.changed_items.values())):
+                self.flush()
+        return self.has_news
+
+    def take_free(self, batch: BatchRow, size: int) -> Sequence[ItemRow]:
+        """Take free items of a batch for one slice of at most so many, by position."""
+        if not self.working.knows_free(batch, size):
+            self.flush()
+            self.working.load_free(self, batch, size)
+        return self.working.take_free(batch, size)
+
+    def end_waits(self, *, run_id: RunId | None = None, worker_id: WorkerId | None = None) -> None:
+        """Let the standing claims of a run, or a worker, be told how things stand with this commit."""
+        self.ended_waits.append((run_id, worker_id))
+        self.has_news = True

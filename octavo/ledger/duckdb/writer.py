@@ -1,5 +1,6 @@
 """The one thread that writes: takes all that waits, commits it as one, then answers.
 
+A commit that made room serves the claims that wait, itself: a lane is handed on by the commit that frees it.
 There is no timer. While a commit is being synced, what arrives waits, and goes together into
 the next one; alone, a command waits for nobody.
 """
@@ -16,8 +17,11 @@ import duckdb
 
 from octavo.errors import LedgerUnavailable, OctavoError
 from octavo.ledger import refusals
+from octavo.ledger.duckdb.claims import Claims
 from octavo.ledger.duckdb.database import Database
-from octavo.ledger.duckdb.transaction import Statements, Transaction
+from octavo.ledger.duckdb.snapshot import Statements
+from octavo.ledger.duckdb.transaction import Transaction
+from octavo.ledger.duckdb.working_set import WorkingSet
 from octavo.timestamps import Clock
 
 A = TypeVar("A")
@@ -63,6 +67,8 @@ class Writer:
         self._statements = known
         self._clock = clock
         self._last: datetime = database.last_commit()
+        self._working = WorkingSet()
+        self.claims = Claims()
         self._waiting: deque[_Command] = deque()
         self._lock = threading.Lock()
         self._arrived = threading.Condition(self._lock)
@@ -97,6 +103,7 @@ class Writer:
             self._arrived.notify()
             self._taken.notify_all()
         self._thread.join()
+        self.claims.close(refusals.closed())
 
     def _run(self) -> None:
         while group := self._next_group():
@@ -117,18 +124,24 @@ class Writer:
         root = self._database.root
         try:
             root.begin()
-            tx = Transaction(root, self._statements, self._clock(), self._last)
+            self.claims.begin()
+            tx = Transaction(root, self._statements, self._clock(), self._last, self._working)
             results = _take_all(tx, group)
+            answers = self.claims.serve(tx)
+            tx.flush()
             root.commit()
         # The edge of the writer thread: whatever a command raises must not end the thread, and goes
         # to the one who gave the command.
         except Exception as error:  # noqa: BLE001
             self._roll_back()
+            self._working = WorkingSet()
             if len(group) == 1:
                 group[0].answer.set_exception(_translated(error))
             return len(group) == 1
         if tx.stamp.used:
             self._last = tx.stamp()
+        self._working.tidy()
+        self.claims.keep(answers)
         self._database.keep_private()
         for command, result in results:
             if isinstance(result, Exception):

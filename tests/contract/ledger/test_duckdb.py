@@ -387,11 +387,11 @@ def test_usage_refuses_a_second_row_for_an_item(world: World, ledger: DuckdbLedg
     def bill_again(tx: Transaction, item_id: ItemId) -> None:
         tx.rows(
             "add_usage",
-            item_ids=[item_id],
-            batch_ids=["b"],
-            customer_ids=[world.customer.customer_id],
+            item_id=[item_id],
+            batch_id=["b"],
+            customer_id=[world.customer.customer_id],
             pages=[3],
-            created_ats=[tx.now],
+            created_at=[tx.now],
         )
 
     with pytest.raises(ValueError, match="already"):

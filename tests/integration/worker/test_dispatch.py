@@ -90,7 +90,7 @@ async def api(prefect: PrefectClient, deployed: Deployed, tmp_path: Path) -> Asy
     given = settings(tmp_path, prefect={"deployment": deployed.name})
     service = make_service(given, MemoryLedger(clock), objects)
     made = Api.make(service, objects, clock)
-    loops = [asyncio.create_task(service.dispatcher.run()), asyncio.create_task(service.lanes.run())]
+    loops = [asyncio.create_task(service.dispatcher.run())]
     await asyncio.sleep(0)
     yield made
     for loop in loops:
@@ -153,7 +153,7 @@ async def show(prefect: PrefectClient, run: Run, state: State[None]) -> None:
 
 async def reconcile(api: Api, passes: int = 1) -> None:
     service = api.service
-    reconciler = Reconciler(service.ledger, service.dispatcher, service.lanes, service.presence)
+    reconciler = Reconciler(service.ledger, service.dispatcher, service.presence)
     for _ in range(passes):
         await reconciler._pass()
 

@@ -1,7 +1,6 @@
-"""Lanes: caps, turns, and claims that wait until there is something to say."""
+"""Claims over HTTP wait until there is something to say; what was given to somebody who has gone goes back."""
 
 import asyncio
-import contextlib
 from collections.abc import AsyncIterator, Iterable
 
 import pytest
@@ -9,7 +8,7 @@ import pytest
 from api.lanes import Lanes
 from octavo.batches import BatchStatus, Customer, FileStatus, ItemStatus, NewBatch, StagedFile
 from octavo.errors import LedgerUnavailable, StaleLease
-from octavo.identifiers import BatchId, CustomerId, RunId, WorkerId, new_batch_id, new_file_id
+from octavo.identifiers import BatchId, RunId, WorkerId, new_batch_id, new_file_id
 from octavo.ledger.contract import Claim, ClaimRequest, Report, ReportKind
 from octavo.ledger.memory import MemoryLedger
 from octavo.timestamps import now
@@ -28,6 +27,7 @@ class World:
     def __init__(self) -> None:
         self.ledger = MemoryLedger()
         self.lanes = Lanes(self.ledger)
+        self.asked: list[asyncio.Task[Claim]] = []
 
     def customer(self, name: str, cap: int) -> Customer:
         made = self.ledger.ensure_customer(name)
@@ -68,21 +68,15 @@ class World:
             lanes=lanes,
             worker_slots=slots,
         )
-        owner = self._owner(batch_id)
-        return asyncio.get_running_loop().create_task(self.lanes.claim(request, owner, wait))
-
-    def _owner(self, batch_id: BatchId) -> CustomerId:
-        for customer in self.ledger.customers():
-            if any(batch.batch_id == batch_id for batch in self.ledger.batches(customer.customer_id, limit=1000)):
-                return customer.customer_id
-        raise AssertionError(batch_id)
+        asking = asyncio.get_running_loop().create_task(self.lanes.claim(request, wait))
+        self.asked.append(asking)
+        return asking
 
     async def served(self) -> None:
-        """Return once every claim that waits has been considered."""
-        with contextlib.suppress(asyncio.CancelledError):
-            owner = self.customer("nobody", 1)
-            batch_id = self.batch(owner, 1)
-            await asyncio.wait_for(self.ask(batch_id, 0, wait=0), SOON)
+        """Return once every claim that is not answered stands before the ledger."""
+        async with asyncio.timeout(SOON):
+            while self.lanes.waiting < sum(not asking.done() for asking in self.asked) or self.lanes._clearing:
+                await asyncio.sleep(0.005)
 
     def finish(self, claim: Claim, lanes: int = 1) -> None:
         self.report(ReportKind.FINISH, claim, lanes)
@@ -97,13 +91,10 @@ class World:
 @pytest.fixture
 async def world(anyio_backend: str) -> AsyncIterator[World]:
     made = World()
-    loop = asyncio.create_task(made.lanes.run())
-    # The loop must have begun before `wake` is of use.
-    await made.served()
     yield made
-    loop.cancel()
-    with contextlib.suppress(asyncio.CancelledError):
-        await loop
+    for asking in made.asked:
+        asking.cancel()
+    await asyncio.gather(*made.asked, return_exceptions=True)
 
 
 async def answer(asked: "asyncio.Task[Claim]") -> Claim:
@@ -121,49 +112,6 @@ async def test_a_claim_gets_all_it_wants_at_once(world: World) -> None:
     assert len({piece.slice_id for piece in claim.slices}) == 5
 
 
-async def test_the_cap_holds_over_all_batches_of_a_customer(world: World) -> None:
-    customer = world.customer("a", 8)
-    claims = [world.ask(world.batch(customer, 20), 8, wait=0.0) for _ in range(4)]
-    found = [await answer(claim) for claim in claims]
-    assert lanes_of(found) == [2, 2, 2, 2]
-    assert (await answer(world.ask(world.batch(customer, 1), 1, wait=0.0))).at_cap
-
-
-async def test_two_batches_of_a_customer_take_turns(world: World) -> None:
-    customer = world.customer("a", 8)
-    first, second = world.ask(world.batch(customer, 20)), world.ask(world.batch(customer, 20))
-    assert lanes_of([await answer(first), await answer(second)]) == [4, 4]
-
-
-async def test_a_late_batch_gets_the_next_free_lane(world: World) -> None:
-    customer = world.customer("a", 2)
-    early = world.batch(customer, 20)
-    holds = await answer(world.ask(early))
-    waits_early, waits_late = world.ask(early), world.ask(world.batch(customer, 20))
-    await world.served()
-    world.finish(holds)
-    world.lanes.wake()
-    assert len((await answer(waits_late)).slices) == 1
-    assert not waits_early.done()
-    waits_early.cancel()
-
-
-async def test_customers_take_turns_however_many_batches_they_have(world: World) -> None:
-    many, one = world.customer("many", 8), world.customer("one", 8)
-    slots = 8
-    crowd = [world.ask(world.batch(many, 20), slots=slots, wait=0.0) for _ in range(7)]
-    single = world.ask(world.batch(one, 20), slots=slots, wait=0.0)
-    assert len((await answer(single)).slices) == 4
-    assert sum(lanes_of([await answer(claim) for claim in crowd])) == 4
-
-
-async def test_worker_slots_are_never_exceeded(world: World) -> None:
-    batches = [world.batch(world.customer(name, 8), 20) for name in "abc"]
-    claims = [await answer(claim) for claim in [world.ask(one, slots=5, wait=0.0) for one in batches]]
-    assert sum(lanes_of(claims)) == 5
-    assert not any(claim.at_cap for claim in claims)
-
-
 async def test_a_waiting_claim_is_answered_as_soon_as_a_lane_is_free(world: World) -> None:
     batch_id = world.batch(world.customer("a", 2), 10)
     holds = await answer(world.ask(batch_id))
@@ -171,7 +119,6 @@ async def test_a_waiting_claim_is_answered_as_soon_as_a_lane_is_free(world: Worl
     await world.served()
     assert not waits.done()
     world.finish(holds)
-    world.lanes.wake()
     claim = await answer(waits)
     assert (len(claim.slices), claim.held) == (1, 2)
 
@@ -183,7 +130,6 @@ async def test_a_claim_with_nothing_left_is_answered_at_once(world: World) -> No
     await world.served()
     assert not waits.done(), "its own lanes may still come back"
     world.finish(holds, 2)
-    world.lanes.wake()
     claim = await answer(waits)
     assert (claim.slices, claim.unleased, claim.held, claim.status) == ((), 0, 0, BatchStatus.COMPLETED)
 
@@ -223,7 +169,6 @@ async def test_a_cancelled_batch_is_told_at_once_though_others_hold_the_cap(worl
     await world.served()
     for batch_id, waiting in list(zip(batches, waits, strict=True))[1:]:
         world.ledger.cancel_batch(customer.customer_id, batch_id)
-        world.lanes.wake(batch_id)
         claim = await answer(waiting)
         assert (claim.slices, claim.status) == ((), BatchStatus.CANCELLED)
     waits[0].cancel()
@@ -237,7 +182,6 @@ async def test_an_asker_that_has_gone_while_waiting_gets_nothing(world: World) -
     gone.cancel()
     await asyncio.wait({gone}, timeout=SOON)
     world.finish(holds)
-    world.lanes.wake()
     await world.served()
     claim = await answer(world.ask(batch_id, 8, run="another run"))
     assert len(claim.slices) == 1, "the lane that came free is free for whoever is there"
@@ -249,6 +193,7 @@ async def test_what_was_given_to_an_asker_that_has_gone_goes_back(world: World) 
     await asyncio.sleep(0)  # it has asked, and nobody has served it
     gone.cancel()
     await asyncio.wait({gone}, timeout=SOON)
+    await world.served()
     claim = await answer(world.ask(batch_id, run="another run"))
     assert len(claim.slices) == 3
     items = world.ledger.items(batch_id)
@@ -294,8 +239,7 @@ async def test_trouble_with_one_claim_is_no_trouble_for_others(world: World) -> 
 
 async def test_a_ledger_that_fails_is_told_to_whoever_asks(world: World) -> None:
     batch_id = world.batch(world.customer("a", 8), 3)
-    owner = world._owner(batch_id)
     world.ledger.close()
     request = ClaimRequest(batch_id=batch_id, run_id=RunId("r"), worker_id=WorkerId("w/1"), lanes=1)
     with pytest.raises(LedgerUnavailable):
-        await asyncio.wait_for(world.lanes.claim(request, owner, LONG), SOON)
+        await asyncio.wait_for(world.lanes.claim(request, LONG), SOON)

@@ -24,10 +24,10 @@ SOON = 15.0
 
 @pytest.fixture
 async def away(api: Api) -> AsyncIterator[Api]:
-    """Yield an API whose dispatcher and lanes run, and whose orchestrator does not answer."""
+    """Yield an API whose dispatcher runs, and whose orchestrator does not answer."""
     with temporary_settings({PREFECT_API_URL: f"http://127.0.0.1:{closed_port()}/api"}):
         service = api.service
-        loops = [asyncio.create_task(service.dispatcher.run()), asyncio.create_task(service.lanes.run())]
+        loops = [asyncio.create_task(service.dispatcher.run())]
         await asyncio.sleep(0)
         yield api
         for loop in loops:
@@ -39,7 +39,7 @@ async def away(api: Api) -> AsyncIterator[Api]:
 
 def reconciler(api: Api) -> Reconciler:
     service = api.service
-    return Reconciler(service.ledger, service.dispatcher, service.lanes, service.presence)
+    return Reconciler(service.ledger, service.dispatcher, service.presence)
 
 
 async def until(condition: Callable[[], bool]) -> None:

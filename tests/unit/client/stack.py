@@ -101,7 +101,7 @@ class Stack:
 
     def ring(self) -> None:
         """Ring the bell, as the dispatcher does when it has made a run."""
-        loop = self.service.lanes._loop
+        loop = self.service.dispatcher._loop
         assert loop is not None
         asyncio.run_coroutine_threadsafe(self.service.presence.ring(), loop).result(timeout=10)
 

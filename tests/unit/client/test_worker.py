@@ -90,7 +90,7 @@ def test_a_claim_waits_until_a_lane_is_free(stack: Stack) -> None:
     first = worker.claim(stack.request(worker, batch_id), wait_seconds=0)
     with ThreadPoolExecutor(1) as pool:
         waits = pool.submit(worker.claim, stack.request(worker, batch_id), wait_seconds=25)
-        until(lambda: bool(stack.service.lanes._waiters), "the claim waits")
+        until(lambda: bool(stack.service.lanes.waiting), "the claim waits")
         worker.report(word(first, ReportKind.FINISH, succeeded()))
         assert len(waits.result(timeout=10).slices) == 1
 
@@ -102,7 +102,7 @@ def test_a_drain_answers_claims_that_wait(stack: Stack) -> None:
     worker.claim(stack.request(worker, batch_id), wait_seconds=0)
     with ThreadPoolExecutor(1) as pool:
         waits = pool.submit(worker.claim, stack.request(worker, batch_id), wait_seconds=25)
-        until(lambda: bool(stack.service.lanes._waiters), "the claim waits")
+        until(lambda: bool(stack.service.lanes.waiting), "the claim waits")
         worker.drain()
         assert waits.result(timeout=10).slices == ()
 

@@ -89,3 +89,11 @@ FROM (
         unnest($expires_at::TIMESTAMP[]) AS expires_at
 ) u
 WHERE batches.batch_id = u.batch_id;
+
+-- name: store_batch
+-- purpose: Write back what changes of one batch: a third cheaper than several, and one is the rule.
+UPDATE batches SET
+    pending = $pending, unleased = $unleased, running = $running, succeeded = $succeeded, failed = $failed,
+    cancelled = $cancelled, status = $status, cancel_requested_at = $cancel_requested_at,
+    started_at = $started_at, completed_at = $completed_at, expires_at = $expires_at
+WHERE batch_id = $batch_id;

@@ -39,9 +39,13 @@ ORDER BY position
 LIMIT $limit;
 
 -- name: lease_items
--- purpose: Give items to their slices, each under its next fencing token.
-UPDATE items SET lease_no = items.lease_no + 1, slice_id = u.slice_id
-FROM (SELECT unnest($item_ids::VARCHAR[]) AS item_id, unnest($slice_ids::VARCHAR[]) AS slice_id) u
+-- purpose: Give items to their slices, each under its new fencing token.
+UPDATE items SET lease_no = u.lease_no, slice_id = u.slice_id
+FROM (
+    SELECT
+        unnest($item_id::VARCHAR[]) AS item_id, unnest($lease_no::INTEGER[]) AS lease_no,
+        unnest($slice_id::VARCHAR[]) AS slice_id
+) u
 WHERE items.item_id = u.item_id;
 
 -- name: store_items
@@ -82,5 +86,5 @@ WHERE batch_no = $batch_no AND status = 'pending';
 -- purpose: Bill succeeded items; the primary key refuses a second row for one.
 INSERT INTO usage (item_id, batch_id, customer_id, pages, created_at)
 SELECT
-    unnest($item_ids::VARCHAR[]), unnest($batch_ids::VARCHAR[]), unnest($customer_ids::VARCHAR[]),
-    unnest($pages::INTEGER[]), unnest($created_ats::TIMESTAMP[]);
+    unnest($item_id::VARCHAR[]), unnest($batch_id::VARCHAR[]), unnest($customer_id::VARCHAR[]),
+    unnest($pages::INTEGER[]), unnest($created_at::TIMESTAMP[]);

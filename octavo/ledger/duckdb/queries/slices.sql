@@ -1,33 +1,13 @@
--- name: slices_by_id
--- purpose: Return those of these slices that are open.
-SELECT slice_id, batch_id, customer_id, run_id, worker_id, expires_at, open_items
-FROM slices WHERE slice_id IN (SELECT unnest($slice_ids::VARCHAR[]));
-
--- name: slices_of_worker
--- purpose: Return the open slices of a worker.
-SELECT slice_id, batch_id, customer_id, run_id, worker_id, expires_at, open_items
-FROM slices WHERE worker_id = $worker_id;
-
--- name: slices_of_run
--- purpose: Return the open slices of a run.
-SELECT slice_id, batch_id, customer_id, run_id, worker_id, expires_at, open_items
-FROM slices WHERE run_id = $run_id;
-
--- name: expired_slices
--- purpose: Return the open slices whose lease has run out.
-SELECT slice_id, batch_id, customer_id, run_id, worker_id, expires_at, open_items
-FROM slices WHERE expires_at <= $now;
-
--- name: open_slice_counts
--- purpose: Count the open slices by whose cap, slots and run they use.
-SELECT customer_id, worker_id, run_id, count(*) FROM slices GROUP BY ALL;
+-- name: all_slices
+-- purpose: Return all open slices.
+SELECT slice_id, batch_id, customer_id, run_id, worker_id, expires_at, open_items FROM slices;
 
 -- name: add_slices
 -- purpose: Open slices.
 INSERT INTO slices (slice_id, batch_id, customer_id, run_id, worker_id, expires_at, open_items)
 SELECT
-    unnest($slice_ids::VARCHAR[]), unnest($batch_ids::VARCHAR[]), unnest($customer_ids::VARCHAR[]),
-    unnest($run_ids::VARCHAR[]), unnest($worker_ids::VARCHAR[]), unnest($expires_ats::TIMESTAMP[]),
+    unnest($slice_id::VARCHAR[]), unnest($batch_id::VARCHAR[]), unnest($customer_id::VARCHAR[]),
+    unnest($run_id::VARCHAR[]), unnest($worker_id::VARCHAR[]), unnest($expires_at::TIMESTAMP[]),
     unnest($open_items::INTEGER[]);
 
 -- name: shrink_slices
