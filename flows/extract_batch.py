@@ -26,6 +26,8 @@ STEP_PERCENT = 5.0
 LAST_WRITING_SECONDS = 15.0
 THREADS = 64
 """More than any number of lanes one run may have; lanes, not threads, are the limit."""
+MOST_TASK_RUNS = 48
+"""Task runs at once: where Prefect is slower than the work, the work waits for it, not memory."""
 
 
 @flow(
@@ -42,9 +44,13 @@ def extract_batch(batch_id: str) -> State[None]:
     working: dict[str, PrefectFuture[State[None]]] = {}
     progress = Progress(opened)
     with tags(f"customer:{opened.customer_id}"):
-        for slice_ids in here.claims(run_id):
+        # The work on these slices has begun; their task runs join it, and show it.
+        for slice_ids in here.started_claims(run_id):
             working = _still_working(here, working)
             working |= zip(slice_ids, extract.map(list(slice_ids)), strict=True)
+            while len(working) > MOST_TASK_RUNS:
+                next(iter(working.values())).wait()
+                working = _still_working(here, working)
             progress.show(here.percent(run_id))
     wait(list(working.values()))
     _still_working(here, working)

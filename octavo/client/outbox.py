@@ -5,6 +5,7 @@ import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 
+from octavo.errors import ServiceUnreachable
 from octavo.ledger.contract import Report, Verdict
 
 LONGEST_WAIT_SECONDS = 0.1
@@ -28,6 +29,9 @@ class Outbox:
         """Take a report; the future ends with whether it was accepted, or with the client's error."""
         answer: Future[bool] = Future()
         with self._changed:
+            if self._is_closed:
+                answer.set_exception(ServiceUnreachable("This worker has ended; the item goes to another."))
+                return answer
             self._waiting.append((report, answer))
             self._is_urgent |= is_urgent
             self._changed.notify_all()

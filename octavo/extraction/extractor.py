@@ -110,11 +110,13 @@ class Extractor:
         *,
         on_begin: Callable[[], None] | None = None,
         on_counted: Callable[[int], None] | None = None,
+        in_fresh_child: bool = False,
     ) -> Extraction:
         """Read a document; blocks until a child is free and the document is read.
 
         `on_begin` is called once, when work on the document really begins; `on_counted` with the number of
         pages, before they are read. What either raises ends the work and comes out here.
+        `in_fresh_child` has a local engine read it in a child that has read nothing before.
 
         Raises a `DocumentError` for what the document came to, `UnknownEngine`, `ChildLost` (somebody else
         ended the parser: not the document's fault, worth another try) and `SandboxUnavailable`.
@@ -128,7 +130,7 @@ class Extractor:
         if engine.kind == "remote":
             reading = self._read_remote(engine, source, options, on_begin, on_counted)
         else:
-            reading = self._read_local(source, options, on_begin, on_counted)
+            reading = self._read_local(source, options, on_begin, on_counted, fresh=in_fresh_child)
         self._refuse_by_pages(reading.document)
         return Extraction(
             document=reading.document,
@@ -173,9 +175,11 @@ class Extractor:
         options: ExtractOptions,
         on_begin: Callable[[], None] | None,
         on_counted: Callable[[int], None] | None,
+        *,
+        fresh: bool,
     ) -> Reading:
         try:
-            with self._pool.child() as child:
+            with self._pool.child(fresh=fresh) as child:
                 if on_begin is not None:
                     on_begin()
                 return _read_in(child, source, options, on_counted)

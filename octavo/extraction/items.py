@@ -5,10 +5,14 @@ a child that somebody killed and the like are raised, for they say nothing of th
 """
 
 import json
+import secrets
 import tempfile
 from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
+from types import TracebackType
+from typing import Self
 
 from octavo.batches import ClaimedItem
 from octavo.engines.contract import ExtractOptions, Source
@@ -19,6 +23,8 @@ from octavo.objects import keys
 from octavo.objects.contract import Downloaded, ObjectMissing, ObjectStore, ObjectTooLarge
 from octavo.outcomes import Outcome, Succeeded, failure
 from octavo.render.chunks import render_chunks
+
+WRITERS = 16
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,33 +45,75 @@ class ItemOptions:
         )
 
 
+class Input:
+    """An item's bytes in a local file, or why there are none; a context manager that takes the file away."""
+
+    def __init__(self, path: Path, *, sha256: str | None = None, error: DocumentError | None = None) -> None:
+        self.path = path
+        self.sha256 = sha256
+        self.error = error
+        """What is wrong with the bytes themselves."""
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Take the file away."""
+        self.path.unlink(missing_ok=True)
+
+
 class ItemWork:
     """Works on items, any number at once; `Extractor` sees to it how many are parsed at once."""
 
     def __init__(self, objects: ObjectStore, extractor: Extractor, *, folder: Path | None) -> None:
         self._objects = objects
         self._extractor = extractor
-        self._folder = folder
+        self._folder = Path(tempfile.gettempdir()) if folder is None else folder
+        self._writers = ThreadPoolExecutor(WRITERS, thread_name_prefix="octavo-write")
 
-    def do(self, item: ClaimedItem, options: ItemOptions, *, begin: Callable[[], None]) -> Outcome:
+    def fetch(self, item: ClaimedItem) -> Input:
+        """Bring an item's bytes here; they may be fetched while another item is worked on.
+
+        Raises StorageUnavailable.
+        """
+        path = self._folder / f"octavo-item-{secrets.token_hex(8)}"
+        try:
+            return Input(path, sha256=self._fetch(item, path).sha256)
+        except DocumentError as error:
+            path.unlink(missing_ok=True)
+            return Input(path, error=error)
+
+    def do(
+        self,
+        item: ClaimedItem,
+        found: Input,
+        options: ItemOptions,
+        *,
+        begin: Callable[[], None],
+        in_fresh_child: bool = False,
+    ) -> Outcome:
         """Return what the item came to; its result is in storage when it succeeded.
 
         `begin` is called once, when work on the document really begins; what it raises ends the work.
+        `in_fresh_child` has it read in a child of its own, that has read nothing before.
         Raises OcrProviderError (worth another attempt), StorageUnavailable, ChildLost.
         """
         began = _Once(begin)
-        with tempfile.TemporaryDirectory(prefix="octavo-item-", dir=self._folder) as folder:
-            path = Path(folder) / "input"
-            sha256 = None
-            try:
-                sha256 = self._fetch(item, path).sha256
-                extraction = self._extract(item, path, options, began)
-            except OcrProviderError:
-                raise
-            except DocumentError as error:
-                began()
-                return failure(error, sha256=sha256)
-        return self._keep(item, options, sha256, extraction)
+        try:
+            if found.sha256 is None:
+                raise found.error or UploadMissing("The file's bytes are not there.")
+            extraction = self._extract(item, found.path, options, began, in_fresh_child=in_fresh_child)
+        except OcrProviderError:
+            raise
+        except DocumentError as error:
+            began()
+            return failure(error, sha256=found.sha256)
+        return self._keep(item, options, found.sha256, extraction)
 
     def is_storage_there(self) -> bool:
         """Whether storage answers."""
@@ -90,12 +138,20 @@ class ItemWork:
             )
         return found
 
-    def _extract(self, item: ClaimedItem, path: Path, options: ItemOptions, begin: Callable[[], None]) -> Extraction:
+    def _extract(
+        self,
+        item: ClaimedItem,
+        path: Path,
+        options: ItemOptions,
+        begin: Callable[[], None],
+        *,
+        in_fresh_child: bool,
+    ) -> Extraction:
         source = Source(path=path, filename=item.filename, content_type=item.content_type, size=item.size_bytes)
         wanted = ExtractOptions(
             engine=options.engine, extract_text=options.extract_text, extract_images=options.extract_images
         )
-        return self._extractor.extract(source, wanted, on_begin=begin)
+        return self._extractor.extract(source, wanted, on_begin=begin, in_fresh_child=in_fresh_child)
 
     def _keep(self, item: ClaimedItem, options: ItemOptions, sha256: str, extraction: Extraction) -> Succeeded:
         result_id = keys.result_id(
@@ -105,7 +161,10 @@ class ItemWork:
             extraction.engine_version,
             {"extract_text": options.extract_text, "extract_images": options.extract_images},
         )
-        self._write(item, result_id, "document.json", extraction.document.to_json().encode())
+        # Two at a time: what the document waits for is storage, not this process.
+        document = self._writers.submit(
+            self._write, item, result_id, "document.json", extraction.document.to_json().encode()
+        )
         chunks = render_chunks(
             extraction.document,
             images=extraction.images,
@@ -119,6 +178,7 @@ class ItemWork:
             self._objects.write(key, extraction.images[figure.image_index], figure.mime)
         body = json.dumps(chunks, ensure_ascii=False, separators=(",", ":")).encode()
         self._write(item, result_id, "extract-page.json", body)
+        document.result()
         return Succeeded(
             page_count=extraction.document.page_count,
             result_id=result_id,

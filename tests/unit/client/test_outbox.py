@@ -93,3 +93,12 @@ def test_what_still_waits_is_sent_when_the_outbox_is_closed() -> None:
     answer = outbox.put(report("a"), is_urgent=False)
     outbox.close()
     assert answer.result(LIMIT)
+
+
+def test_what_is_said_after_the_end_is_refused_and_not_waited_for() -> None:
+    post = Post()
+    outbox = Outbox(post.send)
+    outbox.close()
+    with pytest.raises(ServiceUnreachable):
+        outbox.put(report("late")).result(LIMIT)
+    assert post.letters == []

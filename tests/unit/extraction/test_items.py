@@ -71,7 +71,8 @@ def do(objects: MemoryObjects, extractor: Extractor, begin: Begin, tmp_path: Pat
             content_type=None,
             size_bytes=len(data) if size is None else size,
         )
-        outcome = work.do(item, ItemOptions(engine, extract_text=text, extract_images=True), begin=begin)
+        with work.fetch(item) as found:
+            outcome = work.do(item, found, ItemOptions(engine, extract_text=text, extract_images=True), begin=begin)
         assert not list(tmp_path.iterdir()), "nothing is left on disk"
         return outcome
 
