@@ -10,7 +10,7 @@ from collections import deque
 SLICE_SECONDS = 0.5
 SHORT_SECONDS = 0.1
 """The words about items shorter than this may wait a moment and go together."""
-MOST_ITEMS = 50
+MOST_ITEMS = 100
 TIMED_ITEMS = 4
 """Items to time before slices grow."""
 
@@ -32,7 +32,7 @@ class Pace:
 
     @property
     def slice_items(self) -> int:
-        """How many items make half a second of work: 1 to 50."""
+        """How many items make half a second of work: 1 to 100."""
         median = self.median_seconds
         if median is None:
             return 1
