@@ -10,7 +10,7 @@ Any method raises LedgerUnavailable once the ledger is closed or its storage fai
 digest that is there already is a ValueError: the caller made it, and made it random.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
@@ -30,6 +30,7 @@ from octavo.batches import (
 )
 from octavo.errors import OctavoError
 from octavo.identifiers import BatchId, CustomerId, FileId, ItemId, RunId, WorkerId
+from octavo.ledger.archive import ArchivedPart, ArchivePosition, Changes, LedgerIdentity, Outcomes
 from octavo.outcomes import Outcome
 
 
@@ -376,4 +377,39 @@ class Ledger(Protocol):
 
     def close(self) -> None:
         """End the writer and release the file; the ledger cannot be used afterwards."""
+        ...
+
+    # The archive
+
+    def identity(self) -> LedgerIdentity:
+        """Return which ledger this is; its name was made at random with it."""
+        ...
+
+    def archived(self) -> ArchivePosition:
+        """Return how far this ledger was archived."""
+        ...
+
+    def changes(self, after: ArchivePosition) -> Changes | None:
+        """Return what is new after a position, the first part of it when it is much; None when nothing is.
+
+        Nothing comes before what it refers to: customers, files, batches, outcomes. An outcome is told
+        once, a customer or run whenever any of them has changed.
+        """
+        ...
+
+    def outcomes(self, batch_id: BatchId) -> Outcomes:
+        """Return all items of a batch that have ended. Raises BatchNotFound."""
+        ...
+
+    def note_archived(self, position: ArchivePosition) -> None:
+        """Say that everything up to this position was archived."""
+        ...
+
+    def restore(self, parts: Iterable[ArchivedPart], *, generation: int) -> None:
+        """Put what an archive holds into this ledger, which must be empty; all of it counts as archived.
+
+        Parts come in this order: accounts, files, batches, runs; runs of unknown batches are left out.
+        Items without an outcome are pending, under lease numbers that no earlier generation
+        has given, and shown as changed just now. Raises ValueError for a ledger with customers.
+        """
         ...

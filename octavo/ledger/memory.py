@@ -50,14 +50,16 @@ from octavo.ledger.contract import (
     Tell,
     Verdict,
 )
+from octavo.ledger.memory_archive import MemoryArchive
 from octavo.ledger.rows import BatchRow, ItemRow, SliceRow, UsageRow
 from octavo.timestamps import Clock, now
 
 
-class MemoryLedger:
+class MemoryLedger(MemoryArchive):
     """A `Ledger` in memory; `clock` tells the time wherever the contract speaks of it."""
 
     def __init__(self, clock: Clock = now) -> None:
+        super().__init__()
         self._clock = clock
         self._lock = threading.RLock()
         self._closed = False

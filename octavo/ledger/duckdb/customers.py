@@ -40,7 +40,8 @@ def _customer(row: Row) -> Customer:
     )
 
 
-def _key(row: Row) -> ApiKey:
+def key_record(row: Row) -> ApiKey:
+    """Return a key from the columns every key statement selects."""
     key_id, customer_id, prefix, label, created_at, revoked_at = row
     return ApiKey(
         key_id=key_id,
@@ -130,7 +131,7 @@ def add_key(tx: Transaction, new: NewKey) -> ApiKey:
 def keys(view: Snapshot, customer_id: CustomerId) -> list[ApiKey]:
     """Return a customer's keys, oldest first. Raises CustomerNotFound."""
     customer(view, customer_id)
-    return [_key(row) for row in view.rows("keys", customer_id=customer_id)]
+    return [key_record(row) for row in view.rows("keys", customer_id=customer_id)]
 
 
 def revoke_key(tx: Transaction, key_id: KeyId) -> ApiKey | None:
@@ -138,16 +139,16 @@ def revoke_key(tx: Transaction, key_id: KeyId) -> ApiKey | None:
     found = tx.row("key", key_id=key_id)
     if found is None:
         return None
-    if _key(found).revoked_at is None:
+    if key_record(found).revoked_at is None:
         tx.rows("revoke_key", key_id=key_id, revoked_at=tx.now)
         found = tx.rows("key", key_id=key_id)[0]
-    return _key(found)
+    return key_record(found)
 
 
 def principal(view: Snapshot, digest: str) -> Principal | None:
     """Return who holds the key with this digest; None for unknown and revoked ones."""
     found = view.row("principal", digest=digest)
-    return None if found is None else Principal(_customer(found[:5]), _key(found[5:]))
+    return None if found is None else Principal(_customer(found[:5]), key_record(found[5:]))
 
 
 def pages_used(view: Snapshot, customer_id: CustomerId) -> int:

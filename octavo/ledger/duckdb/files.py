@@ -6,11 +6,12 @@ from dataclasses import replace
 from octavo.batches import FileStatus, StagedFile
 from octavo.identifiers import CustomerId, FileId
 from octavo.ledger import refusals
-from octavo.ledger.duckdb.snapshot import Row, Snapshot, utc
+from octavo.ledger.duckdb.snapshot import Parameter, Row, Snapshot, utc
 from octavo.ledger.duckdb.transaction import Transaction
 
 
-def _file(row: Row) -> StagedFile:
+def file_record(row: Row) -> StagedFile:
+    """Return a file from the columns every file statement selects."""
     return StagedFile(
         file_id=row[0],
         customer_id=row[1],
@@ -27,24 +28,28 @@ def _file(row: Row) -> StagedFile:
 
 def add_files(tx: Transaction, files: Sequence[StagedFile]) -> None:
     """Keep newly staged files, all or none; one that is there breaks the primary key."""
-    tx.rows(
-        "add_files",
-        file_ids=[file.file_id for file in files],
-        customer_ids=[file.customer_id for file in files],
-        statuses=[file.status for file in files],
-        filenames=[file.filename for file in files],
-        content_types=[file.content_type for file in files],
-        sizes=[file.size_bytes for file in files],
-        sha256s=[file.sha256 for file in files],
-        object_keys=[file.object_key for file in files],
-        created_ats=[file.created_at for file in files],
-        expires_ats=[file.expires_at for file in files],
-    )
+    tx.rows("add_files", **file_columns(files))
+
+
+def file_columns(files: Sequence[StagedFile]) -> dict[str, Parameter]:
+    """Return files as the columns of a statement that keeps them."""
+    return {
+        "file_ids": [file.file_id for file in files],
+        "customer_ids": [file.customer_id for file in files],
+        "statuses": [file.status for file in files],
+        "filenames": [file.filename for file in files],
+        "content_types": [file.content_type for file in files],
+        "sizes": [file.size_bytes for file in files],
+        "sha256s": [file.sha256 for file in files],
+        "object_keys": [file.object_key for file in files],
+        "created_ats": [file.created_at for file in files],
+        "expires_ats": [file.expires_at for file in files],
+    }
 
 
 def files(view: Snapshot, customer_id: CustomerId, file_ids: Sequence[FileId]) -> dict[FileId, StagedFile]:
     """Return those of the files that are this customer's (expired ones with that status)."""
-    found = [_file(row) for row in view.rows("files", customer_id=customer_id, file_ids=list(file_ids))]
+    found = [file_record(row) for row in view.rows("files", customer_id=customer_id, file_ids=list(file_ids))]
     expired = expired_files(view, file_ids)
     return {
         file.file_id: replace(file, status=FileStatus.EXPIRED) if file.file_id in expired else file for file in found

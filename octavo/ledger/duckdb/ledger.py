@@ -1,6 +1,7 @@
 """The real ledger: one DuckDB file, one writer thread, a cursor for each read."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TypeVar
 
@@ -21,6 +22,7 @@ from octavo.errors import LedgerUnavailable, OctavoError
 from octavo.identifiers import BatchId, CustomerId, FileId, ItemId, KeyId, RunId, WorkerId, new_item_id
 from octavo.ledger import refusals, rules
 from octavo.ledger.allotment import Answer, Waiting
+from octavo.ledger.archive import ArchivedPart, ArchivePosition, Changes, LedgerIdentity, Outcomes
 from octavo.ledger.contract import (
     BatchCursor,
     Claim,
@@ -32,12 +34,13 @@ from octavo.ledger.contract import (
     Tell,
     Verdict,
 )
-from octavo.ledger.duckdb import batches, customers, files, leases, reports, runs
+from octavo.ledger.duckdb import archive, batches, customers, files, leases, reports, restoring, runs
 from octavo.ledger.duckdb.database import Database
 from octavo.ledger.duckdb.reports import take_reports
 from octavo.ledger.duckdb.snapshot import Snapshot, Statements
 from octavo.ledger.duckdb.transaction import Transaction
 from octavo.ledger.duckdb.writer import Writer, each
+from octavo.ledger.restoring import Restoring, check_empty
 from octavo.timestamps import Clock, now
 
 R = TypeVar("R")
@@ -72,6 +75,9 @@ _OPEN_RUN = each(runs.open_run)
 _END_RUN = each(_end_run)
 _SEE_RUNS = each(runs.see_runs)
 _FORGET_LOST_RUN = each(runs.forget_lost_run)
+_NOTE_ARCHIVED = each(archive.note_position)
+_RESTORE_PART = each(restoring.restore_part)
+_END_RESTORE = each(restoring.end_restore)
 
 
 class DuckdbLedger:
@@ -248,3 +254,28 @@ class DuckdbLedger:
 
     def pages_used(self, customer_id: CustomerId) -> int:
         return self._read(lambda view: customers.pages_used(view, customer_id))
+
+    # The archive
+
+    def identity(self) -> LedgerIdentity:
+        return self._read(archive.identity)
+
+    def archived(self) -> ArchivePosition:
+        return self._read(archive.position)
+
+    def changes(self, after: ArchivePosition) -> Changes | None:
+        return self._read(lambda view: archive.changes(view, after))
+
+    def outcomes(self, batch_id: BatchId) -> Outcomes:
+        return self._read(lambda view: archive.outcomes_of_batch(view, batch_id))
+
+    def note_archived(self, position: ArchivePosition) -> None:
+        self._writer.submit(_NOTE_ARCHIVED, position)
+
+    def restore(self, parts: Iterable[ArchivedPart], *, generation: int) -> None:
+        check_empty(self.customers())
+        given = Restoring(generation=generation, moment=self._clock())
+        for part in parts:
+            self._writer.submit(_RESTORE_PART, replace(given, part=part))
+        self._writer.submit(_END_RESTORE, given)
+        self._writer.go_on_from(self._database.last_commit())

@@ -42,7 +42,8 @@ _ITEM_COLUMNS = [
 ]
 
 
-def _columns(rows: Iterable[object], names: Sequence[str]) -> dict[str, Parameter]:
+def columns(rows: Iterable[object], names: Sequence[str]) -> dict[str, Parameter]:
+    """Return rows as the columns of a statement that stores them."""
     kept = list(rows)
     return {name: [getattr(row, name) for row in kept] for name in names}
 
@@ -50,13 +51,13 @@ def _columns(rows: Iterable[object], names: Sequence[str]) -> dict[str, Paramete
 def store_work(view: Snapshot, work: rules.Work) -> None:
     """Write what has changed: items, leases, slices, batches, usage, digests."""
     if work.changed_items:
-        view.rows("store_items", **_columns(work.changed_items.values(), _ITEM_COLUMNS))
+        view.rows("store_items", **columns(work.changed_items.values(), _ITEM_COLUMNS))
     if work.leased_items:
-        view.rows("lease_items", **_columns(work.leased_items.values(), ["item_id", "lease_no", "slice_id"]))
+        view.rows("lease_items", **columns(work.leased_items.values(), ["item_id", "lease_no", "slice_id"]))
     _store_slices(view, work)
     _store_batches(view, list(work.changed_batches.values()))
     if work.usage:
-        view.rows("add_usage", **_columns(work.usage, _USAGE_COLUMNS))
+        view.rows("add_usage", **columns(work.usage, _USAGE_COLUMNS))
     if work.sha256:
         view.rows("set_sha256", file_ids=list(work.sha256), sha256s=list(work.sha256.values()))
 
@@ -65,13 +66,13 @@ def _store_batches(view: Snapshot, batches: Sequence[BatchRow]) -> None:
     if len(batches) == 1:
         view.rows("store_batch", **{name: getattr(batches[0], name) for name in _BATCH_COLUMNS})
     elif batches:
-        view.rows("store_batches", **_columns(batches, _BATCH_COLUMNS))
+        view.rows("store_batches", **columns(batches, _BATCH_COLUMNS))
 
 
 def _store_slices(view: Snapshot, work: rules.Work) -> None:
     new = [row for row in work.new_slices if row.slice_id not in work.closed_slices]
     if new:
-        view.rows("add_slices", **_columns(new, _SLICE_COLUMNS))
+        view.rows("add_slices", **columns(new, _SLICE_COLUMNS))
     if work.closed_slices:
         view.rows("close_slices", slice_ids=sorted(work.closed_slices))
     shrunk = sorted(work.shrunk_slices - work.closed_slices)

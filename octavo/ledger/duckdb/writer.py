@@ -96,6 +96,10 @@ class Writer:
     def _has_room(self) -> bool:
         return self._closed or len(self._waiting) < MAX_WAITING
 
+    def go_on_from(self, moment: datetime) -> None:
+        """Let the next commit be later than this moment; said while no command waits."""
+        self._last = max(self._last, moment)
+
     def close(self) -> None:
         """Commit what waits, then end the thread; again without harm."""
         with self._lock:

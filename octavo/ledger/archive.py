@@ -1,0 +1,167 @@
+"""What is kept of a ledger outside of it, so that it can be made anew: records only.
+
+A ledger tells what is new after a position (`Changes`); whoever archives it writes that down elsewhere
+and notes the position. `restoring` makes rows of it again.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+
+from octavo.batches import ApiKey, Customer, ItemStatus, Run, StagedFile
+from octavo.identifiers import BatchId, CustomerId, FileId, ItemId, ResultId
+
+BEGINNING = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LedgerIdentity:
+    """Which ledger this is: a random name, and how often the one before it was rebuilt."""
+
+    ledger_id: str
+    generation: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ArchivePosition:
+    """How far a ledger was archived."""
+
+    accounts: str = ""
+    """Fingerprint of the customers and keys that were archived last."""
+    runs: str = ""
+    """Fingerprint of the runs that were archived last."""
+    file_no: int = 0
+    batch_no: int = 0
+    updated_at: datetime = BEGINNING
+    """The last commit whose outcomes were archived."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KeptKey:
+    """A key with the digest of its secret; the secret is nowhere."""
+
+    key: ApiKey
+    digest: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Accounts:
+    """All customers and keys."""
+
+    customers: tuple[Customer, ...]
+    keys: tuple[KeptKey, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OpenRuns:
+    """All runs of all batches that are not terminal."""
+
+    runs: tuple[Run, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StagedFiles:
+    """Files in the order they were staged; `file_no` is the last one's number."""
+
+    file_no: int
+    files: tuple[StagedFile, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Manifest:
+    """A batch as it was admitted."""
+
+    batch_id: BatchId
+    customer_id: CustomerId
+    engine: str | None
+    options: Mapping[str, object]
+    metadata: Mapping[str, object] | None
+    priority: int
+    retention_seconds: int
+    created_at: datetime
+    idempotency_key: str | None = None
+    body_digest: str = ""
+    keyed_at: datetime | None = None
+    """When the idempotency key was used."""
+    items: tuple[tuple[ItemId, FileId], ...] = ()
+    """By position, from 0."""
+    files: tuple[StagedFile, ...] = ()
+    """The files its items name, each once."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EndedItem:
+    """A terminal item: all that its manifest does not say."""
+
+    item_id: ItemId
+    status: ItemStatus
+    updated_at: datetime
+    completed_at: datetime
+    attempts: int = 0
+    lease_no: int = 0
+    lost_leases: int = 0
+    finished_lease_no: int | None = None
+    page_count: int | None = None
+    result_id: ResultId | None = None
+    error_code: str | None = None
+    error_message: str | None = None
+    error_retryable: bool | None = None
+    engine: str | None = None
+    seconds: float | None = None
+    started_at: datetime | None = None
+    sha256: str | None = None
+    """Of its file."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outcomes:
+    """Items of one batch that have ended, and what the batch itself came to."""
+
+    batch_id: BatchId
+    until: datetime
+    """The last commit that is told of; a position after which more may follow."""
+    is_terminal: bool = False
+    started_at: datetime | None = None
+    cancel_requested_at: datetime | None = None
+    items: tuple[EndedItem, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Changes:
+    """What is new in a ledger, up to `position`; never so much that it would not fit in memory."""
+
+    position: ArchivePosition
+    accounts: Accounts | None = None
+    runs: OpenRuns | None = None
+    files: StagedFiles | None = None
+    manifests: tuple[Manifest, ...] = ()
+    outcomes: tuple[Outcomes, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ArchivedBatch:
+    """One batch out of an archive."""
+
+    manifest: Manifest
+    outcomes: Outcomes
+
+
+ArchivedPart = Accounts | StagedFiles | ArchivedBatch | OpenRuns
+"""What a ledger is made anew from, in this order: accounts, files, batches, runs."""
+
+
+def joined(outcomes: Sequence[Outcomes]) -> Outcomes:
+    """Return one out of many of the same batch, in any order; an item that is told of twice counts once.
+
+    Raises ValueError without any.
+    """
+    if not outcomes:
+        raise ValueError("outcomes are joined from at least one")
+    ordered = sorted(outcomes, key=lambda one: one.until)
+    items = {item.item_id: item for one in ordered for item in one.items}
+    return replace(
+        ordered[-1],
+        started_at=min((one.started_at for one in ordered if one.started_at), default=None),
+        cancel_requested_at=min((one.cancel_requested_at for one in ordered if one.cancel_requested_at), default=None),
+        items=tuple(items.values()),
+    )

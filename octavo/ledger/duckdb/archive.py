@@ -1,0 +1,202 @@
+"""What is new in DuckDB after a position, for whoever archives it. Reads only, but for the position itself."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+from datetime import datetime
+
+from octavo.batches import ItemStatus
+from octavo.identifiers import BatchId, FileId
+from octavo.ledger.archive import (
+    Accounts,
+    ArchivePosition,
+    Changes,
+    EndedItem,
+    KeptKey,
+    LedgerIdentity,
+    Manifest,
+    OpenRuns,
+    Outcomes,
+    StagedFiles,
+)
+from octavo.ledger.duckdb.batches import find_batch
+from octavo.ledger.duckdb.customers import customers, key_record
+from octavo.ledger.duckdb.files import file_record
+from octavo.ledger.duckdb.rows import batch_row, run_record
+from octavo.ledger.duckdb.snapshot import Row, Snapshot, aware, utc
+from octavo.ledger.duckdb.transaction import Transaction
+from octavo.ledger.rows import BatchRow
+
+FILES_AT_ONCE = 5_000
+BATCHES_AT_ONCE = 200
+ITEMS_AT_ONCE = 20_000
+
+
+def identity(view: Snapshot) -> LedgerIdentity:
+    """Return which ledger this is."""
+    ((ledger_id, generation),) = view.rows("identity")
+    return LedgerIdentity(ledger_id=ledger_id, generation=generation)
+
+
+def position(view: Snapshot) -> ArchivePosition:
+    """Return how far the ledger was archived."""
+    ((accounts, runs, file_no, batch_no, updated_at),) = view.rows("archive_position")
+    return ArchivePosition(accounts=accounts, runs=runs, file_no=file_no, batch_no=batch_no, updated_at=utc(updated_at))
+
+
+def note_position(tx: Transaction, reached: ArchivePosition) -> None:
+    """Note how far the ledger was archived."""
+    tx.rows(
+        "set_archive_position",
+        accounts=reached.accounts,
+        runs=reached.runs,
+        file_no=reached.file_no,
+        batch_no=reached.batch_no,
+        updated_at=reached.updated_at,
+    )
+
+
+def changes(view: Snapshot, after: ArchivePosition) -> Changes | None:
+    """Return what is new after a position; what refers to something comes later than that, or with it."""
+    ((accounts, runs),) = view.rows("fingerprints")
+    found = Changes(
+        position=replace(after, accounts=accounts, runs=runs),
+        accounts=_accounts(view) if accounts != after.accounts else None,
+        runs=_open_runs(view) if runs != after.runs else None,
+    )
+    found = _with_files(view, found)
+    if found.files is None or len(found.files.files) < FILES_AT_ONCE:
+        found = _with_manifests(view, found)
+        if not found.manifests or not view.rows("batches_after", batch_no=found.position.batch_no, limit=1):
+            found = _with_outcomes(view, found)
+    return None if found.position == after else found
+
+
+def _accounts(view: Snapshot) -> Accounts:
+    keys = tuple(KeptKey(key=key_record(row[:6]), digest=row[6]) for row in view.rows("all_keys"))
+    return Accounts(customers=tuple(customers(view)), keys=keys)
+
+
+def _open_runs(view: Snapshot) -> OpenRuns:
+    return OpenRuns(runs=tuple(run_record(row) for row in view.rows("runs_of_open_batches")))
+
+
+def _with_files(view: Snapshot, found: Changes) -> Changes:
+    rows = view.rows("files_after", file_no=found.position.file_no, limit=FILES_AT_ONCE)
+    if not rows:
+        return found
+    files = StagedFiles(file_no=rows[-1][10], files=tuple(file_record(row) for row in rows))
+    return replace(found, files=files, position=replace(found.position, file_no=files.file_no))
+
+
+def _with_manifests(view: Snapshot, found: Changes) -> Changes:
+    rows = view.rows("batches_after", batch_no=found.position.batch_no, limit=BATCHES_AT_ONCE)
+    batches = _first([batch_row(row) for row in rows])
+    if not batches:
+        return found
+    reached = replace(found.position, batch_no=batches[-1].batch_no)
+    return replace(found, manifests=tuple(_manifests(view, batches)), position=reached)
+
+
+def _first(batches: Sequence[BatchRow]) -> list[BatchRow]:
+    """Return as many of the first batches as have about `ITEMS_AT_ONCE` items, one at least."""
+    taken: list[BatchRow] = []
+    items = 0
+    for batch in batches:
+        items += batch.total_items
+        if taken and items > ITEMS_AT_ONCE:
+            break
+        taken.append(batch)
+    return taken
+
+
+def _manifests(view: Snapshot, batches: Sequence[BatchRow]) -> Iterable[Manifest]:
+    items: dict[int, list[Row]] = {}
+    for row in view.rows("items_of_batches", first=batches[0].batch_no, last=batches[-1].batch_no):
+        items.setdefault(row[0], []).append(row)
+    file_ids = sorted({row[2] for rows in items.values() for row in rows})
+    files = {row[0]: file_record(row) for row in view.rows("files_by_id", file_ids=list(file_ids))}
+    keyed = view.rows("idempotency_keys_of", batch_ids=[batch.batch_id for batch in batches])
+    keys = {row[0]: row for row in keyed}
+    for batch in batches:
+        named = [(item_id, file_id) for _, item_id, file_id in items[batch.batch_no]]
+        _, key, digest, keyed_at = keys.get(batch.batch_id, (None, None, "", None))
+        yield Manifest(
+            batch_id=batch.batch_id,
+            customer_id=batch.customer_id,
+            engine=batch.engine,
+            options=batch.options,
+            metadata=batch.metadata,
+            priority=batch.priority,
+            retention_seconds=batch.retention_seconds,
+            created_at=batch.created_at,
+            idempotency_key=key,
+            body_digest=digest,
+            keyed_at=aware(keyed_at),
+            items=tuple(named),
+            files=tuple(files[file_id] for file_id in dict.fromkeys(file_id for _, file_id in named)),
+        )
+
+
+def _with_outcomes(view: Snapshot, found: Changes) -> Changes:
+    after = found.position.updated_at
+    ((until,),) = view.rows("next_outcome", after=after, limit=ITEMS_AT_ONCE)
+    if until is None:
+        return found
+    until = utc(until)
+    rows: dict[BatchId, list[Row]] = {}
+    for row in view.rows("outcomes_between", after=after, until=until):
+        rows.setdefault(row[17], []).append(row)
+    for (batch_id,) in view.rows("cancels_between", after=after, until=until):
+        rows.setdefault(batch_id, [])
+    digests = _digests(view, [row[16] for ended in rows.values() for row in ended])
+    batches = {row[0]: batch_row(row) for row in view.rows("batches_by_id", batch_ids=sorted(rows))}
+    return replace(
+        found,
+        outcomes=tuple(_outcomes(batches[batch_id], ended, digests, until) for batch_id, ended in rows.items()),
+        position=replace(found.position, updated_at=until),
+    )
+
+
+def outcomes_of_batch(view: Snapshot, batch_id: BatchId) -> Outcomes:
+    """Return all items of a batch that have ended. Raises BatchNotFound."""
+    batch = find_batch(view, batch_id)
+    rows = view.rows("outcomes_of_batch", batch_no=batch.batch_no)
+    until = max((utc(row[2]) for row in rows), default=batch.created_at)
+    return _outcomes(batch, rows, _digests(view, [row[16] for row in rows]), until)
+
+
+def _digests(view: Snapshot, file_ids: Sequence[FileId]) -> dict[FileId, str]:
+    return dict(view.rows("digests_of_files", file_ids=sorted(set(file_ids)))) if file_ids else {}
+
+
+def _outcomes(batch: BatchRow, rows: Sequence[Row], digests: dict[FileId, str], until: datetime) -> Outcomes:
+    return Outcomes(
+        batch_id=batch.batch_id,
+        until=until,
+        is_terminal=batch.status.is_terminal,
+        started_at=batch.started_at,
+        cancel_requested_at=batch.cancel_requested_at,
+        items=tuple(_ended_item(row, digests) for row in rows),
+    )
+
+
+def _ended_item(row: Row, digests: dict[FileId, str]) -> EndedItem:
+    return EndedItem(
+        item_id=row[0],
+        status=ItemStatus(row[1]),
+        updated_at=utc(row[2]),
+        completed_at=utc(row[3]),
+        attempts=row[4],
+        lease_no=row[5],
+        lost_leases=row[6],
+        finished_lease_no=row[7],
+        page_count=row[8],
+        result_id=row[9],
+        error_code=row[10],
+        error_message=row[11],
+        error_retryable=row[12],
+        engine=row[13],
+        seconds=row[14],
+        started_at=aware(row[15]),
+        sha256=digests.get(row[16]),
+    )
