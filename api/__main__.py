@@ -9,6 +9,7 @@ import sys
 import uvicorn
 
 from api.app import create_app
+from api.archive import Archive
 from api.credentials import storage_access
 from api.deps import Service
 from api.dispatch import Dispatcher
@@ -28,16 +29,18 @@ def build_service(settings: Settings, storage: S3Settings | None) -> Service:
     directory = DataDirectory(settings.data)
     directory.prepare()
     ledger = wiring.open_ledger(settings)
+    objects = wiring.open_objects(storage)
     presence = Presence(silence_seconds=settings.worker.silence_seconds)
     return Service(
         settings=settings,
         ledger=ledger,
-        objects=wiring.open_objects(storage),
+        objects=objects,
         storage=storage,
         engines=wiring.engine_registry(settings),
         dispatcher=Dispatcher(ledger, presence, deployment=settings.prefect.deployment),
         lanes=Lanes(ledger),
         presence=presence,
+        archive=Archive(ledger, objects),
         admin_token=directory.secret("admin_token"),
         worker_token=directory.secret("worker_token"),
     )

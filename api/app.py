@@ -53,6 +53,7 @@ def create_app(service: Service) -> FastAPI:
             asyncio.create_task(service.dispatcher.run()),
             asyncio.create_task(reconciler.run()),
             asyncio.create_task(_ensure_bucket(service)),
+            asyncio.create_task(service.archive.run()),
         ]
         for loop in loops:
             loop.add_done_callback(_end_process_if_dead)
@@ -60,6 +61,7 @@ def create_app(service: Service) -> FastAPI:
         for loop in loops:
             loop.cancel()
         await asyncio.gather(*loops, return_exceptions=True)
+        await service.archive.close()
         await service.dispatcher.close()
 
     # Its pages carry their scripts with them: /docs works without a network.

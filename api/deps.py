@@ -5,6 +5,7 @@ from typing import Annotated, cast
 
 from fastapi import Depends, Request
 
+from api.archive import Archive
 from api.dispatch import Dispatcher
 from api.lanes import Lanes
 from api.presence import Presence
@@ -28,6 +29,7 @@ class Service:
     dispatcher: Dispatcher
     lanes: Lanes
     presence: Presence
+    archive: Archive
     admin_token: str
     worker_token: str
 

@@ -1,4 +1,4 @@
-"""`GET /health`: how each part of the stack is; 200 when all of it works."""
+"""`GET /health`: how each part of the stack is; 200 when all of it works that requests need."""
 
 import asyncio
 import time
@@ -40,7 +40,7 @@ class Health(BaseModel):
 
 @router.get("/health", responses={503: {"model": Health, "description": "Some part is down."}})
 async def health(response: Response, service: ServiceDep) -> Health:
-    """See how each part is: ledger, storage, Prefect, workers."""
+    """See how each part is: ledger, storage, Prefect, workers, and the archive of the ledger."""
     names = ("ledger", "storage", "prefect", "worker")
     parts = await asyncio.gather(
         _timed(_ledger(service)),
@@ -49,11 +49,13 @@ async def health(response: Response, service: ServiceDep) -> Health:
         _timed(_worker(service)),
     )
     found = dict(zip(names, parts, strict=True))
-    is_ok = all(part.status == "ok" for part in parts)
-    response.status_code = 200 if is_ok else 503
+    response.status_code = 200 if all(part.status == "ok" for part in parts) else 503
+    # Without its archive the service does what it is asked; its operator should know.
+    archive = service.archive.trouble
+    found["archive"] = PartHealth(status="down" if archive else "ok", message=archive)
     api_url = service.settings.api.public_url or ""
     return Health(
-        status="ok" if is_ok else "degraded",
+        status="ok" if all(part.status == "ok" for part in found.values()) else "degraded",
         version=__version__,
         parts=found,
         workers=[worker_id.partition("/")[0] for worker_id in service.presence.workers()],

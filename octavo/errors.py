@@ -38,6 +38,11 @@ OctavoError
     ├── DataDirectoryInUse   data_directory_in_use
     ├── LedgerTooNew         ledger_too_new
     ├── LedgerUnavailable    ledger_unavailable
+    ├── LedgerMissing        ledger_missing
+    ├── LedgerExists         ledger_exists
+    ├── ArchiveMissing       archive_missing
+    ├── ArchiveForeign       archive_foreign
+    ├── ArchiveUnreadable    archive_unreadable
     ├── MissingProgram       missing_program
     ├── ServiceUnreachable   service_unreachable
     └── InvalidSettings      invalid_settings
@@ -297,6 +302,36 @@ class LedgerUnavailable(OperationError):
     """The ledger is closed, overloaded, or its disk fails; what was asked was not done."""
 
     code = "ledger_unavailable"
+
+
+class LedgerMissing(OperationError):
+    """The ledger's file is gone while its archive is in storage; `octavo ledger rebuild` makes it anew."""
+
+    code = "ledger_missing"
+
+
+class LedgerExists(OperationError):
+    """There is a ledger already, which nothing overwrites."""
+
+    code = "ledger_exists"
+
+
+class ArchiveMissing(OperationError):
+    """Storage holds no archive of a ledger."""
+
+    code = "archive_missing"
+
+
+class ArchiveForeign(OperationError):
+    """The archive in storage is of another ledger, which nothing overwrites."""
+
+    code = "archive_foreign"
+
+
+class ArchiveUnreadable(OperationError):
+    """The archive is damaged, or in the format of another version."""
+
+    code = "archive_unreadable"
 
 
 class MissingProgram(OperationError):

@@ -4,8 +4,13 @@
     results/{customer_id}/{result_id}/document.json            the document model
     results/{customer_id}/{result_id}/extract-page.json        the same, rendered for the dialect
     results/{customer_id}/{result_id}/images/{n}               figures too large to be inline, from 0
+    ledger/archive.json                                        of which ledger all below is the archive
+    ledger/accounts/{number}.json                              customers and the digests of their keys
+    ledger/runs.json                                           the flow runs of unfinished batches
+    ledger/files/{yyyy-mm-dd}/{generation}-{file_no}.jsonl     staged files, under the day they expire
     ledger/batches/{batch_id}/manifest.json                    what a batch was asked to do
-    ledger/batches/{batch_id}/outcomes/{item_id}.json          what one item came to
+    ledger/batches/{batch_id}/outcomes/{microseconds}.jsonl    what items came to in some commits
+    ledger/batches/{batch_id}/outcomes.jsonl                   the same, of all commits until it was written
 
 No key is another's directory: S3 would not mind, a server that keeps files does. Identifiers are
 lower-case words without dots or slashes, so that keys stay apart on a file system that ignores
@@ -19,7 +24,7 @@ from collections.abc import Mapping
 from datetime import date
 from typing import Literal
 
-from octavo.identifiers import BatchId, CustomerId, FileId, ItemId, ResultId
+from octavo.identifiers import BatchId, CustomerId, FileId, ResultId
 
 _IDENTIFIER = re.compile(r"[a-z0-9][a-z0-9_-]{0,99}")
 _SHA256 = re.compile(r"[0-9a-f]{64}")
@@ -31,6 +36,16 @@ INPUTS = "in/"
 """Prefix of every input."""
 RESULTS = "results/"
 """Prefix of every result."""
+ARCHIVE = "ledger/"
+"""Prefix of all that a ledger can be made anew from."""
+ARCHIVE_IDENTITY = "ledger/archive.json"
+"""Key of what tells whose archive this is."""
+ACCOUNTS = "ledger/accounts/"
+"""Prefix of every version of customers and keys."""
+OPEN_RUNS = "ledger/runs.json"
+"""Key of the flow runs of unfinished batches."""
+STAGED_FILES = "ledger/files/"
+"""Prefix of every piece of staged files."""
 BATCHES = "ledger/batches/"
 """Prefix of every manifest and outcome."""
 
@@ -59,6 +74,21 @@ def result_image_key(customer_id: CustomerId, result_id: ResultId, number: int) 
     return f"{result_prefix(customer_id, result_id)}images/{number}"
 
 
+def accounts_key(number: int) -> str:
+    """Return the key of one version of customers and keys; a later one has a greater number."""
+    return f"{ACCOUNTS}{_counted(number)}.json"
+
+
+def staged_files_key(day: date, generation: int, file_no: int) -> str:
+    """Return the key of a piece of staged files that expire on this day (UTC), up to a number."""
+    return f"{STAGED_FILES}{day:%Y-%m-%d}/{_counted(generation, 4)}-{_counted(file_no, 12)}.jsonl"
+
+
+def staged_files_day(key: str) -> date:
+    """Return the day of such a key. Raises ValueError for another key."""
+    return date.fromisoformat(key.removeprefix(STAGED_FILES).partition("/")[0])
+
+
 def batch_prefix(batch_id: BatchId) -> str:
     """Return the prefix of a batch's manifest and outcomes. Raises ValueError for an odd id."""
     return f"{BATCHES}{_checked(batch_id)}/"
@@ -69,14 +99,26 @@ def manifest_key(batch_id: BatchId) -> str:
     return f"{batch_prefix(batch_id)}manifest.json"
 
 
+def outcomes_key(batch_id: BatchId) -> str:
+    """Return the key of what a batch's items came to, all in one. Raises ValueError for an odd id."""
+    return f"{batch_prefix(batch_id)}outcomes.jsonl"
+
+
 def outcomes_prefix(batch_id: BatchId) -> str:
-    """Return the prefix of a batch's outcomes. Raises ValueError for an odd id."""
+    """Return the prefix of the pieces of a batch's outcomes. Raises ValueError for an odd id."""
     return f"{batch_prefix(batch_id)}outcomes/"
 
 
-def outcome_key(batch_id: BatchId, item_id: ItemId) -> str:
-    """Return the key of what an item came to. Raises ValueError for an odd id."""
-    return f"{outcomes_prefix(batch_id)}{_checked(item_id)}.json"
+def outcomes_piece_key(batch_id: BatchId, microseconds: int) -> str:
+    """Return the key of the outcomes up to a commit, microseconds since 1970. Raises ValueError for odd ones."""
+    return f"{outcomes_prefix(batch_id)}{_counted(microseconds)}.jsonl"
+
+
+def batch_of(key: str) -> BatchId:
+    """Return whose a manifest or outcome is, by its key. Raises ValueError for another key."""
+    if not key.startswith(BATCHES):
+        raise ValueError(f"not below a batch: {key!r}")
+    return BatchId(_checked(key.removeprefix(BATCHES).partition("/")[0]))
 
 
 def result_id(
@@ -102,6 +144,13 @@ def result_id(
     except TypeError as error:
         raise ValueError(f"options must be plain JSON: {error}") from error
     return ResultId(f"res_{hashlib.sha256(canonical.encode('ascii')).hexdigest()[:40]}")
+
+
+def _counted(number: int, digits: int = 18) -> str:
+    """Return a number so that keys sort by it."""
+    if number < 0 or len(str(number)) > digits:
+        raise ValueError(f"not a number of {digits} digits at most: {number}")
+    return f"{number:0{digits}}"
 
 
 def _checked(identifier: str) -> str:

@@ -60,6 +60,7 @@ def test_health_tells_of_each_part_and_where_people_look(stack: Stack) -> None:
         "storage": "ok",
         "prefect": "ok",
         "worker": "ok",
+        "archive": "ok",
     }
     assert found["workers"] == ["embedded"]
     assert found["api_url"] == stack.url

@@ -11,6 +11,7 @@ from fastapi import FastAPI
 
 from api import auth
 from api.app import create_app
+from api.archive import Archive
 from api.deps import Service
 from api.dispatch import Dispatcher
 from api.lanes import Lanes
@@ -68,6 +69,7 @@ def make_service(given: Settings, ledger: Ledger, objects: ObjectStore, *, silen
         dispatcher=Dispatcher(ledger, presence, deployment=given.prefect.deployment),
         lanes=Lanes(ledger),
         presence=presence,
+        archive=Archive(ledger, objects),
         admin_token=ADMIN_TOKEN,
         worker_token=WORKER_TOKEN,
     )

@@ -9,12 +9,10 @@ from octavo.identifiers import (
     BatchId,
     CustomerId,
     FileId,
-    ItemId,
     ResultId,
     new_batch_id,
     new_customer_id,
     new_file_id,
-    new_item_id,
 )
 from octavo.objects import keys
 
@@ -33,8 +31,13 @@ documents = st.tuples(st.just("document.json"), names, names)
 pages = st.tuples(st.just("extract-page.json"), names, names)
 images = st.tuples(st.just("image"), names, names, st.integers(min_value=0, max_value=10_000))
 manifests = st.tuples(st.just("manifest"), names)
-outcomes = st.tuples(st.just("outcome"), names, names)
-objects = st.one_of(inputs, documents, pages, images, manifests, outcomes)
+numbers = st.integers(min_value=0, max_value=10**12 - 1)
+outcomes = st.tuples(st.just("outcomes"), names)
+pieces = st.tuples(st.just("piece"), names, numbers)
+accounts = st.tuples(st.just("accounts"), numbers)
+staged = st.tuples(st.just("files"), days, st.integers(min_value=0, max_value=9999), numbers)
+single = st.tuples(st.sampled_from([keys.ARCHIVE_IDENTITY, keys.OPEN_RUNS]))
+objects = st.one_of(inputs, documents, pages, images, manifests, outcomes, pieces, accounts, staged, single)
 
 
 def _key(named: tuple[object, ...]) -> str:
@@ -47,10 +50,24 @@ def _key(named: tuple[object, ...]) -> str:
             return keys.result_key(CustomerId(customer), ResultId(result), "extract-page.json")
         case ("image", str(customer), str(result), int(number)):
             return keys.result_image_key(CustomerId(customer), ResultId(result), number)
+        case _:
+            return _archive_key(named)
+
+
+def _archive_key(named: tuple[object, ...]) -> str:
+    match named:
         case ("manifest", str(batch)):
             return keys.manifest_key(BatchId(batch))
-        case ("outcome", str(batch), str(item)):
-            return keys.outcome_key(BatchId(batch), ItemId(item))
+        case ("outcomes", str(batch)):
+            return keys.outcomes_key(BatchId(batch))
+        case ("piece", str(batch), int(number)):
+            return keys.outcomes_piece_key(BatchId(batch), number)
+        case ("accounts", int(number)):
+            return keys.accounts_key(number)
+        case ("files", date() as day, int(generation), int(number)):
+            return keys.staged_files_key(day, generation, number)
+        case (str(single),):
+            return single
         case _:
             raise AssertionError(named)
 
@@ -82,7 +99,7 @@ def test_odd_identifiers_are_refused(odd: str) -> None:
     with pytest.raises(ValueError, match="not an identifier"):
         keys.result_key(new_customer_id(), ResultId(odd), "document.json")
     with pytest.raises(ValueError, match="not an identifier"):
-        keys.outcome_key(new_batch_id(), ItemId(odd))
+        keys.outcomes_key(BatchId(odd))
     with pytest.raises(ValueError, match="not an identifier"):
         keys.manifest_key(BatchId(odd))
 
@@ -94,23 +111,52 @@ def test_named_odd_identifiers_are_refused(odd: str) -> None:
 
 
 def test_own_identifiers_make_the_documented_keys() -> None:
-    customer, file, batch, item = new_customer_id(), new_file_id(), new_batch_id(), new_item_id()
+    customer, file, batch = new_customer_id(), new_file_id(), new_batch_id()
     result = keys.result_id(customer, SHA256, "pdf", "1.0", {})
     assert keys.input_key(customer, date(2026, 1, 2), file) == f"in/{customer}/2026-01-02/{file}"
     assert keys.result_key(customer, result, "document.json") == f"results/{customer}/{result}/document.json"
     assert keys.result_key(customer, result, "extract-page.json") == (f"results/{customer}/{result}/extract-page.json")
     assert keys.result_image_key(customer, result, 7) == f"results/{customer}/{result}/images/7"
     assert keys.manifest_key(batch) == f"ledger/batches/{batch}/manifest.json"
-    assert keys.outcome_key(batch, item) == f"ledger/batches/{batch}/outcomes/{item}.json"
+    assert keys.outcomes_key(batch) == f"ledger/batches/{batch}/outcomes.jsonl"
+    assert keys.outcomes_piece_key(batch, 1_700_000_000_000_000) == (
+        f"ledger/batches/{batch}/outcomes/001700000000000000.jsonl"
+    )
+    assert keys.accounts_key(7) == "ledger/accounts/000000000000000007.json"
+    assert keys.staged_files_key(date(2026, 1, 2), 3, 4) == "ledger/files/2026-01-02/0003-000000000004.jsonl"
 
 
 def test_prefixes_hold_their_objects() -> None:
-    customer, batch, item = new_customer_id(), new_batch_id(), new_item_id()
+    customer, batch = new_customer_id(), new_batch_id()
     result = ResultId("res_a")
     assert keys.result_image_key(customer, result, 0).startswith(keys.result_prefix(customer, result))
-    assert keys.outcome_key(batch, item).startswith(keys.outcomes_prefix(batch))
+    assert keys.outcomes_piece_key(batch, 1).startswith(keys.outcomes_prefix(batch))
     assert keys.outcomes_prefix(batch).startswith(keys.batch_prefix(batch))
+    assert keys.outcomes_key(batch).startswith(keys.batch_prefix(batch))
     assert keys.manifest_key(batch).startswith(keys.batch_prefix(batch))
+
+
+def test_the_archive_can_be_found_by_its_keys() -> None:
+    batch, day = new_batch_id(), date(2026, 1, 2)
+    assert keys.batch_of(keys.outcomes_piece_key(batch, 1)) == keys.batch_of(keys.manifest_key(batch)) == batch
+    assert keys.staged_files_day(keys.staged_files_key(day, 0, 9)) == day
+    with pytest.raises(ValueError, match="not below a batch"):
+        keys.batch_of(keys.accounts_key(1))
+    with pytest.raises(ValueError, match="isoformat"):
+        keys.staged_files_day("ledger/files/other")
+
+
+@given(numbers, numbers)
+def test_numbered_keys_sort_by_their_number(one: int, other: int) -> None:
+    batch = BatchId("batch_a")
+    assert (keys.accounts_key(one) < keys.accounts_key(other)) is (one < other)
+    assert (keys.outcomes_piece_key(batch, one) < keys.outcomes_piece_key(batch, other)) is (one < other)
+
+
+@pytest.mark.parametrize("number", [-1, 10**18])
+def test_numbers_that_do_not_fit_are_refused(number: int) -> None:
+    with pytest.raises(ValueError, match="digits at most"):
+        keys.accounts_key(number)
 
 
 def test_image_before_the_first_and_unknown_part_are_refused() -> None:

@@ -1,0 +1,114 @@
+"""The archive's objects as bytes: JSON, and JSON lines where a part of it is better than nothing.
+
+An unknown field is passed over and a missing one has its default, so that a later version may add
+fields; whatever an older reader would get wrong raises `FORMAT`.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from typing import Generic, TypeVar
+
+from pydantic import TypeAdapter, ValidationError
+
+from octavo.batches import StagedFile
+from octavo.errors import ArchiveUnreadable
+from octavo.ledger.archive import Accounts, EndedItem, LedgerIdentity, Manifest, OpenRuns, Outcomes, StagedFiles
+
+FORMAT = 1
+JSON = "application/json"
+JSON_LINES = "application/x-ndjson"
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ArchiveIdentity:
+    """Whose archive this is, and how to read it."""
+
+    format: int = 0
+    ledger_id: str = ""
+    generation: int = 0
+
+
+class Codec(Generic[T]):
+    """A record as bytes and back."""
+
+    def __init__(self, record: type[T], *, sparse: bool = False) -> None:
+        """`sparse` leaves out what is None: for records in which that is the default of whatever may be."""
+        self._adapter = TypeAdapter(record)
+        self._name = record.__name__
+        self._sparse = sparse
+
+    def dump(self, record: T) -> bytes:
+        """Return a record as one line of JSON."""
+        return self._adapter.dump_json(record, exclude_none=self._sparse)
+
+    def load(self, data: bytes) -> T:
+        """Return the record. Raises ArchiveUnreadable."""
+        try:
+            return self._adapter.validate_json(data)
+        except ValidationError as error:
+            raise ArchiveUnreadable(f"The archive holds something that is no {self._name}.") from error
+
+
+IDENTITY = Codec(ArchiveIdentity)
+ACCOUNTS = Codec(Accounts)
+RUNS = Codec(OpenRuns)
+MANIFEST = Codec(Manifest)
+_FILE = Codec(StagedFile)
+_ITEM = Codec(EndedItem, sparse=True)
+_HEAD = Codec(Outcomes, sparse=True)
+
+
+def identity_of(ledger: LedgerIdentity) -> ArchiveIdentity:
+    """Return the identity of a ledger's archive."""
+    return ArchiveIdentity(format=FORMAT, ledger_id=ledger.ledger_id, generation=ledger.generation)
+
+
+def load_identity(data: bytes) -> ArchiveIdentity:
+    """Return whose archive this is. Raises ArchiveUnreadable, also for another format."""
+    found = IDENTITY.load(data)
+    if found.format != FORMAT:
+        raise ArchiveUnreadable(
+            f"The archive has format {found.format}, this version reads {FORMAT}; use the Octavo that wrote it."
+        )
+    return found
+
+
+def dump_files(files: Iterable[StagedFile]) -> bytes:
+    """Return files, one to a line."""
+    return _lines(map(_FILE.dump, files))
+
+
+def load_files(data: bytes) -> tuple[StagedFiles, int]:
+    """Return the files that can be read, and how many lines cannot."""
+    files, damaged = _readable(_FILE, data.splitlines())
+    return StagedFiles(file_no=0, files=tuple(files)), damaged
+
+
+def dump_outcomes(outcomes: Outcomes) -> bytes:
+    """Return the outcomes of a batch: the batch in the first line, an item in each line after it."""
+    head = _HEAD.dump(replace(outcomes, items=()))
+    return _lines([head, *map(_ITEM.dump, outcomes.items)])
+
+
+def load_outcomes(data: bytes) -> tuple[Outcomes, int]:
+    """Return the outcomes that can be read, and how many lines cannot. Raises ArchiveUnreadable for the first."""
+    head, *lines = data.splitlines() or [b""]
+    items, damaged = _readable(_ITEM, lines)
+    return replace(_HEAD.load(head), items=tuple(items)), damaged
+
+
+def _lines(lines: Iterable[bytes]) -> bytes:
+    # The last line ends too: one that does not is cut off, and would not be JSON either.
+    return b"".join(line + b"\n" for line in lines)
+
+
+def _readable(codec: Codec[T], lines: Iterable[bytes]) -> tuple[list[T], int]:
+    found: list[T] = []
+    damaged = 0
+    for line in lines:
+        try:
+            found.append(codec.load(line))
+        except ArchiveUnreadable:
+            damaged += 1
+    return found, damaged

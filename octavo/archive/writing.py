@@ -1,0 +1,135 @@
+"""Follows a ledger and writes what is new into storage. Blocks; one at a time for a ledger.
+
+What is written first is what the rest refers to, and the ledger notes the position last: a crash
+in between repeats the last part, into the same objects or with the same items once more.
+"""
+
+import logging
+from collections import Counter
+from datetime import UTC, date, datetime, timedelta
+
+from octavo.archive import format as archived
+from octavo.batches import StagedFile
+from octavo.errors import ArchiveForeign
+from octavo.identifiers import BatchId
+from octavo.ledger.archive import Accounts, ArchivePosition, Changes, Outcomes, StagedFiles
+from octavo.ledger.contract import Ledger
+from octavo.objects import keys
+from octavo.objects.contract import ObjectMissing, ObjectStore
+from octavo.timestamps import Clock, now
+
+logger = logging.getLogger(__name__)
+PIECES_PER_BATCH = 200
+"""Pieces of a batch that is not finished, after which they are made one."""
+ACCOUNTS_KEPT = 2
+"""Versions of customers and keys that are kept: the last, and the one before in case the last was cut short."""
+SWEEP_EVERY = timedelta(hours=1)
+GRACE = timedelta(days=1)
+"""How long a staged file is remembered after it has expired."""
+_IDENTITY_BYTES = 10_000
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+class ArchiveWriter:
+    """Writes the archive of one ledger; of that ledger only."""
+
+    def __init__(self, ledger: Ledger, objects: ObjectStore, clock: Clock = now) -> None:
+        self._ledger = ledger
+        self._objects = objects
+        self._clock = clock
+        self._position: ArchivePosition | None = None
+        self._generation = 0
+        self._pieces: Counter[BatchId] = Counter()
+        self._swept_at = _EPOCH
+
+    def look(self) -> None:
+        """Archive all that is new.
+
+        Raises ArchiveForeign and writes nothing when the archive is of another ledger; ArchiveUnreadable
+        likewise; StorageUnavailable and LedgerUnavailable, after which the next look goes on.
+        """
+        if self._position is None:
+            self._make_sure_it_is_ours()
+            self._position = self._ledger.archived()
+        while (change := self._ledger.changes(self._position)) is not None:
+            self._write(change)
+            self._ledger.note_archived(change.position)
+            self._position = change.position
+        if self._clock() - self._swept_at > SWEEP_EVERY:
+            self._sweep()
+            self._swept_at = self._clock()
+
+    def _make_sure_it_is_ours(self) -> None:
+        ours = self._ledger.identity()
+        self._generation = ours.generation
+        try:
+            data = self._objects.read(keys.ARCHIVE_IDENTITY, max_bytes=_IDENTITY_BYTES)
+        except ObjectMissing:
+            # Whatever this ledger noted was in another bucket, or is gone.
+            self._ledger.note_archived(ArchivePosition())
+            self._put(keys.ARCHIVE_IDENTITY, archived.IDENTITY.dump(archived.identity_of(ours)), archived.JSON)
+            return
+        found = archived.load_identity(data)
+        if found.ledger_id != ours.ledger_id:
+            raise ArchiveForeign(
+                f"The archive in storage is of another ledger ({found.ledger_id}, not {ours.ledger_id}), so nothing "
+                "is archived. If ledger.duckdb was lost, stop the stack and run: octavo ledger rebuild --data DIR"
+            )
+
+    def _put(self, key: str, data: bytes, content_type: str) -> None:
+        self._objects.write(key, data, content_type)
+
+    def _write(self, change: Changes) -> None:
+        if change.accounts is not None:
+            self._write_accounts(change.accounts)
+        if change.runs is not None:
+            self._put(keys.OPEN_RUNS, archived.RUNS.dump(change.runs), archived.JSON)
+        if change.files is not None:
+            self._write_files(change.files)
+        for manifest in change.manifests:
+            self._put(keys.manifest_key(manifest.batch_id), archived.MANIFEST.dump(manifest), archived.JSON)
+        for outcomes in change.outcomes:
+            self._write_outcomes(outcomes)
+
+    def _write_accounts(self, accounts: Accounts) -> None:
+        versions = sorted(info.key for info in self._objects.list(keys.ACCOUNTS))
+        number = _microseconds(self._clock())
+        if versions:
+            # Also where the clock went back the last version has the greatest number.
+            number = max(number, int(versions[-1].removeprefix(keys.ACCOUNTS).removesuffix(".json")) + 1)
+        self._put(keys.accounts_key(number), archived.ACCOUNTS.dump(accounts), archived.JSON)
+        self._objects.delete(versions[: -(ACCOUNTS_KEPT - 1)])
+
+    def _write_files(self, staged: StagedFiles) -> None:
+        days: dict[date, list[StagedFile]] = {}
+        for file in staged.files:
+            days.setdefault(file.expires_at.astimezone(UTC).date(), []).append(file)
+        for day, files in days.items():
+            key = keys.staged_files_key(day, self._generation, staged.file_no)
+            self._put(key, archived.dump_files(files), archived.JSON_LINES)
+
+    def _write_outcomes(self, outcomes: Outcomes) -> None:
+        batch_id = outcomes.batch_id
+        self._pieces[batch_id] += 1
+        if outcomes.is_terminal or self._pieces[batch_id] > PIECES_PER_BATCH:
+            self._write_all_outcomes(batch_id)
+        else:
+            key = keys.outcomes_piece_key(batch_id, _microseconds(outcomes.until))
+            self._put(key, archived.dump_outcomes(outcomes), archived.JSON_LINES)
+
+    def _write_all_outcomes(self, batch_id: BatchId) -> None:
+        """Make one object of all pieces: from the ledger, which knows every outcome, not from the pieces."""
+        whole = archived.dump_outcomes(self._ledger.outcomes(batch_id))
+        self._put(keys.outcomes_key(batch_id), whole, archived.JSON_LINES)
+        self._objects.delete([info.key for info in self._objects.list(keys.outcomes_prefix(batch_id))])
+        del self._pieces[batch_id]
+
+    def _sweep(self) -> None:
+        """Delete files that have expired; those that a batch named are in its manifest."""
+        oldest = (self._clock() - GRACE).astimezone(UTC).date()
+        old = [info.key for info in self._objects.list(keys.STAGED_FILES) if keys.staged_files_day(info.key) < oldest]
+        self._objects.delete(old)
+
+
+def _microseconds(moment: datetime) -> int:
+    return (moment - _EPOCH) // timedelta(microseconds=1)

@@ -1,0 +1,392 @@
+"""A ledger's archive in storage: what is written, what a crash or an outage leaves, what comes back."""
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from octavo.archive import writing
+from octavo.archive.reading import ArchiveReader, Found
+from octavo.archive.writing import ArchiveWriter
+from octavo.batches import BatchStatus, FileStatus
+from octavo.errors import ArchiveForeign, ArchiveMissing, ArchiveUnreadable, StorageUnavailable
+from octavo.ledger.contract import Ledger
+from octavo.ledger.duckdb import DuckdbLedger
+from octavo.ledger.memory import MemoryLedger
+from octavo.objects import keys
+from octavo.objects.contract import ObjectMissing
+from octavo.objects.memory import MemoryObjects
+from tests.contract.ledger.world import StandingClock, World, begin, finish, success
+
+Rebuilt = Callable[[], tuple[World, Found]]
+
+
+@pytest.fixture
+def clock() -> StandingClock:
+    return StandingClock()
+
+
+@pytest.fixture
+def objects(clock: StandingClock) -> MemoryObjects:
+    return MemoryObjects(clock)
+
+
+@pytest.fixture(params=["memory", "duckdb"])
+def ledger(request: pytest.FixtureRequest, clock: StandingClock, tmp_path: Path) -> Iterator[Ledger]:
+    in_memory = request.param == "memory"
+    kept: Ledger = MemoryLedger(clock) if in_memory else DuckdbLedger(tmp_path / "ledger.duckdb", clock=clock)
+    yield kept
+    kept.close()
+
+
+@pytest.fixture
+def world(ledger: Ledger, clock: StandingClock) -> World:
+    return World(ledger, clock)
+
+
+@pytest.fixture
+def writer(ledger: Ledger, objects: MemoryObjects, clock: StandingClock) -> ArchiveWriter:
+    return ArchiveWriter(ledger, objects, clock)
+
+
+@pytest.fixture
+def rebuilt(objects: MemoryObjects, clock: StandingClock) -> Rebuilt:
+    def rebuild() -> tuple[World, Found]:
+        reader = ArchiveReader(objects)
+        ledger = MemoryLedger(clock)
+        ledger.restore(reader.parts(), generation=reader.identity().generation + 1)
+        return World(ledger, clock), reader.found
+
+    return rebuild
+
+
+def stored(objects: MemoryObjects, prefix: str = keys.ARCHIVE) -> list[str]:
+    return sorted(info.key for info in objects.list(prefix))
+
+
+def everything(objects: MemoryObjects) -> dict[str, bytes]:
+    return {key: objects.read(key, max_bytes=10**9) for key in stored(objects)}
+
+
+class Failing(MemoryObjects):
+    """Storage that goes down before the write it was told of, counted from 1."""
+
+    def __init__(self, clock: StandingClock, at: int) -> None:
+        super().__init__(clock)
+        self._at = at
+
+    def write(self, key: str, data: bytes, content_type: str) -> None:
+        self._at -= 1
+        if self._at == 0:
+            raise StorageUnavailable("Storage went down.")
+        super().write(key, data, content_type)
+
+
+# What is written --------------------------------------------------------------------------
+
+
+def test_a_batch_leaves_a_manifest_and_one_object_of_outcomes(
+    world: World, writer: ArchiveWriter, objects: MemoryObjects
+) -> None:
+    batch = world.batch(3)
+    for item in world.take(batch, 3):
+        world.clock.go(seconds=1)
+        world.say(finish(item))
+        writer.look()
+    assert stored(objects, keys.batch_prefix(batch.batch_id)) == [
+        keys.manifest_key(batch.batch_id),
+        keys.outcomes_key(batch.batch_id),
+    ]
+
+
+def test_an_unfinished_batch_has_a_piece_for_each_look_that_found_something(
+    world: World, writer: ArchiveWriter, objects: MemoryObjects
+) -> None:
+    batch = world.batch(4)
+    for item in world.take(batch, 3):
+        world.clock.go(seconds=1)
+        world.say(finish(item))
+        writer.look()
+        writer.look()
+    assert len(stored(objects, keys.outcomes_prefix(batch.batch_id))) == 3
+
+
+def test_many_pieces_are_made_one_though_the_batch_is_not_finished(
+    world: World,
+    writer: ArchiveWriter,
+    objects: MemoryObjects,
+    rebuilt: Rebuilt,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(writing, "PIECES_PER_BATCH", 3)
+    batch = world.batch(8)
+    for item in world.take(batch, 6):
+        world.clock.go(seconds=1)
+        world.say(finish(item))
+        writer.look()
+    assert len(stored(objects, keys.outcomes_prefix(batch.batch_id))) == 2
+    assert keys.outcomes_key(batch.batch_id) in stored(objects)
+    made, _ = rebuilt()
+    assert made.now(batch).counts.succeeded == 6
+
+
+def test_a_look_without_news_writes_nothing(world: World, writer: ArchiveWriter, objects: MemoryObjects) -> None:
+    world.take(world.batch(1))
+    writer.look()
+    objects.write = lambda *_: pytest.fail("something was written")  # type: ignore[method-assign] # on purpose
+    writer.look()
+
+
+def test_no_secret_and_no_document_is_archived(world: World, writer: ArchiveWriter, objects: MemoryObjects) -> None:
+    world.ledger.add_key(world.customer.customer_id, prefix="ok_ab", digest="the digest")
+    writer.look()
+    whole = b"".join(everything(objects).values())
+    assert b"the digest" in whole
+    assert all(key.startswith(keys.ARCHIVE) for key in stored(objects))
+
+
+def test_two_versions_of_the_accounts_are_kept_and_the_last_that_can_be_read_counts(
+    world: World, writer: ArchiveWriter, objects: MemoryObjects, rebuilt: Rebuilt
+) -> None:
+    for name in ("Grace", "Edsger", "Barbara"):
+        world.clock.go(seconds=-1)
+        world.ledger.ensure_customer(name)
+        writer.look()
+    versions = stored(objects, keys.ACCOUNTS)
+    assert len(versions) == 2
+    made, _ = rebuilt()
+    assert made.ledger.customers() == world.ledger.customers()
+    objects.write(versions[-1], objects.read(versions[-1], max_bytes=10**6)[:-20], "application/json")
+    made, found = rebuilt()
+    assert {one.name for one in made.ledger.customers()} == {"Ada's archive", "Grace", "Edsger"}
+    assert found.damaged == [f"{versions[-1]} cannot be read"]
+
+
+def test_staged_files_are_forgotten_after_they_have_expired_but_not_those_of_a_batch(
+    world: World, writer: ArchiveWriter, objects: MemoryObjects, rebuilt: Rebuilt
+) -> None:
+    world.files(2, hours=1)
+    (kept,) = world.files(1, hours=1)
+    (young,) = world.files(1, hours=500)
+    world.ledger.create_batch(world.order([kept]))
+    writer.look()
+    world.clock.go(days=3)
+    writer.look()
+    assert len(stored(objects, keys.STAGED_FILES)) == 1
+    made, _ = rebuilt()
+    assert set(made.ledger.files(world.customer.customer_id, [kept, young])) == {kept, young}
+
+
+def test_a_bucket_that_is_new_gets_the_whole_archive(
+    world: World, writer: ArchiveWriter, clock: StandingClock, rebuilt: Rebuilt
+) -> None:
+    world.work_off(world.batch(2))
+    writer.look()
+    other = MemoryObjects(clock)
+    ArchiveWriter(world.ledger, other, clock).look()
+    reader = ArchiveReader(other)
+    assert len(list(reader.parts())) == 4
+    assert reader.found.items["succeeded"] == 2
+
+
+# Whose archive ----------------------------------------------------------------------------
+
+
+def test_the_archive_of_another_ledger_is_never_written_to(
+    world: World, writer: ArchiveWriter, objects: MemoryObjects, clock: StandingClock
+) -> None:
+    world.work_off(world.batch(2))
+    writer.look()
+    before = everything(objects)
+    fresh = World(MemoryLedger(clock), clock)
+    fresh.batch(1)
+    other = ArchiveWriter(fresh.ledger, objects, clock)
+    for _ in range(2):
+        with pytest.raises(ArchiveForeign, match="octavo ledger rebuild"):
+            other.look()
+    assert everything(objects) == before
+
+
+def test_an_archive_of_another_format_is_neither_read_nor_written(
+    world: World, writer: ArchiveWriter, objects: MemoryObjects
+) -> None:
+    objects.write(keys.ARCHIVE_IDENTITY, b'{"format": 99, "ledger_id": "x"}', "application/json")
+    with pytest.raises(ArchiveUnreadable, match="format 99"):
+        writer.look()
+    with pytest.raises(ArchiveUnreadable, match="format 99"):
+        ArchiveReader(objects).identity()
+    assert stored(objects) == [keys.ARCHIVE_IDENTITY]
+
+
+def test_no_archive_is_told_with_what_to_look_at(objects: MemoryObjects) -> None:
+    with pytest.raises(ArchiveMissing, match=r"storage\.bucket"):
+        ArchiveReader(objects).identity()
+
+
+def test_an_archive_without_customers_is_not_half_restored(
+    world: World, writer: ArchiveWriter, objects: MemoryObjects, rebuilt: Rebuilt
+) -> None:
+    writer.look()
+    objects.delete(stored(objects, keys.ACCOUNTS))
+    with pytest.raises(ArchiveUnreadable, match="no customers"):
+        rebuilt()
+
+
+# Crashes and outages ----------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("at", range(1, 9))
+def test_an_outage_at_any_write_loses_nothing_and_bills_nothing_twice(
+    world: World, clock: StandingClock, at: int
+) -> None:
+    objects = Failing(clock, at)
+    writer = ArchiveWriter(world.ledger, objects, clock)
+    one, other = world.batch(2), world.batch(2)
+    writers = iter([writer, ArchiveWriter(world.ledger, objects, clock)])
+    current = next(writers)
+    for batch in (one, other):
+        for item in world.take(batch, 2):
+            clock.go(seconds=1)
+            world.say(finish(item))
+            try:
+                current.look()
+            except StorageUnavailable:
+                current = next(writers)  # as after a crash
+    current.look()
+    reader = ArchiveReader(objects)
+    ledger = MemoryLedger(clock)
+    ledger.restore(reader.parts(), generation=1)
+    made = World(ledger, clock)
+    for batch in (one, other):
+        assert ledger.batch(batch.customer_id, batch.batch_id) == world.now(batch)
+        assert made.items(batch) == world.items(batch)
+    assert made.pages() == world.pages() == 8
+    assert reader.found.damaged == []
+
+
+def test_what_happens_while_storage_is_down_is_archived_afterwards(
+    world: World, writer: ArchiveWriter, objects: MemoryObjects, rebuilt: Rebuilt
+) -> None:
+    batch = world.batch(3)
+    writer.look()
+    objects.available = False
+    for item in world.take(batch, 2):
+        world.say(finish(item))
+        with pytest.raises(StorageUnavailable):
+            writer.look()
+    objects.available = True
+    writer.look()
+    made, _ = rebuilt()
+    assert made.now(batch).counts.succeeded == 2
+
+
+def test_a_crash_before_the_position_was_noted_repeats_items_and_changes_nothing(
+    world: World, writer: ArchiveWriter, objects: MemoryObjects, clock: StandingClock, rebuilt: Rebuilt
+) -> None:
+    batch = world.batch(4)
+    first, second, third = world.take(batch, 3)
+    world.say(finish(first))
+    writer.look()
+    before = world.ledger.archived()
+    clock.go(seconds=1)
+    world.say(finish(second))
+    writer.look()
+    world.ledger.note_archived(before)
+    clock.go(seconds=1)
+    world.say(finish(third))
+    ArchiveWriter(world.ledger, objects, clock).look()
+    made, found = rebuilt()
+    assert (found.items["succeeded"], found.items["pending"], found.pages) == (3, 1, 6)
+    assert made.pages() == 6
+
+
+def test_a_piece_that_was_cut_off_loses_only_its_last_item(
+    world: World, writer: ArchiveWriter, objects: MemoryObjects, rebuilt: Rebuilt
+) -> None:
+    batch = world.batch(4)
+    world.say(*[finish(item) for item in world.take(batch, 3)])
+    writer.look()
+    (piece,) = stored(objects, keys.outcomes_prefix(batch.batch_id))
+    objects.write(piece, objects.read(piece, max_bytes=10**6)[:-40], "application/x-ndjson")
+    made, found = rebuilt()
+    assert made.now(batch).counts.succeeded == 2
+    assert found.damaged == [f"{piece}: 1 lines cannot be read"]
+    made.work_off(batch)
+    assert made.pages() == 8
+
+
+def test_a_piece_without_its_first_line_is_left_out_and_told(
+    world: World, writer: ArchiveWriter, objects: MemoryObjects, rebuilt: Rebuilt
+) -> None:
+    batch = world.batch(2)
+    world.say(finish(world.take(batch)[0]))
+    writer.look()
+    (piece,) = stored(objects, keys.outcomes_prefix(batch.batch_id))
+    for damage in (b"", b'{"batch_'):
+        objects.write(piece, damage, "application/x-ndjson")
+        made, found = rebuilt()
+        assert made.now(batch).status is BatchStatus.PENDING
+        assert found.damaged == [f"{piece} cannot be read"]
+
+
+def test_a_batch_whose_manifest_cannot_be_read_is_left_out_and_the_others_come_back(
+    world: World, writer: ArchiveWriter, objects: MemoryObjects, rebuilt: Rebuilt
+) -> None:
+    lost, kept = world.batch(1), world.batch(1)
+    world.work_off(lost)
+    writer.look()
+    objects.write(keys.manifest_key(lost.batch_id), b"{", "application/json")
+    made, found = rebuilt()
+    assert made.ledger.batches(world.customer.customer_id) == [made.now(kept)]
+    assert found.damaged == [f"{keys.manifest_key(lost.batch_id)} cannot be read: the batch is left out"]
+
+
+def test_deleting_what_lies_below_a_batch_deletes_all_of_it(
+    world: World, writer: ArchiveWriter, objects: MemoryObjects, rebuilt: Rebuilt
+) -> None:
+    batch = world.batch(2)
+    world.work_off(batch)
+    world.clock.go(days=5)
+    writer.look()
+    objects.delete(stored(objects, keys.batch_prefix(batch.batch_id)))
+    whole = b"".join(everything(objects).values())
+    assert batch.batch_id.encode() not in whole
+    assert all(item.item_id.encode() not in whole for item in world.items(batch))
+
+
+# Made anew --------------------------------------------------------------------------------
+
+
+def test_a_ledger_made_anew_goes_on_in_the_same_archive_and_can_be_made_anew_again(
+    world: World, writer: ArchiveWriter, objects: MemoryObjects, clock: StandingClock, rebuilt: Rebuilt
+) -> None:
+    batch = world.batch(3)
+    world.files(1, status=FileStatus.PENDING)
+    done, running, _ = world.take(batch, 3)
+    world.say(finish(done, success(5)), begin(running))
+    writer.look()
+    clock.go(seconds=10)
+    made, found = rebuilt()
+    assert (found.customers, found.files, found.batches, found.pages) == (1, 4, 1, 5)
+    objects.delete([keys.ARCHIVE_IDENTITY])  # as the rebuild does: the archive is the new ledger's from now on
+    position = made.ledger.archived()
+    again = ArchiveWriter(made.ledger, objects, clock)
+    again.look()
+    made.ledger.note_archived(position)
+    made.work_off(batch)
+    again.look()
+    third, _ = rebuilt()
+    assert third.now(batch) == made.now(batch)
+    assert third.items(batch) == made.items(batch)
+    assert third.pages() == 9
+    assert third.now(batch).status is BatchStatus.COMPLETED
+
+
+def test_reading_a_missing_object_is_no_damage_where_none_must_be(
+    world: World, writer: ArchiveWriter, objects: MemoryObjects, rebuilt: Rebuilt
+) -> None:
+    writer.look()
+    objects.delete([keys.OPEN_RUNS])
+    with pytest.raises(ObjectMissing):
+        objects.read(keys.OPEN_RUNS, max_bytes=10)
+    assert rebuilt()[1].damaged == []
