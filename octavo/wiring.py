@@ -1,6 +1,7 @@
 """Where settings become real parts: ledger, objects, engines, a worker's bench. Nothing else builds them."""
 
 import secrets
+from pathlib import Path
 
 from octavo.client.worker import WorkerClient
 from octavo.directory import DataDirectory
@@ -20,7 +21,12 @@ from octavo.workbench import Workbench
 
 def open_ledger(settings: Settings) -> Ledger:
     """Open the ledger of the data directory. Raises OperationError when another process has it."""
-    return DuckdbLedger(DataDirectory(settings.data).ledger)
+    return open_ledger_file(DataDirectory(settings.data).ledger)
+
+
+def open_ledger_file(path: Path) -> Ledger:
+    """Open the ledger in this file, made if it is new. Raises OperationError."""
+    return DuckdbLedger(path)
 
 
 def open_objects(storage: S3Settings | None) -> ObjectStore:

@@ -1,13 +1,13 @@
 """Reads an archive, for a ledger that is made anew. What is damaged is left out and told."""
 
 from collections import Counter, defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
 from octavo.archive import format as archived
-from octavo.batches import ItemStatus
+from octavo.batches import ItemStatus, StagedFile
 from octavo.errors import ArchiveMissing, ArchiveUnreadable
-from octavo.identifiers import BatchId, CustomerId
+from octavo.identifiers import BatchId, CustomerId, FileId
 from octavo.ledger.archive import Accounts, ArchivedBatch, ArchivedPart, Manifest, Outcomes, joined
 from octavo.objects import keys
 from octavo.objects.contract import ObjectMissing, ObjectStore
@@ -24,7 +24,7 @@ class Found:
     files: int = 0
     batches: int = 0
     items: Counter[str] = field(default_factory=Counter)
-    """Items by the status they were archived with; `pending` for those without an outcome."""
+    """Items by the status they come back with."""
     pages: int = 0
     damaged: list[str] = field(default_factory=list)
     """What could not be read, one sentence each."""
@@ -36,6 +36,7 @@ class ArchiveReader:
     def __init__(self, objects: ObjectStore) -> None:
         self._objects = objects
         self._customers: set[CustomerId] = set()
+        self._files: set[FileId] = set()
         self.found = Found()
 
     def identity(self) -> archived.ArchiveIdentity:
@@ -61,7 +62,7 @@ class ArchiveReader:
         for key in sorted(info.key for info in self._objects.list(keys.STAGED_FILES)):
             files, damaged = archived.load_files(self._read(key))
             self._note_damaged(key, damaged)
-            self.found.files += len(files.files)
+            self._count_files(files.files)
             yield files
         by_batch = self._keys_by_batch()
         for batch_id in sorted(by_batch):
@@ -128,10 +129,16 @@ class ArchiveReader:
         self._note_damaged(key, damaged)
         return [outcomes]
 
+    def _count_files(self, files: Iterable[StagedFile]) -> None:
+        self._files.update(file.file_id for file in files)
+        self.found.files = len(self._files)
+
     def _count(self, manifest: Manifest, outcomes: Outcomes) -> None:
         named = {item_id for item_id, _ in manifest.items}
         ended = [item for item in outcomes.items if item.item_id in named]
         self.found.batches += 1
+        self._count_files(manifest.files)
         self.found.items.update(item.status.value for item in ended)
-        self.found.items[ItemStatus.PENDING.value] += len(named) - len(ended)
+        without = ItemStatus.PENDING if outcomes.cancel_requested_at is None else ItemStatus.CANCELLED
+        self.found.items[without.value] += len(named) - len(ended)
         self.found.pages += sum(item.page_count or 0 for item in ended if item.status is ItemStatus.SUCCEEDED)

@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 import typer
 
 from octavo import __version__
-from octavo.cli import admin, diagnosis, documents, fetching, serving, submitting
+from octavo.cli import admin, diagnosis, documents, fetching, rebuilding, serving, submitting
 from octavo.cli.terminal import EXIT_SOME_FAILED, errors_in_one_line, out
 
 Format = Literal["json", "markdown", "html"]
@@ -31,6 +31,8 @@ app = typer.Typer(
 )
 keys = typer.Typer(no_args_is_help=True, help="API keys of customers. The stack must be running.")
 app.add_typer(keys, name="keys")
+ledger = typer.Typer(no_args_is_help=True, help="The ledger of a stack. The stack must be stopped.")
+app.add_typer(ledger, name="ledger")
 
 
 @app.callback(invoke_without_command=True)
@@ -78,6 +80,24 @@ def create_key(
     """Make an API key and print it, and nothing else; it is shown this once."""
     with errors_in_one_line():
         out.print(admin.create_key(data, customer=customer, label=label), markup=False)
+
+
+@ledger.command("rebuild", epilog="Example: octavo ledger rebuild --data .octavo")
+def rebuild_ledger(
+    data: DataOption = None,
+    force: Annotated[
+        bool, typer.Option("--force", help="Move a ledger that is there aside; without this it is an error.")
+    ] = False,
+) -> None:
+    """Make ledger.duckdb anew from its archive in storage, after the file was lost or damaged.
+
+    Items whose outcome was not archived yet, about a second's worth, are worked on again; nothing is billed
+    twice. Exits with 3 when something in the archive could not be read and was left out.
+    """
+    with errors_in_one_line():
+        is_whole = rebuilding.rebuild(data, force=force)
+    if not is_whole:
+        raise typer.Exit(EXIT_SOME_FAILED)
 
 
 @app.command(epilog="Example: octavo submit scans/ letter.pdf --key KEY --url http://127.0.0.1:8000 --out results")

@@ -10,12 +10,13 @@ from pathlib import Path
 import httpx
 
 from octavo.cli import admin
+from octavo.cli.rebuilding import has_content, has_embedded_archive
 from octavo.cli.submitting import with_bars
 from octavo.cli.terminal import err, item_table, out, own_command, tell
 from octavo.client.customer import CustomerClient
 from octavo.client.submission import find_inputs, submit
 from octavo.directory import DataDirectory, DirectoryLock
-from octavo.errors import InvalidSettings, OctavoError
+from octavo.errors import InvalidSettings, LedgerMissing, OctavoError
 from octavo.samples import make_samples
 from octavo.settings import Settings, read_settings
 from octavo.supervisor import leftovers
@@ -53,6 +54,7 @@ def _run(settings: Settings, when_ready: Callable[[Stack], None]) -> None:
         ended = leftovers.end(directory.children)
         if ended:
             tell("octavo", f"ended {len(ended)} processes that an earlier stack had left over")
+        _check_ledger(settings, directory)
         stack = Stack(settings, directory)
         _check_ports(stack)
         directory.write_notes(api_url=stack.addresses.api_url, internal_api_url=stack.addresses.internal_api_url)
@@ -62,6 +64,15 @@ def _run(settings: Settings, when_ready: Callable[[Stack], None]) -> None:
             tell("octavo", advice)
         watcher = threading.Thread(target=_when_ready, args=(stack, when_ready), daemon=True)
         asyncio.run(supervisor.run(on_started=watcher.start))
+
+
+def _check_ledger(settings: Settings, directory: DataDirectory) -> None:
+    """Raise LedgerMissing rather than begin anew beside an archive; with storage elsewhere the API finds out."""
+    if has_embedded_archive(settings, directory) and not has_content(directory.ledger):
+        raise LedgerMissing(
+            f"{directory.ledger} is gone, its archive is in storage; make it anew: "
+            f"octavo ledger rebuild --data {directory.path}"
+        )
 
 
 def _check_ports(stack: Stack) -> None:

@@ -53,7 +53,7 @@ class ChildSpec:
     """A folder emptied before every start: what a life that was killed could not take away itself."""
 
 
-def _die_with_parent(parent: int) -> Callable[[], None]:
+def die_with_parent(parent: int) -> Callable[[], None]:
     """Return what the child does before exec so that it is killed when its parent dies (Linux).
 
     Elsewhere there is no such call; what is left over is ended by the next `octavo up`.
@@ -161,7 +161,7 @@ class Child:
                 stderr=log,
                 # A group of its own: Ctrl-C reaches the parent alone, which stops them in order.
                 start_new_session=True,
-                preexec_fn=_die_with_parent(os.getpid()),
+                preexec_fn=die_with_parent(os.getpid()),
             )
         self._on_change()
         return self._process

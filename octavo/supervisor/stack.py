@@ -112,6 +112,10 @@ class Stack:
         prefect = [] if self._settings.prefect.api_url else [self._prefect()]
         return [*storage, *prefect, self._api(), self._worker()]
 
+    def storage_alone(self) -> ChildSpec | None:
+        """Return the storage server for work on a stack that is stopped; None where storage is not ours."""
+        return None if self._settings.storage.endpoint_url else self._storage()
+
     def _storage(self) -> ChildSpec:
         keys = embedded.load_or_create_keys(self._directory.storage_keys)
         embedded.remove_abandoned_uploads(self._directory.objects)

@@ -8,10 +8,12 @@ from scripts import reference
 from tests.architecture.checkout import ROOT
 
 FOR_EVER = {
+    "archive_foreign", "archive_missing", "archive_unreadable",
     "batch_not_found", "customer_disabled", "customer_not_found", "data_directory_in_use", "document_too_large",
     "extraction_failed", "file_not_found", "file_not_uploaded", "file_too_large", "idempotency_key_reused",
     "internal_error", "invalid_admin_token", "invalid_api_key", "invalid_cursor", "invalid_idempotency_key",
-    "invalid_settings", "invalid_status", "item_not_found", "ledger_too_new", "ledger_unavailable",
+    "invalid_settings", "invalid_status", "item_not_found", "ledger_exists", "ledger_missing",
+    "ledger_too_new", "ledger_unavailable",
     "metadata_too_large", "missing_program", "ocr_provider_error", "orchestrator_unavailable",
     "page_limit_exceeded", "payment_required", "quota_exceeded", "request_too_large", "result_expired",
     "result_not_ready", "service_unreachable", "stale_lease", "storage_unavailable", "unknown_engine",

@@ -8,6 +8,7 @@ import httpx
 import pytest
 
 from api.app import create_app
+from api.archive import Archive
 from api.deps import Service
 from api.dispatch import Dispatcher
 from api.lanes import Lanes
@@ -41,16 +42,17 @@ def ledger() -> MemoryLedger:
 
 @pytest.fixture
 def service(ledger: MemoryLedger) -> Service:
-    presence = Presence(silence_seconds=10)
+    presence, objects = Presence(silence_seconds=10), MemoryObjects()
     return Service(
         settings=Settings(),
         ledger=ledger,
-        objects=MemoryObjects(),
+        objects=objects,
         storage=STORAGE,
         engines=EngineRegistry(),
         dispatcher=Dispatcher(ledger, presence, deployment="extract-batch/octavo"),
         lanes=Lanes(ledger),
         presence=presence,
+        archive=Archive(ledger, objects),
         admin_token="the-admins-token",
         worker_token=TOKEN,
     )
