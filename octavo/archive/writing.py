@@ -52,8 +52,9 @@ class ArchiveWriter:
             self._make_sure_it_is_ours()
             self._position = self._ledger.archived()
         while (change := self._ledger.changes(self._position)) is not None:
-            self._write(change)
-            self._ledger.note_archived(change.position)
+            if not change.is_empty:
+                self._write(change)
+                self._ledger.note_archived(change.position)
             self._position = change.position
         if self._clock() - self._swept_at > SWEEP_EVERY:
             self._sweep()

@@ -128,7 +128,10 @@ class Outcomes:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Changes:
-    """What is new in a ledger, up to `position`; never so much that it would not fit in memory."""
+    """What is new in a ledger, up to `position`; never so much that it would not fit in memory.
+
+    Nothing but the position may be new: commits of which an archive tells nothing.
+    """
 
     position: ArchivePosition
     accounts: Accounts | None = None
@@ -136,6 +139,11 @@ class Changes:
     files: StagedFiles | None = None
     manifests: tuple[Manifest, ...] = ()
     outcomes: tuple[Outcomes, ...] = ()
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether there is nothing to archive."""
+        return self == Changes(position=self.position)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -84,7 +84,7 @@ class MemoryArchive:
                 manifests=tuple(map(self._manifest, islice(self._batches.values(), after.batch_no, None))),
                 outcomes=tuple(self._outcomes_after(after.updated_at)),
             )
-            return None if found == Changes(position=position) else found
+            return None if found.is_empty else found
 
     def outcomes(self, batch_id: BatchId) -> Outcomes:
         with self._enter():

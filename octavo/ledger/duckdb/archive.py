@@ -139,10 +139,16 @@ def _manifests(view: Snapshot, batches: Sequence[BatchRow]) -> Iterable[Manifest
 
 def _with_outcomes(view: Snapshot, found: Changes) -> Changes:
     after = found.position.updated_at
-    ((until,),) = view.rows("next_outcome", after=after, limit=ITEMS_AT_ONCE)
+    ((until, count),) = view.rows("next_outcomes", after=after, limit=ITEMS_AT_ONCE)
+    if count < ITEMS_AT_ONCE:
+        # All of them: whatever else was committed meanwhile need not be looked at again.
+        ((until,),) = view.rows("newest_commit", after=after)
     if until is None:
         return found
     until = utc(until)
+    found = replace(found, position=replace(found.position, updated_at=until))
+    if not count:
+        return found
     rows: dict[BatchId, list[Row]] = {}
     for row in view.rows("outcomes_between", after=after, until=until):
         rows.setdefault(row[17], []).append(row)
@@ -153,7 +159,6 @@ def _with_outcomes(view: Snapshot, found: Changes) -> Changes:
     return replace(
         found,
         outcomes=tuple(_outcomes(batches[batch_id], ended, digests, until) for batch_id, ended in rows.items()),
-        position=replace(found.position, updated_at=until),
     )
 
 

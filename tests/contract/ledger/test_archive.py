@@ -48,7 +48,8 @@ def told(ledger: Ledger, after: ArchivePosition | None = None) -> list[Changes]:
     found: list[Changes] = []
     position = ledger.archived() if after is None else after
     while (change := ledger.changes(position)) is not None:
-        found.append(change)
+        if not change.is_empty:
+            found.append(change)
         position = change.position
         ledger.note_archived(position)
     return found

@@ -71,9 +71,9 @@ WHERE batch_no BETWEEN $first AND $last ORDER BY batch_no, position;
 SELECT batch_id, idempotency_key, body_digest, created_at FROM idempotency_keys
 WHERE batch_id IN (SELECT unnest($batch_ids::VARCHAR[]));
 
--- name: next_outcome
--- purpose: Return the commit up to which at least `limit` outcomes have come after a moment, or all there are.
-SELECT max(moment) FROM (
+-- name: next_outcomes
+-- purpose: Return the commit up to which `limit` outcomes or more have come after a moment; and how many if fewer.
+SELECT max(moment), count(*) FROM (
     SELECT moment FROM (
         SELECT updated_at AS moment FROM items
         WHERE updated_at > $after AND status IN ('succeeded', 'failed', 'cancelled')
@@ -81,6 +81,13 @@ SELECT max(moment) FROM (
         SELECT cancel_requested_at FROM batches WHERE cancel_requested_at > $after
     )
     ORDER BY moment LIMIT $limit
+);
+
+-- name: newest_commit
+-- purpose: Return the last commit after a moment that items or cancels were part of.
+SELECT greatest(
+    (SELECT max(updated_at) FROM items WHERE updated_at > $after),
+    (SELECT max(cancel_requested_at) FROM batches WHERE cancel_requested_at > $after)
 );
 
 -- name: outcomes_between
