@@ -8,7 +8,6 @@ from contextlib import suppress
 import anyio
 import anyio.to_thread
 
-from api.lanes import in_thread
 from octavo.archive.writing import ArchiveWriter
 from octavo.errors import ArchiveForeign, ArchiveUnreadable, OctavoError
 from octavo.ledger.contract import Ledger
@@ -29,6 +28,7 @@ class Archive:
         self._writer = ArchiveWriter(ledger, objects)
         self._error: OctavoError | None = None
         self._well_at = time.monotonic()
+        self._is_looking = False
 
     @property
     def trouble(self) -> str | None:
@@ -49,14 +49,25 @@ class Archive:
 
     async def close(self) -> None:
         """Archive what came last, if that takes no time to speak of; call it when `run` has ended."""
-        if self._error is None:
-            with suppress(OctavoError, TimeoutError):
-                with anyio.fail_after(LAST_LOOK_SECONDS):
-                    await anyio.to_thread.run_sync(self._writer.look, abandon_on_cancel=True)
+        if self._error is None and not self._is_looking:
+            with suppress(OctavoError, TimeoutError), anyio.fail_after(LAST_LOOK_SECONDS):
+                await self._look_in_thread()
+
+    async def _look_in_thread(self) -> None:
+        """Look, and leave the thread to itself when this process ends meanwhile: the next one goes on."""
+
+        def look() -> None:
+            self._is_looking = True
+            try:
+                self._writer.look()
+            finally:
+                self._is_looking = False
+
+        await anyio.to_thread.run_sync(look, abandon_on_cancel=True)
 
     async def _look(self) -> bool:
         try:
-            await in_thread(self._writer.look)
+            await self._look_in_thread()
         except OctavoError as error:
             self._note(error)
         except Exception as error:  # nothing an archive can come to may end the service it is the archive of

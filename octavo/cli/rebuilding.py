@@ -142,6 +142,8 @@ def _put_in_place(draft: Path, ledger: Path) -> None:
         if old.exists():
             old.rename(new)
             tell("ledger", f"{old.name} is now {new.name}")
+    if _log_of(draft).exists():
+        _log_of(draft).rename(_log_of(ledger))
     draft.rename(ledger)
     descriptor = os.open(ledger.parent, os.O_RDONLY)
     try:
