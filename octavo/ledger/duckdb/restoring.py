@@ -8,8 +8,8 @@ from octavo.batches import Run
 from octavo.ledger.archive import Accounts, ArchivedBatch, StagedFiles
 from octavo.ledger.duckdb.archive import note_position, position
 from octavo.ledger.duckdb.files import file_columns
+from octavo.ledger.duckdb.storing import USAGE_COLUMNS, columns
 from octavo.ledger.duckdb.transaction import Transaction
-from octavo.ledger.duckdb.storing import columns
 from octavo.ledger.restoring import RestoredBatch, Restoring, restored_run
 from octavo.ledger.rows import BatchRow
 
@@ -104,14 +104,7 @@ def _restore_batch(tx: Transaction, rows: RestoredBatch, archived: ArchivedBatch
     batch_no = _add_batch(tx, rows.batch)
     tx.rows("restore_items", batch_no=batch_no, batch_id=rows.batch.batch_id, **columns(rows.items, _ITEM_COLUMNS))
     if rows.usage:
-        tx.rows(
-            "add_usage",
-            item_ids=[row.item_id for row in rows.usage],
-            batch_ids=[row.batch_id for row in rows.usage],
-            customer_ids=[row.customer_id for row in rows.usage],
-            pages=[row.pages for row in rows.usage],
-            created_ats=[row.created_at for row in rows.usage],
-        )
+        tx.rows("add_usage", **columns(rows.usage, USAGE_COLUMNS))
     manifest = archived.manifest
     if manifest.idempotency_key is not None:
         tx.rows(

@@ -21,7 +21,7 @@ _BATCH_COLUMNS = [
     "expires_at",
 ]
 _SLICE_COLUMNS = ["slice_id", "batch_id", "customer_id", "run_id", "worker_id", "expires_at", "open_items"]
-_USAGE_COLUMNS = ["item_id", "batch_id", "customer_id", "pages", "created_at"]
+USAGE_COLUMNS = ["item_id", "batch_id", "customer_id", "pages", "created_at"]
 _ITEM_COLUMNS = [
     "item_id",
     "updated_at",
@@ -57,7 +57,7 @@ def store_work(view: Snapshot, work: rules.Work) -> None:
     _store_slices(view, work)
     _store_batches(view, list(work.changed_batches.values()))
     if work.usage:
-        view.rows("add_usage", **columns(work.usage, _USAGE_COLUMNS))
+        view.rows("add_usage", **columns(work.usage, USAGE_COLUMNS))
     if work.sha256:
         view.rows("set_sha256", file_ids=list(work.sha256), sha256s=list(work.sha256.values()))
 
