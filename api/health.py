@@ -104,4 +104,10 @@ async def _prefect(service: Service) -> str | None:
 
 
 async def _worker(service: Service) -> str | None:
-    return None if service.presence.workers() else "no worker has said hello yet"
+    there, own = service.presence.workers(), service.settings.worker.count
+    if not own:
+        # A node that has none of its own is well without: workers must be able to reach it before they can be there.
+        return None
+    if not there:
+        return "no worker has said hello yet"
+    return f"{len(there)} of {own} workers are there" if len(there) < own else None

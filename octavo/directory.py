@@ -10,6 +10,7 @@ import json
 import os
 import random
 import secrets
+import shutil
 import socket
 from dataclasses import dataclass
 from pathlib import Path
@@ -60,7 +61,7 @@ class DataDirectory:
 
     @property
     def scratch(self) -> Path:
-        """Where the embedded worker keeps documents in work; emptied before each of its lives."""
+        """Where the embedded workers keep documents in work, each in a folder that is emptied before its lives."""
         return self.path / "scratch"
 
     def prepare(self) -> None:
@@ -73,6 +74,10 @@ class DataDirectory:
                 f"{self.path} cannot be the data directory ({error.strerror}: {error.filename}). "
                 "Choose another with --data DIR or OCTAVO_DATA."
             ) from error
+
+    def clear_scratch(self) -> None:
+        """Take away what workers of an earlier stack have left, also of those that this one does not start."""
+        shutil.rmtree(self.scratch, ignore_errors=True)
 
     def secret(self, name: str) -> str:
         """Return the secret of that name, made at random (256 bit) the first time, mode 0600."""

@@ -78,14 +78,31 @@ class PrefectSettings(_Group):
 class WorkerSettings(_Group):
     """A warm worker."""
 
+    count: int = Field(
+        1, ge=0, description="Workers that `octavo up` starts, named NAME, NAME-2, ...; 0: none, they run elsewhere."
+    )
     name: str = Field("embedded", description="Name of the worker; a new life of the same name replaces the old one.")
     api_url: str | None = Field(None, description="Address of Octavo's API as the worker reaches it.")
     token: SecretStr | None = Field(None, description="Token workers show to the API.")
     slots: int = Field(16, ge=1, description="Slices in work at once, over all batches.")
-    processes: int = Field(default_factory=lambda: os.cpu_count() or 1, ge=1, description="Extraction children.")
+    processes: int | None = Field(
+        None,
+        ge=1,
+        description="Extraction children of each worker; when not given, one per core over all of `worker.count`.",
+    )
     lease_seconds: float = Field(90.0, gt=0, description="Life of a lease; renewed every 3 s or at a third of it.")
     silence_seconds: float = Field(10.0, gt=0, description="Without a word for this long a worker counts as dead.")
     test_engines: bool = Field(False, description="Offer the sleeping and the failing engine, for tests and benches.")
+
+    @property
+    def children(self) -> int:
+        """How many documents one worker parses at the same moment: what is set, or its share of the cores."""
+        return self.processes or max(1, (os.cpu_count() or 1) // max(1, self.count))
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Names of the workers that `octavo up` starts."""
+        return tuple(self.name if number == 1 else f"{self.name}-{number}" for number in range(1, self.count + 1))
 
 
 class LimitSettings(_Group):

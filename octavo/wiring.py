@@ -55,9 +55,9 @@ def limits(settings: Settings) -> Limits:
 
 
 def extractor(settings: Settings) -> Extractor:
-    """Return an extractor with as many children as the settings say."""
+    """Return an extractor with as many children as the settings give one worker."""
     return Extractor(
-        processes=settings.worker.processes,
+        processes=settings.worker.children,
         limits=limits(settings),
         registry=engine_registry(settings),
         sandbox_require=settings.sandbox.require,

@@ -19,7 +19,7 @@ from octavo.settings import SETTINGS_FILE, Settings
 
 FOLDER = Path(__file__).resolve().parent.parent / "docs" / "reference"
 MADE = "<!-- Made by `make docs`; change the code, not this page. -->\n"
-MADE_AT_START: Mapping[str, str] = {"worker.processes": "one per core"}
+MADE_AT_START: Mapping[str, str] = {"worker.processes": "its share of the cores"}
 """Defaults that depend on the machine, in words."""
 LEAF = re.compile(r"[├└]── (?P<cls>\w+) +(?P<code>[a-z]+_[a-z_]+)(?: +(?P<facts>[a-z_]+)$)?", re.MULTILINE)
 """A line of the tree in the docstring of `octavo/errors.py`."""
@@ -57,8 +57,10 @@ def _group(name: str, model: type[BaseModel], heading: str) -> Iterator[str]:
 
 
 def _default(path: str, info: FieldInfo) -> str:
+    if path in MADE_AT_START:
+        return MADE_AT_START[path]
     if info.default_factory is not None:
-        return MADE_AT_START.get(path) or f"`{info.get_default(call_default_factory=True)}`"
+        return f"`{info.get_default(call_default_factory=True)}`"
     value = info.default
     if value is PydanticUndefined:
         return "must be given"

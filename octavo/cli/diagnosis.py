@@ -127,11 +127,12 @@ def _stack(settings: Settings) -> Finding:
     except httpx.TransportError:
         return Finding("stack", True, f"the one on {settings.data} is not running")
     try:
-        parts = answer.json()["parts"]
+        parts, workers = answer.json()["parts"], answer.json()["workers"]
     except (ValueError, KeyError, TypeError):
         return Finding(
             "stack", False, f"something else answers at {url}", "Choose another port: octavo up --port PORT."
         )
     down = [f"{name}: {part['message']}" for name, part in parts.items() if part["status"] != "ok"]
     logs = f"See {settings.data}/logs."
-    return Finding("stack", not down, f"running at {url}" + (f"; {'; '.join(down)}" if down else ""), logs)
+    told = [f"running at {url}", *down, f"workers: {', '.join(sorted(workers)) or 'none'}"]
+    return Finding("stack", not down, "; ".join(told), logs)

@@ -55,6 +55,7 @@ def _run(settings: Settings, when_ready: Callable[[Stack], None]) -> None:
         if ended:
             tell("octavo", f"ended {len(ended)} processes that an earlier stack had left over")
         _check_ledger(settings, directory)
+        directory.clear_scratch()
         stack = Stack(settings, directory)
         _check_ports(stack)
         directory.write_notes(api_url=stack.addresses.api_url, internal_api_url=stack.addresses.internal_api_url)

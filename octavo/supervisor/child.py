@@ -51,6 +51,8 @@ class ChildSpec:
     stop_seconds: float = 10.0
     scratch: Path | None = None
     """A folder emptied before every start: what a life that was killed could not take away itself."""
+    stops_with: str | None = None
+    """Neighbours that give the same word are stopped at the same time, not one after the other."""
 
 
 def die_with_parent(parent: int) -> Callable[[], None]:

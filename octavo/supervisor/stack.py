@@ -110,7 +110,7 @@ class Stack:
         """Return the children in the order of their start; they are stopped in the reverse order."""
         storage = [] if self._settings.storage.endpoint_url else [self._storage()]
         prefect = [] if self._settings.prefect.api_url else [self._prefect()]
-        return [*storage, *prefect, self._api(), self._worker()]
+        return [*storage, *prefect, self._api(), *map(self._worker, self._settings.worker.names)]
 
     def storage_alone(self) -> ChildSpec | None:
         """Return the storage server for work on a stack that is stopped; None where storage is not ours."""
@@ -199,18 +199,28 @@ class Stack:
             ready=answers(f"{self.addresses.internal_api_url}/health", any_status=True),
         )
 
-    def _worker(self) -> ChildSpec:
-        scratch = self._directory.scratch.resolve()
+    def _worker(self, worker_name: str) -> ChildSpec:
+        worker = self._settings.worker
+        number = worker.names.index(worker_name) + 1
+        name = "worker" if number == 1 else f"worker-{number}"
+        scratch = self._directory.scratch.resolve() / name
         ready_file = scratch / "ready"
         return ChildSpec(
-            name="worker",
+            name=name,
             command=(sys.executable, "-m", "deployments.worker"),
             # What the worker keeps for a while lies where its next life begins by clearing it away.
-            environment=self._octavo_environment() | {"TMPDIR": str(scratch), "OCTAVO_READY_FILE": str(ready_file)},
-            log=self._directory.logs / "worker.log",
+            environment=self._octavo_environment()
+            | {
+                "TMPDIR": str(scratch),
+                "OCTAVO_READY_FILE": str(ready_file),
+                "OCTAVO_WORKER__NAME": worker_name,
+                "OCTAVO_WORKER__PROCESSES": str(worker.children),
+            },
+            log=self._directory.logs / f"{name}.log",
             ready=is_there(ready_file),
             stop_seconds=WORKER_STOP_SECONDS,
             scratch=scratch,
+            stops_with="worker",
         )
 
 

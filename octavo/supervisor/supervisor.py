@@ -1,6 +1,7 @@
 """Starts the children together, keeps them, and stops them in order when told to."""
 
 import asyncio
+import itertools
 import signal
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -43,8 +44,8 @@ class Supervisor:
         # A keeper never ends by itself; one that raised is a defect that must show.
         await asyncio.wait([stopping, *keepers], return_when=asyncio.FIRST_COMPLETED)
         self._tell("octavo", "stopping: what was begun is finished first; Ctrl-C again ends it at once")
-        for child in reversed(self._children):
-            await child.stop()
+        for _, together in itertools.groupby(reversed(self._children), lambda child: child.spec.stops_with or child):
+            await asyncio.gather(*(child.stop() for child in together))
         stopping.cancel()
         try:
             await asyncio.gather(*keepers)

@@ -125,7 +125,7 @@ def test_nothing_was_billed_twice(second: Stack) -> None:
 
 def _in_work(stack: Stack) -> list[Path]:
     """Return the folders of documents in work and of sandboxes."""
-    return list((stack.data / "scratch").glob("octavo-*"))
+    return list((stack.data / "scratch").rglob("octavo-*"))
 
 
 def _upload_report(client: CustomerClient, folder: Path) -> str:

@@ -33,6 +33,7 @@ def main() -> None:
             log=folder / f"{wanted['name']}.log",
             ready=ready_at_once,
             stop_seconds=wanted.get("stop_seconds", 5.0),
+            stops_with=wanted.get("stops_with"),
         )
         for wanted in json.loads((folder / "specs.json").read_text())
     ]

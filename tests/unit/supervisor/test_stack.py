@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import http.server
+import os
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,7 +12,7 @@ import pytest
 
 from octavo.directory import DataDirectory, free_port
 from octavo.objects.embedded import load_keys
-from octavo.settings import ApiSettings, PrefectSettings, Settings, StorageSettings
+from octavo.settings import ApiSettings, PrefectSettings, Settings, StorageSettings, WorkerSettings
 from octavo.supervisor.stack import Stack, answers
 
 
@@ -74,7 +75,25 @@ def test_documents_in_work_lie_where_the_worker_s_next_life_clears_them_away(tmp
     (worker,) = [spec for spec in stack_on(tmp_path).specs() if spec.name == "worker"]
     assert worker.scratch is not None
     assert worker.environment["TMPDIR"] == str(worker.scratch)
-    assert worker.scratch.parent == tmp_path.resolve()
+    assert worker.scratch.parent == tmp_path.resolve() / "scratch"
+
+
+def test_as_many_workers_as_are_asked_for_each_with_its_name_its_folder_and_its_share_of_the_cores(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(os, "cpu_count", lambda: 4)
+    specs = [spec for spec in stack_on(tmp_path, worker=WorkerSettings(count=2)).specs() if "worker" in spec.name]
+    assert [spec.name for spec in specs] == ["worker", "worker-2"]
+    environments = [spec.environment for spec in specs]
+    assert [found["OCTAVO_WORKER__NAME"] for found in environments] == ["embedded", "embedded-2"]
+    assert [found["OCTAVO_WORKER__PROCESSES"] for found in environments] == ["2", "2"]
+    assert len({spec.scratch for spec in specs}) == len({spec.log for spec in specs}) == 2
+    assert len({found["OCTAVO_READY_FILE"] for found in environments}) == 2
+
+
+def test_a_node_whose_workers_are_elsewhere_starts_none(tmp_path: Path) -> None:
+    names = [spec.name for spec in stack_on(tmp_path, worker=WorkerSettings(count=0)).specs()]
+    assert names == ["storage", "prefect", "api"]
 
 
 # Addresses

@@ -68,6 +68,20 @@ def test_a_signal_ends_all_children_in_reverse_order(tmp_path: Path, number: sig
     assert not any(is_running(pid) for pid in pids)
 
 
+def test_neighbours_that_stop_with_each_other_are_asked_at_the_same_time(tmp_path: Path) -> None:
+    # Each ends only when it sees that the other one was asked, too.
+    script = (
+        "trap 'touch $FOLDER/asked-{name}; until test -e $FOLDER/asked-one -a -e $FOLDER/asked-two; "
+        "do sleep 0.02; done; exit 0' TERM; echo $$ > $FOLDER/{name}; while :; do sleep 0.02 & wait; done"
+    )
+    both = [child(name, script, stop_seconds=10, stops_with="worker") for name in ("one", "two")]
+    with family(tmp_path, *both) as found:
+        for name in ("one", "two"):
+            found.pid(name)
+        told = found.end(signal.SIGTERM)
+    assert sorted(told[-2:]) == ["one stopped", "two stopped"]
+
+
 def test_a_stubborn_child_holds_up_the_others_no_longer_than_its_time(tmp_path: Path) -> None:
     with family(tmp_path, child("storage", TRAP), child("worker", STUBBORN, stop_seconds=0.2)) as found:
         pids = [found.pid(name) for name in ("storage", "worker", "grandchild")]
