@@ -173,6 +173,12 @@ class Dispatcher:
             return Cancelled(message="The worker was lost; the batch is cancelled.")
         return None
 
+    async def withdraw(self, run: Run, why: str) -> None:
+        """Show a run that no worker has taken as Cancelled, and end it; its batch is left alone."""
+        if run.run_id is not None:
+            await (await self._connected()).set_flow_run_state(UUID(run.run_id), Cancelled(message=why))
+            await self.ended_in_silence(run)
+
     async def ended_in_silence(self, run: Run) -> None:
         """End a run in the ledger that Prefect has no living flow run for."""
         run_id = run.run_id

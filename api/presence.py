@@ -3,7 +3,9 @@
 import asyncio
 import contextlib
 import time
+from collections.abc import Mapping
 
+from api.parts import WorkerRoom
 from octavo.identifiers import WorkerId
 
 
@@ -13,18 +15,38 @@ class Presence:
     def __init__(self, *, silence_seconds: float) -> None:
         self._silence_seconds = silence_seconds
         self._heard: dict[WorkerId, float] = {}
+        self._slots: dict[WorkerId, int] = {}
+        self._listening: set[WorkerId] = set()
+        self._news = asyncio.Event()
         self._since = time.monotonic()
         self._rings = 0
         self._is_closed = False
         self._bell = asyncio.Condition()
 
-    def hear(self, worker_id: WorkerId) -> None:
-        """Note a sign of life."""
+    def hear(self, worker_id: WorkerId, *, slots: int | None = None) -> None:
+        """Note a sign of life, and how many slices the worker may hold if it says so; 0 while it drains."""
         self._heard[worker_id] = time.monotonic()
+        if slots is not None and self._slots.get(worker_id) != slots:
+            self._slots[worker_id] = slots
+            self._news.set()
+
+    def listens(self, worker_id: WorkerId) -> None:
+        """Note that a worker waits for runs, and so takes them."""
+        self.hear(worker_id)
+        if worker_id not in self._listening:
+            self._listening.add(worker_id)
+            self._news.set()
+
+    def takes_no_more(self, worker_id: WorkerId) -> None:
+        """Note that a worker drains."""
+        self.hear(worker_id, slots=0)
+        self._listening.discard(worker_id)
 
     def forget(self, worker_id: WorkerId) -> None:
         """Note that a worker has gone."""
         self._heard.pop(worker_id, None)
+        self._slots.pop(worker_id, None)
+        self._listening.discard(worker_id)
 
     def is_silent(self, worker_id: WorkerId) -> bool:
         """Whether a worker has not been heard of for too long, counted from this process's start at the earliest."""
@@ -33,6 +55,26 @@ class Presence:
     def workers(self) -> list[WorkerId]:
         """Return the workers that are there."""
         return [worker_id for worker_id in self._heard if not self.is_silent(worker_id)]
+
+    def rooms(self, held: Mapping[WorkerId, int]) -> list[WorkerRoom]:
+        """Return the workers that are there and have told their slots; `held` is how many slices each holds."""
+        return [
+            WorkerRoom(
+                worker_id,
+                max(0, self._slots[worker_id] - held.get(worker_id, 0)),
+                takes_runs=worker_id in self._listening,
+            )
+            for worker_id in self.workers()
+            if worker_id in self._slots
+        ]
+
+    async def wait_for_news(self, seconds: float) -> bool:
+        """Wait until a worker has come or a run was made; False when the time is over first."""
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(self._news.wait(), seconds)
+        is_news = self._news.is_set()
+        self._news.clear()
+        return is_news
 
     @property
     def rings(self) -> int:
@@ -44,6 +86,7 @@ class Presence:
         async with self._bell:
             self._rings += 1
             self._bell.notify_all()
+        self._news.set()
 
     async def close(self) -> None:
         """Answer every worker that waits, now and from now on."""

@@ -83,7 +83,7 @@ def worker_client(settings: Settings, name: str) -> WorkerClient:
 
 def workbench(settings: Settings, client: WorkerClient, reader: Extractor) -> Workbench:
     """Say hello to the API and return a bench with the storage it names. Raises ServiceUnreachable."""
-    access = client.hello().storage
+    access = client.hello(slots=settings.worker.slots).storage
     objects = S3Objects(
         S3Settings(
             # A worker on another machine may reach storage at another address than the API does.

@@ -24,7 +24,7 @@ async def hello(body: Hello, service: ServiceDep) -> Welcome:
     for other in await in_thread(service.ledger.workers):
         if other.partition("/")[0] == name and other != body.worker_id:
             await _revoke(service, other)
-    service.presence.hear(body.worker_id)
+    service.presence.hear(body.worker_id, slots=body.slots)
     storage = service.storage
     access = StorageAccess(
         endpoint_url=storage.endpoint_url,
@@ -45,6 +45,7 @@ async def _revoke(service: Service, worker_id: WorkerId) -> None:
 @router.post("/drain")
 async def drain(body: Hello, service: ServiceDep) -> Rings:
     """Answer the waiting claims of a worker that takes nothing new."""
+    service.presence.takes_no_more(body.worker_id)
     service.lanes.close_for(body.worker_id)
     return Rings(rings=service.presence.rings)
 
@@ -64,14 +65,14 @@ async def wait(
     seconds: Annotated[float, Query(ge=0, le=LONGEST_WAIT_SECONDS)],
 ) -> Rings:
     """Wait for runs to fetch."""
-    service.presence.hear(body.worker_id)
+    service.presence.listens(body.worker_id)
     return Rings(rings=await service.presence.wait(rings, seconds))
 
 
 @router.post("/heartbeat")
 async def heartbeat(body: Heartbeat, service: ServiceDep) -> Lost:
     """Renew a worker's leases."""
-    service.presence.hear(body.worker_id)
+    service.presence.hear(body.worker_id, slots=body.slots)
     lost: list[str] = []
     if body.slice_ids:
         lost = await in_thread(lambda: service.ledger.renew(body.worker_id, body.slice_ids, body.lease_seconds))

@@ -56,9 +56,9 @@ class WorkerClient:
             transport=transport,
         )
 
-    def hello(self) -> Welcome:
-        """Begin this worker's life. Raises ServiceUnreachable."""
-        return self._call("/workers/hello", Hello(worker_id=self.worker_id), Welcome)
+    def hello(self, *, slots: int = 0) -> Welcome:
+        """Begin this worker's life; it may hold so many slices at once. Raises ServiceUnreachable."""
+        return self._call("/workers/hello", Hello(worker_id=self.worker_id, slots=slots), Welcome)
 
     def drain(self) -> None:
         """Have the claims of this worker that wait answered now."""
@@ -74,9 +74,22 @@ class WorkerClient:
         body = Hello(worker_id=self.worker_id)
         return self._call(path, body, Rings, patience_seconds=0.0, read_seconds=seconds + 10).rings
 
-    def heartbeat(self, slice_ids: tuple[str, ...], run_ids: tuple[RunId, ...], lease_seconds: float) -> Lost:
+    def heartbeat(
+        self,
+        slice_ids: tuple[str, ...],
+        run_ids: tuple[RunId, ...],
+        lease_seconds: float,
+        *,
+        slots: int | None = None,
+    ) -> Lost:
         """Renew the leases; returns what was lost. Raises ServiceUnreachable at once."""
-        beat = Heartbeat(worker_id=self.worker_id, slice_ids=slice_ids, run_ids=run_ids, lease_seconds=lease_seconds)
+        beat = Heartbeat(
+            worker_id=self.worker_id,
+            slice_ids=slice_ids,
+            run_ids=run_ids,
+            lease_seconds=lease_seconds,
+            slots=slots,
+        )
         return self._call("/workers/heartbeat", beat, Lost, patience_seconds=0.0)
 
     def open_run(self, run: OpenRun) -> OpenedRun:

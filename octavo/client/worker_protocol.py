@@ -30,6 +30,8 @@ class Hello:
     """A worker begins its life; earlier lives of the same name are over and lose their leases at once."""
 
     worker_id: WorkerId
+    slots: int = 0
+    """Slices it may hold at once; counts where a life begins, not where it drains, waits or ends."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -86,6 +88,8 @@ class Heartbeat:
     slice_ids: tuple[str, ...]
     run_ids: tuple[RunId, ...]
     lease_seconds: float
+    slots: int | None = None
+    """Slices it may hold at once, 0 while it drains; said again and again, for an API that was restarted."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

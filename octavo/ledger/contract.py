@@ -145,6 +145,15 @@ class OpenBatch:
     """Its runs that are starting or active."""
 
 
+@dataclass(frozen=True, slots=True)
+class HeldLanes:
+    """How many slices one worker holds of one customer; never none."""
+
+    customer_id: CustomerId
+    worker_id: WorkerId
+    lanes: int
+
+
 class Ledger(Protocol):
     """The one owner of Octavo's state."""
 
@@ -324,6 +333,10 @@ class Ledger(Protocol):
         """Return the workers that hold leases or have runs that are starting or active."""
         ...
 
+    def held_lanes(self) -> list[HeldLanes]:
+        """Return how many open slices each worker holds of each customer, in the order of both."""
+        ...
+
     # Runs
 
     def add_run(self, batch_id: BatchId) -> Run:
@@ -363,6 +376,10 @@ class Ledger(Protocol):
 
     def forget_lost_run(self, batch_id: BatchId, run_no: int) -> None:
         """Say that the orchestrator was told; the run becomes ended."""
+        ...
+
+    def starting_runs(self) -> list[Run]:
+        """Return the runs that no worker has begun yet, of ended batches too, oldest first."""
         ...
 
     def open_batches(self) -> list[OpenBatch]:

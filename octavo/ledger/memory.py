@@ -4,7 +4,7 @@ For tests and for trying things out. What it forgets on exit is everything.
 """
 
 import threading
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -43,6 +43,7 @@ from octavo.ledger.contract import (
     BatchCursor,
     Claim,
     ClaimRequest,
+    HeldLanes,
     ItemCursor,
     OpenBatch,
     Principal,
@@ -436,6 +437,11 @@ class MemoryLedger(MemoryArchive):
                     busy.add(run.worker_id)
             return sorted(busy)
 
+    def held_lanes(self) -> list[HeldLanes]:
+        with self._enter():
+            counts = Counter((row.customer_id, row.worker_id) for row in self._slices.values())
+            return [HeldLanes(*holder, lanes) for holder, lanes in sorted(counts.items())]
+
     # Runs
 
     def add_run(self, batch_id: BatchId) -> Run:
@@ -497,6 +503,11 @@ class MemoryLedger(MemoryArchive):
             run = self._runs.get((batch_id, run_no))
             if run is not None and run.status is RunStatus.LOST:
                 self._keep(replace(run, status=RunStatus.ENDED))
+
+    def starting_runs(self) -> list[Run]:
+        with self._enter():
+            starting = [run for run in self._runs.values() if run.status is RunStatus.STARTING]
+            return sorted(starting, key=lambda run: (run.created_at, run.batch_id, run.run_no))
 
     def open_batches(self) -> list[OpenBatch]:
         with self._enter():

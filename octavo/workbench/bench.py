@@ -54,6 +54,7 @@ class Workbench:
         self._paces: dict[RunId, Pace] = {}
         self._percent: dict[RunId, int] = {}
         self._cancelled: set[RunId] = set()
+        self._stale: set[RunId] = set()
         self._lock = threading.Lock()
         self._draining = threading.Event()
         self._closed = threading.Event()
@@ -125,6 +126,8 @@ class Workbench:
                 claim = self._client.claim(request, wait_seconds=CLAIM_WAIT_SECONDS)
             except StaleLease as error:
                 logger.warning("run %s claims no more: %s", run_id, error.message)
+                with self._lock:
+                    self._stale.add(run_id)
                 return
             done = run.total_items - claim.unleased - claim.held
             with self._lock:
@@ -188,6 +191,11 @@ class Workbench:
         with self._lock:
             return run_id in self._cancelled
 
+    def is_stale(self, run_id: RunId) -> bool:
+        """Whether the run was given up by the API and claims no more, though what it has begun goes on."""
+        with self._lock:
+            return run_id in self._stale
+
     def end_run(self, run_id: RunId) -> RunSummary:
         """End a flow run; returns how its batch stands."""
         self._client.end_run(run_id)
@@ -201,6 +209,7 @@ class Workbench:
             self._percent.pop(run_id, None)
             self._paces.pop(run_id, None)
             self._cancelled.discard(run_id)
+            self._stale.discard(run_id)
             for held in [held for held in self._held.values() if held.run_id == run_id]:
                 held.is_lost = True
                 del self._held[held.piece.slice_id]
@@ -302,7 +311,8 @@ class Workbench:
                 slice_ids = tuple(slice_id for slice_id, held in self._held.items() if not held.is_done)
                 run_ids = tuple(self._runs)
             try:
-                lost = self._client.heartbeat(slice_ids, run_ids, self._lease_seconds)
+                slots = 0 if self._draining.is_set() else self._slots
+                lost = self._client.heartbeat(slice_ids, run_ids, self._lease_seconds, slots=slots)
             except (ServiceUnreachable, OctavoError) as error:
                 logger.warning("leases could not be renewed: %s", error.message)
                 continue

@@ -27,6 +27,7 @@ from octavo.ledger.contract import (
     BatchCursor,
     Claim,
     ClaimRequest,
+    HeldLanes,
     ItemCursor,
     OpenBatch,
     Principal,
@@ -219,6 +220,9 @@ class DuckdbLedger:
     def workers(self) -> list[WorkerId]:
         return self._read(lambda view: [WorkerId(row[0]) for row in view.rows("workers")])
 
+    def held_lanes(self) -> list[HeldLanes]:
+        return self._read(lambda view: [HeldLanes(*row) for row in view.rows("held_lanes")])
+
     # Runs
 
     def add_run(self, batch_id: BatchId) -> Run:
@@ -246,6 +250,9 @@ class DuckdbLedger:
 
     def forget_lost_run(self, batch_id: BatchId, run_no: int) -> None:
         self._writer.submit(_FORGET_LOST_RUN, (batch_id, run_no))
+
+    def starting_runs(self) -> list[Run]:
+        return self._read(runs.starting_runs)
 
     def open_batches(self) -> list[OpenBatch]:
         return self._read(runs.open_batches)

@@ -115,6 +115,11 @@ def lost_runs(view: Snapshot) -> list[Run]:
     return [run_record(row) for row in view.rows("lost_runs")]
 
 
+def starting_runs(view: Snapshot) -> list[Run]:
+    """Return the runs that no worker has begun yet, oldest first."""
+    return [run_record(row) for row in view.rows("starting_runs")]
+
+
 def open_batches(view: Snapshot) -> list[OpenBatch]:
     """Return all batches that are not terminal, oldest first, with their open runs."""
     runs: dict[BatchId, list[Run]] = {}

@@ -4,7 +4,7 @@ import pytest
 
 from octavo.batches import MAX_LOST_LEASES, BatchStatus, Counts, ItemStatus, RunStatus
 from octavo.identifiers import RunId, WorkerId
-from octavo.ledger.contract import Report, ReportKind
+from octavo.ledger.contract import HeldLanes, Report, ReportKind
 from tests.contract.ledger.world import RUN, WORKER, World, begin, finish, success
 
 OTHER = WorkerId("worker-2/b")
@@ -180,3 +180,19 @@ def test_cancel_closes_the_lanes_of_slices_it_empties(world: World) -> None:
     world.ledger.cancel_batch(batch.customer_id, batch.batch_id)
     assert world.ledger.renew(WORKER, [one.slice_id for one in slices], 10) == [one.slice_id for one in slices[1:]]
     assert len(world.claim(next_batch).slices) == 7
+
+
+def test_held_lanes_are_counted_by_customer_and_worker(world: World) -> None:
+    mine, others = world.batch(4), world.batch(2, customer=world.ledger.ensure_customer("globex"))
+    assert world.ledger.held_lanes() == []
+    world.take(mine, 2, worker=WorkerId("a/1"))
+    world.take(mine, 1, worker=WorkerId("b/1"), run=RunId("run-2"))
+    (item,) = world.take(others, 1, worker=WorkerId("a/1"), run=RunId("run-3"))
+    expected = [
+        HeldLanes(mine.customer_id, WorkerId("a/1"), 2),
+        HeldLanes(mine.customer_id, WorkerId("b/1"), 1),
+        HeldLanes(others.customer_id, WorkerId("a/1"), 1),
+    ]
+    assert world.ledger.held_lanes() == sorted(expected, key=lambda held: (held.customer_id, held.worker_id))
+    world.say(finish(item))
+    assert others.customer_id not in {held.customer_id for held in world.ledger.held_lanes()}

@@ -158,3 +158,21 @@ def test_open_batches_are_those_that_have_not_ended_with_their_open_runs(world: 
     assert [one.batch for one in seen] == [world.now(one) for one in (first, cancelling, last)]
     assert [one.unleased for one in seen] == [3, 0, 1]
     assert [[run.run_no for run in one.runs] for one in seen] == [[2, 3], [], []]
+
+
+def test_runs_that_no_worker_has_begun_are_found_after_the_end_of_their_batch_too(world: World) -> None:
+    done, waiting = world.batch(), world.batch()
+    world.run(done, RunId("active"))
+    world.clock.go(seconds=1)
+    left = world.ledger.add_run(done.batch_id)
+    world.clock.go(seconds=1)
+    world.ledger.name_run(done.batch_id, left.run_no, RunId("left"))
+    world.ledger.add_run(waiting.batch_id)
+    world.work_off(done)
+    starting = world.ledger.starting_runs()
+    assert [(run.batch_id, run.run_no, run.run_id) for run in starting] == [
+        (done.batch_id, 2, "left"),
+        (waiting.batch_id, 1, None),
+    ]
+    world.ledger.end_run(RunId("left"))
+    assert [run.batch_id for run in world.ledger.starting_runs()] == [waiting.batch_id]

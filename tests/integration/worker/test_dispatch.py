@@ -19,12 +19,12 @@ from prefect.settings import PREFECT_API_URL, temporary_settings
 from prefect.states import Cancelling, Completed, Failed, Pending, Running
 
 from api.dispatch import limit_name
-from api.reconciler import BEGINNING, PATIENCE, Reconciler
+from api.reconciler import BATCH_IS_OVER, BEGINNING, PATIENCE, Reconciler
 from deployments.worker import OctavoWorker, lane_slots
 from deployments.worker.lane_slots import LaneSlots
 from flows.extract_batch import extract_batch
 from octavo.batches import BatchStatus, Run, RunStatus
-from octavo.identifiers import BatchId, CustomerId, new_customer_id
+from octavo.identifiers import BatchId, CustomerId, WorkerId, new_customer_id
 from octavo.ledger.memory import MemoryLedger
 from octavo.objects.memory import MemoryObjects
 from octavo.workbench import Workbench
@@ -277,6 +277,73 @@ async def assert_has_second_run(api: Api, prefect: PrefectClient, first: Run) ->
     flow_run = await prefect.read_flow_run(uuid(second))
     assert flow_run.name == f"acme: 1 file, {first.batch_id} (part 2)"
     assert flow_run.idempotency_key == f"{first.batch_id}:2"
+
+
+# Runs that no worker takes
+
+
+async def test_a_run_whose_batch_was_over_before_a_worker_took_it_is_shown_as_cancelled(
+    api: Api, prefect: PrefectClient
+) -> None:
+    run = await begun(api, A_WHILE_AGO)
+    api.ledger.cancel_batch(run.customer_id, run.batch_id)
+    await reconcile(api, 2)
+    flow_run = await prefect.read_flow_run(uuid(run))
+    assert flow_run.state is not None
+    assert (flow_run.state.type, flow_run.state.message) == (StateType.CANCELLED, BATCH_IS_OVER)
+    assert run_status(api, run) is RunStatus.ENDED
+    assert api.ledger.starting_runs() == []
+
+
+async def test_a_run_whose_making_was_cut_short_by_the_end_of_its_batch_is_cleared_away_too(
+    api: Api, prefect: PrefectClient
+) -> None:
+    api.clock.shift = A_WHILE_AGO
+    batch_id = await api.batch()
+    await made(api, batch_id)
+    left = api.ledger.add_run(batch_id)
+    api.clock.shift = timedelta()
+    api.ledger.cancel_batch(left.customer_id, batch_id)
+
+    async def are_cleared_away() -> bool:
+        await reconcile(api)
+        return not api.ledger.starting_runs()
+
+    await until(are_cleared_away)
+    found = await flow_runs(prefect, batch_id)
+    assert [one.state_type for one in found] == [StateType.CANCELLED] * 2
+
+
+async def test_a_further_run_whose_worker_has_gone_is_withdrawn_and_the_batch_goes_on(
+    api: Api, prefect: PrefectClient
+) -> None:
+    first = await begun(api, A_WHILE_AGO)
+    assert first.run_id is not None
+    api.ledger.open_run(first.run_id, WORKER)
+    api.clock.shift = A_WHILE_AGO
+    api.service.dispatcher.start(first.batch_id)
+
+    async def are_two() -> bool:
+        runs = open_runs(api, first.batch_id)
+        return len(runs) == 2 and runs[1].run_id is not None
+
+    await until(are_two)
+    api.clock.shift = timedelta()
+    further = open_runs(api, first.batch_id)[1]
+    api.service.presence.hear(WORKER, slots=1)
+    api.service.presence.listens(WORKER)
+    other = WorkerId("other/1")
+    api.service.presence.listens(other)
+    api.service.presence.hear(other, slots=1)
+    await reconcile(api)
+    assert await state_type(prefect, further) is StateType.SCHEDULED, "there is a worker to take it"
+    api.service.presence.forget(other)
+    await asyncio.sleep(0)
+    reconciler = Reconciler(api.service.ledger, api.service.dispatcher, api.service.lanes, api.service.presence)
+    await reconciler._pass()
+    assert await state_type(prefect, further) is StateType.CANCELLED
+    assert [run.run_no for run in open_runs(api, first.batch_id)] == [1]
+    assert batch_status(api, first) is BatchStatus.PENDING
 
 
 # What the dispatcher shows of a lost run

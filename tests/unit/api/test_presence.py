@@ -4,6 +4,7 @@ import asyncio
 
 import pytest
 
+from api.parts import WorkerRoom
 from api.presence import Presence
 from octavo.identifiers import WorkerId
 
@@ -58,3 +59,51 @@ async def test_a_ring_that_was_not_heard_is_not_missed() -> None:
 
 async def test_without_a_ring_the_wait_ends_with_its_time() -> None:
     assert await asyncio.wait_for(Presence(silence_seconds=60).wait(0, 0.01), SOON) == 0
+
+
+# What workers can hold
+
+
+def free(presence: Presence, **held: int) -> dict[str, tuple[int, bool]]:
+    rooms = presence.rooms({WorkerId(name): lanes for name, lanes in held.items()})
+    return {room.worker_id: (room.free, room.takes_runs) for room in rooms}
+
+
+async def test_a_worker_has_room_for_what_it_told_less_what_it_holds() -> None:
+    presence = Presence(silence_seconds=60)
+    presence.hear(WorkerId("untold"))
+    presence.hear(WorkerId("worker"), slots=8)
+    presence.listens(WorkerId("worker"))
+    presence.hear(WorkerId("worker"))
+    assert free(presence, worker=3) == {"worker": (5, True)}
+    assert free(presence, worker=9) == {"worker": (0, True)}
+
+
+async def test_a_worker_that_does_not_wait_for_runs_takes_none() -> None:
+    presence = Presence(silence_seconds=60)
+    presence.hear(WorkerId("process"), slots=8)
+    assert free(presence) == {"process": (8, False)}
+
+
+async def test_a_worker_that_drains_has_no_room_and_takes_no_runs() -> None:
+    presence = Presence(silence_seconds=60)
+    presence.hear(WORKER, slots=8)
+    presence.listens(WORKER)
+    presence.takes_no_more(WORKER)
+    assert presence.rooms({}) == [WorkerRoom(WORKER, 0, takes_runs=False)]
+    presence.forget(WORKER)
+    assert presence.rooms({}) == []
+
+
+async def test_workers_that_come_and_runs_that_are_made_are_news() -> None:
+    presence = Presence(silence_seconds=60)
+    assert not await presence.wait_for_news(0.01)
+    presence.hear(WORKER, slots=8)
+    assert await asyncio.wait_for(presence.wait_for_news(60), SOON)
+    presence.listens(WORKER)
+    assert await asyncio.wait_for(presence.wait_for_news(60), SOON)
+    presence.hear(WORKER, slots=8)
+    presence.listens(WORKER)
+    assert not await presence.wait_for_news(0.01), "heard again, it is nothing new"
+    await presence.ring()
+    assert await asyncio.wait_for(presence.wait_for_news(60), SOON)

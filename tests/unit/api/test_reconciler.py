@@ -12,7 +12,7 @@ from prefect.settings import PREFECT_API_URL, temporary_settings
 
 from api.reconciler import PATIENCE, Reconciler, Restarts, is_overdue, needs_run
 from octavo.batches import ItemStatus, Run, RunStatus
-from octavo.identifiers import BatchId, CustomerId
+from octavo.identifiers import BatchId, CustomerId, WorkerId
 from octavo.ledger.contract import OpenBatch
 from octavo.timestamps import now
 from tests.unit.api.service import RUN, WORKER, Api, succeeded
@@ -20,6 +20,7 @@ from tests.unit.api.serving import closed_port
 
 pytestmark = pytest.mark.anyio
 SOON = 15.0
+OTHER = WorkerId("worker-2/one")
 
 
 @pytest.fixture
@@ -54,11 +55,11 @@ def open_batch(api: Api, batch_id: str) -> OpenBatch:
     return next(found for found in api.ledger.open_batches() if found.batch.batch_id == batch_id)
 
 
-async def unseen_batch(api: Api) -> BatchId:
+async def unseen_batch(api: Api, files: int = 1) -> BatchId:
     """Return a batch as an earlier life of this process has left it: nobody was asked for a run."""
     dispatcher = api.service.dispatcher
     loop, dispatcher._loop = dispatcher._loop, None
-    batch_id = await api.batch()
+    batch_id = await api.batch(files)
     dispatcher._loop = loop
     return batch_id
 
@@ -181,3 +182,57 @@ async def test_a_run_that_was_being_made_when_the_process_died_is_made_again_not
     await reconciler(away)._pass()
     (run,) = open_batch(away, batch_id).runs
     assert run.run_no == 1
+
+
+# Further runs
+
+
+async def batch_at_a_full_worker(away: Api, files: int = 4) -> BatchId:
+    """Return a batch of which a worker with two slots holds two items."""
+    away.ledger.update_customer(away.customer.customer_id, item_cap=4)
+    batch_id = await unseen_batch(away, files)
+    away.ledger.name_run(batch_id, away.ledger.add_run(batch_id).run_no, RUN)
+    away.ledger.open_run(RUN, WORKER)
+    assert len(away.claim(batch_id, 2).slices) == 2
+    away.service.presence.hear(WORKER, slots=2)
+    away.service.presence.listens(WORKER)
+    return batch_id
+
+
+async def test_a_worker_that_comes_while_another_is_full_gets_a_further_run_at_once(away: Api) -> None:
+    batch_id = await batch_at_a_full_worker(away)
+    loop = asyncio.create_task(reconciler(away).run())
+    await asyncio.sleep(0)
+    away.service.presence.hear(OTHER, slots=2)
+    away.service.presence.listens(OTHER)
+    await until(lambda: len(open_batch(away, batch_id).runs) == 2)
+    for _ in range(3):
+        await reconciler(away)._pass()
+    assert [run.run_no for run in open_batch(away, batch_id).runs] == [1, 2], "one for one idle worker"
+    loop.cancel()
+    with contextlib.suppress(asyncio.CancelledError):
+        await loop
+
+
+async def test_a_worker_alone_gets_no_further_run(away: Api) -> None:
+    batch_id = await batch_at_a_full_worker(away)
+    await reconciler(away)._pass()
+    assert not away.service.dispatcher.is_starting(batch_id)
+
+
+async def test_a_customer_at_its_cap_gets_no_further_run(away: Api) -> None:
+    batch_id = await batch_at_a_full_worker(away)
+    away.ledger.update_customer(away.customer.customer_id, item_cap=2)
+    away.service.presence.hear(OTHER, slots=2)
+    away.service.presence.listens(OTHER)
+    await reconciler(away)._pass()
+    assert not away.service.dispatcher.is_starting(batch_id)
+
+
+async def test_a_further_run_that_finds_nothing_is_not_made_again_and_again(api: Api) -> None:
+    found = open_batch(api, await api.batch(3))
+    shared = replace(found, runs=(a_run(RunStatus.ACTIVE, timedelta()),))
+    restarts = Restarts()
+    starts = [tenths for tenths in range(300) if restarts.may_start(shared, 100.0 + tenths / 10)]
+    assert len(starts) <= 5
+    assert restarts.may_start(found, 130.0), "that holds back no run for a batch that has none left"

@@ -37,6 +37,11 @@ FROM runs WHERE worker_id = $worker_id AND status IN ('starting', 'active');
 SELECT batch_id, customer_id, run_no, run_id, worker_id, status, created_at, seen_at
 FROM runs WHERE status = 'lost' ORDER BY created_at, batch_id, run_no;
 
+-- name: starting_runs
+-- purpose: Return the runs that no worker has begun yet, oldest first.
+SELECT batch_id, customer_id, run_no, run_id, worker_id, status, created_at, seen_at
+FROM runs WHERE status = 'starting' ORDER BY created_at, batch_id, run_no;
+
 -- name: store_runs
 -- purpose: Write back what changes of runs.
 UPDATE runs SET run_id = u.run_id, worker_id = u.worker_id, status = u.status, seen_at = u.seen_at

@@ -2,6 +2,10 @@
 -- purpose: Return all open slices.
 SELECT slice_id, batch_id, customer_id, run_id, worker_id, expires_at, open_items FROM slices;
 
+-- name: held_lanes
+-- purpose: Count the open slices of each customer at each worker.
+SELECT customer_id, worker_id, count(*) FROM slices GROUP BY customer_id, worker_id ORDER BY customer_id, worker_id;
+
 -- name: add_slices
 -- purpose: Open slices.
 INSERT INTO slices (slice_id, batch_id, customer_id, run_id, worker_id, expires_at, open_items)
