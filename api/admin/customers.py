@@ -3,14 +3,15 @@
 from typing import Annotated
 
 from fastapi import APIRouter, Depends
-from pydantic import BaseModel, StringConstraints
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
 from api import auth
 from api.deps import ServiceDep
 from api.json_bodies import StrictJsonRoute
 from api.problems import problems
 from octavo.batches import Customer
-from octavo.errors import InvalidAdminToken
+from octavo.errors import CustomerNotFound, InvalidAdminToken
+from octavo.identifiers import CustomerId
 from octavo.timestamps import to_wire
 
 router = APIRouter(prefix="/admin", tags=["admin"], dependencies=[Depends(auth.admin)], route_class=StrictJsonRoute)
@@ -32,6 +33,15 @@ class CreatedKey(BaseModel):
     prefix: str
     key: str
     created_at: str
+
+
+class ChangeCustomerRequest(BaseModel):
+    """What is to be another; what is left out, or null, stays."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    item_cap: Annotated[int, Field(strict=True, ge=1, le=10_000)] | None = None
+    enabled: Annotated[bool, Field(strict=True)] | None = None
 
 
 class CustomerResource(BaseModel):
@@ -70,6 +80,16 @@ def create_key(request: CreateKeyRequest, service: ServiceDep) -> CreatedKey:
 def list_customers(service: ServiceDep) -> CustomerList:
     """List all customers."""
     return CustomerList(data=[_resource(customer) for customer in service.ledger.customers()])
+
+
+@router.patch("/customers/{customer_id}", responses=problems(InvalidAdminToken, CustomerNotFound))
+def change_customer(customer_id: str, request: ChangeCustomerRequest, service: ServiceDep) -> CustomerResource:
+    """Give a customer another cap, or switch it off or on; batches in work feel a new cap at once."""
+    customer = service.ledger.update_customer(
+        CustomerId(customer_id), item_cap=request.item_cap, enabled=request.enabled
+    )
+    service.lanes.wake()
+    return _resource(customer)
 
 
 def _resource(customer: Customer) -> CustomerResource:

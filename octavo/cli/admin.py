@@ -1,5 +1,6 @@
 """Admin commands: they go to the running API, the ledger's only owner, with the token of its data directory."""
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -12,17 +13,32 @@ from octavo.settings import read_settings
 
 def create_key(data: Path | None, *, customer: str, label: str) -> str:
     """Return a fresh API key. Raises ServiceUnreachable, OperationError."""
-    answer = _post(data, "/admin/keys", {"customer": customer, "label": label})
+    answer = _call(data, "POST", "/admin/keys", {"customer": customer, "label": label})
     return str(answer["key"])
 
 
-def _post(data: Path | None, path: str, body: dict[str, object]) -> dict[str, Any]:
+def customers(data: Path | None) -> list[dict[str, Any]]:
+    """Return all customers. Raises ServiceUnreachable, OperationError."""
+    found: list[dict[str, Any]] = _call(data, "GET", "/admin/customers", None)["data"]
+    return found
+
+
+def change_customer(data: Path | None, name: str, change: Mapping[str, object]) -> dict[str, Any]:
+    """Change a customer, known by name; returns it. Raises ServiceUnreachable, OperationError."""
+    ids = {str(customer["name"]): str(customer["id"]) for customer in customers(data)}
+    if name not in ids:
+        known = ", ".join(sorted(ids)) or "there are none yet: octavo keys create --customer NAME"
+        raise OperationError(f"There is no customer {name!r}; customers: {known}.")
+    return _call(data, "PATCH", f"/admin/customers/{ids[name]}", change)
+
+
+def _call(data: Path | None, method: str, path: str, body: Mapping[str, object] | None) -> dict[str, Any]:
     directory = DataDirectory(read_settings(data).data)
     token = directory.kept_secret("admin_token")
     url = directory.notes().get("internal_api_url", "")
     try:
-        answer = httpx.post(
-            url + path, json=body, headers={"Authorization": f"Bearer {token}"}, timeout=30.0, trust_env=False
+        answer = httpx.request(
+            method, url + path, json=body, headers={"Authorization": f"Bearer {token}"}, timeout=30.0, trust_env=False
         )
     except (httpx.TransportError, httpx.UnsupportedProtocol) as error:
         raise ServiceUnreachable(

@@ -1,9 +1,10 @@
 """What a customer has in work at once: never more than its cap, and what Prefect shows of it."""
 
+import secrets
 from pathlib import Path
 from typing import Any
 
-from tests.acceptance.stack import ENDED, Stack, wait_for
+from tests.acceptance.stack import ENDED, Stack, run_octavo, wait_for
 
 CAP = 8
 
@@ -33,3 +34,20 @@ def test_no_more_than_the_cap_is_in_work_over_all_batches_and_prefect_shows_it(s
         assert max(slots) <= CAP
         assert max(slots) > 1
         wait_for(lambda: shown()["active_slots"] == 0, limit=20, what="no slot taken any more")
+
+
+def test_a_cap_that_is_raised_is_felt_by_the_batch_in_work(stack: Stack, tmp_path: Path) -> None:
+    name = f"growing-{secrets.token_hex(4)}"
+    with stack.customer(name) as client:
+        batch = stack.submit_sleeping(client, tmp_path, items=30, seconds=1)
+        wait_for(lambda: batch.look()["counts"]["running"] == CAP, limit=30, what="the cap reached")
+        told = run_octavo("customers", "set", name, "--cap", "12", "--data", str(stack.data))
+        assert told.returncode == 0, told.stderr
+        assert told.stdout.splitlines()[1].split()[::3] == [name, "yes"]
+        batch.wait_until_ended()
+        assert max(batch.running) == 12
+        listed = run_octavo("customers", "list", "--data", str(stack.data)).stdout
+        assert [line.split()[2] for line in listed.splitlines() if line.startswith(name)] == ["12"]
+        unknown = run_octavo("customers", "set", "nobody", "--cap", "9", "--data", str(stack.data))
+        assert unknown.returncode == 1
+        assert name in unknown.stderr

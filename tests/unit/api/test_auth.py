@@ -103,6 +103,26 @@ async def test_a_customer_has_a_name(api: Api, name: object) -> None:
     assert len(api.ledger.customers()) == 1
 
 
+async def test_the_admin_gives_a_customer_another_cap_and_shuts_it_out(api: Api) -> None:
+    admin = api.client(Authorization=f"Bearer {ADMIN_TOKEN}")
+    address = f"/admin/customers/{api.customer.customer_id}"
+    changed = (await admin.patch(address, json={"item_cap": 16})).json()
+    assert (changed["item_cap"], changed["enabled"]) == (16, True)
+    changed = (await admin.patch(address, json={"enabled": False, "item_cap": None})).json()
+    assert (changed["item_cap"], changed["enabled"]) == (16, False)
+    assert (await api.http.get("/v1/batches")).status_code == 403
+    assert (await admin.get("/admin/customers")).json()["data"] == [changed]
+    unknown = await admin.patch("/admin/customers/cust_nowhere", json={"item_cap": 1})
+    assert (unknown.status_code, unknown.json()["error"]) == (404, "customer_not_found")
+
+
+@pytest.mark.parametrize("change", [{"item_cap": 0}, {"item_cap": "8"}, {"enabled": "yes"}, {"cap": 8}])
+async def test_a_change_that_makes_no_sense_is_refused(api: Api, change: dict[str, object]) -> None:
+    admin = api.client(Authorization=f"Bearer {ADMIN_TOKEN}")
+    assert (await admin.patch(f"/admin/customers/{api.customer.customer_id}", json=change)).status_code == 422
+    assert api.ledger.customers() == [api.customer]
+
+
 def test_the_ledger_keeps_digests_and_no_secret(ledger: Ledger) -> None:
     secret, prefix, digest = auth.new_secret()
     customer = ledger.ensure_customer("acme")

@@ -181,6 +181,10 @@ def test_an_address_of_something_else_is_told(octavo: Octavo, document: Path, tm
     assert "is that the address of Octavo?" in line
 
 
+def test_a_change_of_a_customer_that_changes_nothing_is_told(octavo: Octavo) -> None:
+    assert "--cap N" in one_line(octavo("customers", "set", "acme"))
+
+
 # extract and doctor
 
 
