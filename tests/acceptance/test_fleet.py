@@ -1,0 +1,137 @@
+"""A fleet: workers in processes of their own share a batch, come, leave and die; Prefect on PostgreSQL and Redis."""
+
+import secrets
+import signal
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from octavo.client.customer import CustomerClient
+from octavo.ledger.duckdb import DuckdbLedger
+from tests.acceptance.fleet import Fleet, Process, running_fleet
+from tests.acceptance.stack import Batch, run_octavo, wait_for
+
+CUSTOMER = "shared"
+CAP = 16
+SLOTS = 6
+"""Two workers leave places under the cap, three have more slots than there are places."""
+ITEMS = 84
+FILES = 42
+SECONDS = 2.5
+
+
+@pytest.fixture(scope="module")
+def fleet() -> Iterator[Fleet]:
+    with running_fleet() as found:
+        yield found
+
+
+def submit(fleet: Fleet, client: CustomerClient, folder: Path) -> Batch:
+    """Submit the batch; each file stands in it several times."""
+    file_ids = []
+    for number in range(FILES):
+        path = folder / f"page-{number}.txt"
+        path.write_bytes(secrets.token_bytes(64))
+        staged = client.stage(path)
+        client.upload(staged, path)
+        file_ids.append(staged.file_id)
+    made = client.submit(file_ids * (ITEMS // FILES), engine=f"sleep:{SECONDS}", idempotency_key="shared")
+    return Batch(client, made["id"])
+
+
+def all_items(client: CustomerClient, batch_id: str) -> list[dict[str, Any]]:
+    """Return every item of an ended batch, as it ended."""
+    seen: dict[str, dict[str, Any]] = {}
+    for page in client.follow(batch_id):
+        seen.update({item["id"]: item for item in page["items"]})
+    return list(seen.values())
+
+
+def run_of(fleet: Fleet, batch: Batch, worker: Process) -> dict[str, Any] | None:
+    """Return the flow run of a batch that a worker has taken."""
+    runs = fleet.stack.flow_runs(batch.batch_id)
+    return next((run for run in runs if run["infrastructure_pid"] == str(worker.pid)), None)
+
+
+def state_of(fleet: Fleet, batch: Batch, worker: Process) -> str | None:
+    run = run_of(fleet, batch, worker)
+    return None if run is None else str(run["state"]["name"])
+
+
+def done_by(fleet: Fleet, batch: Batch, worker: Process) -> int:
+    """Return how many slices a worker has done, as Prefect has recorded them; here a slice is one item."""
+    run = run_of(fleet, batch, worker)
+    assert run is not None
+    wanted = {
+        "flow_runs": {"id": {"any_": [run["id"]]}},
+        "task_runs": {"state": {"type": {"any_": ["COMPLETED"]}}},
+    }
+    return int(fleet.stack.prefect("POST", "/task_runs/count", wanted))
+
+
+@pytest.mark.timeout(240)  # ten processes start; on a busy machine that alone takes a minute
+def test_workers_share_a_batch_and_it_ends_well_whoever_joins_leaves_or_dies(fleet: Fleet, tmp_path: Path) -> None:
+    stays, drains = fleet.worker("stays", slots=SLOTS), fleet.worker("drains", slots=SLOTS)
+    key = fleet.stack.new_key(CUSTOMER)
+    told = run_octavo("customers", "set", CUSTOMER, "--cap", str(CAP), "--data", str(fleet.stack.data))
+    assert told.returncode == 0, told.stderr
+    wait_for(lambda: len(fleet.workers()) == 2, limit=60, what="two workers")
+    with CustomerClient(fleet.stack.url, key) as client:
+        batch = submit(fleet, client, tmp_path)
+        dies = fleet.worker("dies", slots=SLOTS, by_prefect=True)
+
+        def works(worker: Process) -> bool:
+            batch.look()
+            return state_of(fleet, batch, worker) == "Running"
+
+        wait_for(lambda: works(stays) and works(drains), limit=40, what="both workers at work")
+        # Where every server of Prefect sees them.
+        wait_for(lambda: fleet.redis.keys("prefect:concurrency:lease:*"), limit=20, what="slots leased in Redis")
+        wait_for(lambda: works(dies), limit=60, what="a worker that joins in mid-batch at work")
+        wait_for(lambda: batch.look()["counts"]["running"] == CAP, limit=20, what="all places of the cap taken")
+
+        done = batch.succeeded()
+        assert drains.end(signal.SIGTERM) == 0
+        assert state_of(fleet, batch, drains) == "Drained"
+        assert batch.succeeded() > done
+        assert [item["attempts"] for item in batch.look()["items"] if item["attempts"] > 1] == []
+
+        wait_for(lambda: done_by(fleet, batch, dies) > 0, limit=40, what="items done by the worker that dies")
+        dies.end(signal.SIGKILL)
+        wait_for(lambda: state_of(fleet, batch, dies) == "Crashed", limit=30, what="the dead worker's run Crashed")
+        ended = batch.wait_until_ended()
+        assert ended["status"] == "completed"
+        items = all_items(client, batch.batch_id)
+        assert len(items) == ended["counts"]["succeeded"] == ITEMS
+        again = [item["attempts"] for item in items if item["attempts"] != 1]
+        assert set(again) <= {2}
+        assert len(again) <= SLOTS, "only what was in work at the dead worker was begun again"
+    assert CAP - 2 <= max(batch.running) <= CAP
+    wait_for(lambda: state_of(fleet, batch, stays) == "Completed", limit=20, what="the last run's end")
+    last = run_of(fleet, batch, stays)
+    assert last is not None
+    assert last["state"]["message"] == f"{ITEMS} ok, 0 failed"
+    states = sorted(run["state"]["name"] for run in fleet.stack.flow_runs(batch.batch_id))
+    assert states == ["Completed", "Crashed", "Drained"], "one run for each worker, and none is late for ever"
+    others = (stays, drains)
+    wait_for(
+        lambda: all(done_by(fleet, batch, worker) > 0 for worker in others),
+        limit=30,
+        what="items done by each of the others",
+    )
+    assert stays.end(signal.SIGTERM) == 0
+
+
+def test_every_item_was_billed_once(fleet: Fleet) -> None:
+    assert fleet.stack.stop() == 0
+    ledger = DuckdbLedger(fleet.stack.data / "ledger.duckdb")
+    try:
+        (customer,) = ledger.customers()
+        assert ledger.pages_used(customer.customer_id) == ITEMS
+        assert ledger.workers() == []
+        assert ledger.held_lanes() == []
+        assert ledger.starting_runs() == []
+    finally:
+        ledger.close()
