@@ -23,6 +23,18 @@ from pydantic_settings import (
 from octavo.errors import InvalidSettings
 
 SETTINGS_FILE = "octavo.toml"
+CGROUP_LIMIT = Path("/sys/fs/cgroup/memory.max")
+"""What a container may use of the machine's memory: bytes, or `max`."""
+
+
+def machine_memory() -> int:
+    """Return how many bytes of memory this process may use: the machine's, or its container's where that is less."""
+    physical = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    try:
+        limit = CGROUP_LIMIT.read_text().strip()
+    except OSError:
+        return physical
+    return min(physical, int(limit)) if limit.isdecimal() else physical
 
 
 class _Group(BaseModel):
@@ -90,6 +102,12 @@ class WorkerSettings(_Group):
         ge=1,
         description="Extraction children of each worker; when not given, one per core over all of `worker.count`.",
     )
+    memory_bytes: int | None = Field(
+        None,
+        gt=0,
+        description="Memory for the documents one worker reads at once, by what their engines need; "
+        "when not given, its share of three quarters of this machine's.",
+    )
     lease_seconds: float = Field(90.0, gt=0, description="Life of a lease; renewed every 3 s or at a third of it.")
     silence_seconds: float = Field(10.0, gt=0, description="Without a word for this long a worker counts as dead.")
     test_engines: bool = Field(False, description="Offer the sleeping and the failing engine, for tests and benches.")
@@ -98,6 +116,11 @@ class WorkerSettings(_Group):
     def children(self) -> int:
         """How many documents one worker parses at the same moment: what is set, or its share of the cores."""
         return self.processes or max(1, (os.cpu_count() or 1) // max(1, self.count))
+
+    @property
+    def document_memory(self) -> int:
+        """How many bytes the documents that one worker reads at once may need: what is set, or its share."""
+        return self.memory_bytes or machine_memory() * 3 // 4 // max(1, self.count)
 
     @property
     def names(self) -> tuple[str, ...]:

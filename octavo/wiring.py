@@ -61,6 +61,7 @@ def extractor(settings: Settings) -> Extractor:
         limits=limits(settings),
         registry=engine_registry(settings),
         sandbox_require=settings.sandbox.require,
+        memory_bytes=settings.worker.document_memory,
     )
 
 

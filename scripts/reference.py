@@ -19,7 +19,7 @@ from octavo.settings import SETTINGS_FILE, Settings
 
 FOLDER = Path(__file__).resolve().parent.parent / "docs" / "reference"
 MADE = "<!-- Made by `make docs`; change the code, not this page. -->\n"
-MADE_AT_START: Mapping[str, str] = {"worker.processes": "its share of the cores"}
+MADE_AT_START: Mapping[str, str] = {"worker.processes": "its share of the cores", "worker.memory_bytes": "its share"}
 """Defaults that depend on the machine, in words."""
 LEAF = re.compile(r"[├└]── (?P<cls>\w+) +(?P<code>[a-z]+_[a-z_]+)(?: +(?P<facts>[a-z_]+)$)?", re.MULTILINE)
 """A line of the tree in the docstring of `octavo/errors.py`."""

@@ -118,6 +118,13 @@ class Engine(Protocol):
     def languages(self) -> tuple[str, ...]:
         """Languages of text recognition as ISO 639-2 codes; empty where the engine recognises nothing."""
 
+    @property
+    def memory_bytes(self) -> int:
+        """What a child needs for one document as a rule, for which a worker keeps room; 0 for remote engines.
+
+        A plan, not a limit: that is `Limits.memory_bytes`.
+        """
+
     def availability(self) -> Availability:
         """Say whether the engine can work here, cheaply and without loading it."""
 

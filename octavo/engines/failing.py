@@ -42,6 +42,7 @@ class FailingEngine:
     licence = "AGPL-3.0-or-later"
     kind: EngineKind = "local"
     languages: tuple[str, ...] = ()
+    memory_bytes = 64 * 1024**2
 
     def availability(self) -> Availability:
         return AVAILABLE

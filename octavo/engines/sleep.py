@@ -31,6 +31,7 @@ class SleepEngine:
     licence = "AGPL-3.0-or-later"
     kind: EngineKind = "remote"
     languages: tuple[str, ...] = ()
+    memory_bytes = 0
 
     def __init__(self, seconds: str | None = None) -> None:
         # The parameter is part of the name, as a batch's options carry the name from the API to the worker.

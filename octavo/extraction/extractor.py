@@ -60,7 +60,10 @@ class _Silent:
 
 
 class Extractor:
-    """Reads documents, `processes` at once with local engines. Thread-safe; a context manager."""
+    """Reads documents, `processes` at once with local engines if they fit into `memory_bytes`.
+
+    Thread-safe; a context manager.
+    """
 
     def __init__(
         self,
@@ -70,6 +73,7 @@ class Extractor:
         registry: EngineRegistry,
         sandbox_require: Require = "all",
         work_directory: Path | None = None,
+        memory_bytes: int | None = None,
     ) -> None:
         self._limits = limits
         self._registry = registry
@@ -80,6 +84,7 @@ class Extractor:
             registry=registry,
             require=sandbox_require,
             work_directory=work_directory,
+            memory_bytes=memory_bytes,
         )
 
     def __enter__(self) -> Self:
@@ -130,7 +135,9 @@ class Extractor:
         if engine.kind == "remote":
             reading = self._read_remote(engine, source, options, on_begin, on_counted)
         else:
-            reading = self._read_local(source, options, on_begin, on_counted, fresh=in_fresh_child)
+            reading = self._read_local(
+                engine.memory_bytes, source, options, on_begin, on_counted, fresh=in_fresh_child
+            )
         self._refuse_by_pages(reading.document)
         return Extraction(
             document=reading.document,
@@ -171,6 +178,7 @@ class Extractor:
 
     def _read_local(
         self,
+        memory_bytes: int,
         source: Source,
         options: ExtractOptions,
         on_begin: Callable[[], None] | None,
@@ -179,18 +187,20 @@ class Extractor:
         fresh: bool,
     ) -> Reading:
         try:
-            with self._pool.child(fresh=fresh) as child:
+            with self._pool.child(fresh=fresh, memory_bytes=memory_bytes) as child:
                 if on_begin is not None:
                     on_begin()
                 return _read_in(child, source, options, on_counted)
         except ChildOverdue as error:
             raise ExtractionFailed(error.message) from error
         except ChildDied:
-            return self._read_again(source, options, on_counted)
+            return self._read_again(memory_bytes, source, options, on_counted)
 
-    def _read_again(self, source: Source, options: ExtractOptions, on_counted: Callable[[int], None] | None) -> Reading:
+    def _read_again(
+        self, memory_bytes: int, source: Source, options: ExtractOptions, on_counted: Callable[[int], None] | None
+    ) -> Reading:
         try:
-            with self._pool.child(fresh=True) as child:
+            with self._pool.child(fresh=True, memory_bytes=memory_bytes) as child:
                 return _read_in(child, source, options, on_counted)
         except ChildOverdue as error:
             raise ExtractionFailed(error.message) from error

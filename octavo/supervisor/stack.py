@@ -215,6 +215,7 @@ class Stack:
                 "OCTAVO_READY_FILE": str(ready_file),
                 "OCTAVO_WORKER__NAME": worker_name,
                 "OCTAVO_WORKER__PROCESSES": str(worker.children),
+                "OCTAVO_WORKER__MEMORY_BYTES": str(worker.document_memory),
             },
             log=self._directory.logs / f"{name}.log",
             ready=is_there(ready_file),

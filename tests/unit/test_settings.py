@@ -5,8 +5,9 @@ from pathlib import Path
 
 import pytest
 
+from octavo import settings
 from octavo.errors import InvalidSettings
-from octavo.settings import read_settings
+from octavo.settings import WorkerSettings, machine_memory, read_settings
 
 
 @pytest.fixture(autouse=True)
@@ -100,3 +101,27 @@ def test_variables_of_the_command_line_are_no_settings(tmp_path: Path, monkeypat
     for name in ("OCTAVO_KEY", "OCTAVO_URL", "OCTAVO_SLEEP_SECONDS"):
         monkeypatch.setenv(name, "x")
     assert read_settings(tmp_path).data == tmp_path
+
+
+# What a worker takes of its machine
+
+
+def test_workers_share_cores_and_memory_unless_told_otherwise(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(os, "cpu_count", lambda: 4)
+    alone, pair, crowd = (WorkerSettings(count=count) for count in (1, 2, 9))
+    assert [found.children for found in (alone, pair, crowd)] == [4, 2, 1]
+    assert pair.document_memory == alone.document_memory // 2
+    assert WorkerSettings(count=2, processes=3, memory_bytes=1000).children == 3
+    assert WorkerSettings(count=2, memory_bytes=1000).document_memory == 1000
+    assert WorkerSettings(count=0).children == 4, "a worker of its own, whose node starts none, has all cores"
+
+
+@pytest.mark.parametrize(("limit", "is_less"), [("1073741824\n", True), ("max\n", False), (None, False)])
+def test_a_container_s_memory_counts_where_it_is_less_than_the_machine_s(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, limit: str | None, is_less: bool
+) -> None:
+    physical = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    if limit is not None:
+        (tmp_path / "memory.max").write_text(limit)
+    monkeypatch.setattr(settings, "CGROUP_LIMIT", tmp_path / "memory.max")
+    assert machine_memory() == (1024**3 if is_less else physical)

@@ -147,7 +147,10 @@ class Child:
 
 
 class ChildPool:
-    """Children for `processes` documents at once. Thread-safe; starts its nursery when first needed."""
+    """Children for `processes` documents at once, as far as they fit into `memory_bytes`. Thread-safe.
+
+    Starts its nursery when first needed. A document that needs more than all of the memory is read alone.
+    """
 
     def __init__(
         self,
@@ -157,12 +160,15 @@ class ChildPool:
         registry: EngineRegistry,
         require: Require = "all",
         work_directory: Path | None = None,
+        memory_bytes: int | None = None,
     ) -> None:
         self._limits = limits
         self._registry = registry
         self._require: Require = require
         self._work_directory = work_directory
-        self._free = processes
+        self._processes = processes
+        self._memory_bytes = memory_bytes
+        self._reserved: list[int] = []
         self._changed = threading.Condition()
         self._starting = threading.Lock()
         self._nursery: NurseryHandle | None = None
@@ -170,15 +176,15 @@ class ChildPool:
         self._closed = False
 
     @contextmanager
-    def child(self, *, fresh: bool = False) -> Iterator[Child]:
-        """Wait for a place and give a child out; it is used again unless the body raises.
+    def child(self, *, fresh: bool = False, memory_bytes: int = 0) -> Iterator[Child]:
+        """Wait for a place and `memory_bytes` of room, give a child out; it is used again unless the body raises.
 
         `fresh` asks for one that has read nothing yet.
 
         Raises `ChildLost` when the pool is closed, `SandboxUnavailable` when no child can be confined.
         """
         child: Child | None = None
-        self._take_place()
+        self._take_place(memory_bytes)
         try:
             child = (None if fresh else self._idle_child()) or Child(self._living_nursery(), self._limits)
             yield child
@@ -189,7 +195,7 @@ class ChildPool:
         else:
             self._give_back(child)
         finally:
-            self._leave_place()
+            self._leave_place(memory_bytes)
 
     def warm_up(self) -> None:
         """Load the parsers and prove that a child can be confined. Raises `SandboxUnavailable`."""
@@ -215,17 +221,24 @@ class ChildPool:
         if nursery is not None:
             nursery.close()
 
-    def _take_place(self) -> None:
+    def _take_place(self, memory_bytes: int) -> None:
         with self._changed:
-            self._changed.wait_for(lambda: self._closed or self._free > 0)
+            self._changed.wait_for(lambda: self._closed or self._has_room(memory_bytes))
             if self._closed:
                 raise ChildLost("the sandbox is closed")
-            self._free -= 1
+            self._reserved.append(memory_bytes)
 
-    def _leave_place(self) -> None:
+    def _has_room(self, memory_bytes: int) -> bool:
+        if not self._reserved:
+            return True
+        fits = self._memory_bytes is None or sum(self._reserved) + memory_bytes <= self._memory_bytes
+        return fits and len(self._reserved) < self._processes
+
+    def _leave_place(self, memory_bytes: int) -> None:
         with self._changed:
-            self._free += 1
-            self._changed.notify()
+            self._reserved.remove(memory_bytes)
+            # All of them: the one whose turn it would be may need more than the one behind it.
+            self._changed.notify_all()
 
     def _idle_child(self) -> Child | None:
         while True:

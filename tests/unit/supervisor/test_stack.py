@@ -12,7 +12,7 @@ import pytest
 
 from octavo.directory import DataDirectory, free_port
 from octavo.objects.embedded import load_keys
-from octavo.settings import ApiSettings, PrefectSettings, Settings, StorageSettings, WorkerSettings
+from octavo.settings import ApiSettings, PrefectSettings, Settings, StorageSettings, WorkerSettings, machine_memory
 from octavo.supervisor.stack import Stack, answers
 
 
@@ -87,6 +87,8 @@ def test_as_many_workers_as_are_asked_for_each_with_its_name_its_folder_and_its_
     environments = [spec.environment for spec in specs]
     assert [found["OCTAVO_WORKER__NAME"] for found in environments] == ["embedded", "embedded-2"]
     assert [found["OCTAVO_WORKER__PROCESSES"] for found in environments] == ["2", "2"]
+    memory = [int(found["OCTAVO_WORKER__MEMORY_BYTES"]) for found in environments]
+    assert memory == [machine_memory() * 3 // 8] * 2
     assert len({spec.scratch for spec in specs}) == len({spec.log for spec in specs}) == 2
     assert len({found["OCTAVO_READY_FILE"] for found in environments}) == 2
 

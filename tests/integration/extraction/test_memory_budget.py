@@ -1,0 +1,69 @@
+"""Documents are read at the same time only as far as what their engines need fits into the worker's memory."""
+
+import threading
+from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+
+import pytest
+
+from octavo.engines.contract import Limits
+from octavo.engines.registry import EngineRegistry
+from octavo.engines.sandbox.pool import ChildPool
+
+MEBI = 1024**2
+SOON = 20.0
+
+
+@pytest.fixture
+def pool() -> Iterator[ChildPool]:
+    found = ChildPool(processes=3, limits=Limits(), registry=EngineRegistry({}), memory_bytes=1000 * MEBI)
+    yield found
+    found.close()
+
+
+class Readers:
+    """Documents in work, each in a thread, each until it is told to end."""
+
+    def __init__(self, pool: ChildPool) -> None:
+        self._pool = pool
+        self._threads = ThreadPoolExecutor(8)
+
+    def read(self, mebibytes: int) -> tuple[threading.Event, threading.Event, "Future[None]"]:
+        """Begin to read a document; returns what is set once a child has it, and what ends it."""
+        begun, end = threading.Event(), threading.Event()
+
+        def work() -> None:
+            with self._pool.child(memory_bytes=mebibytes * MEBI):
+                begun.set()
+                assert end.wait(SOON)
+
+        return begun, end, self._threads.submit(work)
+
+
+def test_a_document_waits_until_there_is_room_for_what_its_engine_needs(pool: ChildPool) -> None:
+    readers = Readers(pool)
+    first, end_first, one = readers.read(600)
+    assert first.wait(SOON)
+    second, end_second, two = readers.read(600)
+    third, end_third, three = readers.read(300)
+    assert third.wait(SOON), "what fits does not wait for what does not"
+    assert not second.is_set()
+    end_first.set()
+    assert second.wait(SOON)
+    for end in (end_second, end_third):
+        end.set()
+    for done in (one, two, three):
+        done.result(SOON)
+
+
+def test_a_document_that_needs_more_than_there_is_is_read_alone(pool: ChildPool) -> None:
+    readers = Readers(pool)
+    huge, end_huge, one = readers.read(5000)
+    assert huge.wait(SOON)
+    small, end_small, two = readers.read(1)
+    assert not small.wait(0.2)
+    end_huge.set()
+    assert small.wait(SOON)
+    end_small.set()
+    one.result(SOON)
+    two.result(SOON)
