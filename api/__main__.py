@@ -31,6 +31,7 @@ def build_service(settings: Settings, storage: S3Settings | None) -> Service:
     ledger = wiring.open_ledger(settings)
     objects = wiring.open_objects(storage)
     presence = Presence(silence_seconds=settings.worker.silence_seconds)
+    token = settings.worker.token
     return Service(
         settings=settings,
         ledger=ledger,
@@ -42,7 +43,7 @@ def build_service(settings: Settings, storage: S3Settings | None) -> Service:
         presence=presence,
         archive=Archive(ledger, objects),
         admin_token=directory.secret("admin_token"),
-        worker_token=directory.secret("worker_token"),
+        worker_token=token.get_secret_value() if token else directory.secret("worker_token"),
     )
 
 

@@ -95,7 +95,9 @@ class WorkerSettings(_Group):
     )
     name: str = Field("embedded", description="Name of the worker; a new life of the same name replaces the old one.")
     api_url: str | None = Field(None, description="Address of Octavo's API as the worker reaches it.")
-    token: SecretStr | None = Field(None, description="Token workers show to the API.")
+    token: SecretStr | None = Field(
+        None, description="Token workers show to the API; made at random in the data directory when not given."
+    )
     slots: int = Field(16, ge=1, description="Slices in work at once, over all batches.")
     processes: int | None = Field(
         None,

@@ -1,5 +1,6 @@
 """Documents are read at the same time only as far as what their engines need fits into the worker's memory."""
 
+import os
 import threading
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -19,6 +20,12 @@ def pool() -> Iterator[ChildPool]:
     found = ChildPool(processes=3, limits=Limits(), registry=EngineRegistry({}), memory_bytes=1000 * MEBI)
     yield found
     found.close()
+
+
+def test_a_child_gives_way_to_everything_else_on_the_machine(pool: ChildPool) -> None:
+    mine = os.getpriority(os.PRIO_PROCESS, 0)
+    with pool.child() as child:
+        assert os.getpriority(os.PRIO_PROCESS, child.pid) == min(mine + 10, 19)
 
 
 class Readers:
