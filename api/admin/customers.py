@@ -88,7 +88,6 @@ def change_customer(customer_id: str, request: ChangeCustomerRequest, service: S
     customer = service.ledger.update_customer(
         CustomerId(customer_id), item_cap=request.item_cap, enabled=request.enabled
     )
-    service.lanes.wake()
     return _resource(customer)
 
 

@@ -135,9 +135,7 @@ class Extractor:
         if engine.kind == "remote":
             reading = self._read_remote(engine, source, options, on_begin, on_counted)
         else:
-            reading = self._read_local(
-                engine.memory_bytes, source, options, on_begin, on_counted, fresh=in_fresh_child
-            )
+            reading = self._read_local(engine.memory_bytes, source, options, on_begin, on_counted, fresh=in_fresh_child)
         self._refuse_by_pages(reading.document)
         return Extraction(
             document=reading.document,
