@@ -29,6 +29,7 @@ from prefect.flow_engine import run_flow
 from prefect.workers.base import BaseJobConfiguration, BaseVariables, BaseWorker, BaseWorkerResult
 
 from deployments.worker.lane_slots import LaneSlots
+from deployments.worker.taken import TakenRuns
 from octavo import wiring
 from octavo.client.worker import WorkerClient
 from octavo.errors import OctavoError
@@ -62,8 +63,7 @@ class OctavoWorker(BaseWorker[BaseJobConfiguration, BaseVariables, OctavoWorkerR
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self._active: set[UUID] = set()
-        self._batches: dict[UUID, str] = {}
-        """The batch of each flow run that this worker has, or is about to have."""
+        self._taken = TakenRuns(lambda run_id: self._bench is not None and self._bench.is_stale(run_id))
         self._idle = anyio.Event()
         self._threads = anyio.CapacityLimiter(MOST_RUNS)
         self._services: list[asyncio.Task[None]] = []
@@ -139,32 +139,14 @@ class OctavoWorker(BaseWorker[BaseJobConfiguration, BaseVariables, OctavoWorkerR
             await anyio.to_thread.run_sync(self._reader.close)
 
     async def _submit_scheduled_flow_runs(self, flow_run_response: list[WorkerFlowRunResponse]) -> list[FlowRun]:
-        """Take one run of a batch at a time: further ones are meant for other workers, and wait for them.
-
-        No await stands between the look and the note, so that two polls at once take no two runs.
-        """
-        mine = []
-        for entry in flow_run_response:
-            if self._takes(entry.flow_run):
-                mine.append(entry)
-                self._batches[entry.flow_run.id] = _batch_of(entry.flow_run)
-        taken = await super()._submit_scheduled_flow_runs(mine)
-        for entry in mine:
-            if entry.flow_run.id not in {flow_run.id for flow_run in taken}:
-                self._batches.pop(entry.flow_run.id, None)
-        return taken
-
-    def _takes(self, flow_run: FlowRun) -> bool:
-        batch_id, bench = _batch_of(flow_run), self._bench
-        if self._leaving.is_set():
-            return False
-        # A run that the API has given up may have long to finish what it began; its successor does not wait for that.
-        open_here = (
-            other
-            for other, of_batch in self._batches.items()
-            if batch_id and of_batch == batch_id and not (bench is not None and bench.is_stale(RunId(str(other))))
-        )
-        return all(other == flow_run.id for other in open_here)
+        """Take one run of a batch at a time: further ones are meant for other workers, and wait for them."""
+        chosen = [] if self._leaving.is_set() else self._taken.choose(flow_run_response)
+        submitted = await super()._submit_scheduled_flow_runs(chosen)
+        are_submitted = {flow_run.id for flow_run in submitted}
+        for entry in chosen:
+            if entry.flow_run.id not in are_submitted:
+                self._taken.drop(entry.flow_run.id)
+        return submitted
 
     async def _submit_run(self, flow_run: FlowRun) -> None:
         """Submit a run; one that another worker was quicker to take is forgotten."""
@@ -172,7 +154,7 @@ class OctavoWorker(BaseWorker[BaseJobConfiguration, BaseVariables, OctavoWorkerR
             await super()._submit_run(flow_run)
         finally:
             if flow_run.id not in self._active:
-                self._batches.pop(flow_run.id, None)
+                self._taken.drop(flow_run.id)
 
     async def run(
         self,
@@ -208,7 +190,7 @@ class OctavoWorker(BaseWorker[BaseJobConfiguration, BaseVariables, OctavoWorkerR
             except OctavoError as error:
                 logger.warning("the API does not hear that run %s ended: %s", run_id, error.message)
         self._active.discard(flow_run_id)
-        self._batches.pop(flow_run_id, None)
+        self._taken.drop(flow_run_id)
         if not self._active:
             self._idle.set()
             self._idle = anyio.Event()
@@ -276,11 +258,6 @@ class OctavoWorker(BaseWorker[BaseJobConfiguration, BaseVariables, OctavoWorkerR
         if not bench.is_cancelled(run_id):
             logger.info("run %s was cancelled in Prefect", run_id)
             await anyio.to_thread.run_sync(lambda: bench.cancel_run(run_id))
-
-
-def _batch_of(flow_run: FlowRun) -> str:
-    """Return the batch that a flow run is about; empty where it is about something else."""
-    return str((flow_run.parameters or {}).get("batch_id", ""))
 
 
 def _show_defect(service: asyncio.Task[None]) -> None:

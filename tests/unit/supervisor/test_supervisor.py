@@ -119,9 +119,10 @@ def test_children_die_with_a_parent_that_was_killed(tmp_path: Path) -> None:
 def test_the_living_children_are_noted_for_the_next_start(tmp_path: Path) -> None:
     with family(tmp_path, child("storage", TRAP), child("worker", TRAP)) as found:
         pids = {str(found.pid(name)) for name in ("storage", "worker")}
-        noted = json.loads((tmp_path / "children.json").read_text())
+        noted = tmp_path / "children.json"
+        # A child may have said its pid before its parent has noted it.
+        wait_until(lambda: noted.exists() and set(json.loads(noted.read_text())) == pids, what="both noted")
         found.end(signal.SIGTERM)
-    assert set(noted) == pids
     assert json.loads((tmp_path / "children.json").read_text()) == {}
 
 
