@@ -39,7 +39,7 @@ def test_no_more_than_the_cap_is_in_work_over_all_batches_and_prefect_shows_it(s
 def test_a_cap_that_is_raised_is_felt_by_the_batch_in_work(stack: Stack, tmp_path: Path) -> None:
     name = f"growing-{secrets.token_hex(4)}"
     with stack.customer(name) as client:
-        batch = stack.submit_sleeping(client, tmp_path, items=30, seconds=1)
+        batch = stack.submit_sleeping(client, tmp_path, items=64, seconds=1.5)
         wait_for(lambda: batch.look()["counts"]["running"] == CAP, limit=30, what="the cap reached")
         told = run_octavo("customers", "set", name, "--cap", "12", "--data", str(stack.data))
         assert told.returncode == 0, told.stderr
