@@ -109,12 +109,14 @@ def test_workers_share_a_batch_and_it_ends_well_whoever_joins_leaves_or_dies(fle
         assert set(again) <= {2}
         assert len(again) <= SLOTS, "only what was in work at the dead worker was begun again"
     assert CAP - 2 <= max(batch.running) <= CAP
-    wait_for(lambda: state_of(fleet, batch, stays) == "Completed", limit=20, what="the last run's end")
-    last = run_of(fleet, batch, stays)
-    assert last is not None
+    last = fleet.stack.wait_for_flow_run(batch.batch_id, "Completed")
     assert last["state"]["message"] == f"{ITEMS} ok, 0 failed"
+    assert last["infrastructure_pid"] == str(stays.pid)
     states = sorted(run["state"]["name"] for run in fleet.stack.flow_runs(batch.batch_id))
-    assert states == ["Completed", "Crashed", "Drained"], "one run for each worker, and none is late for ever"
+    # The last worker may have had nothing left while the dead one's leases were still thought good.
+    own = [state for state in states if state != "HandedOn"]
+    assert own == ["Completed", "Crashed", "Drained"], "one run for each worker, and none is late for ever"
+    assert len(states) <= len(own) + 1
     others = (stays, drains)
     wait_for(
         lambda: all(done_by(fleet, batch, worker) > 0 for worker in others),

@@ -245,7 +245,12 @@ def test_what_a_callback_raises_ends_the_work_and_comes_out(
     path = tmp_path / "document"
     path.write_text("hello")
     with pytest.raises(Refused):
-        extractor.extract(Source(path), ExtractOptions(engine="failing"), **{moment: refuse})
+        extractor.extract(
+            Source(path),
+            ExtractOptions(engine="failing"),
+            on_begin=refuse if moment == "on_begin" else None,
+            on_counted=refuse if moment == "on_counted" else None,
+        )
     assert read("still well").blocks[0].text == "still"
 
 
