@@ -1,10 +1,10 @@
-"""Follows a ledger and writes what is new into storage. Blocks; one at a time for a ledger.
+"""Follows a ledger and writes what is new into storage. Blocks.
 
 What is written first is what the rest refers to, and the ledger notes the position last: a crash
 in between repeats the last part, into the same objects or with the same items once more.
 """
 
-import logging
+import threading
 from collections import Counter
 from datetime import UTC, date, datetime, timedelta
 
@@ -18,7 +18,6 @@ from octavo.objects import keys
 from octavo.objects.contract import ObjectMissing, ObjectStore
 from octavo.timestamps import Clock, now
 
-logger = logging.getLogger(__name__)
 PIECES_PER_BATCH = 200
 """Pieces of a batch that is not finished, after which they are made one."""
 ACCOUNTS_KEPT = 2
@@ -41,6 +40,7 @@ class ArchiveWriter:
         self._generation = 0
         self._pieces: Counter[BatchId] = Counter()
         self._swept_at = _EPOCH
+        self._one_at_a_time = threading.Lock()
 
     def look(self) -> None:
         """Archive all that is new.
@@ -48,6 +48,10 @@ class ArchiveWriter:
         Raises ArchiveForeign and writes nothing when the archive is of another ledger; ArchiveUnreadable
         likewise; StorageUnavailable and LedgerUnavailable, after which the next look goes on.
         """
+        with self._one_at_a_time:
+            self._look()
+
+    def _look(self) -> None:
         if self._position is None:
             self._make_sure_it_is_ours()
             self._position = self._ledger.archived()

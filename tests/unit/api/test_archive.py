@@ -38,6 +38,8 @@ async def running(kept: Archive) -> AsyncIterator[None]:
     loop.cancel()
     with contextlib.suppress(asyncio.CancelledError):
         await loop
+    # A look that was begun goes on in its thread, with parts that the test would take away.
+    await until(lambda: not kept._is_looking)
 
 
 @pytest.fixture(autouse=True)
