@@ -1,58 +1,50 @@
-"""The kill test: `python -m bench.chaos --data DIR [--kills N]`.
+"""The kill test: `python -m bench.chaos [--data DIR] [--kills N] [--items N]`.
 
-The documents below DIR go through the service twice: once in peace, once while every few seconds one process,
-chosen at random among API, worker, extraction child, Prefect server and storage server, is killed with -9. With no
-manual step every item must end as it did in peace, with its result readable, and be billed once.
+A batch of mixed documents goes through the service in peace, then while every few seconds one process, chosen at
+random among API, worker, extraction child, Prefect server and storage server, is killed with -9, or now and
+then stopped for a while. With no manual step every item must end as it did in peace, with its result readable, and be
+billed once; nothing may be left over. A batch that ends before there were enough kills is followed by another.
 """
 
 import argparse
 import json
-import os
 import random
-import signal
-import threading
+import sys
 import time
 from collections import Counter
-from dataclasses import dataclass, field
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from bench.documents import SILENT, find_documents
-from bench.processes import Family, members
+from bench.aftermath import as_figures, books, left_on_disk, settle
+from bench.documents import SILENT
+from bench.killer import Blows, Killer, belonging_to
 from bench.scorecard import write_scorecard
 from bench.service import Running, running_stack
 from octavo.client.customer import CustomerClient
 from octavo.client.submission import Input, ItemEnd, submit
-from octavo.identifiers import CustomerId
-from octavo.ledger.duckdb import DuckdbLedger
+from octavo.samples import make_samples
 
-VICTIMS = ("api", "worker", "extraction", "prefect", "storage")
+FOLDERS = ("pages", "receipts", "tables", "broken", "office")
+TRUTH = (".json", ".xml", ".csv", ".expected.md", ".txt")
+"""What lies beside the documents and tells what is in them."""
 
 
-@dataclass
-class Killer:
-    """Kills one process of the stack every few seconds until it is told to stop, or has killed enough."""
+def find_documents(data: Path) -> list[Path]:
+    """Return the documents below the folders of `data`, without the files that hold the truth about them."""
+    found = [path for name in FOLDERS for path in sorted((data / name).rglob("*")) if path.is_file()]
+    return [path for path in found if not path.name.endswith(TRUTH) and path.parent.name != "truth"]
 
-    stack: Running
-    kills: int
-    dice: random.Random
-    seconds: tuple[float, float]
-    done: Counter[str] = field(default_factory=Counter)
-    enough: threading.Event = field(default_factory=threading.Event)
 
-    def run(self) -> None:
-        while self.done.total() < self.kills and not self.enough.wait(self.dice.uniform(*self.seconds)):
-            victims = [(pid, kind) for pid, kind in members(self.stack.pid) if kind in VICTIMS]
-            if not victims:
-                continue
-            kind = self.dice.choice(sorted({kind for _, kind in victims}))
-            pid = self.dice.choice([pid for pid, found in victims if found == kind])
-            try:
-                os.kill(pid, signal.SIGKILL)
-            except ProcessLookupError:
-                continue
-            self.done[kind] += 1
-            print(f"  killed {kind} {pid}", flush=True)
+def drawn_documents(folder: Path) -> list[Path]:
+    """Draw the project's own samples, some of which fail."""
+    return make_samples(folder)
+
+
+def mixed(documents: list[Path], items: int, dice: random.Random) -> list[Input]:
+    """Return so many inputs, each document about as often as any other, in a random order."""
+    many = (documents * (items // len(documents) + 1))[:items]
+    dice.shuffle(many)
+    return [Input(path, f"{number:05}-{path.parent.name}-{path.name}") for number, path in enumerate(many)]
 
 
 def go_through(stack: Running, inputs: list[Input], out: Path, customer: str) -> tuple[list[ItemEnd], float]:
@@ -62,66 +54,105 @@ def go_through(stack: Running, inputs: list[Input], out: Path, customer: str) ->
     return ends, round(time.monotonic() - began, 1)
 
 
-def outcomes(ends: list[ItemEnd]) -> dict[str, str]:
-    return {end.input.name: end.error["code"] if end.error else end.status for end in ends}
+def outcome(end: ItemEnd) -> str:
+    return str(end.error["code"]) if end.error else end.status
 
 
-def billed_pages(data: Path) -> dict[str, int]:
-    """Return the usage by customer, out of the ledger of a stack that has ended."""
-    ledger = DuckdbLedger(data / "ledger.duckdb")
-    found = {customer.name: ledger.pages_used(CustomerId(customer.customer_id)) for customer in ledger.customers()}
-    ledger.close()
+def by_document(ends: list[ItemEnd]) -> dict[Path, set[tuple[str, int | None]]]:
+    """Return how each document ended, and with how many pages; more than one way is a finding."""
+    found: dict[Path, set[tuple[str, int | None]]] = {}
+    for end in ends:
+        found.setdefault(end.input.path, set()).add((outcome(end), end.page_count))
     return found
 
 
-def main() -> None:
+def unreadable(ends: list[ItemEnd]) -> list[str]:
+    """Return items that succeeded and whose result could not be fetched and parsed."""
+    return [end.input.name for end in ends if end.status == "succeeded" and (end.result is None or not end.chunk_count)]
+
+
+def endings(ends: list[ItemEnd]) -> dict[str, int]:
+    return dict(sorted(Counter(outcome(end) for end in ends).items()))
+
+
+def parsed() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--data", type=Path, required=True, help="folder with pages/ and receipts/")
-    parser.add_argument("--kills", type=int, default=20)
-    parser.add_argument("--pause", type=float, nargs=2, default=(2.0, 8.0), help="seconds between two kills")
+    parser.add_argument("--data", type=Path, help=f"folder with some of {', '.join(FOLDERS)}; drawn samples without it")
+    parser.add_argument("--items", type=int, default=1000)
+    parser.add_argument("--kills", type=int, default=60)
+    parser.add_argument("--pause", type=float, nargs=2, default=(5.0, 20.0), help="seconds between two blows")
+    parser.add_argument("--stop-share", type=float, default=1 / 6, help="share of blows that stop instead of killing")
+    parser.add_argument("--stop-seconds", type=float, default=20.0)
     parser.add_argument("--seed", type=int, default=1)
-    arguments = parser.parse_args()
-    inputs = find_documents(arguments.data)
-    with TemporaryDirectory() as folder:
-        out, kept = Path(folder) / "out", Path(folder) / "data"
-        with running_stack(data=kept) as stack:
-            peace, peace_seconds = go_through(stack, inputs, out / "peace", "peace")
-            killer = Killer(stack, arguments.kills, random.Random(arguments.seed), tuple(arguments.pause))
-            thread = threading.Thread(target=killer.run)
-            thread.start()
-            rounds: list[tuple[list[ItemEnd], float]] = []
-            while thread.is_alive():
-                rounds.append(go_through(stack, inputs, out / f"war-{len(rounds)}", "war"))
-                print(f"round {len(rounds)}: {Counter(outcomes(rounds[-1][0]).values())}", flush=True)
-            killer.enough.set()
-            thread.join()
-            family = Family.of(stack.pid)
-        billed = billed_pages(kept)
+    parser.add_argument("--short-reference", action="store_true", help="in peace, each document goes through once")
+    parser.add_argument("--scorecard", default="chaos", help="name of the scorecard")
+    return parser.parse_args()
+
+
+def main() -> int:
+    arguments = parsed()
+    dice = random.Random(arguments.seed)
+    blows = Blows(arguments.kills, tuple(arguments.pause), arguments.stop_share, arguments.stop_seconds)
+    with TemporaryDirectory(prefix="octavo-chaos-") as folder:
+        base, kept, temporary = Path(folder), Path(folder) / "data", Path(folder) / "tmp"
+        temporary.mkdir()
+        documents = find_documents(arguments.data) if arguments.data else drawn_documents(base / "documents")
+        inputs = mixed(documents, arguments.items, dice)
+        calm = mixed(documents, len(documents), dice) if arguments.short_reference else inputs
+        with running_stack(data=kept, TMPDIR=str(temporary)) as stack:
+            peace, peace_seconds = go_through(stack, calm, base / "peace", "peace")
+            print(f"in peace: {peace_seconds} s, {endings(peace)}", flush=True)
+            killer = Killer(stack.pid, blows, dice, tell=lambda line: print(line, flush=True))
+            killer.start()
+            try:
+                rounds = []
+                while not rounds or killer.goes_on:
+                    rounds.append(go_through(stack, inputs, base / f"war-{len(rounds)}", "war"))
+                    print(f"batch {len(rounds)}: {rounds[-1][1]} s, {endings(rounds[-1][0])}", flush=True)
+            finally:
+                killer.end()
+            left = settle(kept, temporary, stack.pid, stack.url)
+        left |= {
+            "processes_after_the_end": list(belonging_to(kept).values()),
+            "files_after_the_end": left_on_disk(kept, temporary, is_running=False),
+        }
+        ledger = books(kept, "war")
     war = [end for ends, _ in rounds for end in ends]
+    expected = by_document(peace)
     different = [
-        (name, outcome, outcomes(peace)[name])
-        for ends, _ in rounds
-        for name, outcome in outcomes(ends).items()
-        if outcome != outcomes(peace)[name]
+        f"{path.name}: {sorted(ways, key=str)}, in peace {sorted(expected[path], key=str)}"
+        for path, ways in by_document(war).items()
+        if ways != expected[path]
     ]
-    figures = {
-        "documents": len(inputs),
-        "rounds_under_kills": len(rounds),
-        "kills": dict(killer.done),
+    figures: dict[str, object] = {
+        "documents": len(documents),
+        "items_per_batch": len(inputs),
+        "batches_under_kills": len(rounds),
+        "kills": dict(killer.kills),
+        "kills_in_all": killer.kills.total(),
+        "stops": dict(killer.stops),
+        "stop_seconds": blows.stop_seconds,
         "seconds_in_peace": peace_seconds,
+        "items_in_peace": len(peace),
         "seconds_under_kills": [seconds for _, seconds in rounds],
         "items": len(war),
+        "endings": endings(war),
         "items_that_ended_otherwise": different,
-        "internal_errors": sum(
-            outcome == "internal_error" for ends, _ in rounds for outcome in outcomes(ends).values()
-        ),
-        "pages_succeeded": sum(end.page_count or 0 for end in war),
-        "pages_billed": billed["war"],
-        "processes_at_the_end": family.count,
+        "internal_errors": sum(outcome(end) == "internal_error" for end in war),
+        "results_not_readable": unreadable(war),
+        "ledger": as_figures(ledger),
+        "left_over": left,
     }
     print(json.dumps(figures, indent=1))
-    print(f"written to {write_scorecard('chaos', figures)}")
+    print(f"written to {write_scorecard(arguments.scorecard, figures)}")
+    is_good = not (different or figures["results_not_readable"] or ledger.problems or left_overs(left))
+    print("all is as it should be" if is_good else "SOMETHING IS WRONG, see above")
+    return 0 if is_good else 1
+
+
+def left_overs(left: dict[str, object]) -> bool:
+    return any(value for name, value in left.items() if name != "after_seconds")
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())
