@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from octavo.batches import MAX_LOST_LEASES, BatchStatus, Item, ItemStatus
+from octavo.documents import Block, Document
 from octavo.engines.contract import Limits
 from octavo.engines.registry import EngineRegistry
 from octavo.errors import DOCUMENT_ERRORS, OcrProviderError, StaleLease
@@ -214,6 +215,48 @@ def test_a_document_whose_child_is_killed_five_times_is_an_internal_error(stack:
     assert (item.status, item.error_code) == (ItemStatus.FAILED, "internal_error")
     assert item.error_retryable
     assert str(MAX_LOST_LEASES) in (item.error_message or "")
+
+
+def test_a_document_whose_parser_dies_by_itself_twice_has_failed_and_lost_no_lease(
+    stack: Stack, bench: Workbench
+) -> None:
+    item = work_off(stack, bench, b"crash")
+    assert (item.status, item.error_code, item.attempts) == (ItemStatus.FAILED, "extraction_failed", 1)
+    assert item.error_retryable is False
+    assert "twice" in (item.error_message or "")
+    assert stack.ledger._items[item.item_id].lost_leases == 0
+
+
+def test_the_last_life_of_an_item_is_alone_in_a_fresh_child(stack: Stack, bench: Workbench) -> None:
+    batch_id = open_batch(stack, bench, b"pid 1", b"pid 2", b"pid 3")
+    for item, lost in zip(stack.items(batch_id), (0, MAX_LOST_LEASES - 2, MAX_LOST_LEASES - 1), strict=True):
+        stack.ledger._items[item.item_id].lost_leases = lost
+    for slice_id in claim(bench):
+        bench.work_off(slice_id, is_last_attempt=False)
+    first, second, last = (process_that_read(stack, item) for item in stack.items(batch_id))
+    assert first == second != last
+
+
+def process_that_read(stack: Stack, item: Item) -> str:
+    """Return the pid that a document which asked for it holds."""
+    assert item.result_id is not None
+    key = keys.result_key(stack.customer.customer_id, item.result_id, "document.json")
+    (block,) = Document.from_json(stack.objects.read(key, max_bytes=10**6)).blocks
+    assert isinstance(block, Block)
+    return block.text
+
+
+def test_an_item_that_lost_its_worker_four_times_fails_with_the_fifth_death_of_its_child(
+    stack: Stack, bench: Workbench
+) -> None:
+    batch_id = open_batch(stack, bench, b"killed")
+    (item,) = stack.items(batch_id)
+    stack.ledger._items[item.item_id].lost_leases = MAX_LOST_LEASES - 1
+    (slice_id,) = claim(bench)
+    assert bench.work_off(slice_id, is_last_attempt=False) == (0, 1)
+    (item,) = stack.items(batch_id)
+    assert (item.status, item.error_code, item.attempts) == (ItemStatus.FAILED, "internal_error", 1)
+    assert item.error_retryable
 
 
 def test_a_bad_document_harms_no_other_of_the_batch(stack: Stack, bench: Workbench) -> None:
