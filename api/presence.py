@@ -48,9 +48,19 @@ class Presence:
         self._slots.pop(worker_id, None)
         self._listening.discard(worker_id)
 
+    def was_away(self) -> None:
+        """Note that this process itself could not hear: everybody is given their time to speak anew."""
+        self._since = time.monotonic()
+
+    @property
+    def is_listening(self) -> bool:
+        """Whether this process has listened for long enough to take silence for a sign."""
+        return time.monotonic() - self._since > self._silence_seconds
+
     def is_silent(self, worker_id: WorkerId) -> bool:
-        """Whether a worker has not been heard of for too long, counted from this process's start at the earliest."""
-        return time.monotonic() - self._heard.get(worker_id, self._since) > self._silence_seconds
+        """Whether a worker has not been heard of for too long while this process listened."""
+        heard = max(self._since, self._heard.get(worker_id, self._since))
+        return time.monotonic() - heard > self._silence_seconds
 
     def workers(self) -> list[WorkerId]:
         """Return the workers that are there."""

@@ -8,7 +8,7 @@ import asyncio
 import logging
 import time
 from collections import Counter
-from collections.abc import Collection, Sequence
+from collections.abc import Awaitable, Callable, Collection, Sequence
 from datetime import datetime, timedelta
 from functools import partial
 
@@ -23,6 +23,8 @@ from octavo.timestamps import now
 
 logger = logging.getLogger(__name__)
 PERIOD_SECONDS = 1.0
+ABSENCE = timedelta(seconds=5)
+"""Between two looks for the dead: then this process was stopped, or its machine slept, and heard nobody."""
 LONGEST_PAUSE_SECONDS = 60.0
 PATIENCE = timedelta(seconds=5)
 """How long a run that was made may say nothing before Prefect is asked about it, and between two questions."""
@@ -81,16 +83,28 @@ class Reconciler:
         self._restarts = Restarts()
         self._asked: dict[RunId, float] = {}
         self._questions = 0
+        self._looked = now()
 
     async def run(self) -> None:
         """Go on for ever; a pass that fails is tried again."""
+        # Apart from the pass, which waits for Prefect: a dead worker's items must not wait for it, too.
+        await asyncio.gather(self._repeat(self._watch_workers), self._repeat(self._watch_batches))
+
+    async def _repeat(self, once: Callable[[], Awaitable[None]]) -> None:
         while True:
             try:
-                await self._pass()
-                await self._follow_news(time.monotonic() + PERIOD_SECONDS)
-            except Exception:  # the one loop that must outlive every trouble; the next pass looks again
+                await once()
+            except Exception:  # a loop that must outlive every trouble; the next pass looks again
                 logger.exception("a reconciling pass failed")
                 await asyncio.sleep(PERIOD_SECONDS)
+
+    async def _watch_workers(self) -> None:
+        await self._take_from_the_dead()
+        await asyncio.sleep(PERIOD_SECONDS)
+
+    async def _watch_batches(self) -> None:
+        await self._pass()
+        await self._follow_news(time.monotonic() + PERIOD_SECONDS)
 
     async def _follow_news(self, until: float) -> None:
         """Until the next pass, see at once whether a worker that came, or a run that was made, calls for another."""
@@ -122,7 +136,14 @@ class Reconciler:
                 logger.warning("Prefect does not hear of lost run %s yet: %s", run.run_id, error)
 
     async def _take_from_the_dead(self) -> None:
-        await in_thread(self._ledger.expire_leases)
+        moment = now()
+        if moment - self._looked > ABSENCE:
+            logger.warning("this process was away for %s; workers are given time to speak up", moment - self._looked)
+            self._presence.was_away()
+        self._looked = moment
+        # Leases that ran out while nobody could renew them say nothing of their workers.
+        if self._presence.is_listening:
+            await in_thread(self._ledger.expire_leases)
         for worker_id in await in_thread(self._ledger.workers):
             if self._presence.is_silent(worker_id):
                 logger.warning("worker %s is silent; its leases are taken away", worker_id)

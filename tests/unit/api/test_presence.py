@@ -107,3 +107,18 @@ async def test_workers_that_come_and_runs_that_are_made_are_news() -> None:
     assert not await presence.wait_for_news(0.01), "heard again, it is nothing new"
     await presence.ring()
     assert await asyncio.wait_for(presence.wait_for_news(60), SOON)
+
+
+async def test_a_process_that_was_away_gives_everybody_their_time_anew(monkeypatch: pytest.MonkeyPatch) -> None:
+    moment = 1000.0
+    monkeypatch.setattr("time.monotonic", lambda: moment)
+    presence = Presence(silence_seconds=10)
+    presence.hear(WORKER)
+    moment = 1030.0
+    assert presence.is_silent(WORKER)
+    presence.was_away()
+    assert not presence.is_silent(WORKER)
+    assert not presence.is_listening
+    moment = 1041.0
+    assert presence.is_silent(WORKER)
+    assert presence.is_listening

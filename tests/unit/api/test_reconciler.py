@@ -127,6 +127,25 @@ async def test_a_batch_nobody_works_on_gets_one_run(away: Api) -> None:
     assert away.service.dispatcher.is_starting(batch_id)
 
 
+async def test_after_this_process_was_stopped_workers_are_given_time_to_renew_their_leases(away: Api) -> None:
+    batch_id = await away.batch()
+    presence = away.service.presence
+    presence._since -= 1000.0
+    (piece,) = away.claim(batch_id).slices
+    away.begin(piece.items[0])
+    away.ledger._slices[piece.slice_id].expires_at -= timedelta(hours=1)
+    looking = reconciler(away)
+    looking._looked -= timedelta(seconds=60)
+    await looking._take_from_the_dead()
+    (item,) = away.items(batch_id)
+    assert item.status is ItemStatus.RUNNING
+    presence._since -= 1000.0
+    presence.hear(WORKER)
+    await looking._take_from_the_dead()
+    (item,) = away.items(batch_id)
+    assert item.status is ItemStatus.PENDING
+
+
 async def test_a_silent_worker_loses_its_leases_and_its_batch_gets_a_new_run(away: Api) -> None:
     batch_id = await unseen_batch(away)
     run = away.ledger.add_run(batch_id)
@@ -157,6 +176,7 @@ async def test_a_worker_that_is_heard_keeps_its_leases(away: Api) -> None:
 async def test_leases_that_ran_out_go_back_and_wake_whoever_waits(away: Api) -> None:
     batch_id = await away.batch()
     (piece,) = away.claim(batch_id).slices
+    away.service.presence._since -= 1000.0
     away.service.presence.hear(WORKER)
     away.clock.shift = timedelta(seconds=91)
     await reconciler(away)._pass()
