@@ -4,11 +4,16 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from octavo.ledger.contract import Ledger
 from octavo.ledger.duckdb import DuckdbLedger
 from octavo.ledger.memory import MemoryLedger
 from tests.contract.ledger.world import StandingClock, World, recount
+
+_STATEFUL = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
+settings.register_profile("ledger", _STATEFUL, max_examples=6, stateful_step_count=25)
+settings.register_profile("long", _STATEFUL, max_examples=500, stateful_step_count=60)
 
 
 @pytest.fixture
