@@ -58,6 +58,22 @@ class Database:
         """Return a connection of its own on the same file, for one read."""
         return self.root.cursor()
 
+    def reopen(self) -> None:
+        """Open the file anew, after an error with which DuckDB gives an opened file up. Writer thread only.
+
+        Raises LedgerUnavailable while that cannot be done: the disk is still full, or a read still
+        holds the file as it was opened before.
+        """
+        self.root.close()
+        root = _connect(self.path)
+        try:
+            root.execute(statements()["last_commit"])
+        except duckdb.Error as error:
+            root.close()
+            raise LedgerUnavailable(f"The ledger {self.path} cannot be opened again yet: {error}") from error
+        self.root = root
+        self.keep_private()
+
     def keep_private(self) -> None:
         """Let the owner alone read the file and its log, which DuckDB makes anew now and then."""
         for path in (self.path, self._wal):

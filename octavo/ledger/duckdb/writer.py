@@ -5,6 +5,9 @@ There is no timer. While a commit is being synced, what arrives waits, and goes 
 the next one; alone, a command waits for nobody.
 """
 
+import errno
+import logging
+import os
 import threading
 from collections import deque
 from collections.abc import Callable, Sequence
@@ -24,6 +27,7 @@ from octavo.ledger.duckdb.transaction import Transaction
 from octavo.ledger.duckdb.working_set import WorkingSet
 from octavo.timestamps import Clock
 
+logger = logging.getLogger(__name__)
 A = TypeVar("A")
 R = TypeVar("R")
 
@@ -32,6 +36,10 @@ Refusal = OctavoError | ValueError
 Handler = Callable[[Transaction, Sequence[A]], Sequence[R | Refusal]]
 """Takes all commands of its kind in one commit; a result or a refusal for each."""
 
+GIVEN_UP = (duckdb.FatalException, duckdb.InternalException)
+"""After one of these DuckDB does nothing more with the opened file; what was acknowledged is in it."""
+
+NO_SPACE = os.strerror(errno.ENOSPC)
 MAX_WAITING = 1000
 MAX_WAIT_SECONDS = 30.0
 
@@ -74,6 +82,7 @@ class Writer:
         self._arrived = threading.Condition(self._lock)
         self._taken = threading.Condition(self._lock)
         self._closed = False
+        self._is_broken = False
         self._thread = threading.Thread(target=self._run, name="ledger-writer", daemon=True)
         self._thread.start()
 
@@ -125,8 +134,10 @@ class Writer:
 
     def _commit(self, group: list[_Command]) -> bool:
         """Commit a group and answer it; False when it failed as a group and nothing of it was done."""
-        root = self._database.root
         try:
+            if self._is_broken:
+                self._mend()
+            root = self._database.root
             root.begin()
             self.claims.begin()
             tx = Transaction(root, self._statements, self._clock(), self._last, self._working)
@@ -139,9 +150,8 @@ class Writer:
         except Exception as error:  # noqa: BLE001
             self._roll_back()
             self._working = WorkingSet()
-            if len(group) == 1:
-                group[0].answer.set_exception(_translated(error))
-            return len(group) == 1
+            self._is_broken |= isinstance(error, GIVEN_UP)
+            return _refused(group, error, is_final=self._is_broken)
         if tx.stamp.used:
             self._last = tx.stamp()
         self._working.tidy()
@@ -154,12 +164,28 @@ class Writer:
                 command.answer.set_result(result)
         return True
 
+    def _mend(self) -> None:
+        """Open the file anew: whether the commit that broke it was done, nobody knows; it was not acknowledged."""
+        self._database.reopen()
+        self._last = max(self._last, self._database.last_commit())
+        self._is_broken = False
+        logger.warning("the ledger was opened anew after an error of DuckDB")
+
     def _roll_back(self) -> None:
         try:
             self._database.root.rollback()
         except duckdb.Error:
             # A failed COMMIT has ended the transaction already.
             return
+
+
+def _refused(group: list[_Command], error: Exception, *, is_final: bool) -> bool:
+    """Answer a group that failed; False, and no answer, when each of it is to be tried alone."""
+    if len(group) > 1 and not is_final:
+        return False
+    for command in group:
+        command.answer.set_exception(_translated(error))
+    return True
 
 
 def _take_all(tx: Transaction, group: list[_Command]) -> list[tuple[_Command, Any]]:
@@ -176,6 +202,8 @@ def _take_all(tx: Transaction, group: list[_Command]) -> list[tuple[_Command, An
 def _translated(error: Exception) -> Exception:
     if isinstance(error, duckdb.ConstraintException):
         return refusals.taken_already("id")
+    if NO_SPACE in str(error):
+        return LedgerUnavailable("The disk of the ledger is full; make room, and it goes on by itself.")
     if isinstance(error, duckdb.Error):
         return LedgerUnavailable(f"The ledger could not be written: {error}")
     return error

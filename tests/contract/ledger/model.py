@@ -52,7 +52,7 @@ class Model:
         return [at for at, item in enumerate(self.batches[batch]) if item.status == "pending" and item.lane is None]
 
     def claim(self, batch: int, worker: str, run: str, lanes: int, ends: float, given: list[list[int]]) -> None:
-        """Take in what a ledger has given, which must be in order, under the cap, and as many lanes as there could be."""
+        """Take in what a ledger has given, in order, under the cap, in as many lanes as there could be."""
         free, taken = self.free(batch), [at for some in given for at in some]
         assert taken == free[: len(taken)]
         assert len(given) == max(0, min(lanes, CAP - len(self.open_lanes), len(free)))

@@ -1,0 +1,86 @@
+"""The DuckDB ledger on a disk that is full: it says so, keeps what it acknowledged, and goes on when there is room."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from octavo.batches import ItemStatus
+from octavo.errors import LedgerUnavailable
+from octavo.identifiers import BatchId
+from octavo.ledger.duckdb import DuckdbLedger, database
+from tests.contract.ledger.world import StandingClock, World, begin, finish, recount
+from tests.small_disk import SmallDisk, small_disk
+
+
+@pytest.fixture
+def disk(tmp_path: Path) -> Iterator[SmallDisk]:
+    with small_disk(tmp_path / "disk", 8) as made:
+        yield made
+
+
+def fill_while_writing(world: World, disk: SmallDisk, *, leave_bytes: int) -> list[BatchId]:
+    """Fill the disk but for a little, then write until the ledger refuses; returns what it acknowledged."""
+    disk.fill(leave_bytes=leave_bytes)
+    made: list[BatchId] = []
+    with pytest.raises(LedgerUnavailable, match="disk of the ledger is full"):
+        while len(made) < 10_000:
+            made.append(world.batch(20).batch_id)
+    return made
+
+
+@pytest.mark.parametrize("leave_bytes", [0, 300_000])
+def test_a_full_disk_is_told_and_the_ledger_goes_on_when_there_is_room(disk: SmallDisk, leave_bytes: int) -> None:
+    ledger = DuckdbLedger(disk.folder / "ledger.duckdb")
+    try:
+        world = World(ledger, StandingClock())
+        first = world.batch(3)
+        done, begun, _ = world.take(first, 3)
+        world.say(begin(begun), finish(done))
+        made = fill_while_writing(world, disk, leave_bytes=leave_bytes)
+        assert bool(made) is bool(leave_bytes)
+        disk.fill()
+        with pytest.raises(LedgerUnavailable, match="make room"):
+            world.say(finish(begun))
+        assert world.item(begun).status is ItemStatus.RUNNING, "it can be read all the while"
+        disk.make_room()
+        assert world.say(finish(begun))[0].accepted
+        assert world.pages() == 4
+        check(world, made)
+    finally:
+        ledger.close()
+
+
+def test_a_checkpoint_that_does_not_fit_breaks_the_opened_file_and_the_ledger_opens_it_anew(
+    disk: SmallDisk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # With its usual 16 MB of log between two checkpoints this would take long.
+    monkeypatch.setitem(database._SETTINGS, "checkpoint_threshold", "50KB")
+    ledger = DuckdbLedger(disk.folder / "ledger.duckdb")
+    try:
+        world = World(ledger, StandingClock())
+        batch = world.batch(1)
+        (begun,) = world.take(batch)
+        made = fill_while_writing(world, disk, leave_bytes=2_000_000)
+        assert made
+        with pytest.raises(LedgerUnavailable):
+            while True:  # opened anew it may find room for a few more
+                made.append(world.batch(200).batch_id)
+        disk.make_room()
+        assert world.say(finish(begun))[0].accepted
+        assert world.pages() == 2
+        check(world, made)
+        world.ledger.close()
+        world.ledger = ledger = DuckdbLedger(disk.folder / "ledger.duckdb")
+        check(world, made)
+    finally:
+        ledger.close()
+
+
+def check(world: World, acknowledged: list[BatchId]) -> None:
+    """What was acknowledged is there, whole, and nothing else is half there."""
+    batches = world.ledger.batches(world.customer.customer_id, limit=100_000)
+    assert {batch.batch_id for batch in batches} >= set(acknowledged)
+    for batch in batches:
+        assert batch.counts == recount(world.items(batch))
+        assert batch.counts.total == batch.total_items
