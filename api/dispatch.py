@@ -22,7 +22,7 @@ from prefect.states import Cancelled, Crashed
 from api.lanes import in_thread
 from api.presence import Presence
 from octavo.batches import Batch, Customer, Run, RunStatus
-from octavo.errors import BatchNotFound, OrchestratorUnavailable
+from octavo.errors import BatchNotFound, LedgerUnavailable, OrchestratorUnavailable
 from octavo.identifiers import BatchId, CustomerId, RunId
 from octavo.ledger.contract import Ledger
 
@@ -83,6 +83,8 @@ class Dispatcher:
                 await self._make_until_made(run)
             except BatchNotFound:
                 logger.warning("batch %s is gone; no run is made for it", batch_id)
+            except LedgerUnavailable as error:
+                logger.warning("no run for batch %s yet, the reconciler asks again: %s", batch_id, error.message)
             finally:
                 self._in_hand.discard(batch_id)
 
@@ -91,7 +93,7 @@ class Dispatcher:
         while True:
             try:
                 return await self._make(run)
-            except TROUBLE as error:
+            except (*TROUBLE, LedgerUnavailable) as error:
                 logger.warning("no flow run for batch %s yet (%s); again in %.1f s", run.batch_id, error, pause)
                 self._deployment_id = None
                 self._limits.clear()

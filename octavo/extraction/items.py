@@ -6,6 +6,7 @@ a child that somebody killed and the like are raised, for they say nothing of th
 
 import json
 import secrets
+import shutil
 import tempfile
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -16,6 +17,7 @@ from typing import Self
 
 from octavo.batches import ClaimedItem
 from octavo.engines.contract import ExtractOptions, Source
+from octavo.engines.sandbox.failures import ChildLost, SandboxUnavailable
 from octavo.errors import DocumentError, ExtractionFailed, OcrProviderError, StorageUnavailable, UploadMissing
 from octavo.extraction.extractor import Extraction, Extractor
 from octavo.identifiers import ResultId
@@ -25,6 +27,9 @@ from octavo.outcomes import Outcome, Succeeded, failure
 from octavo.render.chunks import render_chunks
 
 WRITERS = 16
+PROBE_BYTES = 1024 * 1024
+SCRATCH_ROOM_BYTES = 64 * 1024 * 1024
+"""With less than this the disk for documents in work counts as full; looked at only when something has failed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,8 +89,11 @@ class ItemWork:
         path = self._folder / f"octavo-item-{secrets.token_hex(8)}"
         try:
             return Input(path, sha256=self._fetch(item, path).sha256)
-        except DocumentError as error:
+        except (DocumentError, OSError) as error:
             path.unlink(missing_ok=True)
+            self._refuse_full_disk(error)
+            if not isinstance(error, DocumentError):
+                raise
             return Input(path, error=error)
 
     def do(
@@ -108,20 +116,31 @@ class ItemWork:
             if found.sha256 is None:
                 raise found.error or UploadMissing("The file's bytes are not there.")
             extraction = self._extract(item, found.path, options, began, in_fresh_child=in_fresh_child)
-        except OcrProviderError:
-            raise
-        except DocumentError as error:
+        except (DocumentError, ChildLost, SandboxUnavailable, OSError) as error:
+            self._refuse_full_disk(error)
+            if isinstance(error, OcrProviderError) or not isinstance(error, DocumentError):
+                raise
             began()
             return failure(error, sha256=found.sha256)
         return self._keep(item, options, found.sha256, extraction)
 
     def is_storage_there(self) -> bool:
-        """Whether storage answers."""
+        """Whether storage takes bytes, and the disk for documents in work has room."""
         try:
-            self._objects.check()
+            # Storage that is full answers all questions and takes nothing.
+            self._objects.write(keys.ROOM_PROBE, bytes(PROBE_BYTES), "application/octet-stream")
+            self._objects.delete([keys.ROOM_PROBE])
         except StorageUnavailable:
             return False
-        return True
+        return not self._is_disk_full()
+
+    def _refuse_full_disk(self, error: Exception) -> None:
+        """Raise StorageUnavailable if the disk is full: then everything fails, and none of it is the document's fault."""
+        if self._is_disk_full():
+            raise StorageUnavailable("The disk for documents in work is full.") from error
+
+    def _is_disk_full(self) -> bool:
+        return shutil.disk_usage(self._folder).free < SCRATCH_ROOM_BYTES
 
     def _fetch(self, item: ClaimedItem, path: Path) -> Downloaded:
         try:

@@ -46,6 +46,8 @@ OPEN_RUNS = "ledger/runs.json"
 """Key of the flow runs of unfinished batches."""
 STAGED_FILES = "ledger/files/"
 """Prefix of every piece of staged files."""
+ROOM_PROBE = "in/.check/room"
+"""Written and deleted again to see whether storage takes bytes; nothing is ever kept here."""
 BATCHES = "ledger/batches/"
 """Prefix of every manifest and outcome."""
 
