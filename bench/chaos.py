@@ -58,17 +58,20 @@ def outcome(end: ItemEnd) -> str:
     return str(end.error["code"]) if end.error else end.status
 
 
-def by_document(ends: list[ItemEnd]) -> dict[Path, set[tuple[str, int | None]]]:
-    """Return how each document ended, and with how many pages; more than one way is a finding."""
-    found: dict[Path, set[tuple[str, int | None]]] = {}
+Ending = tuple[str, int | None, int | None]
+
+
+def by_document(ends: list[ItemEnd]) -> dict[Path, set[Ending]]:
+    """Return how each document ended, with how many pages and chunks; more than one way is a finding."""
+    found: dict[Path, set[Ending]] = {}
     for end in ends:
-        found.setdefault(end.input.path, set()).add((outcome(end), end.page_count))
+        found.setdefault(end.input.path, set()).add((outcome(end), end.page_count, end.chunk_count))
     return found
 
 
 def unreadable(ends: list[ItemEnd]) -> list[str]:
     """Return items that succeeded and whose result could not be fetched and parsed."""
-    return [end.input.name for end in ends if end.status == "succeeded" and (end.result is None or not end.chunk_count)]
+    return [end.input.name for end in ends if end.status == "succeeded" and end.result is None]
 
 
 def endings(ends: list[ItemEnd]) -> dict[str, int]:
@@ -105,7 +108,7 @@ def main() -> int:
             killer = Killer(stack.pid, blows, dice, tell=lambda line: print(line, flush=True))
             killer.start()
             try:
-                rounds = []
+                rounds: list[tuple[list[ItemEnd], float]] = []
                 while not rounds or killer.goes_on:
                     rounds.append(go_through(stack, inputs, base / f"war-{len(rounds)}", "war"))
                     print(f"batch {len(rounds)}: {rounds[-1][1]} s, {endings(rounds[-1][0])}", flush=True)

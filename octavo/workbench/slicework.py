@@ -46,6 +46,8 @@ class SliceWork:
         ]
         self._outbox.flush()
         outcomes = [outcome for outcome, answer in told if answer is not None and answer.result()]
+        if late := sum(answer is not None for _, answer in told) - len(outcomes):
+            logger.warning("%d outcomes of slice %s came too late and were refused", late, held.piece.slice_id)
         failed = sum(isinstance(outcome, Failed) for outcome in outcomes)
         return len(outcomes) - failed, failed
 

@@ -19,13 +19,16 @@ def disk(tmp_path: Path) -> Iterator[SmallDisk]:
         yield made
 
 
-def fill_while_writing(world: World, disk: SmallDisk, *, leave_bytes: int) -> list[BatchId]:
-    """Fill the disk but for a little, then write until the ledger refuses; returns what it acknowledged."""
-    disk.fill(leave_bytes=leave_bytes)
+def write_until_refused(world: World) -> list[BatchId]:
+    """Write until the ledger refuses; returns what it acknowledged."""
     made: list[BatchId] = []
-    with pytest.raises(LedgerUnavailable, match="disk of the ledger is full"):
+
+    def write() -> None:
         while len(made) < 10_000:
             made.append(world.batch(20).batch_id)
+
+    with pytest.raises(LedgerUnavailable, match="disk of the ledger is full"):
+        write()
     return made
 
 
@@ -37,7 +40,8 @@ def test_a_full_disk_is_told_and_the_ledger_goes_on_when_there_is_room(disk: Sma
         first = world.batch(3)
         done, begun, _ = world.take(first, 3)
         world.say(begin(begun), finish(done))
-        made = fill_while_writing(world, disk, leave_bytes=leave_bytes)
+        disk.fill(leave_bytes=leave_bytes)
+        made = write_until_refused(world)
         assert bool(made) is bool(leave_bytes)
         disk.fill()
         with pytest.raises(LedgerUnavailable, match="make room"):
@@ -61,11 +65,10 @@ def test_a_checkpoint_that_does_not_fit_breaks_the_opened_file_and_the_ledger_op
         world = World(ledger, StandingClock())
         batch = world.batch(1)
         (begun,) = world.take(batch)
-        made = fill_while_writing(world, disk, leave_bytes=2_000_000)
+        disk.fill(leave_bytes=2_000_000)
+        made = write_until_refused(world)
         assert made
-        with pytest.raises(LedgerUnavailable):
-            while True:  # opened anew it may find room for a few more
-                made.append(world.batch(200).batch_id)
+        made += write_until_refused(world)  # opened anew it may find room for a few more
         disk.make_room()
         assert world.say(finish(begun))[0].accepted
         assert world.pages() == 2

@@ -84,7 +84,9 @@ def test_a_full_disk_of_the_children_alone_is_waited_out(
 
     with extractor(disk.folder) as reader:
         reader.warm_up()
-        goes_on_when_there_is_room(stack, BesideTheDisk(stack.objects, reader, folder=tmp_path), disk, caplog, b"litter")
+        goes_on_when_there_is_room(
+            stack, BesideTheDisk(stack.objects, reader, folder=tmp_path), disk, caplog, b"litter"
+        )
 
 
 def test_full_storage_is_waited_out(

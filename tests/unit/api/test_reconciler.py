@@ -133,7 +133,7 @@ async def test_after_this_process_was_stopped_workers_are_given_time_to_renew_th
     presence._since -= 1000.0
     (piece,) = away.claim(batch_id).slices
     away.begin(piece.items[0])
-    away.ledger._slices[piece.slice_id].expires_at -= timedelta(hours=1)
+    away.clock.shift = timedelta(seconds=91)
     looking = reconciler(away)
     looking._looked -= timedelta(seconds=60)
     await looking._take_from_the_dead()
