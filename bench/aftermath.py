@@ -91,28 +91,30 @@ def left_on_disk(data: Path, temporary: Path, *, is_running: bool) -> list[str]:
     return [str(path) for path in left]
 
 
-def slots_taken(health_url: str) -> int:
-    """Return how many lanes Prefect shows as open, over all customers."""
-    ui = httpx.get(health_url, timeout=30, trust_env=False).json()["prefect_ui_url"]
-    limits = httpx.post(f"{ui}/api/v2/concurrency_limits/filter", json={}, timeout=30, trust_env=False).json()
-    return sum(limit["active_slots"] for limit in limits)
+def slots_taken(url: str) -> int:
+    """Return how many lanes Prefect shows as open, over all customers; -1 while it does not answer."""
+    try:
+        ui = httpx.get(f"{url}/health", timeout=30, trust_env=False).json()["prefect_ui_url"]
+        limits = httpx.post(f"{ui}/api/v2/concurrency_limits/filter", json={}, timeout=30, trust_env=False).json()
+        return sum(limit["active_slots"] for limit in limits)
+    except (httpx.HTTPError, KeyError, ValueError):
+        return -1
 
 
-def settle(data: Path, temporary: Path, pid: int, url: str) -> dict[str, object]:
-    """Wait until a stack that has nothing to do looks like it; return what still does not, and after how long."""
+def settle(data: Path, temporary: Path, pid: int, url: str | None = None) -> dict[str, object]:
+    """Wait until a stack that has nothing to do looks like it; return what still does not, and after how long.
+
+    With the API's `url` Prefect's slots are looked at, too.
+    """
     began = time.monotonic()
     while True:
-        try:
-            slots = slots_taken(f"{url}/health")
-        except (httpx.HTTPError, KeyError, ValueError):
-            slots = -1
-        found = {
+        found: dict[str, object] = {
             "processes": left_running(data, pid),
             "files": left_on_disk(data, temporary, is_running=True),
-            "prefect_slots": slots,
+            "prefect_slots": slots_taken(url) if url else 0,
         }
         seconds = round(time.monotonic() - began, 1)
-        if not (found["processes"] or found["files"] or slots) or seconds > SETTLE_SECONDS:
+        if not any(found.values()) or seconds > SETTLE_SECONDS:
             return found | {"after_seconds": seconds}
         time.sleep(1)
 

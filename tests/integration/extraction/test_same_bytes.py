@@ -2,7 +2,6 @@
 
 from pathlib import Path
 
-import pytest
 
 from octavo.batches import ClaimedItem
 from octavo.engines.contract import Limits
