@@ -20,7 +20,7 @@ class Family:
         resident: dict[str, int] = {}
         spent: dict[str, float] = {}
         for member, kind in family:
-            resident[kind] = resident.get(kind, 0) + _resident_mib(member)
+            resident[kind] = resident.get(kind, 0) + resident_kib(member) // 1024
             spent[kind] = spent.get(kind, 0.0) + _cpu_seconds(member)
         return cls(len(family), dict(sorted(resident.items())), spent)
 
@@ -32,6 +32,20 @@ def members(pid: int) -> list[tuple[int, str]]:
     while grown := {child for child, parent in parents.items() if parent in family} - family:
         family |= grown
     return [(member, _kind(member)) for member in sorted(family)]
+
+
+def parent_of(pid: int) -> int:
+    """Return the parent of a process; 0 for one that has ended."""
+    return _parents().get(pid, 0)
+
+
+def resident_kib(pid: int) -> int:
+    """Return what a process holds in memory; 0 for one that has ended."""
+    try:
+        lines = Path(f"/proc/{pid}/status").read_text().splitlines()
+    except (FileNotFoundError, ProcessLookupError):
+        return 0
+    return sum(int(line.split()[1]) for line in lines if line.startswith("VmRSS"))
 
 
 def _parents() -> dict[int, int]:
@@ -68,11 +82,3 @@ def _cpu_seconds(pid: int) -> float:
     except (FileNotFoundError, ProcessLookupError):
         return 0.0
     return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
-
-
-def _resident_mib(pid: int) -> int:
-    try:
-        lines = Path(f"/proc/{pid}/status").read_text().splitlines()
-    except (FileNotFoundError, ProcessLookupError):
-        return 0
-    return sum(int(line.split()[1]) // 1024 for line in lines if line.startswith("VmRSS"))
