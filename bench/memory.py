@@ -22,7 +22,7 @@ from bench.small_documents import one_page_pdfs, upload
 from octavo.client.customer import CustomerClient
 from octavo.identifiers import random_part
 
-FILES = 500
+FILES = 200
 BATCH_ITEMS = 2000
 CUSTOMERS = 2
 OURS = ("supervisor", "api", "worker", "nursery", "children")
@@ -83,7 +83,7 @@ def follow(client: CustomerClient, watch: Watch, lock: threading.Lock, file_ids:
 
 def work(stack: Running, watch: Watch, items: int, folder: Path) -> float:
     """Let so many items through, of two customers at once; returns the seconds it took."""
-    paths = one_page_pdfs(folder, FILES)
+    paths = one_page_pdfs(folder, min(FILES, items // CUSTOMERS))
     lock = threading.Lock()
 
     def one_customer(number: int) -> None:
@@ -92,7 +92,7 @@ def work(stack: Running, watch: Watch, items: int, folder: Path) -> float:
             left = items // CUSTOMERS
             while left > 0:
                 size = min(left, BATCH_ITEMS)
-                follow(client, watch, lock, (file_ids * (size // FILES + 1))[:size])
+                follow(client, watch, lock, (file_ids * (size // len(file_ids) + 1))[:size])
                 left -= size
 
     began = time.monotonic()

@@ -9,14 +9,19 @@ from octavo.errors import ServiceUnreachable
 from octavo.ledger.contract import Report, Verdict
 
 LONGEST_WAIT_SECONDS = 0.1
+MOST_WAITING = 2000
+"""Above this whoever reports waits: an API that does not answer slows the work down and fills no memory."""
 Send = Callable[[Sequence[Report]], Sequence[Verdict]]
 
 
 class Outbox:
     """One thread that sends; its futures tell whether a report was accepted. Thread-safe."""
 
-    def __init__(self, send: Send, *, wait_seconds: float = LONGEST_WAIT_SECONDS) -> None:
+    def __init__(
+        self, send: Send, *, wait_seconds: float = LONGEST_WAIT_SECONDS, most_waiting: int = MOST_WAITING
+    ) -> None:
         self._send = send
+        self._most_waiting = most_waiting
         self._wait_seconds = wait_seconds
         self._waiting: list[tuple[Report, Future[bool]]] = []
         self._is_urgent = False
@@ -26,9 +31,13 @@ class Outbox:
         self._thread.start()
 
     def put(self, report: Report, *, is_urgent: bool = True) -> "Future[bool]":
-        """Take a report; the future ends with whether it was accepted, or with the client's error."""
+        """Take a report, once there is room for it.
+
+        The future ends with whether it was accepted, or with the client's error.
+        """
         answer: Future[bool] = Future()
         with self._changed:
+            self._changed.wait_for(lambda: self._is_closed or len(self._waiting) < self._most_waiting)
             if self._is_closed:
                 answer.set_exception(ServiceUnreachable("This worker has ended; the item goes to another."))
                 return answer
@@ -70,4 +79,5 @@ class Outbox:
                 self._changed.wait(left)
             group, self._waiting = self._waiting, []
             self._is_urgent = False
+            self._changed.notify_all()
             return group

@@ -53,6 +53,8 @@ class ChildSpec:
     """A folder emptied before every start: what a life that was killed could not take away itself."""
     stops_with: str | None = None
     """Neighbours that give the same word are stopped at the same time, not one after the other."""
+    clear: Callable[[], object] | None = None
+    """Called before every start, in a thread, to take away what lies elsewhere."""
 
 
 def die_with_parent(parent: int) -> Callable[[], None]:
@@ -154,6 +156,8 @@ class Child:
         if self.spec.scratch is not None:
             shutil.rmtree(self.spec.scratch, ignore_errors=True)
             self.spec.scratch.mkdir(mode=0o700, parents=True, exist_ok=True)
+        if self.spec.clear is not None:
+            await asyncio.to_thread(self.spec.clear)
         with self.spec.log.open("ab") as log:
             self._process = await asyncio.create_subprocess_exec(
                 *self.spec.command,

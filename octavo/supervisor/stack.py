@@ -4,6 +4,7 @@ import os
 import sys
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -118,7 +119,6 @@ class Stack:
 
     def _storage(self) -> ChildSpec:
         keys = embedded.load_or_create_keys(self._directory.storage_keys)
-        embedded.remove_abandoned_uploads(self._directory.objects)
         addresses = [(self._storage_host, self._storage_port)]
         origins = self._settings.api.allowed_origins
         command = embedded.storage_command(
@@ -134,6 +134,8 @@ class Stack:
             environment=embedded.storage_environment(keys, os.environ),
             log=self._directory.logs / "storage.log",
             ready=answers(self.addresses.storage_url, any_status=True),
+            # Before a start nothing is being uploaded: whatever is unfinished, of any age, was given up.
+            clear=partial(embedded.remove_abandoned_uploads, self._directory.objects, older_than_seconds=0.0),
         )
 
     def _prefect(self) -> ChildSpec:

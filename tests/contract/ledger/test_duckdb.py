@@ -1,7 +1,6 @@
 """What the DuckDB ledger does beyond the contract: its file, its writer, its schema."""
 
 import os
-import signal
 import stat
 import subprocess
 import sys
@@ -14,7 +13,7 @@ from pathlib import Path
 import duckdb
 import pytest
 
-from octavo.batches import BatchStatus, ItemStatus
+from octavo.batches import BatchStatus
 from octavo.errors import BatchNotFound, DataDirectoryInUse, LedgerTooNew, LedgerUnavailable
 from octavo.identifiers import BatchId, CustomerId, ItemId
 from octavo.ledger.duckdb import DuckdbLedger, database, writer
@@ -23,7 +22,8 @@ from octavo.ledger.duckdb.statements import Migration, migrations
 from octavo.ledger.duckdb.transaction import Transaction
 from octavo.ledger.duckdb.writer import each
 from octavo.ledger.rows import BatchRow, ItemRow, SliceRow, UsageRow
-from tests.contract.ledger.world import RUN, StandingClock, World, begin, failed, finish, recount, success
+from tests.contract.ledger.killing import kill_while_writing
+from tests.contract.ledger.world import RUN, StandingClock, World, begin, failed, finish, success
 
 
 @pytest.fixture
@@ -175,45 +175,10 @@ def test_nothing_is_ever_fetched(ledger: DuckdbLedger) -> None:
             assert looking.execute(f"SELECT current_setting('{setting}')").fetchone() == (False,)
 
 
+@pytest.mark.timeout(300)
 def test_killed_in_the_middle_of_writing_nothing_acknowledged_is_lost(path: Path) -> None:
-    acknowledged: dict[ItemId, BatchId] = {}
-    for enough in (40, 15, 60):
-        child = subprocess.Popen(
-            [sys.executable, "-m", "tests.contract.ledger.writing_child", str(path)],
-            stdout=subprocess.PIPE,
-            text=True,
-        )
-        assert child.stdout is not None
-        with child, child.stdout:
-            lines = [child.stdout.readline() for _ in range(enough)]
-            child.send_signal(signal.SIGKILL)
-            lines.extend(line for line in child.stdout if line.endswith("\n"))
-        assert child.returncode == -signal.SIGKILL
-        for line in lines:
-            batch_id, item_id, accepted = line.split()
-            assert accepted == "True"
-            acknowledged[ItemId(item_id)] = BatchId(batch_id)
-        check_after_kill(path, acknowledged)
-    assert len(acknowledged) >= 115
-
-
-def check_after_kill(path: Path, acknowledged: dict[ItemId, BatchId]) -> None:
-    ledger = DuckdbLedger(path)
-    try:
-        world = World(ledger, StandingClock())
-        for item_id, batch_id in acknowledged.items():
-            assert ledger.item(batch_id, item_id).status is ItemStatus.SUCCEEDED
-        batches = ledger.batches(world.customer.customer_id, limit=1000)
-        for batch in batches:
-            assert batch.counts == recount(world.items(batch))
-        assert world.pages() == sum(batch.counts.succeeded for batch in batches) >= len(acknowledged)
-        for worker in ledger.workers():
-            ledger.revoke(worker_id=worker)
-        assert [one.unleased for one in ledger.open_batches()] == [
-            one.batch.counts.pending for one in ledger.open_batches()
-        ]
-    finally:
-        ledger.close()
+    """Ten times here; `python -m bench.ledger_kills` does it fifty times."""
+    assert len(kill_while_writing(path, (40, 15, 60, 1, 25, 10, 33, 5, 20, 50))) >= 250
 
 
 # The writer -------------------------------------------------------------------------------

@@ -2,7 +2,6 @@
 
 from pathlib import Path
 
-
 from octavo.batches import ClaimedItem
 from octavo.engines.contract import Limits
 from octavo.engines.registry import EngineRegistry

@@ -2,6 +2,7 @@
 
 import threading
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
@@ -9,6 +10,7 @@ from octavo.client.outbox import Outbox
 from octavo.errors import ServiceUnreachable
 from octavo.identifiers import ItemId
 from octavo.ledger.contract import Report, ReportKind, Verdict
+from tests.unit.api.serving import until
 
 LIMIT = 10.0
 
@@ -102,3 +104,23 @@ def test_what_is_said_after_the_end_is_refused_and_not_waited_for() -> None:
     with pytest.raises(ServiceUnreachable):
         outbox.put(report("late")).result(LIMIT)
     assert post.letters == []
+
+
+def test_whoever_reports_waits_while_an_api_that_does_not_answer_has_filled_the_box() -> None:
+    post = Post()
+    post.gate.clear()
+    outbox = Outbox(post.send, most_waiting=2)
+    answers = [outbox.put(report("under way"))]
+    until(lambda: bool(post.letters), "the first letter is under way")
+    answers += [outbox.put(report(name)) for name in "ab"]
+    with ThreadPoolExecutor(1) as pool:
+        late = pool.submit(outbox.put, report("c"))
+        until(lambda: bool(pool._work_queue.empty()), "the third one is being put")
+        assert [letter for letter in post.letters if "c" in letter] == []
+        assert not late.done()
+        assert len(outbox._waiting) == 2
+        post.gate.set()
+        answers.append(late.result(LIMIT))
+    assert all(answer.result(LIMIT) for answer in answers)
+    assert post.letters[1] == ["a", "b"]
+    outbox.close()

@@ -4,6 +4,7 @@ import asyncio
 import os
 import signal
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -218,3 +219,17 @@ def test_children_take_signals_even_if_the_parent_was_told_to_ignore_them(
     finally:
         signal.signal(signal.SIGINT, before)
     assert f"ended (signal {number.name})" in tell.lines[2]
+
+
+def test_what_a_life_has_left_elsewhere_is_taken_away_before_the_next(tmp_path: Path) -> None:
+    left = tmp_path / "left"
+    cleared: list[bool] = []
+
+    def clear() -> None:
+        cleared.append(left.exists())
+        left.unlink(missing_ok=True)
+
+    spec = replace(shell(tmp_path, f'test ! -e "{left}" && touch "{left}"'), clear=clear)
+    told = keep_until(spec, lambda _: len(cleared) >= 4)
+    assert cleared[:4] == [False, True, True, True]
+    assert all("exit code 0" in line for line in told.lines if "ended" in line)
