@@ -135,7 +135,7 @@ class ItemWork:
         return not self._is_disk_full()
 
     def _refuse_full_disk(self, error: Exception) -> None:
-        """Raise StorageUnavailable if the disk is full: then everything fails, and none of it is the document's fault."""
+        """Raise StorageUnavailable if the disk is full: then all fails, and nothing of it is the document's fault."""
         if self._is_disk_full():
             raise StorageUnavailable("The disk for documents in work is full.") from error
 

@@ -9,7 +9,7 @@ from octavo.extraction.extractor import Extractor
 from octavo.extraction.items import ItemOptions, ItemWork
 from octavo.identifiers import BatchId, CustomerId, FileId, ItemId
 from octavo.objects.memory import MemoryObjects
-from octavo.outcomes import Succeeded
+from octavo.outcomes import Outcome, Succeeded
 from octavo.samples import make_photo, make_report, make_scan
 
 
@@ -26,15 +26,20 @@ def test_work_that_is_done_twice_writes_the_same_bytes_under_the_same_keys(tmp_p
     with Extractor(processes=1, limits=Limits(), registry=EngineRegistry.installed()) as reader:
         work = ItemWork(objects, reader, folder=tmp_path)
         for name in ("report", "scan", "photo"):
-            assert isinstance(work.do(claimed(tmp_path / name), OPTIONS, begin=lambda: None), Succeeded)
+            assert isinstance(do(work, claimed(tmp_path / name)), Succeeded)
         first = written()
         assert len(first) >= 6
         for name in ("report", "scan", "photo"):
-            work.do(claimed(tmp_path / name), OPTIONS, begin=lambda: None, fresh_child=True)
+            do(work, claimed(tmp_path / name))
     assert written() == first
 
 
 OPTIONS = ItemOptions("fast", extract_text=True, extract_images=True)
+
+
+def do(work: ItemWork, item: ClaimedItem) -> Outcome:
+    with work.fetch(item) as found:
+        return work.do(item, found, OPTIONS, begin=lambda: None, in_fresh_child=True)
 
 
 def claimed(path: Path) -> ClaimedItem:
