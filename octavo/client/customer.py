@@ -20,6 +20,8 @@ LONGEST_PAUSE_SECONDS = 8.0
 POLL_SECONDS = 0.5
 PATIENCE_SECONDS = 900.0
 """Once a batch is submitted, a restart of the service is waited out: the batch goes on by itself."""
+KNOWN_PATIENCE_SECONDS = 120.0
+"""How long a service that has answered before may be away; an address that never answered is given up sooner."""
 PAGE_ITEMS = 500
 WORTH_REPEATING = frozenset({429, 500, 502, 503, 504})
 
@@ -54,6 +56,7 @@ class CustomerClient:
         )
         # Storage gets no API key: a presigned URL is all it may see.
         self._storage = httpx.Client(timeout=timeout, limits=limits, transport=transport, trust_env=False)
+        self._is_known = self._is_storage_known = False
 
     def __enter__(self) -> "CustomerClient":
         return self
@@ -80,7 +83,9 @@ class CustomerClient:
                 headers = {"Content-Length": str(path.stat().st_size)}
                 return self._storage.put(staged.upload_url, content=stream, headers=headers)
 
-        _patiently(put, what="storage")
+        patience_seconds = KNOWN_PATIENCE_SECONDS if self._is_storage_known else 0.0
+        _patiently(put, what="storage", patience_seconds=patience_seconds)
+        self._is_storage_known = True
 
     def submit(self, file_ids: list[str], *, engine: str | None, idempotency_key: str) -> dict[str, Any]:
         """Submit staged files as a batch; returns the batch. Raises Refused, ServiceUnreachable."""
@@ -129,7 +134,7 @@ class CustomerClient:
         answer = _patiently(
             lambda: self._api.request(method, path, **arguments),
             what=str(self._api.base_url),
-            patience_seconds=patience_seconds,
+            patience_seconds=max(patience_seconds, KNOWN_PATIENCE_SECONDS if self._is_known else 0.0),
         )
         try:
             found = answer.json()
@@ -139,6 +144,7 @@ class CustomerClient:
             raise ServiceUnreachable(
                 f"What answers at {self._api.base_url} is no Octavo: is that the address of Octavo?"
             )
+        self._is_known = True
         return found
 
 

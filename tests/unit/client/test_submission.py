@@ -9,7 +9,7 @@ import httpx
 import pytest
 
 from octavo.client import customer as customer_client
-from octavo.client.customer import CustomerClient, Refused
+from octavo.client.customer import ATTEMPTS, CustomerClient, Refused
 from octavo.client.submission import Input, ItemEnd, Progress, find_inputs, submit
 from octavo.errors import InvalidSettings, ServiceUnreachable
 from octavo.identifiers import BatchId
@@ -154,6 +154,20 @@ def test_trouble_that_passes_is_waited_out(stack: Stack, status: int) -> None:
     wires = Wires(stack.objects, lambda _: troubles.pop() if troubles else None)
     with CustomerClient(stack.url, stack.key, transport=wires) as client:
         assert client.batch(batch_id)["id"] == batch_id
+    assert not troubles
+
+
+@pytest.mark.usefixtures("impatient")
+def test_a_service_that_has_answered_may_be_away_for_longer_while_files_are_staged(
+    stack: Stack, tmp_path: Path
+) -> None:
+    path, other = write(tmp_path, a=b"one", b=b"two")
+    troubles: list[httpx.Response] = []
+    wires = Wires(stack.objects, lambda _: troubles.pop() if troubles else None)
+    with CustomerClient(stack.url, stack.key, transport=wires) as client:
+        client.stage(path)
+        troubles += [httpx.Response(503) for _ in range(3 * ATTEMPTS)]
+        assert client.stage(other).file_id
     assert not troubles
 
 
