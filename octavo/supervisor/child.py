@@ -153,6 +153,8 @@ class Child:
     async def _start(self) -> asyncio.subprocess.Process:
         self._tell(self.spec.name, "starting")
         self.spec.log.parent.mkdir(parents=True, exist_ok=True)
+        # Here too: a child that dies again and again before it is ready writes the same lines each time.
+        self._trim_log()
         if self.spec.scratch is not None:
             shutil.rmtree(self.spec.scratch, ignore_errors=True)
             self.spec.scratch.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -174,6 +176,7 @@ class Child:
 
     async def _watch(self, began: float) -> None:
         while not await self.spec.ready():
+            self._trim_log()
             await asyncio.sleep(self._patience.probe)
         self._tell(self.spec.name, f"ready after {time.monotonic() - began:.1f} s")
         while True:
@@ -183,8 +186,11 @@ class Child:
     def _trim_log(self) -> None:
         # Children write in append mode, so that a log can be cut under them.
         with contextlib.suppress(FileNotFoundError):
-            if self.spec.log.stat().st_size > self._patience.log_bytes:
-                self.spec.log.with_suffix(".log.1").write_bytes(self.spec.log.read_bytes()[-self._patience.log_bytes :])
+            size = self.spec.log.stat().st_size
+            if size > self._patience.log_bytes:
+                with self.spec.log.open("rb") as log:
+                    log.seek(size - self._patience.log_bytes)
+                    self.spec.log.with_suffix(".log.1").write_bytes(log.read(self._patience.log_bytes))
                 os.truncate(self.spec.log, 0)
 
     def _kill_group(self, number: signal.Signals) -> None:
