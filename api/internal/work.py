@@ -2,6 +2,7 @@
 
 import asyncio
 import time
+from datetime import timedelta
 from typing import Annotated
 
 from fastapi import APIRouter, Depends, Query
@@ -10,10 +11,11 @@ from api import auth
 from api.deps import Service, ServiceDep
 from api.lanes import in_thread
 from octavo.batches import Batch, Item, ItemStatus, Run, RunStatus
-from octavo.client.worker_protocol import NamedRun, OpenedRun, OpenRun, Reports, Rings, RunSummary
+from octavo.client.worker_protocol import NamedRun, OpenedRun, OpenRun, Pruning, Reports, Rings, RunSummary
 from octavo.errors import BatchNotFound
 from octavo.identifiers import BatchId
-from octavo.ledger.contract import Claim, ClaimRequest, ItemCursor, Verdict
+from octavo.ledger.contract import Claim, ClaimRequest, ItemCursor, Pruned, Verdict
+from octavo.timestamps import now
 
 router = APIRouter(prefix="/internal", dependencies=[Depends(auth.worker)], include_in_schema=False)
 LONGEST_WAIT_SECONDS = 30.0
@@ -42,6 +44,7 @@ async def open_run(body: OpenRun, service: ServiceDep) -> OpenedRun:
         total_items=batch.total_items,
         options=batch.options,
         status=batch.status,
+        tag_limits=service.settings.prefect.tag_limits,
     )
 
 
@@ -129,3 +132,10 @@ async def report(body: Reports, service: ServiceDep) -> list[Verdict]:
     """Take a worker's words about its items."""
     service.presence.hear(body.worker_id)
     return await in_thread(lambda: service.ledger.report(body.reports))
+
+
+@router.post("/prune")
+async def prune(body: Pruning, service: ServiceDep) -> Pruned:
+    """Remove from the ledger what has had its time; the flow `prune` asks for it."""
+    seen_before = now() - timedelta(seconds=body.keep_runs_seconds)
+    return await in_thread(lambda: service.ledger.prune(seen_before))

@@ -20,6 +20,7 @@ from octavo.client.worker_protocol import (
     NamedRun,
     OpenedRun,
     OpenRun,
+    Pruning,
     Reports,
     Rings,
     RunSummary,
@@ -27,7 +28,7 @@ from octavo.client.worker_protocol import (
 )
 from octavo.errors import InvalidAdminToken, ServiceUnreachable, StaleLease
 from octavo.identifiers import RunId, WorkerId
-from octavo.ledger.contract import Claim, ClaimRequest, Report, Verdict
+from octavo.ledger.contract import Claim, ClaimRequest, Pruned, Report, Verdict
 
 T = TypeVar("T")
 LONGEST_PAUSE_SECONDS = 2.0
@@ -116,6 +117,10 @@ class WorkerClient:
     def summary(self, run_id: RunId) -> RunSummary:
         """Return how the run's batch stands."""
         return self._call("/runs/summary", NamedRun(run_id=run_id), RunSummary)
+
+    def prune(self, keep_runs_seconds: float) -> Pruned:
+        """Have the ledger remove what has had its time; returns how much that was."""
+        return self._call("/prune", Pruning(keep_runs_seconds=keep_runs_seconds), Pruned)
 
     def close(self) -> None:
         """Let the connections go."""

@@ -63,6 +63,8 @@ class OpenedRun:
     total_items: int
     options: Mapping[str, object]
     status: BatchStatus
+    tag_limits: bool = False
+    """Whether work has to wait for its task run, which waits for a slot of Prefect's tag limit."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -104,6 +106,14 @@ class Rings:
     """How often the bell has rung: a higher number than heard means there are runs to fetch."""
 
     rings: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pruning:
+    """Asks the ledger to remove what has had its time."""
+
+    keep_runs_seconds: float
+    """How long ended runs are kept."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -136,6 +136,14 @@ class Verdict:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Pruned:
+    """How many rows were removed because nothing asks for them any more."""
+
+    runs: int
+    idempotency_keys: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class OpenBatch:
     """A batch that is not terminal, as the reconciler sees it."""
 
@@ -384,6 +392,16 @@ class Ledger(Protocol):
 
     def open_batches(self) -> list[OpenBatch]:
         """Return all batches that are not terminal, oldest first."""
+        ...
+
+    # Pruning
+
+    def prune(self, runs_seen_before: datetime) -> Pruned:
+        """Remove what has had its time; again without harm.
+
+        Ended runs last seen before that moment, of batches that are terminal and past `expires_at`: until then
+        a batch may go on, and the number of its last run is needed. Idempotency keys older than 24 hours.
+        """
         ...
 
     # Usage

@@ -47,6 +47,7 @@ from octavo.ledger.contract import (
     ItemCursor,
     OpenBatch,
     Principal,
+    Pruned,
     Report,
     Tell,
     Verdict,
@@ -524,6 +525,26 @@ class MemoryLedger(MemoryArchive):
     def _keep(self, run: Run) -> Run:
         self._runs[run.batch_id, run.run_no] = run
         return run
+
+    # Pruning
+
+    def prune(self, runs_seen_before: datetime) -> Pruned:
+        with self._enter():
+            moment = self._clock()
+            runs = [
+                key
+                for key, run in self._runs.items()
+                if run.status is RunStatus.ENDED
+                and run.seen_at < runs_seen_before
+                and self._batches[run.batch_id].completed_at is not None
+                and self._batches[run.batch_id].expires_at < moment
+            ]
+            keys = [key for key, (_, _, kept) in self._idempotency.items() if kept <= moment - rules.IDEMPOTENCY_WINDOW]
+            for run_key in runs:
+                del self._runs[run_key]
+            for key in keys:
+                del self._idempotency[key]
+            return Pruned(runs=len(runs), idempotency_keys=len(keys))
 
     # Usage
 

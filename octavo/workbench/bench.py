@@ -17,7 +17,7 @@ from octavo.client.worker_protocol import OpenedRun, OpenRun, RunSummary
 from octavo.errors import OcrProviderError, OctavoError, ServiceUnreachable, StaleLease
 from octavo.extraction.items import ItemWork
 from octavo.identifiers import BatchId, CustomerId, RunId
-from octavo.ledger.contract import ClaimRequest
+from octavo.ledger.contract import ClaimRequest, Pruned
 from octavo.pacing import Pace
 from octavo.workbench.held import Ended, Held
 from octavo.workbench.slicework import SliceWork
@@ -214,6 +214,10 @@ class Workbench:
                 held.is_lost = True
                 del self._held[held.piece.slice_id]
         self.on_change()
+
+    def prune(self, keep_runs_seconds: float) -> Pruned:
+        """Have the ledger remove what has had its time."""
+        return self._client.prune(keep_runs_seconds)
 
     @property
     def is_draining(self) -> bool:

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
+from datetime import datetime
 from pathlib import Path
 from typing import TypeVar
 
@@ -31,6 +32,7 @@ from octavo.ledger.contract import (
     ItemCursor,
     OpenBatch,
     Principal,
+    Pruned,
     Report,
     Tell,
     Verdict,
@@ -79,6 +81,7 @@ _FORGET_LOST_RUN = each(runs.forget_lost_run)
 _NOTE_ARCHIVED = each(archive.note_position)
 _RESTORE_PART = each(restoring.restore_part)
 _END_RESTORE = each(restoring.end_restore)
+_PRUNE = each(runs.prune)
 
 
 class DuckdbLedger:
@@ -256,6 +259,11 @@ class DuckdbLedger:
 
     def open_batches(self) -> list[OpenBatch]:
         return self._read(runs.open_batches)
+
+    # Pruning
+
+    def prune(self, runs_seen_before: datetime) -> Pruned:
+        return self._writer.submit(_PRUNE, runs_seen_before)
 
     # Usage
 

@@ -2,11 +2,12 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
+from datetime import datetime
 
 from octavo.batches import Run, RunStatus
 from octavo.identifiers import BatchId, RunId, WorkerId
 from octavo.ledger import refusals, rules
-from octavo.ledger.contract import OpenBatch
+from octavo.ledger.contract import OpenBatch, Pruned
 from octavo.ledger.duckdb.batches import find_batch
 from octavo.ledger.duckdb.rows import batch_row, run_record
 from octavo.ledger.duckdb.snapshot import Snapshot
@@ -102,6 +103,15 @@ def forget_lost_run(tx: Transaction, told: tuple[BatchId, int]) -> None:
     run = _numbered(tx, *told)
     if run is not None and run.status is RunStatus.LOST:
         store_runs(tx, [replace(run, status=RunStatus.ENDED)])
+
+
+def prune(tx: Transaction, runs_seen_before: datetime) -> Pruned:
+    """Remove old runs and idempotency keys."""
+    tx.flush()
+    gone = tx.rows("prune_runs", seen_before=runs_seen_before, moment=tx.now)
+    tx.working.forget_runs(RunId(row[0]) for row in gone if row[0] is not None)
+    keys = tx.rows("prune_idempotency_keys", before=tx.now - rules.IDEMPOTENCY_WINDOW)
+    return Pruned(runs=len(gone), idempotency_keys=len(keys))
 
 
 def find_run(view: Snapshot, run_id: RunId) -> Run | None:

@@ -134,6 +134,11 @@ class WorkingSet:
         """Take runs as they have just been stored."""
         self.runs |= {run.run_id: run for run in runs if run.run_id is not None}
 
+    def forget_runs(self, run_ids: Iterable[RunId]) -> None:
+        """Forget runs that were removed."""
+        for run_id in run_ids:
+            self.runs.pop(run_id, None)
+
     def forget_caps(self) -> None:
         """Read caps anew: one has changed."""
         self._caps.clear()

@@ -10,6 +10,10 @@ VALUES ($customer_id, $idempotency_key, $body_digest, $batch_id, $created_at)
 ON CONFLICT (customer_id, idempotency_key) DO UPDATE
 SET body_digest = excluded.body_digest, batch_id = excluded.batch_id, created_at = excluded.created_at;
 
+-- name: prune_idempotency_keys
+-- purpose: Remove the keys that are new again, and return them.
+DELETE FROM idempotency_keys WHERE created_at <= $before RETURNING idempotency_key;
+
 -- name: add_batch
 -- purpose: Keep a new batch and return its number.
 INSERT INTO batches (

@@ -42,6 +42,14 @@ FROM runs WHERE status = 'lost' ORDER BY created_at, batch_id, run_no;
 SELECT batch_id, customer_id, run_no, run_id, worker_id, status, created_at, seen_at
 FROM runs WHERE status = 'starting' ORDER BY created_at, batch_id, run_no;
 
+-- name: prune_runs
+-- purpose: Remove ended runs of batches that ended and expired, and return them.
+DELETE FROM runs
+WHERE status = 'ended' AND seen_at < $seen_before AND batch_id IN (
+    SELECT batch_id FROM batches WHERE completed_at IS NOT NULL AND expires_at < $moment
+)
+RETURNING run_id;
+
 -- name: store_runs
 -- purpose: Write back what changes of runs.
 UPDATE runs SET run_id = u.run_id, worker_id = u.worker_id, status = u.status, seen_at = u.seen_at
