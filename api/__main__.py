@@ -38,7 +38,9 @@ def build_service(settings: Settings, storage: S3Settings | None) -> Service:
         objects=objects,
         storage=storage,
         engines=wiring.engine_registry(settings),
-        dispatcher=Dispatcher(ledger, presence, deployment=settings.prefect.deployment),
+        dispatcher=Dispatcher(
+            ledger, presence, deployment=settings.prefect.deployment, tag_limits=settings.prefect.tag_limits
+        ),
         lanes=Lanes(ledger),
         presence=presence,
         archive=Archive(ledger, objects),

@@ -1,4 +1,4 @@
-"""Starts flow runs by name; with `credentials.py` the only file of the API that knows Prefect.
+"""Starts flow runs by name; one of the few files of the API that know Prefect (see `pyproject.toml`).
 
 Runs are made one at a time, because Prefect on SQLite answers 503 to concurrent writes, with an
 idempotency key `BATCH_ID:RUN_NO`, so that a start repeated after a lost answer finds its run.
@@ -20,10 +20,11 @@ from prefect.settings import get_current_settings
 from prefect.states import Cancelled, Crashed
 
 from api.lanes import in_thread
+from api.limits import CustomerLimits
 from api.presence import Presence
 from octavo.batches import Batch, Customer, Run, RunStatus
 from octavo.errors import BatchNotFound, LedgerUnavailable, OrchestratorUnavailable
-from octavo.identifiers import BatchId, CustomerId, RunId
+from octavo.identifiers import BatchId, RunId
 from octavo.ledger.contract import Ledger
 
 logger = logging.getLogger(__name__)
@@ -44,7 +45,7 @@ class RunView(StrEnum):
 class Dispatcher:
     """Makes the flow runs that the ledger's batches need."""
 
-    def __init__(self, ledger: Ledger, presence: Presence, *, deployment: str) -> None:
+    def __init__(self, ledger: Ledger, presence: Presence, *, deployment: str, tag_limits: bool = False) -> None:
         self._ledger = ledger
         self._presence = presence
         self._deployment = deployment
@@ -52,7 +53,7 @@ class Dispatcher:
         self._in_hand: set[BatchId] = set()
         self._loop: asyncio.AbstractEventLoop | None = None
         self._deployment_id: UUID | None = None
-        self._limits: dict[CustomerId, int] = {}
+        self._limits = CustomerLimits(tag_limits=tag_limits)
         self._client: PrefectClient | None = None
 
     def start(self, batch_id: BatchId) -> None:
@@ -96,7 +97,7 @@ class Dispatcher:
             except (*TROUBLE, LedgerUnavailable) as error:
                 logger.warning("no flow run for batch %s yet (%s); again in %.1f s", run.batch_id, error, pause)
                 self._deployment_id = None
-                self._limits.clear()
+                self._limits.forget()
             await asyncio.sleep(pause)
             pause = min(pause * 2, LONGEST_PAUSE_SECONDS)
 
@@ -104,11 +105,9 @@ class Dispatcher:
         batch = await in_thread(lambda: self._ledger.batch(run.customer_id, run.batch_id))
         customer = await in_thread(lambda: self._ledger.customer(run.customer_id))
         client = await self._connected()
-        await self._show_limit(client, customer)
-        if self._deployment_id is None:
-            self._deployment_id = (await client.read_deployment_by_name(self._deployment)).id
+        await self._limits.show(client, customer)
         made = await client.create_flow_run_from_deployment(
-            self._deployment_id,
+            await self.deployment_id(),
             parameters={"batch_id": run.batch_id},
             name=run_name(batch, customer, run.run_no),
             tags=[f"customer:{run.customer_id}", f"batch:{run.batch_id}"],
@@ -119,11 +118,15 @@ class Dispatcher:
         await self._presence.ring()
         logger.info("batch %s run %d is flow run %s", run.batch_id, run.run_no, run_id)
 
-    async def _show_limit(self, client: PrefectClient, customer: Customer) -> None:
-        """Keep Prefect's global concurrency limit of this customer equal to its cap."""
-        if self._limits.get(customer.customer_id) != customer.item_cap:
-            await client.upsert_global_concurrency_limit_by_name(limit_name(customer.customer_id), customer.item_cap)
-            self._limits[customer.customer_id] = customer.item_cap
+    async def prefect(self) -> PrefectClient:
+        """Return the connection to Prefect, made if need be. Raises OrchestratorUnavailable."""
+        return await self._connected()
+
+    async def deployment_id(self) -> UUID:
+        """Return the deployment that runs batches. Raises ObjectNotFound before a worker has registered it."""
+        if self._deployment_id is None:
+            self._deployment_id = (await (await self._connected()).read_deployment_by_name(self._deployment)).id
+        return self._deployment_id
 
     async def _connected(self) -> PrefectClient:
         if self._client is None:
@@ -193,8 +196,3 @@ def run_name(batch: Batch, customer: Customer, run_no: int) -> str:
     files = "1 file" if batch.total_items == 1 else f"{batch.total_items} files"
     part = f" (part {run_no})" if run_no > 1 else ""
     return f"{customer.name}: {files}, {batch.batch_id}{part}"
-
-
-def limit_name(customer_id: CustomerId) -> str:
-    """Return the name of the customer's global concurrency limit in Prefect."""
-    return f"customer:{customer_id}"

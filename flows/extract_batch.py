@@ -44,8 +44,8 @@ def extract_batch(batch_id: str) -> State[None]:
     working: dict[str, PrefectFuture[State[None]]] = {}
     progress = Progress(opened)
     with tags(f"customer:{opened.customer_id}"):
-        # The work on these slices has begun; their task runs join it, and show it.
-        for slice_ids in here.started_claims(run_id):
+        # The work on these slices has begun; their task runs join it, and show it. Under tag limits it waits for them.
+        for slice_ids in here.claims(run_id) if opened.tag_limits else here.started_claims(run_id):
             working = _still_working(here, working)
             working |= zip(slice_ids, extract.map(list(slice_ids)), strict=True)
             while len(working) > MOST_TASK_RUNS:

@@ -85,6 +85,18 @@ class PrefectSettings(_Group):
     port: int = Field(0, ge=0, le=65535, description="Port of the embedded server; 0: a free one, kept over restarts.")
     work_pool: str = Field("octavo", description="Work pool of the warm workers.")
     deployment: str = Field("extract-batch/octavo", description="Deployment that runs a batch.")
+    lane_slots: bool = Field(
+        True, description="Show each open lane as a taken slot of Prefect's concurrency limit `customer:ID`."
+    )
+    tag_limits: bool = Field(
+        False, description="Keep a Prefect tag limit per customer on task runs besides; it costs most of the speed."
+    )
+    keep_runs_days: float = Field(
+        14.0, gt=0, description="How long ended flow runs, their task runs, logs and artifacts are kept."
+    )
+    keep_events_days: float = Field(
+        1.0, gt=0, description="How long the embedded Prefect server keeps events; nothing here reads them."
+    )
 
 
 class WorkerSettings(_Group):

@@ -2,11 +2,15 @@
 
 The ledger decides; these slots make the limit visible and real for whatever else uses it. They
 are taken off the path of the work, in one lease per slot, and where Prefect has none to give
-the lane works on. A dead worker's leases run out by themselves.
+the lane works on. A dead worker's leases are given back by the next life of its name, if that finds
+the note of them, or run out by themselves within a minute.
 """
 
+import json
 import logging
+import math
 import threading
+from pathlib import Path
 from uuid import UUID
 
 import anyio
@@ -21,17 +25,26 @@ logger = logging.getLogger(__name__)
 LEASE_SECONDS = 60
 RENEW_SECONDS = 20.0
 SETTLE_SECONDS = 0.25
-"""Between two looks at the bench: a lane that goes from one slice to the next keeps its slot."""
+"""Between two looks at the bench."""
+LINGER_SECONDS = 1.0
+"""How long a slot outlives its lane: one that goes from one slice to the next is closed for a moment and keeps it."""
 TROUBLE = (httpx.HTTPError, PrefectHTTPStatusError)
 
 
 class LaneSlots:
     """Keeps Prefect's slots equal to the bench's lanes; one lease of Prefect's per lane."""
 
-    def __init__(self, bench: Workbench) -> None:
+    def __init__(self, bench: Workbench, note: Path | None = None) -> None:
         self._bench = bench
+        self._note = note
+        """A file that names the leases held, for a next life of this worker."""
+        self._noted: list[str] = []
         self._leases: dict[CustomerId, list[UUID]] = {}
+        self._high: dict[CustomerId, tuple[int, float]] = {}
+        """The most lanes seen lately, and until when they count."""
         self._has_changed = threading.Event()
+        self._again = math.inf
+        """When to ask once more for a slot that was not free."""
         self._client: PrefectClient | None = None
 
     def changed(self) -> None:
@@ -40,29 +53,71 @@ class LaneSlots:
 
     async def run(self) -> None:
         """Follow the bench for ever."""
+        await self._release_left_over()
         renewed = anyio.current_time()
         while True:
             await anyio.sleep(SETTLE_SECONDS)
             if anyio.current_time() - renewed >= RENEW_SECONDS:
                 renewed = anyio.current_time()
                 await self._renew()
-            if self._has_changed.is_set():
+            if self._has_changed.is_set() or anyio.current_time() >= self._again:
                 self._has_changed.clear()
+                self._again = math.inf
                 await self._follow()
 
     async def release_all(self) -> None:
         """Give every slot back."""
         for customer_id in list(self._leases):
             await self._give_back(customer_id, 0)
+        self._write_note()
         if self._client is not None:
             await self._client.__aexit__(None, None, None)
             self._client = None
 
+    def _write_note(self) -> None:
+        held = [str(lease) for leases in self._leases.values() for lease in leases]
+        if self._note is not None and held != self._noted:
+            self._note.parent.mkdir(parents=True, exist_ok=True)
+            self._note.write_text(json.dumps(held))
+            self._noted = held
+
+    async def _release_left_over(self) -> None:
+        """Give back what an earlier life of this worker held when it was killed."""
+        try:
+            left = json.loads(self._note.read_text()) if self._note is not None else []
+        except (FileNotFoundError, ValueError):
+            # Never written, or cut off in the middle: those leases run out.
+            return
+        for lease in left:
+            await self._release(UUID(lease))
+
+    async def _release(self, lease: UUID) -> None:
+        try:
+            await (await self._connected()).release_concurrency_slots_with_lease(lease)
+        except TROUBLE as error:
+            logger.info("lease %s runs out by itself: %s", lease, error)
+
     async def _follow(self) -> None:
         lanes = self._bench.lanes_by_customer()
-        for customer_id in {*lanes, *self._leases}:
-            await self._give_back(customer_id, lanes.get(customer_id, 0))
-            await self._take(customer_id, lanes.get(customer_id, 0))
+        for customer_id in {*lanes, *self._leases, *self._high}:
+            now = lanes.get(customer_id, 0)
+            await self._give_back(customer_id, self._lately(customer_id, now))
+            if now:
+                await self._take(customer_id, now)
+        self._write_note()
+
+    def _lately(self, customer_id: CustomerId, lanes: int) -> int:
+        """Return the most lanes of the last second; while these are more than now, the bench is looked at again."""
+        moment = anyio.current_time()
+        high, until = self._high.get(customer_id, (0, 0.0))
+        if lanes >= high or moment >= until:
+            high, until = lanes, moment + LINGER_SECONDS
+        self._high[customer_id] = (high, until)
+        if high > lanes:
+            self._has_changed.set()
+        elif not high:
+            del self._high[customer_id]
+        return high
 
     async def _connected(self) -> PrefectClient:
         if self._client is None:
@@ -79,17 +134,15 @@ class LaneSlots:
                 )
                 leases.append(UUID(answer.json()["lease_id"]))
         except TROUBLE as error:
-            # Full (423), or Prefect is away: the ledger has opened the lane, so it works on without.
+            # Full (423), or Prefect is away: the ledger has opened the lane, so it works on without. It is asked
+            # again, for another worker's slot outlives its lane by a moment, and a dead worker's by a minute.
+            self._again = anyio.current_time() + LINGER_SECONDS
             logger.info("no slot for a lane of %s: %s", customer_id, error)
 
     async def _give_back(self, customer_id: CustomerId, wanted: int) -> None:
         leases = self._leases.get(customer_id, [])
-        client = await self._connected()
         while len(leases) > wanted:
-            try:
-                await client.release_concurrency_slots_with_lease(leases.pop())
-            except TROUBLE as error:
-                logger.info("a slot of %s runs out by itself: %s", customer_id, error)
+            await self._release(leases.pop())
         if not leases:
             self._leases.pop(customer_id, None)
 

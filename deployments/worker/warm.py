@@ -26,6 +26,7 @@ from prefect.client.schemas.filters import (
 from prefect.client.schemas.objects import FlowRun, StateType
 from prefect.client.schemas.responses import WorkerFlowRunResponse
 from prefect.flow_engine import run_flow
+from prefect.settings import get_current_settings
 from prefect.workers.base import BaseJobConfiguration, BaseVariables, BaseWorker, BaseWorkerResult
 
 from deployments.worker.lane_slots import LaneSlots
@@ -91,14 +92,16 @@ class OctavoWorker(BaseWorker[BaseJobConfiguration, BaseVariables, OctavoWorkerR
         # Before hello: a worker whose sandbox cannot be set up must not claim anything.
         await anyio.to_thread.run_sync(reader.warm_up)
         self._bench = await anyio.to_thread.run_sync(lambda: wiring.workbench(settings, connection, reader))
-        self._lane_slots = LaneSlots(self._bench)
-        self._bench.on_change = self._lane_slots.changed
+        if settings.prefect.lane_slots:
+            self._lane_slots = LaneSlots(self._bench, get_current_settings().home / "lane-slots" / f"{self.name}.json")
+            self._bench.on_change = self._lane_slots.changed
         self._bench.start()
         process_bench.install(self._bench)
         await super().setup()
         # Tasks, not a task group: a group entered here could not be left from within `teardown`'s shield.
-        for service in (self._watch_cancels(self._bench), self._lane_slots.run()):
-            self._start_service(service)
+        self._start_service(self._watch_cancels(self._bench))
+        if self._lane_slots is not None:
+            self._start_service(self._lane_slots.run())
         listener = threading.Thread(
             target=self._listen, args=(connection, asyncio.get_running_loop()), name="octavo-bell", daemon=True
         )

@@ -1,39 +1,59 @@
 """What a customer has in work at once: never more than its cap, and what Prefect shows of it."""
 
+import os
 import secrets
+import signal
 from pathlib import Path
-from typing import Any
 
-from tests.acceptance.stack import ENDED, Stack, run_octavo, wait_for
+from tests.acceptance.stack import ENDED, Batch, Stack, run_octavo, wait_for
 
 CAP = 8
+SETTLED = 3
+"""So many looks in a row, a tenth of a second and more apart, that show the same."""
 
 
-def test_no_more_than_the_cap_is_in_work_over_all_batches_and_prefect_shows_it(stack: Stack, tmp_path: Path) -> None:
-    with stack.customer() as client:
-        batches = [stack.submit_sleeping(client, tmp_path, items=16, seconds=0.5) for _ in range(2)]
+class Shown:
+    """The customer's global concurrency limit in Prefect, beside what the ledger has in work."""
+
+    def __init__(self, stack: Stack, *batches: Batch) -> None:
+        self._stack = stack
+        self._batches = batches
         (run, *_) = wait_for(lambda: stack.flow_runs(batches[0].batch_id), limit=20, what="a flow run")
-        (limit_name,) = [tag for tag in run["tags"] if tag.startswith("customer:")]
-        slots: list[int] = []
+        (self._name,) = [tag for tag in run["tags"] if tag.startswith("customer:")]
+        self.slots: list[int] = []
+        self.in_work: list[int] = []
 
-        def shown() -> Any:  # noqa: ANN401 - JSON
-            return stack.prefect("GET", f"/v2/concurrency_limits/{limit_name}")
+    def look(self) -> int:
+        """Note how many slots are taken, and how many items are in work."""
+        found = self._stack.prefect("GET", f"/v2/concurrency_limits/{self._name}")
+        assert found["limit"] == CAP
+        self.slots.append(found["active_slots"])
+        self.in_work.append(sum(batch.look()["counts"]["running"] for batch in self._batches))
+        return self.slots[-1]
 
-        def have_ended() -> bool:
-            looks = [batch.look() for batch in batches]
-            slots.append(shown()["active_slots"])
-            return all(look["status"] in ENDED for look in looks)
+    def are_equal_and_full(self) -> bool:
+        """Whether Prefect and the ledger have both shown the cap for a while."""
+        self.look()
+        return self.slots[-SETTLED:] == self.in_work[-SETTLED:] == [CAP] * SETTLED
 
-        wait_for(have_ended, limit=60, what="the end of both batches")
+    def have_ended(self) -> bool:
+        """Whether the batches have come to their ends."""
+        self.look()
+        return all(batch.look()["status"] in ENDED for batch in self._batches)
+
+
+def test_prefect_s_slots_are_the_lanes_in_work_over_all_batches_and_never_more_than_the_cap(
+    stack: Stack, tmp_path: Path
+) -> None:
+    with stack.customer() as client:
+        batches = [stack.submit_sleeping(client, tmp_path, items=12, seconds=2) for _ in range(2)]
+        shown = Shown(stack, *batches)
+        wait_for(shown.are_equal_and_full, limit=40, what="as many slots as lanes")
+        wait_for(shown.have_ended, limit=60, what="the end of both batches")
         assert all(batch.look()["status"] == "completed" for batch in batches)
-
-        in_work = [sum(running) for running in zip(*(batch.running for batch in batches), strict=True)]
-        assert max(in_work) <= CAP
-        assert max(in_work) > 1  # and it was not one by one either
-        assert shown()["limit"] == CAP
-        assert max(slots) <= CAP
-        assert max(slots) > 1
-        wait_for(lambda: shown()["active_slots"] == 0, limit=20, what="no slot taken any more")
+        assert max(shown.in_work) == CAP
+        assert max(shown.slots) == CAP
+        wait_for(lambda: shown.look() == 0, limit=20, what="no slot taken any more")
 
 
 def test_a_cap_that_is_raised_is_felt_by_the_batch_in_work(stack: Stack, tmp_path: Path) -> None:
@@ -51,3 +71,18 @@ def test_a_cap_that_is_raised_is_felt_by_the_batch_in_work(stack: Stack, tmp_pat
         unknown = run_octavo("customers", "set", "nobody", "--cap", "9", "--data", str(stack.data))
         assert unknown.returncode == 1
         assert name in unknown.stderr
+
+
+def test_the_slots_of_a_killed_worker_come_back(stack: Stack, tmp_path: Path) -> None:
+    with stack.customer() as client:
+        batch = stack.submit_sleeping(client, tmp_path, items=24, seconds=3)
+        shown = Shown(stack, batch)
+        wait_for(shown.are_equal_and_full, limit=40, what="as many slots as lanes")
+        os.kill(stack.pid_of("worker"), signal.SIGKILL)
+        # Well within the minute after which Prefect would take them back by itself.
+        wait_for(lambda: shown.look() == 0 or shown.have_ended(), limit=40, what="the dead worker's slots given back")
+        wait_for(shown.have_ended, limit=60, what="the end of the batch")
+        assert batch.look()["counts"]["succeeded"] == 24
+        wait_for(lambda: shown.look() == 0, limit=20, what="no slot taken any more")
+        assert max(shown.slots) <= CAP
+    stack.wait_until_healthy()

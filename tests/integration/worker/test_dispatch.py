@@ -2,8 +2,7 @@
 
 import asyncio
 import contextlib
-import secrets
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from pathlib import Path
@@ -12,94 +11,23 @@ from uuid import UUID
 
 import pytest
 from prefect.client.orchestration import PrefectClient
-from prefect.client.schemas.actions import WorkPoolCreate
-from prefect.client.schemas.filters import DeploymentFilter, DeploymentFilterId, FlowRunFilter, FlowRunFilterTags
+from prefect.client.schemas.filters import FlowRunFilter, FlowRunFilterTags
 from prefect.client.schemas.objects import FlowRun, State, StateType
-from prefect.settings import PREFECT_API_URL, temporary_settings
 from prefect.states import Cancelling, Completed, Failed, Pending, Running
 
-from api.dispatch import limit_name
+from api.limits import limit_name
 from api.reconciler import BATCH_IS_OVER, BEGINNING, PATIENCE, Reconciler
-from deployments.worker import OctavoWorker, lane_slots
+from deployments.worker import lane_slots
 from deployments.worker.lane_slots import LaneSlots
-from flows.extract_batch import extract_batch
 from octavo.batches import BatchStatus, Run, RunStatus
 from octavo.identifiers import BatchId, CustomerId, WorkerId, new_customer_id
-from octavo.ledger.memory import MemoryLedger
-from octavo.objects.memory import MemoryObjects
 from octavo.workbench import Workbench
-from tests.acceptance.stack import Stack
-from tests.unit.api.service import WORKER, Api, MovableClock, make_service, settings
+from tests.unit.api.service import WORKER, Api
 
 pytestmark = pytest.mark.anyio
 SOON = 15.0
 A_WHILE_AGO = -(PATIENCE + timedelta(seconds=5))
 LONG_AGO = -(BEGINNING + timedelta(seconds=5))
-
-
-@dataclass(frozen=True, slots=True)
-class Deployed:
-    """A deployment in a work pool of its own, which has no worker."""
-
-    prefect_url: str
-    name: str
-
-
-@pytest.fixture
-def anyio_backend() -> str:
-    return "asyncio"
-
-
-@pytest.fixture(scope="module")
-def deployed(stack: Stack) -> Iterator[Deployed]:
-    health = stack.health()
-    assert health is not None
-    url, name = f"{health.json()['prefect_ui_url']}/api", f"octavo-test-{secrets.token_hex(4)}"
-
-    async def deploy() -> UUID:
-        async with PrefectClient(url) as client:
-            template = OctavoWorker.get_default_base_job_template()
-            await client.create_work_pool(WorkPoolCreate(name=name, type=OctavoWorker.type, base_job_template=template))
-            flow_id = await client.create_flow_from_name(extract_batch.name)
-            return await client.create_deployment(flow_id=flow_id, name=name, work_pool_name=name)
-
-    async def take_away(deployment_id: UUID) -> None:
-        async with PrefectClient(url) as client:
-            ours = DeploymentFilter(id=DeploymentFilterId(any_=[deployment_id]))
-            for flow_run in await client.read_flow_runs(deployment_filter=ours):
-                await client.delete_flow_run(flow_run.id)
-            await client.delete_deployment(deployment_id)
-            await client.delete_work_pool(name)
-
-    deployment_id = asyncio.run(deploy())
-    yield Deployed(url, f"{extract_batch.name}/{name}")
-    asyncio.run(take_away(deployment_id))
-
-
-@pytest.fixture
-async def prefect(anyio_backend: str, deployed: Deployed) -> AsyncIterator[PrefectClient]:
-    with temporary_settings({PREFECT_API_URL: deployed.prefect_url}):
-        async with PrefectClient(deployed.prefect_url) as client:
-            yield client
-
-
-@pytest.fixture
-async def api(prefect: PrefectClient, deployed: Deployed, tmp_path: Path) -> AsyncIterator[Api]:
-    """Yield an API whose dispatcher makes runs of that deployment; its clock can be moved."""
-    clock, objects = MovableClock(), MemoryObjects()
-    given = settings(tmp_path, prefect={"deployment": deployed.name})
-    service = make_service(given, MemoryLedger(clock), objects)
-    made = Api.make(service, objects, clock)
-    loops = [asyncio.create_task(service.dispatcher.run())]
-    await asyncio.sleep(0)
-    yield made
-    for loop in loops:
-        loop.cancel()
-        with contextlib.suppress(asyncio.CancelledError):
-            await loop
-    await service.dispatcher.close()
-    await made.close()
-    await prefect.delete_global_concurrency_limit_by_name(limit_name(made.customer.customer_id))
 
 
 async def until(condition: Callable[[], Awaitable[bool]]) -> None:
@@ -399,8 +327,10 @@ class FakeBench:
     """How many lanes each customer has open on a worker."""
 
     lanes: dict[CustomerId, int] = field(default_factory=dict)
+    looks: int = 0
 
     def lanes_by_customer(self) -> dict[CustomerId, int]:
+        self.looks += 1
         return dict(self.lanes)
 
 
@@ -413,9 +343,9 @@ class Worker:
     follower: asyncio.Task[None]
 
     @classmethod
-    def start(cls) -> "Worker":
+    def start(cls, note: Path | None = None) -> "Worker":
         bench = FakeBench()
-        slots = LaneSlots(cast(Workbench, bench))
+        slots = LaneSlots(cast(Workbench, bench), note)
         return cls(bench, slots, asyncio.create_task(slots.run()))
 
     def open(self, customer_id: CustomerId, lanes: int) -> None:
@@ -423,11 +353,15 @@ class Worker:
         self.slots.changed()
 
     async def stop(self) -> None:
+        await self.die()
+        await self.slots.release_all()
+
+    async def die(self) -> None:
+        """End without a word, as a worker that is killed."""
         assert not self.follower.done()
         self.follower.cancel()
         with contextlib.suppress(asyncio.CancelledError):
             await self.follower
-        await self.slots.release_all()
 
 
 @pytest.fixture
@@ -501,3 +435,45 @@ async def test_a_slot_that_prefect_took_back_is_taken_again(
     monkeypatch.setattr(lane_slots, "RENEW_SECONDS", 0.1)
     await until_taken(prefect, customer_id, 2)
     assert lease not in worker.slots._leases[customer_id]
+
+
+async def test_the_next_life_of_a_worker_gives_back_what_the_killed_one_held(
+    prefect: PrefectClient, customer_id: CustomerId, tmp_path: Path
+) -> None:
+    note = tmp_path / "lane-slots" / "embedded.json"
+    killed = Worker.start(note)
+    killed.open(customer_id, 3)
+    await until_taken(prefect, customer_id, 3)
+    await killed.die()
+    assert await taken(prefect, customer_id) == 3
+    next_life = Worker.start(note)
+    next_life.open(customer_id, 2)
+    await until_taken(prefect, customer_id, 2)
+    await next_life.stop()
+    await killed.slots.release_all()
+    assert await taken(prefect, customer_id) == 0, "given back twice, a slot is free once"
+    note.write_text("[")
+    damaged = Worker.start(note)
+    damaged.open(customer_id, 1)
+    await until_taken(prefect, customer_id, 1)
+    await damaged.stop()
+
+
+async def test_a_lane_between_two_slices_keeps_its_slot(
+    prefect: PrefectClient, worker: Worker, customer_id: CustomerId
+) -> None:
+    worker.open(customer_id, 3)
+    await until_taken(prefect, customer_id, 3)
+    leases = list(worker.slots._leases[customer_id])
+    for lanes in (2, 3, 1, 3):
+        looks = worker.bench.looks
+        worker.open(customer_id, lanes)
+
+        async def is_seen(seen: int = looks) -> bool:
+            return worker.bench.looks > seen
+
+        await until(is_seen)
+        assert await taken(prefect, customer_id) == 3
+    assert worker.slots._leases[customer_id] == leases
+    worker.open(customer_id, 1)
+    await until_taken(prefect, customer_id, 1)

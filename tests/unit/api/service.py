@@ -66,7 +66,9 @@ def make_service(given: Settings, ledger: Ledger, objects: ObjectStore, *, silen
         objects=objects,
         storage=STORAGE,
         engines=EngineRegistry.installed(test_engines=True),
-        dispatcher=Dispatcher(ledger, presence, deployment=given.prefect.deployment),
+        dispatcher=Dispatcher(
+            ledger, presence, deployment=given.prefect.deployment, tag_limits=given.prefect.tag_limits
+        ),
         lanes=Lanes(ledger),
         presence=presence,
         archive=Archive(ledger, objects),

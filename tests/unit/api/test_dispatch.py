@@ -7,7 +7,8 @@ from dataclasses import replace
 import pytest
 from prefect.settings import PREFECT_API_URL, temporary_settings
 
-from api.dispatch import limit_name, run_name
+from api.dispatch import run_name
+from api.limits import limit_name
 from tests.unit.api.service import Api
 
 pytestmark = pytest.mark.anyio
