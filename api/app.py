@@ -17,6 +17,7 @@ from api.body_limit import BodyLimit
 from api.deps import Service
 from api.internal import work, workers
 from api.lanes import in_thread
+from api.orphans import Orphans
 from api.reconciler import Reconciler
 from api.v1 import batches, files, images, results
 from octavo import __version__
@@ -52,6 +53,7 @@ def create_app(service: Service) -> FastAPI:
         loops = [
             asyncio.create_task(service.dispatcher.run()),
             asyncio.create_task(reconciler.run()),
+            asyncio.create_task(Orphans(service.ledger, service.dispatcher, service.presence).run()),
             asyncio.create_task(_ensure_bucket(service)),
             asyncio.create_task(service.archive.run()),
         ]

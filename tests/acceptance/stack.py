@@ -245,6 +245,20 @@ class Stack:
         found: list[dict[str, Any]] = self.prefect("POST", "/flow_runs/filter", wanted)
         return sorted(found, key=lambda run: str(run["created"]))
 
+    def undone(self, batch_id: str) -> list[str]:
+        """Return what Prefect shows of a batch that has not come to an end: flow runs and task runs."""
+        found = {"type": {"not_any_": ["COMPLETED", "FAILED", "CRASHED", "CANCELLED"]}}
+        ours = {"tags": {"all_": [f"batch:{batch_id}"]}}
+        flow_runs = self.prefect("POST", "/flow_runs/filter", {"flow_runs": ours | {"state": found}})
+        states = {"type": {"any_": ["RUNNING", "PENDING", "SCHEDULED", "CANCELLING", "PAUSED"]}}
+        wanted = {"flow_runs": ours, "task_runs": {"state": states}}
+        task_runs = self.prefect("POST", "/task_runs/filter", wanted)
+        return [f"{run['name']}: {run['state']['name']}" for run in [*flow_runs, *task_runs]]
+
+    def wait_until_prefect_shows_the_end(self, batch_id: str, *, limit: float = 60.0) -> None:
+        """Wait until no flow run and no task run of an ended batch is shown as under way."""
+        wait_for(lambda: not self.undone(batch_id), limit=limit, what=f"the end of {batch_id} in Prefect")
+
     def wait_for_flow_run(self, batch_id: str, state: str, *, limit: float = 40.0) -> dict[str, Any]:
         """Return a flow run of this batch that is in a state of this name."""
 

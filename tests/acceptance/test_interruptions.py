@@ -91,4 +91,5 @@ def test_a_lost_run_is_shown_as_crashed_and_its_batch_goes_on_in_a_new_one(stack
         first, second = stack.flow_runs(batch.batch_id)
         assert (first["state"]["type"], second["state"]["name"]) == ("CRASHED", "Completed")
         assert "goes on in a new run" in first["state"]["message"]
+        stack.wait_until_prefect_shows_the_end(batch.batch_id)
     stack.wait_until_healthy()

@@ -94,6 +94,7 @@ def test_the_whole_stack_killed_in_mid_batch_finishes_it_when_it_is_started_agai
         assert found["status"] == "completed"
         assert [item["status"] for item in found["items"]] == [ItemStatus.SUCCEEDED] * ITEMS
         wait_for(lambda: client.batch(read["id"])["status"] == "completed", limit=60, what="the report's end")
+        second.wait_until_prefect_shows_the_end(batch.batch_id)
         client.upload(staged_before, late)
         after = client.submit([staged_before.file_id], engine="sleep:0", idempotency_key="late")
         wait_for(lambda: client.batch(after["id"])["status"] == "completed", limit=30, what="the late one's end")
