@@ -10,7 +10,8 @@ from typing import Any
 
 import yaml
 from prefect.client.orchestration import PrefectClient
-from prefect.client.schemas.actions import WorkPoolCreate
+from prefect.client.schemas.actions import DeploymentScheduleCreate, WorkPoolCreate
+from prefect.client.schemas.schedules import CronSchedule
 from prefect.exceptions import ObjectAlreadyExists
 from prefect.flows import Flow
 from prefect.utilities.callables import parameter_schema
@@ -27,12 +28,23 @@ class _Pool(BaseModel):
     job_variables: dict[str, Any] = {}
 
 
+class _Schedule(BaseModel):
+    cron: str
+    timezone: str = "UTC"
+    slug: str
+
+    def order(self) -> DeploymentScheduleCreate:
+        """Return what Prefect is asked for."""
+        return DeploymentScheduleCreate(schedule=CronSchedule(cron=self.cron, timezone=self.timezone), slug=self.slug)
+
+
 class _Deployment(BaseModel):
     name: str
     description: str | None = None
     entrypoint: str
     tags: list[str] = []
     parameters: dict[str, Any] = {}
+    schedules: list[_Schedule] = []
     work_pool: _Pool
 
 
@@ -73,6 +85,7 @@ async def register(client: PrefectClient) -> list[str]:
             entrypoint=wanted.entrypoint,
             tags=wanted.tags,
             parameters=wanted.parameters,
+            schedules=[schedule.order() for schedule in wanted.schedules],
             parameter_openapi_schema=parameter_schema(flow).model_dump(exclude_unset=True),
             work_pool_name=wanted.work_pool.name,
             work_queue_name=wanted.work_pool.work_queue_name,

@@ -14,6 +14,7 @@ import httpx
 from octavo.directory import DataDirectory
 from octavo.objects import embedded
 from octavo.settings import Settings
+from octavo.supervisor import prefect_database
 from octavo.supervisor.child import ChildSpec
 
 TREE = Path(__file__).resolve().parent.parent.parent
@@ -37,8 +38,17 @@ PREFECT_ENVIRONMENT = {
     "PREFECT_SERVER_SERVICES_TRIGGERS_ENABLED": "false",
     "PREFECT_SERVER_EVENTS_STREAM_OUT_ENABLED": "false",
     "PREFECT_SERVER_CONCURRENCY_LEASE_STORAGE": "prefect.server.concurrency.lease_storage.filesystem",
+    # Counts where tag limits are on: asked again after about a second, not after as long as slots are held.
+    "PREFECT_SERVER_TASKS_TAG_CONCURRENCY_SLOT_WAIT_SECONDS": "1",
+    # Flow runs are removed by the flow `prune`, which knows whose they are.
+    "PREFECT_SERVER_SERVICES_DB_VACUUM_ENABLED": "events,orphans",
+    "PREFECT_SERVER_SERVICES_DB_VACUUM_BATCH_SIZE": "500",
     "PREFECT_WORKER_QUERY_SECONDS": "1",
+    # A line `Finished in state Completed()` for every task run tells no more than its state.
+    "PREFECT_LOGGING_LOGGERS_PREFECT_TASK_RUNS_LEVEL": "WARNING",
 }
+LONGEST_VACUUM_PERIOD_SECONDS = 3600
+VACUUMS_PER_RETENTION = 24
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,9 +150,11 @@ class Stack:
 
     def _prefect(self) -> ChildSpec:
         home = self._directory.prefect.resolve()
+        prefect_database.compact(home / "prefect.db")
         environment = (
             dict(os.environ)
             | PREFECT_ENVIRONMENT
+            | vacuum_environment(self._settings.prefect.keep_events_days)
             | {
                 "PREFECT_HOME": str(home),
                 "PREFECT_SERVER_DATABASE_CONNECTION_URL": f"sqlite+aiosqlite:///{home}/prefect.db",
@@ -225,6 +237,18 @@ class Stack:
             scratch=scratch,
             stops_with="worker",
         )
+
+
+def vacuum_environment(keep_events_days: float) -> dict[str, str]:
+    """Return how long Prefect's server keeps events, and how often it looks for old ones and for orphans."""
+    keep_seconds = max(1, round(keep_events_days * 24 * 3600))
+    period = str(max(1, min(LONGEST_VACUUM_PERIOD_SECONDS, keep_seconds // VACUUMS_PER_RETENTION)))
+    return {
+        # As ISO 8601: a bare number of seconds, which the other settings take, stops the server from starting.
+        "PREFECT_SERVER_EVENTS_RETENTION_PERIOD": f"PT{keep_seconds}S",
+        "PREFECT_SERVER_SERVICES_DB_VACUUM_LOOP_SECONDS": period,
+        "PREFECT_SERVER_SERVICES_DB_VACUUM_ORPHAN_CLEANUP_LOOP_SECONDS": period,
+    }
 
 
 def _reachable(host: str) -> str:

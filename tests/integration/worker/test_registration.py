@@ -41,6 +41,11 @@ def prefect_url(stack: Stack) -> str:
 
 def deployed(stack: Stack) -> dict[str, dict[str, Any]]:
     found = stack.prefect("POST", "/deployments/filter", {})
+    for one in found:
+        # The rest of a schedule is made anew with every registration.
+        one["schedules"] = [
+            {"schedule": each["schedule"], "active": each["active"], "slug": each["slug"]} for each in one["schedules"]
+        ]
     return {one["name"]: {field: one.get(field) for field in COMPARED} for one in found}
 
 
@@ -58,10 +63,16 @@ def home(tmp_path: Path) -> dict[str, str]:
 
 
 def test_octavo_up_has_registered_what_prefect_yaml_declares(stack: Stack) -> None:
-    (found,) = deployed(stack).values()
+    both = deployed(stack)
+    assert set(both) == {"octavo", "prune"}
+    found, pruning = both["octavo"], both["prune"]
     assert (found["name"], found["entrypoint"]) == ("octavo", "flows.extract_batch.extract_batch")
     assert (found["work_pool_name"], found["tags"]) == ("octavo", ["octavo"])
     assert list(found["parameter_openapi_schema"]["properties"]) == ["batch_id"]
+    assert found["schedules"] == []
+    assert (pruning["entrypoint"], pruning["work_pool_name"]) == ("flows.prune.prune", "octavo")
+    (hourly,) = pruning["schedules"]
+    assert (hourly["schedule"]["cron"], hourly["active"]) == ("7 * * * *", True)
     pool = stack.prefect("GET", "/work_pools/octavo")
     assert pool["type"] == "octavo"
 
@@ -69,7 +80,7 @@ def test_octavo_up_has_registered_what_prefect_yaml_declares(stack: Stack) -> No
 def test_registering_again_changes_nothing(stack: Stack) -> None:
     before = deployed(stack)
     for _ in range(2):
-        assert register_again(stack) == ["extract-batch/octavo"]
+        assert register_again(stack) == ["extract-batch/octavo", "prune/prune"]
     assert deployed(stack) == before
     assert len(stack.prefect("POST", "/work_pools/filter", {})) == 1
 
@@ -90,9 +101,10 @@ def test_prefect_deploy_all_yields_the_same_deployment_and_leaves_the_tree_alone
     assert ended.returncode == 0, ended.stdout + ended.stderr
     try:
         after = deployed(stack)
-        assert list(after) == list(before)
-        for field in COMPARED:
-            assert (field, after["octavo"][field]) == (field, before["octavo"][field])
+        assert set(after) == set(before)
+        for name in before:
+            for field in COMPARED:
+                assert (name, field, after[name][field]) == (name, field, before[name][field])
         assert sorted(path.name for path in ROOT.iterdir()) == tree
     finally:
         register_again(stack)
