@@ -78,5 +78,5 @@ def test_a_batch_works_on_while_prefect_is_pruned(stack: Stack, tmp_path: Path) 
         batch = stack.submit_sleeping(client, tmp_path, items=24, seconds=0.5)
         batch.wait_until_running()
         prune(stack, keep_runs_days=0)
+        # Its flow run, once it has ended, may have been pruned as well: nothing is kept here.
         assert batch.wait_until_ended()["counts"]["succeeded"] == 24
-        assert stack.wait_for_flow_run(batch.batch_id, "Completed")
