@@ -63,6 +63,10 @@ class _Server(uvicorn.Server):
         await super().shutdown(sockets)
 
 
+SWITCH_SECONDS = 0.0005
+"""How long a thread may compute while another waits: the event loop answers, whatever the ledger's writer computes."""
+
+
 async def serve(settings: Settings, storage: S3Settings | None) -> None:
     """Serve until SIGTERM; the ledger is closed last."""
     service = build_service(settings, storage)
@@ -88,6 +92,7 @@ def main() -> int:
     """Run the API; an operation error is told in one line."""
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s", force=True)
     logging.getLogger("httpx").setLevel(logging.WARNING)
+    sys.setswitchinterval(SWITCH_SECONDS)
     try:
         settings = read_settings()
         asyncio.run(serve(settings, storage_access(settings.storage)))

@@ -1,7 +1,10 @@
 """The flow of a batch: open it, claim, map `extract` over what was claimed, tell how it ended."""
 
+from collections.abc import Iterable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextvars import copy_context
+from functools import partial
+from queue import SimpleQueue
 from typing import Any, cast
 from uuid import UUID
 
@@ -10,7 +13,7 @@ from prefect import flow, get_run_logger, tags
 from prefect.artifacts import create_progress_artifact, create_table_artifact, update_progress_artifact
 from prefect.client.schemas.objects import State
 from prefect.exceptions import PrefectHTTPStatusError
-from prefect.futures import PrefectFuture, wait
+from prefect.futures import PrefectFuture
 from prefect.runtime import flow_run
 from prefect.states import Cancelled, Completed
 from prefect.task_runners import TaskRunner, ThreadPoolTaskRunner
@@ -41,19 +44,14 @@ def extract_batch(batch_id: str) -> State[None]:
     """Extract one batch; several runs of this flow may share a batch."""
     here, run_id = bench.current(), RunId(str(flow_run.id))
     opened = here.open_run(run_id, BatchId(batch_id))
-    working: dict[str, PrefectFuture[State[None]]] = {}
-    progress = Progress(opened)
+    task_runs, progress = TaskRuns(here), Progress(opened)
     with tags(f"customer:{opened.customer_id}"):
         # The work on these slices has begun; their task runs join it, and show it. Under tag limits it waits for them.
         for slice_ids in here.claims(run_id) if opened.tag_limits else here.started_claims(run_id):
-            working = _still_working(here, working)
-            working |= zip(slice_ids, extract.map(list(slice_ids)), strict=True)
-            while len(working) > MOST_TASK_RUNS:
-                next(iter(working.values())).wait()
-                working = _still_working(here, working)
+            task_runs.add(slice_ids, extract.map(list(slice_ids)))
+            task_runs.wait_for_room()
             progress.show(here.percent(run_id))
-    wait(list(working.values()))
-    _still_working(here, working)
+    task_runs.wait_for_all()
     is_cancelled = here.is_cancelled(run_id)
     summary = here.end_run(run_id)
     progress.end(summary)
@@ -61,14 +59,45 @@ def extract_batch(batch_id: str) -> State[None]:
     return _last_word(summary, is_cancelled=is_cancelled, is_draining=here.is_draining)
 
 
-def _still_working(
-    here: Workbench, working: dict[str, PrefectFuture[State[None]]]
-) -> dict[str, PrefectFuture[State[None]]]:
-    """Return the task runs that go on; a slice whose task run ended before it reached the bench goes back."""
-    for slice_id in [slice_id for slice_id, future in working.items() if future.state.is_final()]:
-        here.give_up(slice_id)
-        del working[slice_id]
-    return working
+class TaskRuns:
+    """The task runs of one flow run that go on.
+
+    Told of their ends by Prefect's engine in this process: a future's `state` would be read from the server each time.
+    """
+
+    def __init__(self, here: Workbench) -> None:
+        self._here = here
+        self._going_on: dict[str, PrefectFuture[State[None]]] = {}
+        self._ended: SimpleQueue[str] = SimpleQueue()
+
+    def add(self, slice_ids: Sequence[str], futures: Iterable[PrefectFuture[State[None]]]) -> None:
+        """Follow the task runs of these slices."""
+        for slice_id, future in zip(slice_ids, futures, strict=True):
+            self._going_on[slice_id] = future
+            future.add_done_callback(partial(self._note_end, slice_id))
+        self._take_off_ended()
+
+    def _note_end(self, slice_id: str, _: PrefectFuture[State[None]]) -> None:
+        self._ended.put(slice_id)
+
+    def wait_for_room(self) -> None:
+        """Return when there are few enough that one may be added."""
+        while len(self._going_on) > MOST_TASK_RUNS:
+            self._take_off(self._ended.get())
+
+    def wait_for_all(self) -> None:
+        """Return when none goes on any more."""
+        while self._going_on:
+            self._take_off(self._ended.get())
+
+    def _take_off_ended(self) -> None:
+        while not self._ended.empty():
+            self._take_off(self._ended.get())
+
+    def _take_off(self, slice_id: str) -> None:
+        """A slice whose task run ended before it reached the bench goes back."""
+        self._here.give_up(slice_id)
+        del self._going_on[slice_id]
 
 
 def _key(batch_id: str) -> str:

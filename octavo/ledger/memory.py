@@ -340,7 +340,7 @@ class MemoryLedger(MemoryArchive):
     def _mark_active(self, request: ClaimRequest) -> None:
         run = self.run(request.run_id)
         if run is not None and not rules.is_over(run) and request.batch_id in self._batches:
-            self._keep(rules.opened(run, request.worker_id, self._clock()))
+            self._keep(rules.claimed_by(run, request.worker_id, self._clock()))
 
     def _serve(self) -> None:
         """Hand out what is free to the claims that wait."""

@@ -23,6 +23,7 @@ from octavo.ledger.rows import BatchRow, ItemRow, SliceRow, UsageRow
 from octavo.outcomes import Failed, Outcome, Succeeded, lost_too_often
 
 IDEMPOTENCY_WINDOW = timedelta(hours=24)
+SEEN_LATELY = timedelta(seconds=1)
 
 
 class Stamp:
@@ -173,6 +174,14 @@ def opened(run: Run, worker_id: WorkerId, now: datetime) -> Run:
     if run.status is RunStatus.LOST:
         return run
     return replace(run, status=RunStatus.ACTIVE, worker_id=worker_id, seen_at=now)
+
+
+def claimed_by(run: Run, worker_id: WorkerId, now: datetime) -> Run:
+    """Return the run once it has claimed: opened, but the same when it was seen less than a second ago."""
+    is_fresh = timedelta(0) <= now - run.seen_at < SEEN_LATELY
+    if run.status is RunStatus.ACTIVE and run.worker_id == worker_id and is_fresh:
+        return run
+    return opened(run, worker_id, now)
 
 
 def ended(run: Run, status: RunStatus) -> Run:

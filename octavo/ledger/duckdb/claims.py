@@ -29,11 +29,11 @@ class Claims:
         batches = tx.working.load_batches(tx, [request.batch_id for request in requests])
         runs = tx.working.load_runs(tx, [request.run_id for request in requests])
         active = [
-            rules.opened(runs[request.run_id], request.worker_id, tx.now)
+            rules.claimed_by(runs[request.run_id], request.worker_id, tx.now)
             for request in requests
             if request.run_id in runs and request.batch_id in batches and not rules.is_over(runs[request.run_id])
         ]
-        store_runs(tx, active)
+        store_runs(tx, [run for run in active if run.run_id is not None and run is not runs[run.run_id]])
         for one in asked:
             end_waits([*self._waiting, *self._arrived], run_id=one.request.run_id)
             self._arrived.append(one)

@@ -36,7 +36,7 @@ def report(name: str, lease_no: int = 1) -> Report:
     return Report(kind=ReportKind.BEGIN, item_id=ItemId(name), lease_no=lease_no)
 
 
-def test_an_urgent_report_is_sent_at_once() -> None:
+def test_an_urgent_report_is_sent_without_waiting_for_the_rest() -> None:
     post = Post()
     outbox = Outbox(post.send, wait_seconds=3600)
     assert outbox.put(report("a")).result(LIMIT)
