@@ -29,8 +29,8 @@ class NoWork(ItemWork):
     """Lets every item succeed with one page, at once."""
 
     def fetch(self, item: ClaimedItem) -> Input:
-        """Fetch nothing."""
-        return Input(Path(os.devnull), sha256="0" * 64)
+        """Fetch nothing; the path is one that is not there, for whoever takes an input away deletes its file."""
+        return Input(Path(tempfile.gettempdir()) / "octavo-no-input", sha256="0" * 64)
 
     def do(
         self,
