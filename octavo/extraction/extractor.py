@@ -39,10 +39,24 @@ class Extraction:
     engine: str
     engine_version: str
     seconds: float
+    """How long the reading took, without what it waited for a child."""
 
     @property
     def warnings(self) -> tuple[str, ...]:
         return self.document.warnings
+
+
+class _Begun:
+    """Passes on that the reading begins, and remembers when: what waited for a child was not reading."""
+
+    def __init__(self, on_begin: Callable[[], None] | None) -> None:
+        self._on_begin = on_begin
+        self.at = time.monotonic()
+
+    def __call__(self) -> None:
+        if self._on_begin is not None:
+            self._on_begin()
+        self.at = time.monotonic()
 
 
 class _Silent:
@@ -131,18 +145,18 @@ class Extractor:
         availability = engine.availability()
         if not availability.available:
             raise InternalError(f"engine {engine.name} cannot work here: {availability.reason}")
-        started = time.monotonic()
+        begun = _Begun(on_begin)
         if engine.kind == "remote":
-            reading = self._read_remote(engine, source, options, on_begin, on_counted)
+            reading = self._read_remote(engine, source, options, begun, on_counted)
         else:
-            reading = self._read_local(engine.memory_bytes, source, options, on_begin, on_counted, fresh=in_fresh_child)
+            reading = self._read_local(engine.memory_bytes, source, options, begun, on_counted, fresh=in_fresh_child)
         self._refuse_by_pages(reading.document)
         return Extraction(
             document=reading.document,
             images=reading.images,
             engine=engine.name,
             engine_version=engine.version,
-            seconds=time.monotonic() - started,
+            seconds=time.monotonic() - begun.at,
         )
 
     def _refuse_by_size(self, source: Source) -> None:
@@ -164,11 +178,10 @@ class Extractor:
         engine: Engine,
         source: Source,
         options: ExtractOptions,
-        on_begin: Callable[[], None] | None,
+        begin: Callable[[], None],
         on_counted: Callable[[int], None] | None,
     ) -> Reading:
-        if on_begin is not None:
-            on_begin()
+        begin()
         with tempfile.TemporaryDirectory(prefix="octavo-remote-", dir=self._work_directory) as folder:
             reading = engine.extract(source, options, self._limits, _Silent(on_counted), Path(folder))
         _check_images(reading)
@@ -179,15 +192,14 @@ class Extractor:
         memory_bytes: int,
         source: Source,
         options: ExtractOptions,
-        on_begin: Callable[[], None] | None,
+        begin: Callable[[], None],
         on_counted: Callable[[int], None] | None,
         *,
         fresh: bool,
     ) -> Reading:
         try:
             with self._pool.child(fresh=fresh, memory_bytes=memory_bytes) as child:
-                if on_begin is not None:
-                    on_begin()
+                begin()
                 return _read_in(child, source, options, on_counted)
         except ChildOverdue as error:
             raise ExtractionFailed(error.message) from error

@@ -1,0 +1,33 @@
+"""How long a document was read is told without its wait for a child."""
+
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+from octavo.engines.contract import ExtractOptions, Limits, Source
+from octavo.engines.registry import EngineRegistry
+from octavo.extraction.extractor import Extractor
+
+HELD_SECONDS = 1.0
+
+
+def test_waiting_for_a_child_is_no_reading(tmp_path: Path, samples: Path) -> None:
+    # Counted in, eight lanes before two children would look like slow documents, and slices would get small.
+    has_begun, may_go_on = threading.Event(), threading.Event()
+
+    def hold() -> None:
+        has_begun.set()
+        assert may_go_on.wait(60)
+
+    source = Source(samples / "two-columns.pdf", filename="two-columns.pdf")
+    with Extractor(processes=1, limits=Limits(), registry=EngineRegistry()) as extractor:
+        extractor.warm_up()
+        extractor.extract(source, ExtractOptions())
+        with ThreadPoolExecutor(2) as pool:
+            first = pool.submit(extractor.extract, source, ExtractOptions(), on_begin=hold)
+            assert has_begun.wait(60)
+            second = pool.submit(extractor.extract, source, ExtractOptions())
+            threading.Event().wait(HELD_SECONDS)
+            may_go_on.set()
+            assert first.result(60).seconds < HELD_SECONDS
+            assert second.result(60).seconds < HELD_SECONDS
