@@ -82,8 +82,9 @@ def left_running(data: Path, pid: int) -> list[str]:
 
 
 def left_on_disk(data: Path, temporary: Path, *, is_running: bool) -> list[str]:
-    """Return files and folders that nobody will take away; a stack that runs has one nursery with its folder."""
-    scratch = [path for path in (data / "scratch").iterdir() if path.name != "ready"]
+    """Return files and folders that nobody will take away; a stack of one worker has one nursery with its folder."""
+    # Each worker has a folder of its own there, which stays.
+    scratch = [path for path in (data / "scratch").glob("*/*") if path.name != "ready"]
     sandboxes = [path for path in scratch if path.name.startswith("octavo-sandbox-")]
     if is_running and len(sandboxes) == 1:
         scratch.remove(sandboxes[0])
