@@ -5,6 +5,7 @@ Whoever stops asking has what it was given put back.
 """
 
 import asyncio
+import contextlib
 import logging
 from collections.abc import Callable
 from typing import Any, TypeVar
@@ -55,7 +56,9 @@ class Lanes:
         answer: asyncio.Future[Claim | OctavoError] = loop.create_future()
 
         def tell(told: Claim | OctavoError) -> None:
-            loop.call_soon_threadsafe(_set, answer, told)
+            # A loop that has ended has nobody left who waits; the ledger's writer must not die of it.
+            with contextlib.suppress(RuntimeError):
+                loop.call_soon_threadsafe(_set, answer, told)
 
         standing = loop.create_task(in_thread(lambda: self._ledger.stand(request, tell)))
         try:

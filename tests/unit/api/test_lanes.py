@@ -243,3 +243,17 @@ async def test_a_ledger_that_fails_is_told_to_whoever_asks(world: World) -> None
     request = ClaimRequest(batch_id=batch_id, run_id=RunId("r"), worker_id=WorkerId("w/1"), lanes=1)
     with pytest.raises(LedgerUnavailable):
         await asyncio.wait_for(world.lanes.claim(request, LONG), SOON)
+
+
+def test_a_ledger_that_closes_after_its_loop_has_ended_does_so_in_peace() -> None:
+    made = World()
+
+    async def ask() -> None:
+        batch_id = made.batch(made.customer("a", 1), 2)
+        await answer(made.ask(batch_id))
+        made.ask(batch_id, run="waiting")
+        await made.served()
+        made.lanes._ledger = MemoryLedger()  # what would take the claim back at the end is out of reach
+
+    asyncio.run(ask())
+    made.ledger.close()
