@@ -11,7 +11,7 @@ from fastapi import FastAPI
 from fastapi.middleware.cors import CORSMiddleware
 from fastapi_offline import FastAPIOffline
 
-from api import front_page, health, problems
+from api import description, front_page, health, problems, source
 from api.admin import customers
 from api.body_limit import BodyLimit
 from api.deps import Service
@@ -69,14 +69,19 @@ def create_app(service: Service) -> FastAPI:
     # Its pages carry their scripts with them: /docs works without a network.
     app = FastAPIOffline(
         redoc_url=None,
+        # Swagger UI would have a service of its makers look at the document.
+        swagger_ui_parameters={"validatorUrl": None},
         title="Octavo",
         version=__version__,
         summary="Documents in, structured data out, in batches.",
+        description=description.ABOUT,
+        openapi_tags=description.TAGS,
         lifespan=lifespan,
         license_info={"name": "AGPL-3.0-or-later", "identifier": "AGPL-3.0-or-later"},
     )
     app.state.service = service
     problems.install(app)
+    description.install(app)
     app.add_middleware(BodyLimit, max_bytes=service.settings.api.max_body_bytes)
     if service.settings.api.allowed_origins:
         app.add_middleware(
@@ -85,6 +90,6 @@ def create_app(service: Service) -> FastAPI:
             allow_methods=["*"],
             allow_headers=["*"],
         )
-    for room in (front_page, health, files, batches, results, images, workers, work, customers):
+    for room in (front_page, source, health, files, batches, results, images, workers, work, customers):
         app.include_router(room.router)
     return app

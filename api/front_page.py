@@ -27,7 +27,7 @@ PAGE = """<!doctype html>
 @router.get("/")
 def front_page(service: ServiceDep) -> HTMLResponse:
     """Show the links."""
-    links = [("API reference", "/docs"), ("Health of each part", "/health")]
+    links = [("API reference", "/docs"), ("Health of each part", "/health"), ("Source of this service", "/source")]
     if service.settings.prefect.ui_url:
         links.append(("Prefect: runs, artifacts, limits", service.settings.prefect.ui_url))
     rows = "".join(f'<li><a href="{escape(url, quote=True)}">{escape(text)}</a></li>' for text, url in links)

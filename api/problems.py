@@ -11,6 +11,7 @@ from fastapi.responses import JSONResponse
 from pydantic import BaseModel, ConfigDict
 from starlette.exceptions import HTTPException
 
+from api.problem_examples import example, meaning
 from octavo import errors
 
 logger = logging.getLogger(__name__)
@@ -54,6 +55,26 @@ class Problem(BaseModel):
     message: str
 
 
+class FileIdsError(Problem):
+    """Some files cannot be used; `file_ids` lists every one of them."""
+
+    file_ids: list[str]
+
+
+class ResultNotReadyError(Problem):
+    """There is no result; `status` is the item's."""
+
+    status: str
+
+
+SHAPES: Mapping[type[errors.RequestError], type[Problem]] = {
+    errors.UnknownFiles: FileIdsError,
+    errors.FilesNotUploaded: FileIdsError,
+    errors.ResultNotReady: ResultNotReadyError,
+}
+"""Errors whose facts the contract names; all others are told as a `Problem`."""
+
+
 def problem_response(error: errors.RequestError) -> JSONResponse:
     """Return the answer that stands for `error`: `{"error": code, "message": ..., facts...}`."""
     status = STATUS[type(error)]
@@ -65,12 +86,19 @@ def problem_response(error: errors.RequestError) -> JSONResponse:
 
 
 def problems(*classes: type[errors.RequestError]) -> dict[int | str, dict[str, Any]]:
-    """Return the OpenAPI `responses` of a route that may raise these."""
+    """Return the OpenAPI `responses` of a route that may raise these, each with an example body."""
     found: dict[int | str, dict[str, Any]] = {}
     for cls in classes:
-        summary = (cls.__doc__ or cls.code).strip()
-        entry = found.setdefault(STATUS[cls], {"model": Problem, "description": ""})
-        entry["description"] = f"{entry['description']} `{cls.code}`: {summary}".strip()
+        shape = SHAPES.get(cls, Problem)
+        content: dict[str, Any] = {"application/json": {"examples": {}}}
+        entry = found.setdefault(STATUS[cls], {"model": shape, "description": "", "content": content})
+        if entry["model"] is not shape:
+            entry["model"] = entry["model"] | shape
+        entry["description"] = f"{entry['description']} `{cls.code}`: {meaning(cls)}".strip()
+        shown = {"summary": meaning(cls), "value": example(cls)}
+        entry["content"]["application/json"]["examples"][cls.code] = shown
+        if issubclass(cls, PASSING):
+            entry["headers"] = {"Retry-After": {"schema": {"type": "integer"}}}
     return found
 
 

@@ -53,6 +53,11 @@ class ApiSettings(_Group):
         default_factory=list,
         description="Origins whose pages may call the API and storage (CORS); * for any.",
     )
+    source_url: str | None = Field(
+        None,
+        description="Where the source of this service is published, for changed versions; "
+        "when not given, `/source` is an archive of the running tree.",
+    )
     max_body_bytes: int = Field(4 * 1024 * 1024, gt=0, description="Largest JSON body the API takes.")
 
 
