@@ -3,7 +3,6 @@
 import asyncio
 import re
 from collections import Counter
-from collections.abc import Iterator
 from pathlib import Path
 
 import httpx
@@ -16,6 +15,7 @@ from api.app import create_app
 from octavo import errors
 from octavo.ledger.memory import MemoryLedger
 from octavo.objects.memory import MemoryObjects
+from tests.unit.api.routes import flat
 from tests.unit.api.service import client_of, make_service, settings
 
 OPEN = {("GET", "/"), ("GET", "/health"), ("GET", "/docs"), ("GET", "/openapi.json"), ("GET", "/source")}
@@ -32,23 +32,12 @@ def app(tmp_path: Path) -> FastAPI:
 def addresses(app: FastAPI) -> list[tuple[str, str]]:
     """Return every method and path, with something in the place of path parameters."""
     found = set()
-    for route in _flat(app.routes):
+    for route in flat(app.routes):
         path = str(getattr(route, "path", ""))
         for method in getattr(route, "methods", None) or {"GET"}:
             if method != "HEAD" and path not in PLUMBING:
                 found.add((method, re.sub(r"\{[^}]+\}", "x", path)))
     return sorted(found)
-
-
-def _flat(routes: object) -> Iterator[object]:
-    """Yield routes, those of routers that were included too."""
-    assert isinstance(routes, list)
-    for route in routes:
-        inner = getattr(getattr(route, "original_router", None), "routes", None)
-        if inner:
-            yield from _flat(inner)
-        else:
-            yield route
 
 
 def call(app: FastAPI, found: list[tuple[str, str]], headers: dict[str, str]) -> dict[tuple[str, str], httpx.Response]:
@@ -120,5 +109,5 @@ def leaves(base: type[errors.OctavoError]) -> set[type[errors.OctavoError]]:
 
 
 def test_operation_ids_are_all_different(app: FastAPI) -> None:
-    ids = [route.operation_id for route in _flat(app.routes) if isinstance(route, APIRoute) and route.operation_id]
+    ids = [route.operation_id for route in flat(app.routes) if isinstance(route, APIRoute) and route.operation_id]
     assert len(ids) == len(set(ids))
