@@ -19,6 +19,10 @@ OctavoError
 │   ├── UnknownFiles         file_not_found          file_ids
 │   ├── BatchNotFound        batch_not_found
 │   ├── ItemNotFound         item_not_found
+│   ├── WebhookNotFound      webhook_not_found
+│   ├── DeliveryNotFound     delivery_not_found
+│   ├── WebhookDisabled      webhook_disabled
+│   ├── TooManyWebhooks      too_many_webhooks       limit
 │   ├── FilesNotUploaded     file_not_uploaded       file_ids
 │   ├── ResultNotReady       result_not_ready        status
 │   ├── ResultExpired        result_expired
@@ -184,6 +188,30 @@ class ItemNotFound(RequestError):
     """No such item in this batch."""
 
     code = "item_not_found"
+
+
+class WebhookNotFound(RequestError):
+    """No such webhook for this customer."""
+
+    code = "webhook_not_found"
+
+
+class DeliveryNotFound(RequestError):
+    """No such delivery for this customer."""
+
+    code = "delivery_not_found"
+
+
+class WebhookDisabled(RequestError):
+    """The webhook is switched off, so nothing is sent to it."""
+
+    code = "webhook_disabled"
+
+
+class TooManyWebhooks(RequestError):
+    """The customer has as many webhooks as it may have."""
+
+    code = "too_many_webhooks"
 
 
 class FilesNotUploaded(RequestError):

@@ -14,6 +14,8 @@ FileId = NewType("FileId", str)
 BatchId = NewType("BatchId", str)
 ItemId = NewType("ItemId", str)
 ResultId = NewType("ResultId", str)
+WebhookId = NewType("WebhookId", str)
+DeliveryId = NewType("DeliveryId", str)
 RunId = NewType("RunId", str)
 """A Prefect flow run's id (a UUID as text); the core treats it as opaque."""
 WorkerId = NewType("WorkerId", str)
@@ -52,3 +54,13 @@ def new_batch_id() -> BatchId:
 def new_item_id() -> ItemId:
     """Return a fresh item id, `item_...`."""
     return ItemId(f"item_{random_part()}")
+
+
+def new_webhook_id() -> WebhookId:
+    """Return a fresh webhook id, `webhook_...`."""
+    return WebhookId(f"webhook_{random_part()}")
+
+
+def new_delivery_id() -> DeliveryId:
+    """Return a fresh delivery id, `delivery_...`."""
+    return DeliveryId(f"delivery_{random_part()}")

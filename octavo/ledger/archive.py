@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 
 from octavo.batches import ApiKey, Customer, ItemStatus, Run, StagedFile
 from octavo.identifiers import BatchId, CustomerId, FileId, ItemId, ResultId
+from octavo.webhooks.records import Webhook
 
 BEGINNING = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -27,7 +28,7 @@ class ArchivePosition:
     """How far a ledger was archived."""
 
     accounts: str = ""
-    """Fingerprint of the customers and keys that were archived last."""
+    """Fingerprint of the customers, keys and webhooks that were archived last."""
     runs: str = ""
     """Fingerprint of the runs that were archived last."""
     file_no: int = 0
@@ -46,10 +47,11 @@ class KeptKey:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Accounts:
-    """All customers and keys."""
+    """All customers, keys and webhooks."""
 
     customers: tuple[Customer, ...]
     keys: tuple[KeptKey, ...]
+    webhooks: tuple[Webhook, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

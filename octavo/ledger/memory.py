@@ -53,11 +53,12 @@ from octavo.ledger.contract import (
     Verdict,
 )
 from octavo.ledger.memory_archive import MemoryArchive
+from octavo.ledger.memory_webhooks import MemoryWebhooks
 from octavo.ledger.rows import BatchRow, ItemRow, SliceRow, UsageRow
 from octavo.timestamps import Clock, now
 
 
-class MemoryLedger(MemoryArchive):
+class MemoryLedger(MemoryArchive, MemoryWebhooks):
     """A `Ledger` in memory; `clock` tells the time wherever the contract speaks of it."""
 
     def __init__(self, clock: Clock = now) -> None:
@@ -575,3 +576,4 @@ class MemoryLedger(MemoryArchive):
             self._files[file_id] = replace(self._files[file_id], sha256=sha256)
         if work.stamp.used:
             self._last_commit = work.stamp()
+        self._tell_of_ends(work.ended_batches)

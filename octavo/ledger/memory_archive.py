@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from itertools import islice
 
 from octavo.batches import ApiKey, Customer, Run, StagedFile
-from octavo.identifiers import BatchId, CustomerId, FileId, ItemId, KeyId
+from octavo.identifiers import BatchId, CustomerId, FileId, ItemId, KeyId, WebhookId
 from octavo.ledger import refusals
 from octavo.ledger.archive import (
     Accounts,
@@ -27,6 +27,7 @@ from octavo.ledger.archive import (
 from octavo.ledger.restoring import Restoring, check_empty, restored_run
 from octavo.ledger.rows import BatchRow, ItemRow, UsageRow
 from octavo.timestamps import Clock
+from octavo.webhooks.records import Webhook
 
 
 class MemoryArchive:
@@ -44,8 +45,10 @@ class MemoryArchive:
     _runs: MutableMapping[tuple[BatchId, int], Run]
     _idempotency: MutableMapping[tuple[CustomerId, str], tuple[str, BatchId, datetime]]
     _usage: MutableMapping[ItemId, UsageRow]
+    _webhooks: dict[WebhookId, Webhook]
 
     def __init__(self) -> None:
+        super().__init__()
         self._identity = LedgerIdentity(ledger_id=secrets.token_hex(16))
         self._position = ArchivePosition()
 
@@ -99,6 +102,7 @@ class MemoryArchive:
         return Accounts(
             customers=tuple(self._customers.values()),
             keys=tuple(KeptKey(key=key, digest=digests[key.key_id]) for key in self._keys.values()),
+            webhooks=tuple(self._webhooks.values()),
         )
 
     def _open_runs_of_all(self) -> OpenRuns:
@@ -184,6 +188,7 @@ class MemoryArchive:
             self._customers.update({one.customer_id: one for one in part.customers})
             self._keys.update({one.key.key_id: one.key for one in part.keys})
             self._digests.update({one.digest: one.key.key_id for one in part.keys})
+            self._webhooks.update({one.webhook_id: one for one in part.webhooks})
         elif isinstance(part, StagedFiles):
             self._restore_files(part.files)
         elif isinstance(part, ArchivedBatch):

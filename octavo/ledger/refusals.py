@@ -5,12 +5,16 @@ from collections.abc import Sequence
 from octavo.errors import (
     BatchNotFound,
     CustomerNotFound,
+    DeliveryNotFound,
     FilesNotUploaded,
     IdempotencyKeyReused,
     ItemNotFound,
     LedgerUnavailable,
     StaleLease,
+    TooManyWebhooks,
     UnknownFiles,
+    WebhookDisabled,
+    WebhookNotFound,
 )
 
 
@@ -43,6 +47,26 @@ def files_not_uploaded(file_ids: Sequence[str]) -> FilesNotUploaded:
         f"{len(file_ids)} of the files have no bytes yet; upload them, then submit again.",
         file_ids=list(file_ids),
     )
+
+
+def webhook_not_found(webhook_id: str) -> WebhookNotFound:
+    """Return the refusal of a webhook that is unknown, or another customer's."""
+    return WebhookNotFound(f"There is no webhook {webhook_id}; list the webhooks to see their ids.")
+
+
+def delivery_not_found(delivery_id: str) -> DeliveryNotFound:
+    """Return the refusal of a delivery that is unknown, or another customer's."""
+    return DeliveryNotFound(f"There is no delivery {delivery_id}; list the webhook's deliveries to see their ids.")
+
+
+def webhook_disabled(webhook_id: str) -> WebhookDisabled:
+    """Return the refusal of sending something to a webhook that is off."""
+    return WebhookDisabled(f"Webhook {webhook_id} is disabled; enable it first.")
+
+
+def too_many_webhooks(most: int) -> TooManyWebhooks:
+    """Return the refusal of one webhook more than a customer may have."""
+    return TooManyWebhooks(f"A customer has at most {most} webhooks; delete one, or change it.", limit=most)
 
 
 def idempotency_key_reused() -> IdempotencyKeyReused:

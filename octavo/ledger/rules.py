@@ -10,6 +10,7 @@ from datetime import datetime, timedelta
 
 from octavo.batches import (
     MAX_LOST_LEASES,
+    Batch,
     BatchStatus,
     ItemStatus,
     NewBatch,
@@ -189,16 +190,21 @@ def ended(run: Run, status: RunStatus) -> Run:
     return run if run.status is RunStatus.ENDED else replace(run, status=status)
 
 
-def settle(batch: BatchRow, stamp: Stamp) -> None:
-    """Give a batch the status its items make; at the end also `completed_at` and a fresh `expires_at`."""
+def settle(batch: BatchRow, stamp: Stamp) -> bool:
+    """Give a batch the status its items make; at the end also `completed_at` and a fresh `expires_at`.
+
+    Returns whether this ended it.
+    """
     batch.status = batch_status(
         batch.counts(),
         started=batch.started_at is not None,
         cancel_requested=batch.cancel_requested_at is not None,
     )
-    if batch.status.is_terminal and batch.completed_at is None:
-        batch.completed_at = stamp()
-        batch.expires_at = batch.completed_at + timedelta(seconds=batch.retention_seconds)
+    if not batch.status.is_terminal or batch.completed_at is not None:
+        return False
+    batch.completed_at = stamp()
+    batch.expires_at = batch.completed_at + timedelta(seconds=batch.retention_seconds)
+    return True
 
 
 class Work:
@@ -219,6 +225,8 @@ class Work:
         self.leased_items: dict[ItemId, ItemRow] = {}
         """Those of which the lease is new; nothing else of them changes with it."""
         self.changed_batches: dict[BatchId, BatchRow] = {}
+        self.ended_batches: list[Batch] = []
+        """Those that this has ended, each as it was at its end."""
         self.closed_slices: set[str] = set()
         self.shrunk_slices: set[str] = set()
         self.new_slices: list[SliceRow] = []
@@ -233,6 +241,7 @@ class Work:
         self.shrunk_slices.clear()
         self.new_slices.clear()
         self.usage.clear()
+        self.ended_batches.clear()
 
     # What happens to items
 
@@ -304,7 +313,7 @@ class Work:
             batch.cancel_requested_at = self.stamp()
         for item in pending:
             self._end(item, ItemStatus.CANCELLED)
-        settle(batch, self.stamp)
+        self._settle(batch)
         self.changed_batches[batch.batch_id] = batch
 
     def cancel_counts(self, batch: BatchRow, held: Mapping[str, int]) -> None:
@@ -381,7 +390,11 @@ class Work:
         _count(batch, item, 1)
         self.changed_items[item.item_id] = item
         self.changed_batches[batch.batch_id] = batch
-        settle(batch, self.stamp)
+        self._settle(batch)
+
+    def _settle(self, batch: BatchRow) -> None:
+        if settle(batch, self.stamp):
+            self.ended_batches.append(batch.record())
 
     def shrink(self, slice_id: str, *, by: int) -> None:
         """Say that a slice holds so many items fewer; at none it is closed."""

@@ -24,6 +24,7 @@ from octavo.ledger.duckdb.files import file_record
 from octavo.ledger.duckdb.rows import batch_row, run_record
 from octavo.ledger.duckdb.snapshot import Row, Snapshot, aware, utc
 from octavo.ledger.duckdb.transaction import Transaction
+from octavo.ledger.duckdb.webhook_rows import webhook_record
 from octavo.ledger.rows import BatchRow
 
 FILES_AT_ONCE = 5_000
@@ -73,7 +74,8 @@ def changes(view: Snapshot, after: ArchivePosition) -> Changes | None:
 
 def _accounts(view: Snapshot) -> Accounts:
     keys = tuple(KeptKey(key=key_record(row[:6]), digest=row[6]) for row in view.rows("all_keys"))
-    return Accounts(customers=tuple(customers(view)), keys=keys)
+    webhooks = tuple(webhook_record(row) for row in view.rows("all_webhooks"))
+    return Accounts(customers=tuple(customers(view)), keys=keys, webhooks=webhooks)
 
 
 def _open_runs(view: Snapshot) -> OpenRuns:

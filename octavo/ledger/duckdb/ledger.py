@@ -42,6 +42,7 @@ from octavo.ledger.duckdb.database import Database
 from octavo.ledger.duckdb.reports import take_reports
 from octavo.ledger.duckdb.snapshot import Snapshot, Statements
 from octavo.ledger.duckdb.transaction import Transaction
+from octavo.ledger.duckdb.webhook_methods import WebhookMethods
 from octavo.ledger.duckdb.writer import Writer, each
 from octavo.ledger.restoring import Restoring, check_empty
 from octavo.timestamps import Clock, now
@@ -84,7 +85,7 @@ _END_RESTORE = each(restoring.end_restore)
 _PRUNE = each(runs.prune)
 
 
-class DuckdbLedger:
+class DuckdbLedger(WebhookMethods):
     """A `Ledger` in the DuckDB file at `path`, made if it is new, readable by its owner alone.
 
     Raises: DataDirectoryInUse when the file is open elsewhere, LedgerTooNew when a newer version

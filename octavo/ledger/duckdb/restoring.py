@@ -10,6 +10,7 @@ from octavo.ledger.duckdb.archive import note_position, position
 from octavo.ledger.duckdb.files import file_columns
 from octavo.ledger.duckdb.storing import USAGE_COLUMNS, columns
 from octavo.ledger.duckdb.transaction import Transaction
+from octavo.ledger.duckdb.webhook_rows import webhook_columns
 from octavo.ledger.restoring import RestoredBatch, Restoring, restored_run
 from octavo.ledger.rows import BatchRow
 
@@ -97,6 +98,10 @@ def _restore_accounts(tx: Transaction, accounts: Accounts) -> None:
         created_ats=[one.key.created_at for one in keys],
         revoked_ats=[one.key.revoked_at for one in keys],
     )
+    kept = [webhook_columns(one) for one in accounts.webhooks]
+    if kept:
+        tx.rows("restore_webhooks", **{name: [one[name] for one in kept] for name in kept[0]})
+        tx.working.forget_webhooks()
 
 
 def _restore_batch(tx: Transaction, rows: RestoredBatch, archived: ArchivedBatch) -> None:

@@ -10,6 +10,7 @@ from octavo.identifiers import BatchId, ItemId, RunId, WorkerId
 from octavo.ledger import rules
 from octavo.ledger.duckdb.snapshot import Snapshot, Statements
 from octavo.ledger.duckdb.storing import store_work
+from octavo.ledger.duckdb.webhook_rows import tell_of_ends
 from octavo.ledger.duckdb.working_set import WorkingSet
 from octavo.ledger.rows import BatchRow, ItemRow
 
@@ -35,6 +36,8 @@ class Transaction(Snapshot):
         self._work: rules.Work | None = None
         self.has_news = False
         """Whether a claim that waits may have something to hear: a lane or an item is free, a run or a batch over."""
+        self.has_deliveries = False
+        """Whether a delivery may have come due with this commit."""
 
     @property
     def work(self) -> rules.Work:
@@ -69,6 +72,8 @@ class Transaction(Snapshot):
         if self._work is not None:
             self.has_news |= self._frees_something(self._work)
             store_work(self, self._work)
+            if self._work.ended_batches:
+                self.has_deliveries |= tell_of_ends(self, self._work.ended_batches, self.working.webhooks(self))
             self.working.settle(self._work)
             self._work.forget_changes()
 

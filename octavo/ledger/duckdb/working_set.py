@@ -12,7 +12,9 @@ from octavo.identifiers import BatchId, CustomerId, FileId, ItemId, RunId
 from octavo.ledger import rules
 from octavo.ledger.duckdb.rows import batch_row, item_row, run_record, slice_row
 from octavo.ledger.duckdb.snapshot import Row, Snapshot
+from octavo.ledger.duckdb.webhook_rows import webhook_record
 from octavo.ledger.rows import BatchRow, ItemRow, SliceRow
+from octavo.webhooks.records import Webhook
 
 FREE_ITEMS_READ = 200
 """Free items of a batch that are read at a time, at least; more when more are asked for."""
@@ -32,6 +34,7 @@ class WorkingSet:
         self._caps: dict[CustomerId, int] = {}
         self._free: dict[BatchId, list[ItemRow]] = {}
         self._sources: dict[FileId, Row] = {}
+        self._webhooks: dict[CustomerId, list[Webhook]] | None = None
 
     # Reading
 
@@ -90,6 +93,14 @@ class WorkingSet:
             self._caps |= dict(view.rows("caps", customer_ids=missing))
         return self._caps
 
+    def webhooks(self, view: Snapshot) -> dict[CustomerId, list[Webhook]]:
+        """Return all webhooks, by customer."""
+        if self._webhooks is None:
+            self._webhooks = {}
+            for webhook in [webhook_record(row) for row in view.rows("all_webhooks")]:
+                self._webhooks.setdefault(webhook.customer_id, []).append(webhook)
+        return self._webhooks
+
     def knows_free(self, batch: BatchRow, size: int) -> bool:
         """Whether the next so many free items of a batch, or all of them, are here."""
         return len(self._free.get(batch.batch_id, ())) >= min(size, batch.unleased)
@@ -142,6 +153,10 @@ class WorkingSet:
     def forget_caps(self) -> None:
         """Read caps anew: one has changed."""
         self._caps.clear()
+
+    def forget_webhooks(self) -> None:
+        """Read webhooks anew: one has changed."""
+        self._webhooks = None
 
     def forget_pending(self, batch_id: BatchId) -> None:
         """Forget a batch's pending items: one statement has changed them all."""

@@ -77,6 +77,8 @@ class Writer:
         self._last: datetime = database.last_commit()
         self._working = WorkingSet()
         self.claims = Claims()
+        self.on_delivery: Callable[[], None] = lambda: None
+        """Called after a commit that may have made a delivery due; must not block."""
         self._waiting: deque[_Command] = deque()
         self._lock = threading.Lock()
         self._arrived = threading.Condition(self._lock)
@@ -157,6 +159,8 @@ class Writer:
         self._working.tidy()
         self.claims.keep(answers)
         self._database.keep_private()
+        if tx.has_deliveries:
+            self.on_delivery()
         for command, result in results:
             if isinstance(result, Exception):
                 command.answer.set_exception(result)

@@ -27,6 +27,7 @@ from octavo.ledger.duckdb import DuckdbLedger
 from octavo.ledger.duckdb import archive as duckdb_archive
 from octavo.ledger.memory import MemoryLedger
 from octavo.ledger.restoring import CLOCK_MARGIN, LEASES_PER_GENERATION
+from octavo.ledger.webhooks import NewWebhook
 from tests.contract.ledger.world import (
     RUN,
     StandingClock,
@@ -213,6 +214,16 @@ def test_much_is_told_in_parts_and_none_of_it_is_left_out(
 
 
 # Made anew --------------------------------------------------------------------------------
+
+
+def test_webhooks_are_as_they_were(world: World, anew: Anew) -> None:
+    new = NewWebhook(customer_id=world.customer.customer_id, url="https://a.example/", events=("batch.completed",))
+    made = world.ledger.add_webhook(new)
+    kept = world.ledger.rotate_webhook(made.customer_id, made.webhook_id)
+    again = anew()
+    assert again.ledger.webhooks(made.customer_id) == [kept]
+    again.work_off(again.batch())
+    assert len(again.ledger.deliveries(made.customer_id, made.webhook_id)) == 1
 
 
 def test_what_has_ended_is_as_it_was(world: World, anew: Anew) -> None:

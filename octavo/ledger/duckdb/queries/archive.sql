@@ -16,12 +16,13 @@ UPDATE archive_position
 SET accounts = $accounts, runs = $runs, file_no = $file_no, batch_no = $batch_no, updated_at = $updated_at;
 
 -- name: fingerprints
--- purpose: Return a fingerprint of all customers and keys, and one of the runs of unfinished batches.
+-- purpose: Return a fingerprint of all customers, keys and webhooks, and one of the runs of unfinished batches.
 SELECT
     concat_ws(
         ' ',
         (SELECT concat_ws('/', count(*), bit_xor(hash(c))) FROM customers c),
-        (SELECT concat_ws('/', count(*), bit_xor(hash(k))) FROM api_keys k)
+        (SELECT concat_ws('/', count(*), bit_xor(hash(k))) FROM api_keys k),
+        (SELECT concat_ws('/', count(*), bit_xor(hash(w))) FROM webhooks w)
     ),
     (
         SELECT concat_ws('/', count(*), bit_xor(hash(row(r.batch_id, r.run_no, r.run_id, r.worker_id, r.status))))
