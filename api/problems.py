@@ -39,6 +39,8 @@ STATUS: Mapping[type[errors.RequestError], int] = {
     errors.InvalidCursor: 422,
     errors.InvalidStatus: 422,
     errors.MetadataTooLarge: 422,
+    errors.UrlNotAllowed: 422,
+    errors.FetchFailed: 422,
     errors.UploadsNotConfigured: 503,
     errors.StorageUnavailable: 503,
     errors.OrchestratorUnavailable: 503,

@@ -34,6 +34,8 @@ OctavoError
 │   ├── InvalidCursor        invalid_cursor
 │   ├── InvalidStatus        invalid_status          statuses
 │   ├── MetadataTooLarge     metadata_too_large
+│   ├── UrlNotAllowed        url_not_allowed
+│   ├── FetchFailed          fetch_failed
 │   ├── UploadsNotConfigured uploads_not_configured
 │   ├── StorageUnavailable   storage_unavailable
 │   └── OrchestratorUnavailable orchestrator_unavailable
@@ -278,6 +280,18 @@ class MetadataTooLarge(RequestError):
     """The metadata is too long or nested too deep."""
 
     code = "metadata_too_large"
+
+
+class UrlNotAllowed(RequestError):
+    """The URL may not be asked: its scheme, port or address, or URL inputs are switched off."""
+
+    code = "url_not_allowed"
+
+
+class FetchFailed(RequestError):
+    """The URL gave no document: no such host, no answer in time, not status 200."""
+
+    code = "fetch_failed"
 
 
 class UploadsNotConfigured(RequestError):

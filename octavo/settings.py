@@ -10,7 +10,7 @@ import tomllib
 from pathlib import Path
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator
 from pydantic_core import ErrorDetails
 from pydantic_settings import (
     BaseSettings,
@@ -21,6 +21,7 @@ from pydantic_settings import (
 )
 
 from octavo.errors import InvalidSettings
+from octavo.outbound import Allowed
 
 SETTINGS_FILE = "octavo.toml"
 CGROUP_LIMIT = Path("/sys/fs/cgroup/memory.max")
@@ -154,6 +155,25 @@ class LimitSettings(_Group):
     max_page_pixels: int = Field(50_000_000, gt=0, description="Most pixels of a page or image that is rendered.")
 
 
+class OutboundSettings(_Group):
+    """Requests to addresses that customers name: documents by URL, webhooks."""
+
+    url_inputs: bool = Field(True, description="Whether documents may be given by URL.")
+    allow: list[str] = Field(
+        default_factory=list,
+        description="HOST:PORT of each private place that may be reached besides public addresses on 80 and 443.",
+    )
+    connect_seconds: float = Field(10.0, gt=0, description="Longest wait for a name, and for a connection.")
+    read_seconds: float = Field(30.0, gt=0, description="Longest wait for the next bytes.")
+    total_seconds: float = Field(120.0, gt=0, description="Longest time for one request, redirects and body included.")
+
+    @field_validator("allow")
+    @classmethod
+    def _are_places(cls, entries: list[str]) -> list[str]:
+        Allowed.read(entries)
+        return entries
+
+
 class SandboxSettings(_Group):
     """The walls around extraction children."""
 
@@ -176,6 +196,7 @@ class Settings(BaseSettings):
     prefect: PrefectSettings = PrefectSettings()
     worker: WorkerSettings = WorkerSettings()
     limits: LimitSettings = LimitSettings()
+    outbound: OutboundSettings = OutboundSettings()
     sandbox: SandboxSettings = SandboxSettings()
 
     @classmethod
