@@ -11,6 +11,7 @@ import uvicorn
 from api.app import create_app
 from api.archive import Archive
 from api.credentials import storage_access
+from api.deliveries import Deliveries
 from api.deps import Service
 from api.dispatch import Dispatcher
 from api.lanes import Lanes
@@ -31,19 +32,27 @@ def build_service(settings: Settings, storage: S3Settings | None) -> Service:
     ledger = wiring.open_ledger(settings)
     objects = wiring.open_objects(storage)
     presence = Presence(silence_seconds=settings.worker.silence_seconds)
-    token = settings.worker.token
+    dispatcher = Dispatcher(
+        ledger, presence, deployment=settings.prefect.deployment, tag_limits=settings.prefect.tag_limits
+    )
+    token, webhook_key = settings.worker.token, settings.webhooks.key
     return Service(
         settings=settings,
         ledger=ledger,
         objects=objects,
         storage=storage,
         engines=wiring.engine_registry(settings),
-        dispatcher=Dispatcher(
-            ledger, presence, deployment=settings.prefect.deployment, tag_limits=settings.prefect.tag_limits
-        ),
+        dispatcher=dispatcher,
         lanes=Lanes(ledger),
         presence=presence,
         archive=Archive(ledger, objects),
+        deliveries=Deliveries(
+            ledger,
+            dispatcher,
+            presence,
+            settings.webhooks,
+            key=webhook_key.get_secret_value() if webhook_key else directory.secret("webhook_key"),
+        ),
         admin_token=directory.secret("admin_token"),
         worker_token=token.get_secret_value() if token else directory.secret("worker_token"),
     )
@@ -59,6 +68,7 @@ class _Server(uvicorn.Server):
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """Answer whoever waits, then shut down as usual."""
         self._service.lanes.close()
+        await self._service.deliveries.close()
         await self._service.presence.close()
         await super().shutdown(sockets)
 

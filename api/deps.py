@@ -6,6 +6,7 @@ from typing import Annotated, cast
 from fastapi import Depends, Request
 
 from api.archive import Archive
+from api.deliveries import Deliveries
 from api.dispatch import Dispatcher
 from api.lanes import Lanes
 from api.presence import Presence
@@ -30,6 +31,7 @@ class Service:
     lanes: Lanes
     presence: Presence
     archive: Archive
+    deliveries: Deliveries
     admin_token: str
     worker_token: str
 

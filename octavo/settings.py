@@ -8,7 +8,7 @@ environment wins. Units are in the names. The reference page is made from these 
 import os
 import tomllib
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator
 from pydantic_core import ErrorDetails
@@ -174,6 +174,26 @@ class OutboundSettings(_Group):
         return entries
 
 
+class WebhookSettings(_Group):
+    """What customers' webhooks are told, and how often it is tried."""
+
+    key: SecretStr | None = Field(
+        None,
+        description="Key that all signing secrets are made of, another key makes others; "
+        "made at random in the data directory when not given.",
+    )
+    per_customer: int = Field(10, ge=1, description="Webhooks a customer may have.")
+    post_seconds: float = Field(15.0, gt=0, description="Longest time for one POST, name and connection included.")
+    retry_seconds: tuple[Annotated[float, Field(ge=0)], ...] = Field(
+        (0, 5, 300, 1800, 7200, 18_000, 36_000, 50_400, 72_000, 86_400),
+        min_length=1,
+        description="The schedule: how long after the attempt before it each attempt is made. "
+        "The first is made at once, whatever stands there.",
+    )
+    keep_days: float = Field(30.0, gt=0, description="How long deliveries that are over are kept, to be replayed.")
+    deployment: str = Field("deliver-webhooks/deliver-webhooks", description="Deployment that sends deliveries.")
+
+
 class SandboxSettings(_Group):
     """The walls around extraction children."""
 
@@ -197,6 +217,7 @@ class Settings(BaseSettings):
     worker: WorkerSettings = WorkerSettings()
     limits: LimitSettings = LimitSettings()
     outbound: OutboundSettings = OutboundSettings()
+    webhooks: WebhookSettings = WebhookSettings()
     sandbox: SandboxSettings = SandboxSettings()
 
     @classmethod

@@ -17,7 +17,7 @@ from octavo.objects.contract import ObjectStore
 from octavo.objects.s3 import S3Objects, S3Settings
 from octavo.outbound import Allowed, Outbound, TimeLimits
 from octavo.settings import Settings
-from octavo.workbench import Workbench
+from octavo.workbench import Courier, Workbench
 
 
 def open_ledger(settings: Settings) -> Ledger:
@@ -114,3 +114,8 @@ def workbench(settings: Settings, client: WorkerClient, reader: Extractor) -> Wo
         lease_seconds=settings.worker.lease_seconds,
         on_change=lambda: None,
     )
+
+
+def courier(settings: Settings, client: WorkerClient) -> Courier:
+    """Return what sends webhooks' deliveries from a worker."""
+    return Courier(client, outbound(settings))

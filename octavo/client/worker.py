@@ -13,6 +13,13 @@ import httpx
 from pydantic import TypeAdapter, ValidationError
 
 from octavo.client.customer import Refused
+from octavo.client.delivery_protocol import (
+    AttemptTaken,
+    DeliveriesPruned,
+    DeliveryClaim,
+    DeliveryPruning,
+    Outgoing,
+)
 from octavo.client.worker_protocol import (
     Heartbeat,
     Hello,
@@ -29,6 +36,7 @@ from octavo.client.worker_protocol import (
 from octavo.errors import InvalidAdminToken, ServiceUnreachable, StaleLease
 from octavo.identifiers import RunId, WorkerId
 from octavo.ledger.contract import Claim, ClaimRequest, Pruned, Report, Verdict
+from octavo.webhooks.records import AttemptReport
 
 T = TypeVar("T")
 LONGEST_PAUSE_SECONDS = 2.0
@@ -121,6 +129,19 @@ class WorkerClient:
     def prune(self, keep_runs_seconds: float) -> Pruned:
         """Have the ledger remove what has had its time; returns how much that was."""
         return self._call("/prune", Pruning(keep_runs_seconds=keep_runs_seconds), Pruned)
+
+    def claim_deliveries(self, claim: DeliveryClaim, *, wait_seconds: float) -> list[Outgoing]:
+        """Ask for webhooks' deliveries that are due, waiting for some."""
+        path = f"/deliveries/claims?wait={wait_seconds}"
+        return self._call(path, claim, list[Outgoing], read_seconds=wait_seconds + 15)
+
+    def report_attempt(self, report: AttemptReport) -> bool:
+        """Report on an attempt; may be repeated. False when it came too late."""
+        return self._call("/deliveries/attempts", report, AttemptTaken).taken
+
+    def prune_deliveries(self) -> int:
+        """Have the ledger remove deliveries that have had their time; returns how many."""
+        return self._call("/deliveries/prune", DeliveryPruning(), DeliveriesPruned).deliveries
 
     def close(self) -> None:
         """Let the connections go."""

@@ -70,6 +70,11 @@ class Workbench:
         """How many slices may be in work at once."""
         return self._slots
 
+    @property
+    def client(self) -> WorkerClient:
+        """This process's connection to the API."""
+        return self._client
+
     def start(self) -> None:
         """Begin to renew leases."""
         self._beat.start()

@@ -12,6 +12,7 @@ from fastapi import FastAPI
 from api import auth
 from api.app import create_app
 from api.archive import Archive
+from api.deliveries import Deliveries
 from api.deps import Service
 from api.dispatch import Dispatcher
 from api.lanes import Lanes
@@ -30,6 +31,7 @@ from octavo.timestamps import now
 URL = "http://api.invalid"
 ADMIN_TOKEN = "admin-token-of-a-test"
 WORKER_TOKEN = "worker-token-of-a-test"
+WEBHOOK_KEY = "webhook-key-of-a-test"
 STORAGE = S3Settings(
     endpoint_url="http://127.0.0.1:1",
     public_url="http://127.0.0.1:1",
@@ -60,18 +62,18 @@ def settings(data: Path, **groups: dict[str, Any]) -> Settings:
 def make_service(given: Settings, ledger: Ledger, objects: ObjectStore, *, silence_seconds: float = 10.0) -> Service:
     """Put the parts of an API process together, as `python -m api` does."""
     presence = Presence(silence_seconds=silence_seconds)
+    dispatcher = Dispatcher(ledger, presence, deployment=given.prefect.deployment, tag_limits=given.prefect.tag_limits)
     return Service(
         settings=given,
         ledger=ledger,
         objects=objects,
         storage=STORAGE,
         engines=EngineRegistry.installed(test_engines=True),
-        dispatcher=Dispatcher(
-            ledger, presence, deployment=given.prefect.deployment, tag_limits=given.prefect.tag_limits
-        ),
+        dispatcher=dispatcher,
         lanes=Lanes(ledger),
         presence=presence,
         archive=Archive(ledger, objects),
+        deliveries=Deliveries(ledger, dispatcher, presence, given.webhooks, key=WEBHOOK_KEY),
         admin_token=ADMIN_TOKEN,
         worker_token=WORKER_TOKEN,
     )
