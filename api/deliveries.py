@@ -27,14 +27,17 @@ from octavo.webhooks.records import AttemptReport, DueDelivery, Webhook
 logger = logging.getLogger(__name__)
 STARTING_SECONDS = 10.0
 """How long a run that was made may say nothing before Prefect is asked about it."""
-SENDING_SECONDS = 30.0
+SENDING_SECONDS = 10.0
 """How long a run that sends may say nothing, beside the longest POST; then it counts as lost."""
 LEAST_PAUSE_SECONDS = 0.05
 LONGEST_PAUSE_SECONDS = 5.0
 LONGEST_SLEEP_SECONDS = 60.0
 """The clock may be set meanwhile."""
-MARGIN_SECONDS = 45.0
-"""How much longer than a POST its lease is: a worker that died holds a delivery up for no longer."""
+MARGIN_SECONDS = 20.0
+"""How much longer than a POST its lease is: for the word about it, which waits while this process is started again.
+
+A worker that died holds a delivery up for no longer than the lease.
+"""
 
 
 class Deliveries:

@@ -65,8 +65,8 @@ class Receiver:
 
 
 @contextlib.contextmanager
-def receiving() -> Iterator[Receiver]:
-    """Serve a receiver on a free port."""
+def receiving(port: int = 0) -> Iterator[Receiver]:
+    """Serve a receiver on this port, or a free one."""
     receiver = Receiver()
 
     class Handler(BaseHTTPRequestHandler):
@@ -86,10 +86,10 @@ def receiving() -> Iterator[Receiver]:
         def log_message(self, *_: object) -> None:
             return
 
-    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+    with ThreadingHTTPServer(("127.0.0.1", port), Handler) as server:
         server.daemon_threads = True
         receiver.port = server.server_address[1]
-        thread = threading.Thread(target=server.serve_forever, name="webhook-receiver", daemon=True)
+        thread = threading.Thread(target=lambda: server.serve_forever(0.02), name="webhook-receiver", daemon=True)
         thread.start()
         yield receiver
         server.shutdown()
