@@ -10,8 +10,11 @@ import httpx
 import pytest
 from standardwebhooks import Webhook, WebhookVerificationError
 
+from octavo.archive.writing import ArchiveWriter
 from octavo.identifiers import BatchId
 from octavo.ledger.contract import Ledger
+from octavo.ledger.duckdb import DuckdbLedger
+from octavo.objects import keys
 from octavo.objects.memory import MemoryObjects
 from octavo.timestamps import now
 from tests.unit.api.service import Api, MovableClock, make_service, settings, succeeded
@@ -184,6 +187,20 @@ async def test_a_secret_is_made_of_the_key_and_the_webhook_and_nothing_else(api:
     webhook = api.ledger.webhook(api.customer.customer_id, made["id"])
     other = make_service(api.service.settings, api.ledger, api.objects)
     assert other.deliveries.secret(webhook) == made["secret"]
+
+
+async def test_no_secret_is_in_the_ledger_or_its_archive(clock: MovableClock, tmp_path: Path) -> None:
+    ledger, objects = DuckdbLedger(tmp_path / "ledger.duckdb", clock=clock), MemoryObjects()
+    api = Api.make(make_service(settings(tmp_path), ledger, objects), objects, clock)
+    secret = (await add(api))["secret"].removeprefix("whsec_")
+    ArchiveWriter(ledger, objects).look()
+    kept = b"".join(objects.read(info.key, max_bytes=10**6) for info in objects.list(keys.ARCHIVE))
+    await api.close()
+    ledger.close()
+    kept += (tmp_path / "ledger.duckdb").read_bytes()
+    assert b"receiver.example" in kept
+    assert secret.encode() not in kept
+    assert base64.b64decode(secret) not in kept
 
 
 @both_ledgers
