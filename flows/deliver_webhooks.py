@@ -7,12 +7,13 @@ import time
 from queue import SimpleQueue
 from typing import Any, cast
 
-from prefect import flow
+from prefect import flow, get_run_logger
 from prefect.client.schemas.objects import State
 from prefect.futures import PrefectFuture
 from prefect.states import Completed
 from prefect.task_runners import TaskRunner, ThreadPoolTaskRunner
 
+from octavo.errors import ServiceUnreachable
 from tasks import bench
 from tasks.deliver import deliver
 
@@ -33,20 +34,45 @@ LONGEST_SECONDS = 600.0
 )
 def deliver_webhooks() -> State[None]:
     """Send what is due until nothing is."""
-    here, courier = bench.current(), bench.courier()
-    ended: SimpleQueue[PrefectFuture[State[None]]] = SimpleQueue()
+    here, courier, sending = bench.current(), bench.courier(), Sending()
     end = time.monotonic() + LONGEST_SECONDS
-    sent, under_way = 0, 0
+    sent = 0
     while not here.is_draining and time.monotonic() < end:
-        while under_way and (under_way == AT_ONCE or not ended.empty()):
-            ended.get()
-            under_way -= 1
-        taken = courier.take(limit=AT_ONCE - under_way, under_way=under_way, wait_seconds=LINGER_SECONDS)
-        for delivery_id, lease_no in taken:
-            deliver.submit(delivery_id, lease_no).add_done_callback(ended.put)
-        sent, under_way = sent + len(taken), under_way + len(taken)
-        if not under_way:
+        sending.wait_for_room()
+        try:
+            taken = courier.take(limit=AT_ONCE - sending.count, under_way=sending.count, wait_seconds=LINGER_SECONDS)
+        except ServiceUnreachable as error:
+            get_run_logger().warning("no more deliveries: %s", error.message)
             break
-    for _ in range(under_way):
-        ended.get()
+        for delivery_id, lease_no in taken:
+            sending.add(deliver.submit(delivery_id, lease_no))
+        sent += len(taken)
+        if not taken and not sending.count:
+            break  # the API knows: it gave nothing to a run that had nothing under way
+    sending.wait_for_all()
     return Completed(message=f"{sent} sent")
+
+
+class Sending:
+    """The task runs of one flow run that go on, told of their ends by Prefect's engine in this process."""
+
+    def __init__(self) -> None:
+        self.count = 0
+        self._ended: SimpleQueue[PrefectFuture[State[None]]] = SimpleQueue()
+
+    def add(self, future: PrefectFuture[State[None]]) -> None:
+        """Follow a task run."""
+        self.count += 1
+        future.add_done_callback(self._ended.put)
+
+    def wait_for_room(self) -> None:
+        """Take off what has ended; return when there are few enough that one may be added."""
+        while self.count and (self.count >= AT_ONCE or not self._ended.empty()):
+            self._ended.get()
+            self.count -= 1
+
+    def wait_for_all(self) -> None:
+        """Return when none goes on any more."""
+        while self.count:
+            self._ended.get()
+            self.count -= 1

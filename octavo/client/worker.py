@@ -40,6 +40,8 @@ from octavo.webhooks.records import AttemptReport
 
 T = TypeVar("T")
 LONGEST_PAUSE_SECONDS = 2.0
+SENDER_PATIENCE_SECONDS = 10.0
+"""A run that sends webhooks need not outlast the API: when that is back it makes another."""
 
 
 class WorkerClient:
@@ -131,9 +133,11 @@ class WorkerClient:
         return self._call("/prune", Pruning(keep_runs_seconds=keep_runs_seconds), Pruned)
 
     def claim_deliveries(self, claim: DeliveryClaim, *, wait_seconds: float) -> list[Outgoing]:
-        """Ask for webhooks' deliveries that are due, waiting for some."""
+        """Ask for webhooks' deliveries that are due, waiting for some. Raises ServiceUnreachable after seconds."""
         path = f"/deliveries/claims?wait={wait_seconds}"
-        return self._call(path, claim, list[Outgoing], read_seconds=wait_seconds + 15)
+        return self._call(
+            path, claim, list[Outgoing], patience_seconds=SENDER_PATIENCE_SECONDS, read_seconds=wait_seconds + 15
+        )
 
     def report_attempt(self, report: AttemptReport) -> bool:
         """Report on an attempt; may be repeated. False when it came too late."""
