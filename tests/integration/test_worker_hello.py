@@ -9,6 +9,7 @@ import pytest
 
 from api.app import create_app
 from api.archive import Archive
+from api.deliveries import Deliveries
 from api.deps import Service
 from api.dispatch import Dispatcher
 from api.lanes import Lanes
@@ -42,17 +43,19 @@ def ledger() -> MemoryLedger:
 
 @pytest.fixture
 def service(ledger: MemoryLedger) -> Service:
-    presence, objects = Presence(silence_seconds=10), MemoryObjects()
+    presence, objects, settings = Presence(silence_seconds=10), MemoryObjects(), Settings()
+    dispatcher = Dispatcher(ledger, presence, deployment="extract-batch/octavo")
     return Service(
-        settings=Settings(),
+        settings=settings,
         ledger=ledger,
         objects=objects,
         storage=STORAGE,
         engines=EngineRegistry(),
-        dispatcher=Dispatcher(ledger, presence, deployment="extract-batch/octavo"),
+        dispatcher=dispatcher,
         lanes=Lanes(ledger),
         presence=presence,
         archive=Archive(ledger, objects),
+        deliveries=Deliveries(ledger, dispatcher, presence, settings.webhooks, key="key"),
         admin_token="the-admins-token",
         worker_token=TOKEN,
     )
