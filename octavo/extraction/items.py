@@ -81,6 +81,10 @@ class ItemWork:
         self._folder = Path(tempfile.gettempdir()) if folder is None else folder
         self._writers = ThreadPoolExecutor(WRITERS, thread_name_prefix="octavo-write")
 
+    def waits_for_child(self, options: ItemOptions) -> bool:
+        """Whether an item may have to wait before its reading begins."""
+        return self._extractor.waits_for_child(options.engine)
+
     def fetch(self, item: ClaimedItem) -> Input:
         """Bring an item's bytes here; they may be fetched while another item is worked on.
 
