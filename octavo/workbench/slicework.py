@@ -162,7 +162,7 @@ class SliceWork:
         return self._work.fetch(item) if fetched is None else fetched.result()
 
     def _begin(self, held: Held, item: ClaimedItem) -> None:
-        """Say that work begins; it does not wait for the ledger's word, for an outcome that comes too late is refused."""
+        """Say that work begins, without waiting for the ledger's word: a late outcome is refused anyway."""
         times = held.attempts.get(item.item_id, 0)
         if self._draining.is_set() and times == 0:
             # It has waited for a child until now; whoever comes next begins it.
