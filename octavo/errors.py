@@ -14,8 +14,11 @@ OctavoError
 │   ├── InvalidApiKey        invalid_api_key
 │   ├── InvalidAdminToken    invalid_admin_token
 │   ├── CustomerDisabled     customer_disabled
+│   ├── UploadsOnly          uploads_only
+│   ├── RateLimited          rate_limited            retry_after_seconds
 │   ├── QuotaExceeded        quota_exceeded
 │   ├── CustomerNotFound     customer_not_found
+│   ├── KeyNotFound          key_not_found
 │   ├── UnknownFiles         file_not_found          file_ids
 │   ├── BatchNotFound        batch_not_found
 │   ├── ItemNotFound         item_not_found
@@ -156,6 +159,18 @@ class CustomerDisabled(RequestError):
     code = "customer_disabled"
 
 
+class UploadsOnly(RequestError):
+    """The key may upload documents, but not have an address fetched."""
+
+    code = "uploads_only"
+
+
+class RateLimited(RequestError):
+    """The key has made as many submissions of this route as a minute allows."""
+
+    code = "rate_limited"
+
+
 class QuotaExceeded(RequestError):
     """The customer's page quota is used up."""
 
@@ -166,6 +181,12 @@ class CustomerNotFound(RequestError):
     """No such customer."""
 
     code = "customer_not_found"
+
+
+class KeyNotFound(RequestError):
+    """No such API key."""
+
+    code = "key_not_found"
 
 
 class UnknownFiles(RequestError):

@@ -185,7 +185,9 @@ class Ledger(Protocol):
         """Change what is given, keep the rest. Raises CustomerNotFound, ValueError for a cap below 1."""
         ...
 
-    def add_key(self, customer_id: CustomerId, *, prefix: str, digest: str, label: str = "") -> ApiKey:
+    def add_key(
+        self, customer_id: CustomerId, *, prefix: str, digest: str, label: str = "", uploads_only: bool = False
+    ) -> ApiKey:
         """Keep a key by the SHA-256 digest of its secret. Raises CustomerNotFound."""
         ...
 

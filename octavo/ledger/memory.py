@@ -136,7 +136,9 @@ class MemoryLedger(MemoryArchive):
             self._serve()
             return customer
 
-    def add_key(self, customer_id: CustomerId, *, prefix: str, digest: str, label: str = "") -> ApiKey:
+    def add_key(
+        self, customer_id: CustomerId, *, prefix: str, digest: str, label: str = "", uploads_only: bool = False
+    ) -> ApiKey:
         with self._enter():
             self.customer(customer_id)
             if digest in self._digests:
@@ -148,6 +150,7 @@ class MemoryLedger(MemoryArchive):
                 label=label,
                 created_at=self._clock(),
                 revoked_at=None,
+                uploads_only=uploads_only,
             )
             self._keys[key.key_id] = key
             self._digests[digest] = key.key_id

@@ -72,7 +72,7 @@ def changes(view: Snapshot, after: ArchivePosition) -> Changes | None:
 
 
 def _accounts(view: Snapshot) -> Accounts:
-    keys = tuple(KeptKey(key=key_record(row[:6]), digest=row[6]) for row in view.rows("all_keys"))
+    keys = tuple(KeptKey(key=key_record(row[:7]), digest=row[7]) for row in view.rows("all_keys"))
     return Accounts(customers=tuple(customers(view)), keys=keys)
 
 

@@ -131,8 +131,10 @@ class DuckdbLedger:
         change = customers.CustomerChange(customer_id, enabled, item_cap)
         return self._writer.submit(_UPDATE_CUSTOMER, change)
 
-    def add_key(self, customer_id: CustomerId, *, prefix: str, digest: str, label: str = "") -> ApiKey:
-        return self._writer.submit(_ADD_KEY, customers.NewKey(customer_id, prefix, digest, label))
+    def add_key(
+        self, customer_id: CustomerId, *, prefix: str, digest: str, label: str = "", uploads_only: bool = False
+    ) -> ApiKey:
+        return self._writer.submit(_ADD_KEY, customers.NewKey(customer_id, prefix, digest, label, uploads_only))
 
     def keys(self, customer_id: CustomerId) -> list[ApiKey]:
         return self._read(lambda view: customers.keys(view, customer_id))
