@@ -18,6 +18,7 @@ from api.deps import Service
 from api.internal import work, workers
 from api.lanes import in_thread
 from api.orphans import Orphans
+from api.rate_limit import FIELDS, RateLimitFields
 from api.reconciler import Reconciler
 from api.v1 import batches, files, images, results
 from octavo import __version__
@@ -78,12 +79,14 @@ def create_app(service: Service) -> FastAPI:
     app.state.service = service
     problems.install(app)
     app.add_middleware(BodyLimit, max_bytes=service.settings.api.max_body_bytes)
+    app.add_middleware(RateLimitFields)
     if service.settings.api.allowed_origins:
         app.add_middleware(
             CORSMiddleware,
             allow_origins=service.settings.api.allowed_origins,
             allow_methods=["*"],
             allow_headers=["*"],
+            expose_headers=FIELDS,
         )
     for room in (front_page, health, files, batches, results, images, workers, work, customers):
         app.include_router(room.router)

@@ -1,6 +1,6 @@
 """What routes are given: the parts of the service, and who is asking."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Annotated, cast
 
 from fastapi import Depends, Request
@@ -9,6 +9,8 @@ from api.archive import Archive
 from api.dispatch import Dispatcher
 from api.lanes import Lanes
 from api.presence import Presence
+from api.submission_rates import SubmissionRates
+from octavo.batches import Customer
 from octavo.engines.registry import EngineRegistry
 from octavo.ledger.contract import Ledger
 from octavo.objects.contract import ObjectStore
@@ -32,6 +34,11 @@ class Service:
     archive: Archive
     admin_token: str
     worker_token: str
+    rates: SubmissionRates = field(default_factory=SubmissionRates)
+
+    def retention_seconds(self, customer: Customer) -> int:
+        """Return how long inputs and results of this customer are kept that are made now."""
+        return customer.retention_seconds or self.settings.limits.retention_seconds
 
 
 def service(request: Request) -> Service:

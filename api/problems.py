@@ -61,6 +61,8 @@ def problem_response(error: errors.RequestError) -> JSONResponse:
     """Return the answer that stands for `error`: `{"error": code, "message": ..., facts...}`."""
     status = STATUS[type(error)]
     headers = {"Retry-After": str(RETRY_AFTER_SECONDS)} if isinstance(error, PASSING) else {}
+    if isinstance(error, errors.RateLimited):
+        headers["Retry-After"] = str(error.facts["retry_after_seconds"])
     if status == 401:
         headers["WWW-Authenticate"] = "Bearer"
     body = {"error": error.code, **error.facts, "message": error.message}

@@ -10,6 +10,7 @@ from api.auth import CustomerDep
 from api.deps import Service, ServiceDep
 from api.json_bodies import StrictJsonRoute
 from api.problems import problems
+from api.rate_limit import BatchSubmission
 from api.v1.schemas import (
     BatchDetail,
     BatchListResponse,
@@ -30,6 +31,7 @@ from octavo.errors import (
     InvalidIdempotencyKey,
     InvalidStatus,
     MetadataTooLarge,
+    RateLimited,
     StorageUnavailable,
     UnknownEngine,
     UnknownFiles,
@@ -48,9 +50,11 @@ STORAGE_CHECK_SECONDS = 30.0
     "",
     operation_id="create_batch_v1",
     summary="Create Batch Endpoint",
+    dependencies=[BatchSubmission],
     responses=problems(
         InvalidApiKey,
         CustomerDisabled,
+        RateLimited,
         UnknownFiles,
         FilesNotUploaded,
         IdempotencyKeyReused,
@@ -100,7 +104,7 @@ def _new_batch(
             "engine_version": engine.version,
         },
         metadata=request.metadata,
-        retention_seconds=service.settings.limits.retention_seconds,
+        retention_seconds=service.retention_seconds(customer),
         idempotency_key=idempotency_key,
         body_digest=hashlib.sha256(body.encode()).hexdigest(),
     )

@@ -8,12 +8,14 @@ from api.auth import CustomerDep
 from api.deps import ServiceDep
 from api.json_bodies import StrictJsonRoute
 from api.problems import problems
+from api.rate_limit import FileSubmission
 from api.v1.schemas import CreateFileRequest, CreateFileResponse, FileResource, UploadDescriptor, file_fields
 from octavo.batches import FileStatus, StagedFile
 from octavo.errors import (
     CustomerDisabled,
     FileTooLarge,
     InvalidApiKey,
+    RateLimited,
     StorageUnavailable,
     UnknownFiles,
     UploadsNotConfigured,
@@ -29,7 +31,8 @@ router = APIRouter(prefix="/v1/files", tags=["v1", "async-batch"], route_class=S
     "",
     operation_id="create_file_v1",
     summary="Create File Endpoint",
-    responses=problems(InvalidApiKey, CustomerDisabled, FileTooLarge, UploadsNotConfigured),
+    dependencies=[FileSubmission],
+    responses=problems(InvalidApiKey, CustomerDisabled, FileTooLarge, RateLimited, UploadsNotConfigured),
 )
 def create_file(request: CreateFileRequest, customer: CustomerDep, service: ServiceDep) -> CreateFileResponse:
     """Stage one file: the answer says where to PUT its bytes."""
@@ -51,7 +54,7 @@ def create_file(request: CreateFileRequest, customer: CustomerDep, service: Serv
         sha256=None,
         object_key=keys.input_key(customer.customer_id, created_at.date(), file_id),
         created_at=created_at,
-        expires_at=created_at + timedelta(seconds=limits.retention_seconds),
+        expires_at=created_at + timedelta(seconds=service.retention_seconds(customer)),
     )
     url = service.objects.presign_put(
         file.object_key, size_bytes=file.size_bytes, expires_seconds=storage.presign_put_seconds

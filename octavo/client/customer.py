@@ -154,14 +154,14 @@ def _patiently(ask: Callable[[], httpx.Response], *, what: str, patience_seconds
     At least five times, and for `patience_seconds`.
     """
     trouble = ""
-    pause = FIRST_PAUSE_SECONDS
+    pause, told_seconds = FIRST_PAUSE_SECONDS, 0.0
     deadline = time.monotonic() + patience_seconds
     attempt = 0
     while attempt < ATTEMPTS or time.monotonic() < deadline:
         if attempt:
-            time.sleep(pause * random.uniform(0.5, 1.0))  # noqa: S311 - jitter
+            time.sleep(max(told_seconds, pause * random.uniform(0.5, 1.0)))  # noqa: S311 - jitter
             pause = min(pause * 2, LONGEST_PAUSE_SECONDS)
-        attempt += 1
+        attempt, told_seconds = attempt + 1, 0.0
         try:
             answer = ask()
         except httpx.TransportError as error:
@@ -172,7 +172,7 @@ def _patiently(ask: Callable[[], httpx.Response], *, what: str, patience_seconds
         if answer.status_code not in WORTH_REPEATING:
             raise _refused(answer)
         trouble = f"HTTP {answer.status_code}"
-        pause = max(pause, _retry_after(answer.headers))
+        told_seconds = _retry_after(answer.headers)
     raise ServiceUnreachable(f"No good answer from {what} after {attempt} attempts: {trouble}")
 
 
