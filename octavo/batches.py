@@ -233,6 +233,8 @@ class ClaimedItem:
     filename: str | None
     content_type: str | None
     size_bytes: int
+    reserves_pages: bool = False
+    """Whether its pages must be reserved before they are read: its customer has a page quota."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

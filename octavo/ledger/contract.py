@@ -30,6 +30,7 @@ from octavo.batches import (
 )
 from octavo.errors import OctavoError
 from octavo.identifiers import BatchId, CustomerId, FileId, ItemId, RunId, WorkerId
+from octavo.ledger.accounts import AccountLedger
 from octavo.ledger.archive import ArchivedPart, ArchivePosition, Changes, LedgerIdentity, Outcomes
 from octavo.outcomes import Outcome
 
@@ -162,7 +163,7 @@ class HeldLanes:
     lanes: int
 
 
-class Ledger(Protocol):
+class Ledger(AccountLedger, Protocol):
     """The one owner of Octavo's state."""
 
     # Customers and keys

@@ -52,12 +52,13 @@ from octavo.ledger.contract import (
     Tell,
     Verdict,
 )
+from octavo.ledger.memory_accounts import MemoryAccounts
 from octavo.ledger.memory_archive import MemoryArchive
 from octavo.ledger.rows import BatchRow, ItemRow, SliceRow, UsageRow
 from octavo.timestamps import Clock, now
 
 
-class MemoryLedger(MemoryArchive):
+class MemoryLedger(MemoryArchive, MemoryAccounts):
     """A `Ledger` in memory; `clock` tells the time wherever the contract speaks of it."""
 
     def __init__(self, clock: Clock = now) -> None:
@@ -385,6 +386,7 @@ class MemoryLedger(MemoryArchive):
             filename=file.filename,
             content_type=file.content_type,
             size_bytes=file.size_bytes,
+            reserves_pages=self._customers[customer_id].page_quota is not None,
         )
 
     def report(self, reports: Sequence[Report]) -> list[Verdict]:
@@ -561,7 +563,7 @@ class MemoryLedger(MemoryArchive):
         return rules.Stamp(self._clock(), self._last_commit)
 
     def _work(self) -> rules.Work:
-        return rules.Work(self._items, self._batches, self._slices, self._stamp())
+        return rules.Work(self._items, self._batches, self._slices, self._stamp(), self._quotas())
 
     def _give_back(self, slice_ids: Iterable[str], *, lost: bool = True) -> set[BatchId]:
         work = self._work()

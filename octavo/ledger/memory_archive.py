@@ -46,6 +46,7 @@ class MemoryArchive:
     _usage: MutableMapping[ItemId, UsageRow]
 
     def __init__(self) -> None:
+        super().__init__()
         self._identity = LedgerIdentity(ledger_id=secrets.token_hex(16))
         self._position = ArchivePosition()
 

@@ -55,6 +55,11 @@ def run_is_over(run_id: str) -> StaleLease:
     return StaleLease(f"Run {run_id} is over; its items went to another run, so it should end now.")
 
 
+def lease_is_over(item_id: str) -> StaleLease:
+    """Return the refusal of a word about an item that was given to somebody else, or has ended."""
+    return StaleLease(f"Item {item_id} is no longer held under this lease; stop the work on it.")
+
+
 def bad_cap(item_cap: int) -> ValueError:
     """Return the refusal of a cap under which nothing could run."""
     return ValueError(f"a customer's cap is at least 1, not {item_cap}")

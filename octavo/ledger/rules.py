@@ -18,7 +18,10 @@ from octavo.batches import (
     batch_status,
 )
 from octavo.identifiers import BatchId, FileId, ItemId, RunId, WorkerId, random_part
+from octavo.ledger import refusals
+from octavo.ledger.accounts import Reservation
 from octavo.ledger.contract import ClaimRequest, Report, ReportKind, Verdict
+from octavo.ledger.quotas import Quotas, over_quota
 from octavo.ledger.rows import BatchRow, ItemRow, SliceRow, UsageRow
 from octavo.outcomes import Failed, Outcome, Succeeded, lost_too_often
 
@@ -210,11 +213,13 @@ class Work:
         batches: MutableMapping[BatchId, BatchRow],
         slices: MutableMapping[str, SliceRow],
         stamp: Stamp,
+        quotas: Quotas,
     ) -> None:
         self.items = items
         self.batches = batches
         self.slices = slices
         self.stamp = stamp
+        self.quotas = quotas
         self.changed_items: dict[ItemId, ItemRow] = {}
         self.leased_items: dict[ItemId, ItemRow] = {}
         """Those of which the lease is new; nothing else of them changes with it."""
@@ -233,6 +238,7 @@ class Work:
         self.shrunk_slices.clear()
         self.new_slices.clear()
         self.usage.clear()
+        self.quotas.forget_changes()
 
     # What happens to items
 
@@ -265,6 +271,16 @@ class Work:
             self._finish(item, report.outcome)
         else:
             self.give_back(item, lost=False)
+        return True
+
+    def reserve(self, asked: Reservation) -> bool:
+        """Set pages aside for an item that is in work, or begins with this. Raises StaleLease."""
+        item = self.items.get(asked.item_id)
+        if item is None or item.slice_id is None or item.lease_no != asked.lease_no:
+            raise refusals.lease_is_over(asked.item_id)
+        if not self.quotas.reserve(item.item_id, self.batches[item.batch_id].customer_id, asked.pages):
+            return False
+        self._begin(item, again=False)
         return True
 
     def verdict(self, report: Report, *, accepted: bool) -> Verdict:
@@ -341,6 +357,9 @@ class Work:
             self._fail(item, outcome)
 
     def _succeed(self, item: ItemRow, outcome: Succeeded) -> None:
+        customer_id = self.batches[item.batch_id].customer_id
+        if not self.quotas.bill(item.item_id, customer_id, outcome.page_count):
+            return self._fail(item, over_quota())
         item.page_count = outcome.page_count
         item.result_id = outcome.result_id
         item.engine = outcome.engine
@@ -349,7 +368,7 @@ class Work:
             UsageRow(
                 item_id=item.item_id,
                 batch_id=item.batch_id,
-                customer_id=self.batches[item.batch_id].customer_id,
+                customer_id=customer_id,
                 pages=outcome.page_count,
                 created_at=self.stamp(),
             )
@@ -375,6 +394,7 @@ class Work:
         if not held and item.slice_id is not None:
             self.shrink(item.slice_id, by=1)
             item.slice_id = None
+            self.quotas.drop(item.item_id)
         if item.status is not status:
             item.status = status
             item.updated_at = self.stamp()

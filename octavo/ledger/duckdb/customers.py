@@ -105,7 +105,7 @@ def update_customer(tx: Transaction, change: CustomerChange) -> Customer:
         enabled=before.enabled if change.enabled is None else change.enabled,
         item_cap=before.item_cap if change.item_cap is None else change.item_cap,
     )
-    tx.working.forget_caps()
+    tx.forget_limits()
     tx.has_news = True
     return customer(tx, change.customer_id)
 

@@ -38,6 +38,7 @@ from octavo.ledger.contract import (
     Verdict,
 )
 from octavo.ledger.duckdb import archive, batches, customers, files, leases, reports, restoring, runs
+from octavo.ledger.duckdb.account_methods import AccountMethods
 from octavo.ledger.duckdb.database import Database
 from octavo.ledger.duckdb.reports import take_reports
 from octavo.ledger.duckdb.snapshot import Snapshot, Statements
@@ -84,7 +85,7 @@ _END_RESTORE = each(restoring.end_restore)
 _PRUNE = each(runs.prune)
 
 
-class DuckdbLedger:
+class DuckdbLedger(AccountMethods):
     """A `Ledger` in the DuckDB file at `path`, made if it is new, readable by its owner alone.
 
     Raises: DataDirectoryInUse when the file is open elsewhere, LedgerTooNew when a newer version

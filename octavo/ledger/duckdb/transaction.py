@@ -40,7 +40,9 @@ class Transaction(Snapshot):
     def work(self) -> rules.Work:
         """What this commit does to items, batches and slices; stored with `flush`, at the latest at its end."""
         if self._work is None:
-            self._work = rules.Work({}, self.working.batches, self.working.slices(self), self.stamp)
+            self._work = rules.Work(
+                {}, self.working.batches, self.working.slices(self), self.stamp, self.working.quotas(self)
+            )
         return self._work
 
     def load_items(self, item_ids: Iterable[ItemId]) -> None:
@@ -54,6 +56,11 @@ class Transaction(Snapshot):
         self.flush()
         self.work.items.update(self.working.items_of(self, slice_ids))
         self.working.load_batches(self, {self.work.slices[slice_id].batch_id for slice_id in slice_ids})
+
+    def forget_limits(self) -> None:
+        """Read caps and quotas anew: one has changed. What was billed is stored first, so that it counts."""
+        self.flush()
+        self.working.forget_caps()
 
     def forget_pending(self, batch_id: BatchId) -> None:
         """Forget a batch's pending items: one statement has changed them all."""

@@ -9,6 +9,7 @@ import pytest
 from octavo.batches import BatchStatus, FileStatus, ItemStatus, RunStatus
 from octavo.errors import BatchNotFound, IdempotencyKeyReused, StaleLease
 from octavo.identifiers import BatchId, FileId, ItemId
+from octavo.ledger.accounts import LimitName, PageAccount, Reservation
 from octavo.ledger.archive import (
     Accounts,
     ArchivedBatch,
@@ -445,3 +446,29 @@ def test_accounts_and_files_are_records(world: World) -> None:
     (change,) = told(world.ledger)
     assert isinstance(change.accounts, Accounts)
     assert isinstance(change.files, StagedFiles)
+
+
+def test_limits_and_key_flags_come_back_and_what_was_set_aside_is_free_again(world: World, anew: Anew) -> None:
+    customer_id = world.customer.customer_id
+    limits: dict[LimitName, int | None] = {"page_quota": 9, "submissions_per_minute": 7, "retention_seconds": 60}
+    customer = world.ledger.set_limits(customer_id, limits)
+    key = world.ledger.add_key(customer_id, prefix="u", digest="uploads", uploads_only=True)
+    done, under_way = world.take(world.batch(2), 2)
+    world.say(finish(done, success(pages=4)))
+    assert world.ledger.reserve(Reservation(item_id=under_way.item_id, lease_no=under_way.lease_no, pages=5))
+    again = anew()
+    principal = again.ledger.principal("uploads")
+    assert principal is not None
+    assert (principal.customer, principal.key) == (customer, key)
+    assert again.ledger.page_account(customer_id) == PageAccount(limit=9, used=4, reserved=0)
+    assert again.ledger.usage_differences() == []
+    with pytest.raises(StaleLease):
+        again.ledger.reserve(Reservation(item_id=under_way.item_id, lease_no=under_way.lease_no, pages=1))
+
+
+def test_a_limit_that_changes_is_told(world: World) -> None:
+    told(world.ledger)
+    world.ledger.set_limits(world.customer.customer_id, {"page_quota": 9})
+    (change,) = told(world.ledger)
+    assert change.accounts is not None
+    assert [one.page_quota for one in change.accounts.customers] == [9]

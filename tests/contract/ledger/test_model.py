@@ -15,7 +15,9 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from octavo.batches import Batch, ClaimedItem, Item
+from octavo.errors import StaleLease
 from octavo.identifiers import CustomerId, RunId, WorkerId
+from octavo.ledger.accounts import Reservation
 from octavo.ledger.contract import ClaimRequest, Ledger, Report, Verdict
 from octavo.ledger.duckdb import DuckdbLedger
 from octavo.ledger.memory import MemoryLedger
@@ -207,6 +209,31 @@ class ModelledLedgers(RuleBasedStateMachine):
             "release": release(item),
         }[kind]
 
+    @rule(quota=st.sampled_from([None, 0, 3, 6, 10, 20]), death=DEATHS)
+    def give_quota(self, quota: int | None, death: str | None) -> None:
+        self.everywhere(death, lambda side: side.ledger.set_limits(side.customer_id, {"page_quota": quota}))
+        self.model.quota = quota
+
+    @precondition(lambda self: self.known)
+    @rule(data=st.data(), pages=st.integers(0, 5), death=DEATHS)
+    def reserve(self, data: st.DataObject, pages: int, death: str | None) -> None:
+        """Set pages aside for items that were given lately, so that some finish with more and some with fewer."""
+        for item in data.draw(st.lists(st.sampled_from(self.known[-8:]), min_size=1, max_size=4)):
+            expected = self.model.reserve(*item, pages)
+            for side in self.sides:
+                if side is self.sides[1]:
+                    self.through_death(death, lambda side=side, item=item: self.reserved(side, item, pages))  # type: ignore[misc]
+                assert self.reserved(side, item, pages) == expected
+
+    @staticmethod
+    def reserved(side: Side, item: Claimed, pages: int) -> bool | None:
+        given = side.given[item]
+        try:
+            asked = Reservation(item_id=given.item_id, lease_no=given.lease_no, pages=pages)
+            return side.ledger.reserve(asked)
+        except StaleLease:
+            return None
+
     @rule(what=st.sampled_from(["worker", "run", "time"]), data=st.data(), death=DEATHS)
     def lose(self, what: str, data: st.DataObject, death: str | None) -> None:
         """A worker or a run dies, or leases run out."""
@@ -245,6 +272,11 @@ class ModelledLedgers(RuleBasedStateMachine):
                 assert side.shows(number) == (self.model.status(number), told)
         for side in self.sides:
             assert side.ledger.pages_used(side.customer_id) == self.model.billed
+            account = side.ledger.page_account(side.customer_id)
+            assert (account.limit, account.used) == (self.model.quota, self.model.billed)
+            # What was set aside under a quota that was lifted since is given back when the item ends.
+            assert account.reserved == self.model.set_aside
+            assert side.ledger.usage_differences() == []
 
     @invariant()
     def never_more_lanes_than_the_cap(self) -> None:

@@ -14,8 +14,8 @@ SELECT customer_id, name, enabled, item_cap, created_at, submissions_per_minute,
 FROM customers ORDER BY created_at, customer_id;
 
 -- name: caps
--- purpose: Return the caps of customers.
-SELECT customer_id, item_cap FROM customers WHERE customer_id IN (SELECT unnest($customer_ids::VARCHAR[]));
+-- purpose: Return the caps and page quotas of customers.
+SELECT customer_id, item_cap, page_quota FROM customers WHERE customer_id IN (SELECT unnest($customer_ids::VARCHAR[]));
 
 -- name: add_customer
 -- purpose: Keep a new customer.
