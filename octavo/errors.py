@@ -16,7 +16,7 @@ OctavoError
 │   ├── CustomerDisabled     customer_disabled
 │   ├── UploadsOnly          uploads_only
 │   ├── RateLimited          rate_limited            retry_after_seconds
-│   ├── QuotaExceeded        quota_exceeded
+│   ├── QuotaExceeded        quota_exceeded          limit
 │   ├── CustomerNotFound     customer_not_found
 │   ├── KeyNotFound          key_not_found
 │   ├── UnknownFiles         file_not_found          file_ids

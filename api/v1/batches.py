@@ -10,6 +10,7 @@ from api.auth import CustomerDep
 from api.deps import Service, ServiceDep
 from api.json_bodies import StrictJsonRoute
 from api.problems import problems
+from api.quota import require_pages
 from api.rate_limit import BatchSubmission
 from api.v1.schemas import (
     BatchDetail,
@@ -31,6 +32,7 @@ from octavo.errors import (
     InvalidIdempotencyKey,
     InvalidStatus,
     MetadataTooLarge,
+    QuotaExceeded,
     RateLimited,
     StorageUnavailable,
     UnknownEngine,
@@ -55,6 +57,7 @@ STORAGE_CHECK_SECONDS = 30.0
         InvalidApiKey,
         CustomerDisabled,
         RateLimited,
+        QuotaExceeded,
         UnknownFiles,
         FilesNotUploaded,
         IdempotencyKeyReused,
@@ -76,6 +79,7 @@ def create_batch(
         replayed = service.ledger.replay(customer.customer_id, idempotency_key, new.body_digest)
         if replayed is not None:
             return BatchResource(**batch_fields(replayed))
+    require_pages(service, customer)
     _mark_uploaded(service, customer, new.file_ids)
     batch, created = service.ledger.create_batch(new)
     if created:

@@ -6,9 +6,7 @@ No storage, no clock. A customer without a quota has no account here and costs o
 from collections.abc import Callable, MutableMapping
 from dataclasses import dataclass
 
-from octavo.errors import PaymentRequired
 from octavo.identifiers import CustomerId, ItemId
-from octavo.outcomes import Failed, failure
 
 
 @dataclass(slots=True)
@@ -78,8 +76,3 @@ class Quotas:
 
     def _reserved(self, customer_id: CustomerId) -> int:
         return sum(row.pages for row in self._reservations.values() if row.customer_id == customer_id)
-
-
-def over_quota() -> Failed:
-    """Return the outcome of an item for whose pages the quota does not suffice."""
-    return failure(PaymentRequired("The page quota does not suffice for this document; have it raised, submit again."))

@@ -21,9 +21,9 @@ from octavo.identifiers import BatchId, FileId, ItemId, RunId, WorkerId, random_
 from octavo.ledger import refusals
 from octavo.ledger.accounts import Reservation
 from octavo.ledger.contract import ClaimRequest, Report, ReportKind, Verdict
-from octavo.ledger.quotas import Quotas, over_quota
+from octavo.ledger.quotas import Quotas
 from octavo.ledger.rows import BatchRow, ItemRow, SliceRow, UsageRow
-from octavo.outcomes import Failed, Outcome, Succeeded, lost_too_often
+from octavo.outcomes import Failed, Outcome, Succeeded, failure, lost_too_often, over_quota
 
 IDEMPOTENCY_WINDOW = timedelta(hours=24)
 SEEN_LATELY = timedelta(seconds=1)
@@ -359,7 +359,7 @@ class Work:
     def _succeed(self, item: ItemRow, outcome: Succeeded) -> None:
         customer_id = self.batches[item.batch_id].customer_id
         if not self.quotas.bill(item.item_id, customer_id, outcome.page_count):
-            return self._fail(item, over_quota())
+            return self._fail(item, failure(over_quota()))
         item.page_count = outcome.page_count
         item.result_id = outcome.result_id
         item.engine = outcome.engine

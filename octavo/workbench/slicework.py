@@ -3,7 +3,7 @@
 import logging
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 
 from octavo.batches import MAX_LOST_LEASES, ClaimedItem
@@ -11,8 +11,9 @@ from octavo.client.outbox import Outbox
 from octavo.engines.sandbox.failures import ChildLost, SandboxUnavailable
 from octavo.errors import InternalError, OcrProviderError, ServiceUnreachable, StaleLease, StorageUnavailable
 from octavo.extraction.items import Input, ItemOptions, ItemWork
+from octavo.ledger.accounts import Reservation
 from octavo.ledger.contract import Report, ReportKind
-from octavo.outcomes import Failed, Outcome, Succeeded, failure, lost_too_often
+from octavo.outcomes import Failed, Outcome, Succeeded, failure, lost_too_often, over_quota
 from octavo.workbench.held import Ended, Held
 
 logger = logging.getLogger(__name__)
@@ -29,8 +30,17 @@ class _Draining(Exception):
 class SliceWork:
     """The way from a claimed slice to its outcomes; one for all lanes of a worker. Thread-safe."""
 
-    def __init__(self, work: ItemWork, outbox: Outbox, draining: threading.Event, *, lanes: int) -> None:
+    def __init__(
+        self,
+        work: ItemWork,
+        outbox: Outbox,
+        draining: threading.Event,
+        *,
+        reserve: Callable[[Reservation], bool],
+        lanes: int,
+    ) -> None:
         self._work = work
+        self._ask_for_pages = reserve
         self._outbox = outbox
         self._draining = draining
         self._fetchers = ThreadPoolExecutor(lanes, thread_name_prefix="octavo-fetch")
@@ -139,6 +149,7 @@ class SliceWork:
                     found,
                     options,
                     begin=lambda: None if is_begun else self._begin(held, item),
+                    on_counted=(lambda pages: self._reserve(item, pages)) if item.reserves_pages else None,
                     in_fresh_child=lost >= MAX_LOST_LEASES - 1,
                 )
         except OcrProviderError as error:
@@ -173,6 +184,10 @@ class SliceWork:
         if held.is_lost or (is_again and not answer.result()):
             raise StaleLease(f"item {item.item_id} is no longer ours")
         held.attempts[item.item_id] = times + 1
+
+    def _reserve(self, item: ClaimedItem, pages: int) -> None:
+        if not self._ask_for_pages(Reservation(item_id=item.item_id, lease_no=item.lease_no, pages=pages)):
+            raise over_quota()
 
     def _tell(self, report: Report) -> bool:
         return self._outbox.put(report).result()
