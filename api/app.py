@@ -12,7 +12,8 @@ from fastapi.middleware.cors import CORSMiddleware
 from fastapi_offline import FastAPIOffline
 
 from api import front_page, health, problems
-from api.admin import customers
+from api.admin import customers, keys
+from api.admin import usage as admin_usage
 from api.body_limit import BodyLimit
 from api.deps import Service
 from api.internal import work, workers
@@ -20,7 +21,7 @@ from api.lanes import in_thread
 from api.orphans import Orphans
 from api.rate_limit import FIELDS, RateLimitFields
 from api.reconciler import Reconciler
-from api.v1 import batches, files, images, results
+from api.v1 import batches, files, images, results, usage
 from octavo import __version__
 from octavo.errors import StorageUnavailable
 
@@ -88,6 +89,19 @@ def create_app(service: Service) -> FastAPI:
             allow_headers=["*"],
             expose_headers=FIELDS,
         )
-    for room in (front_page, health, files, batches, results, images, workers, work, customers):
+    for room in (
+        front_page,
+        health,
+        files,
+        batches,
+        results,
+        images,
+        usage,
+        workers,
+        work,
+        customers,
+        keys,
+        admin_usage,
+    ):
         app.include_router(room.router)
     return app

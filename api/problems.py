@@ -36,6 +36,7 @@ STATUS: Mapping[type[errors.RequestError], int] = {
     errors.UnknownEngine: 422,
     errors.InvalidCursor: 422,
     errors.InvalidStatus: 422,
+    errors.InvalidPeriod: 422,
     errors.MetadataTooLarge: 422,
     errors.RateLimited: 429,
     errors.UploadsNotConfigured: 503,

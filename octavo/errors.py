@@ -32,6 +32,7 @@ OctavoError
 │   ├── UnknownEngine        unknown_engine          engines
 │   ├── InvalidCursor        invalid_cursor
 │   ├── InvalidStatus        invalid_status          statuses
+│   ├── InvalidPeriod        invalid_period
 │   ├── MetadataTooLarge     metadata_too_large
 │   ├── UploadsNotConfigured uploads_not_configured
 │   ├── StorageUnavailable   storage_unavailable
@@ -265,6 +266,12 @@ class InvalidStatus(RequestError):
     """No such status."""
 
     code = "invalid_status"
+
+
+class InvalidPeriod(RequestError):
+    """The period ends before it begins."""
+
+    code = "invalid_period"
 
 
 class MetadataTooLarge(RequestError):

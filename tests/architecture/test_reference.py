@@ -18,7 +18,7 @@ FOR_EVER = {
     "page_limit_exceeded", "payment_required", "quota_exceeded", "request_too_large", "result_expired",
     "result_not_ready", "service_unreachable", "stale_lease", "storage_unavailable", "unknown_engine",
     "unsupported_input", "upload_missing", "uploads_not_configured",
-    "key_not_found", "rate_limited", "uploads_only",
+    "invalid_period", "key_not_found", "rate_limited", "uploads_only",
 }  # fmt: skip
 """Every code that was ever given out. Add a new one here; take none away."""
 
