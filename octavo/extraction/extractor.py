@@ -103,7 +103,7 @@ class Extractor:
         self._limits = limits
         self._registry = registry
         self._work_directory = work_directory
-        self._ready: dict[str, _Ready] = {}
+        self._ready: dict[str | None, _Ready] = {}
         self._pool = ChildPool(
             processes=processes,
             limits=limits,
@@ -174,7 +174,7 @@ class Extractor:
             seconds=time.monotonic() - begun.at,
         )
 
-    def _ready_engine(self, name: str) -> _Ready:
+    def _ready_engine(self, name: str | None) -> _Ready:
         ready = self._ready.get(name)
         if ready is not None and time.monotonic() < ready.until:
             return ready
