@@ -21,7 +21,7 @@ from api.lanes import in_thread
 from api.orphans import Orphans
 from api.rate_limit import FIELDS, RateLimitFields
 from api.reconciler import Reconciler
-from api.v1 import batches, files, images, results, usage
+from api.v1 import batches, bulk, files, images, results, usage
 from octavo import __version__
 from octavo.errors import StorageUnavailable
 
@@ -79,7 +79,8 @@ def create_app(service: Service) -> FastAPI:
     )
     app.state.service = service
     problems.install(app)
-    app.add_middleware(BodyLimit, max_bytes=service.settings.api.max_body_bytes)
+    max_bytes = service.settings.api.max_body_bytes
+    app.add_middleware(BodyLimit, max_bytes=max_bytes, larger={bulk.PATH: max_bytes * bulk.BODY_FACTOR})
     app.add_middleware(RateLimitFields)
     if service.settings.api.allowed_origins:
         app.add_middleware(
@@ -92,6 +93,7 @@ def create_app(service: Service) -> FastAPI:
     for room in (
         front_page,
         health,
+        bulk,
         files,
         batches,
         results,

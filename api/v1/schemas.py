@@ -45,6 +45,19 @@ class CreateFileResponse(FileResource):
     upload: UploadDescriptor
 
 
+class CreateFilesRequest(BaseModel):
+    """Files to stage in one call."""
+
+    files: Annotated[list[CreateFileRequest], Field(min_length=1, max_length=MAX_ITEMS_PER_BATCH)]
+
+
+class CreateFilesResponse(BaseModel):
+    """The staged files in the order they were given."""
+
+    object: str = "list"
+    data: list[CreateFileResponse]
+
+
 class FilesSource(BaseModel):
     """The files of a batch."""
 

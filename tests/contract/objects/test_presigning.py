@@ -71,9 +71,7 @@ def both(
 @pytest.mark.parametrize("address", ADDRESSES)
 @pytest.mark.parametrize("token", TOKENS, ids=["no token", "token"])
 def test_url_is_byte_for_byte_botocores(address: str, token: str | None) -> None:
-    for secret, region, key, query in itertools.product(
-        SECRETS, ["us-east-1", "eu-central-1", "auto"], KEYS, QUERIES
-    ):
+    for secret, region, key, query in itertools.product(SECRETS, ["us-east-1", "eu-central-1", "auto"], KEYS, QUERIES):
         signer = Presigner(address, "octavo", region, "AKIAIOSFODNN7EXAMPLE", secret, token)
         ours, theirs = both(signer, "GET", key, 300, {}, query)
         assert ours.url == theirs
