@@ -41,8 +41,8 @@ class Service:
         return customer.retention_seconds or self.settings.limits.retention_seconds
 
 
-def service(request: Request) -> Service:
-    """Return the parts of this app."""
+async def service(request: Request) -> Service:
+    """Return the parts of this app; async, as a plain function would be called in a thread at each request."""
     return cast(Service, request.app.state.service)
 
 
