@@ -26,6 +26,7 @@ STATUS: Mapping[type[errors.RequestError], int] = {
     errors.UnknownFiles: 404,
     errors.BatchNotFound: 404,
     errors.ItemNotFound: 404,
+    errors.BatchCancelling: 409,
     errors.FilesNotUploaded: 409,
     errors.ResultNotReady: 409,
     errors.ResultExpired: 410,

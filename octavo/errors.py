@@ -22,6 +22,7 @@ OctavoError
 │   ├── UnknownFiles         file_not_found          file_ids
 │   ├── BatchNotFound        batch_not_found
 │   ├── ItemNotFound         item_not_found
+│   ├── BatchCancelling      batch_cancelling
 │   ├── FilesNotUploaded     file_not_uploaded       file_ids
 │   ├── ResultNotReady       result_not_ready        status
 │   ├── ResultExpired        result_expired
@@ -206,6 +207,12 @@ class ItemNotFound(RequestError):
     """No such item in this batch."""
 
     code = "item_not_found"
+
+
+class BatchCancelling(RequestError):
+    """The batch was cancelled and its running items have not ended."""
+
+    code = "batch_cancelling"
 
 
 class FilesNotUploaded(RequestError):

@@ -32,6 +32,7 @@ from octavo.errors import OctavoError
 from octavo.identifiers import BatchId, CustomerId, FileId, ItemId, RunId, WorkerId
 from octavo.ledger.accounts import AccountLedger
 from octavo.ledger.archive import ArchivedPart, ArchivePosition, Changes, LedgerIdentity, Outcomes
+from octavo.ledger.reading import ReadingLedger
 from octavo.outcomes import Outcome
 
 
@@ -163,7 +164,7 @@ class HeldLanes:
     lanes: int
 
 
-class Ledger(AccountLedger, Protocol):
+class Ledger(AccountLedger, ReadingLedger, Protocol):
     """The one owner of Octavo's state."""
 
     # Customers and keys
@@ -431,12 +432,12 @@ class Ledger(AccountLedger, Protocol):
         """Return what is new after a position, the first part of it when it is much; None when nothing is.
 
         Nothing comes before what it refers to: customers, files, batches, outcomes. An outcome is told
-        once, a customer or run whenever any of them has changed.
+        once, a customer or run whenever any of them has changed. After a retry a batch is told of as a whole.
         """
         ...
 
     def outcomes(self, batch_id: BatchId) -> Outcomes:
-        """Return all items of a batch that have ended. Raises BatchNotFound."""
+        """Return all items of a batch that have ended, as a whole. Raises BatchNotFound."""
         ...
 
     def note_archived(self, position: ArchivePosition) -> None:

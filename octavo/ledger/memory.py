@@ -54,11 +54,13 @@ from octavo.ledger.contract import (
 )
 from octavo.ledger.memory_accounts import MemoryAccounts
 from octavo.ledger.memory_archive import MemoryArchive
+from octavo.ledger.memory_reading import MemoryReading
 from octavo.ledger.rows import BatchRow, ItemRow, SliceRow, UsageRow
+from octavo.ledger.watching import Watches
 from octavo.timestamps import Clock, now
 
 
-class MemoryLedger(MemoryArchive, MemoryAccounts):
+class MemoryLedger(MemoryArchive, MemoryAccounts, MemoryReading):
     """A `Ledger` in memory; `clock` tells the time wherever the contract speaks of it."""
 
     def __init__(self, clock: Clock = now) -> None:
@@ -80,6 +82,7 @@ class MemoryLedger(MemoryArchive, MemoryAccounts):
         self._usage: dict[ItemId, UsageRow] = {}
         self._waiting: list[Waiting] = []
         self._turns = Turns()
+        self._watches = Watches()
 
     def close(self) -> None:
         """Refuse everything from now on, also what waits."""
@@ -580,3 +583,4 @@ class MemoryLedger(MemoryArchive, MemoryAccounts):
             self._files[file_id] = replace(self._files[file_id], sha256=sha256)
         if work.stamp.used:
             self._last_commit = work.stamp()
+        self._watches.tell(work.changed_batches)

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 from octavo.errors import (
+    BatchCancelling,
     BatchNotFound,
     CustomerNotFound,
     FilesNotUploaded,
@@ -22,6 +23,11 @@ def customer_not_found(customer_id: str) -> CustomerNotFound:
 def batch_not_found(batch_id: str) -> BatchNotFound:
     """Return the refusal of a batch that is unknown, or another customer's."""
     return BatchNotFound(f"There is no batch {batch_id}; check the id and whose key was used.")
+
+
+def batch_cancelling(batch_id: str) -> BatchCancelling:
+    """Return the refusal of a retry while a cancelled batch comes to its end."""
+    return BatchCancelling(f"Batch {batch_id} is being cancelled; retry what failed once its running items have ended.")
 
 
 def item_not_found(batch_id: str, item_id: str) -> ItemNotFound:

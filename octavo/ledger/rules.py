@@ -323,6 +323,17 @@ class Work:
         settle(batch, self.stamp)
         self.changed_batches[batch.batch_id] = batch
 
+    def reopen(self, batch: BatchRow, items: Sequence[ItemRow]) -> None:
+        """Let failed items, one at least, run again; the batch has its end before it once more."""
+        batch.cancel_requested_at = batch.completed_at = None
+        batch.retried_at = self.stamp()
+        batch.expires_at = batch.retried_at + timedelta(seconds=batch.retention_seconds)
+        for item in items:
+            item.lost_leases = 0
+            item.finished_lease_no = item.completed_at = None
+            item.error_code = item.error_message = item.error_retryable = None
+            self._put(item, ItemStatus.PENDING, held=False)
+
     def cancel_counts(self, batch: BatchRow, held: Mapping[str, int]) -> None:
         """Do that where the items themselves are changed elsewhere, all by one statement.
 

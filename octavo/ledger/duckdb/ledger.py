@@ -40,6 +40,7 @@ from octavo.ledger.contract import (
 from octavo.ledger.duckdb import archive, batches, customers, files, leases, reports, restoring, runs
 from octavo.ledger.duckdb.account_methods import AccountMethods
 from octavo.ledger.duckdb.database import Database
+from octavo.ledger.duckdb.reading_methods import ReadingMethods
 from octavo.ledger.duckdb.reports import take_reports
 from octavo.ledger.duckdb.snapshot import Snapshot, Statements
 from octavo.ledger.duckdb.transaction import Transaction
@@ -85,7 +86,7 @@ _END_RESTORE = each(restoring.end_restore)
 _PRUNE = each(runs.prune)
 
 
-class DuckdbLedger(AccountMethods):
+class DuckdbLedger(AccountMethods, ReadingMethods):
     """A `Ledger` in the DuckDB file at `path`, made if it is new, readable by its owner alone.
 
     Raises: DataDirectoryInUse when the file is open elsewhere, LedgerTooNew when a newer version

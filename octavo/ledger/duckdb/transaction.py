@@ -35,6 +35,8 @@ class Transaction(Snapshot):
         self._work: rules.Work | None = None
         self.has_news = False
         """Whether a claim that waits may have something to hear: a lane or an item is free, a run or a batch over."""
+        self.touched: set[BatchId] = set()
+        """Batches that show something else with this commit."""
 
     @property
     def work(self) -> rules.Work:
@@ -75,6 +77,7 @@ class Transaction(Snapshot):
         """Store what has changed, so that statements see it."""
         if self._work is not None:
             self.has_news |= self._frees_something(self._work)
+            self.touched.update(item.batch_id for item in self._work.changed_items.values())
             store_work(self, self._work)
             self.working.settle(self._work)
             self._work.forget_changes()

@@ -124,6 +124,17 @@ class Model:
                 if item.status == "pending":
                     item.status, item.lane = "cancelled", None
 
+    def retry(self, batch: int) -> int | None:
+        """Let what failed run again; how much that is, None where it is refused."""
+        if self.status(batch) == "cancelling":
+            return None
+        failed = [item for item in self.batches[batch] if item.status == "failed"]
+        for item in failed:
+            item.status, item.lost, item.ended_under, item.code = "pending", 0, None, None
+        if failed:
+            self.cancelled.discard(batch)
+        return len(failed)
+
     def status(self, batch: int) -> str:
         found = {item.status for item in self.batches[batch]}
         if found & set(UNFINISHED):

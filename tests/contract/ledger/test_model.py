@@ -15,12 +15,13 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from octavo.batches import Batch, ClaimedItem, Item
-from octavo.errors import StaleLease
+from octavo.errors import BatchCancelling, StaleLease
 from octavo.identifiers import CustomerId, RunId, WorkerId
 from octavo.ledger.accounts import Reservation
 from octavo.ledger.contract import ClaimRequest, Ledger, Report, Verdict
 from octavo.ledger.duckdb import DuckdbLedger
 from octavo.ledger.memory import MemoryLedger
+from octavo.ledger.reading import Retry
 from tests.contract.ledger.model import Model, ModelItem
 from tests.contract.ledger.world import StandingClock, World, begin, failed, finish, release, success
 
@@ -256,6 +257,18 @@ class ModelledLedgers(RuleBasedStateMachine):
         self.everywhere(death, lambda side: side.ledger.cancel_batch(side.customer_id, side.batches[number].batch_id))
         self.model.cancel(number)
 
+    @rule(data=st.data(), death=DEATHS)
+    def retry(self, data: st.DataObject, death: str | None) -> None:
+        """Let what failed run again; where the answer was lost, the second call finds nothing to do."""
+        number = data.draw(st.integers(0, len(self.model.batches) - 1))
+        expected = self.model.retry(number)
+        for side in self.sides:
+            order = Retry(customer_id=side.customer_id, batch_id=side.batches[number].batch_id)
+            was_lost = side is self.sides[1] and death == "after"
+            if side is self.sides[1]:
+                self.through_death(death, lambda side=side, order=order: retried(side.ledger, order))  # type: ignore[misc]
+            assert retried(side.ledger, order) == (0 if was_lost and expected is not None else expected)
+
     def everywhere(self, death: str | None, act: Callable[[Side], object]) -> None:
         for side in self.sides:
             if side is self.sides[1]:
@@ -283,6 +296,13 @@ class ModelledLedgers(RuleBasedStateMachine):
         with self.duckdb._database.cursor() as looking:
             assert looking.execute("SELECT count(*) FROM slices").fetchone() == (len(self.model.open_lanes),)
             assert looking.execute("SELECT count(*) - count(DISTINCT item_id) FROM usage").fetchone() == (0,)
+
+
+def retried(ledger: Ledger, order: Retry) -> int | None:
+    try:
+        return ledger.retry_failed(order).items
+    except BatchCancelling:
+        return None
 
 
 def accepted(verdicts: list[Verdict]) -> list[bool]:

@@ -80,6 +80,8 @@ SELECT max(moment), count(*) FROM (
         WHERE updated_at > $after AND status IN ('succeeded', 'failed', 'cancelled')
         UNION ALL
         SELECT cancel_requested_at FROM batches WHERE cancel_requested_at > $after
+        UNION ALL
+        SELECT retried_at FROM batches WHERE retried_at > $after
     )
     ORDER BY moment LIMIT $limit
 );
