@@ -59,6 +59,7 @@ class _Server(uvicorn.Server):
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """Answer whoever waits, then shut down as usual."""
         self._service.lanes.close()
+        self._service.waits.close()
         await self._service.presence.close()
         await super().shutdown(sockets)
 

@@ -21,7 +21,7 @@ from api.lanes import in_thread
 from api.orphans import Orphans
 from api.rate_limit import FIELDS, RateLimitFields
 from api.reconciler import Reconciler
-from api.v1 import batches, bulk, files, images, results, usage
+from api.v1 import batches, bulk, engines, exports, files, images, results, retries, usage
 from octavo import __version__
 from octavo.errors import StorageUnavailable
 
@@ -51,7 +51,7 @@ def create_app(service: Service) -> FastAPI:
 
     @contextlib.asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
-        reconciler = Reconciler(service.ledger, service.dispatcher, service.presence)
+        reconciler = Reconciler(service.ledger, service.dispatcher, service.presence, service.outlook)
         loops = [
             asyncio.create_task(service.dispatcher.run()),
             asyncio.create_task(reconciler.run()),
@@ -96,6 +96,8 @@ def create_app(service: Service) -> FastAPI:
         bulk,
         files,
         batches,
+        retries,
+        exports,
         results,
         images,
         usage,
@@ -104,6 +106,7 @@ def create_app(service: Service) -> FastAPI:
         customers,
         keys,
         admin_usage,
+        engines,
     ):
         app.include_router(room.router)
     return app

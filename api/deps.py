@@ -8,8 +8,10 @@ from fastapi import Depends, Request
 from api.archive import Archive
 from api.dispatch import Dispatcher
 from api.lanes import Lanes
+from api.outlook import Outlook
 from api.presence import Presence
 from api.submission_rates import SubmissionRates
+from api.waits import Waits
 from octavo.batches import Customer
 from octavo.engines.registry import EngineRegistry
 from octavo.ledger.contract import Ledger
@@ -39,6 +41,8 @@ class Service:
     def retention_seconds(self, customer: Customer) -> int:
         """Return how long inputs and results of this customer are kept that are made now."""
         return customer.retention_seconds or self.settings.limits.retention_seconds
+    waits: Waits = field(default_factory=Waits)
+    outlook: Outlook = field(default_factory=Outlook)
 
 
 async def service(request: Request) -> Service:

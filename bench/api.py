@@ -117,7 +117,9 @@ def upload(staged: Json) -> list[str]:
     """PUT five bytes to each address; returns the ids."""
     limits = httpx.Limits(max_connections=CLIENTS, max_keepalive_connections=CLIENTS)
     with httpx.Client(trust_env=False, timeout=60, limits=limits) as storage, ThreadPoolExecutor(CLIENTS) as pool:
-        list(pool.map(lambda row: storage.put(row["upload"]["url"], content=b"bytes").raise_for_status(), staged["data"]))
+        list(
+            pool.map(lambda row: storage.put(row["upload"]["url"], content=b"bytes").raise_for_status(), staged["data"])
+        )
     return [row["id"] for row in staged["data"]]
 
 

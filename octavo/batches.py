@@ -215,6 +215,8 @@ class Item:
     started_at: datetime | None
     completed_at: datetime | None
     updated_at: datetime
+    is_leased: bool = False
+    """Whether a worker holds it; a lease changes nothing else, not even `updated_at`."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

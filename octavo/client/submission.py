@@ -163,7 +163,7 @@ def _submit_batch(
         for first in range(0, len(full), STAGED_AT_ONCE):
             some = full[first : first + STAGED_AT_ONCE]
             staged = _stage_many(client, some, progress)
-            sent += pool.map(lambda pair: _send(client, *pair, progress), zip(some, staged, strict=True))
+            sent += pool.map(lambda pair: _send(client, pair[0], pair[1], progress), zip(some, staged, strict=True))
         ends += [one for one in sent if isinstance(one, ItemEnd)]
         taken = [(found, one) for found, one in zip(full, sent, strict=True) if isinstance(one, str)]
         if not taken:
@@ -211,7 +211,7 @@ def _stage_many(
         try:
             staged = client.stage_many([(found.path, _content_type(found)) for found in left]) if left else []
         except Refused as refusal:
-            limit = refusal.facts["body"].get("limit_bytes") if refusal.facts["status"] == TOO_LARGE else None
+            limit = _limit_bytes(refusal)
             large = [found for found in left if limit is not None and found.path.stat().st_size > limit]
             if not large:
                 raise
@@ -220,6 +220,13 @@ def _stage_many(
             continue
         by_input = {} if staged is None else dict(zip(left, staged, strict=True))
         return [ends.get(found) or by_input.get(found) for found in inputs]
+
+
+def _limit_bytes(refusal: Refused) -> int | None:
+    """Return how large a file may be, where that is what the service refused."""
+    body = refusal.facts.get("body")
+    limit = body.get("limit_bytes") if isinstance(body, dict) and refusal.facts.get("status") == TOO_LARGE else None
+    return limit if isinstance(limit, int) else None
 
 
 def _send(client: CustomerClient, found: Input, staged: Staged | ItemEnd | None, progress: Progress) -> str | ItemEnd:

@@ -58,6 +58,7 @@ class ItemRow:
             started_at=self.started_at,
             completed_at=self.completed_at,
             updated_at=self.updated_at,
+            is_leased=self.slice_id is not None,
         )
 
 
