@@ -158,7 +158,7 @@ def address(api: Api) -> Iterator[str]:
 
 
 async def test_a_client_that_goes_away_ends_its_wait(api: Api, address: str) -> None:
-    batch_id = BatchId((await api.batch(1)))
+    batch_id = BatchId(await api.batch(1))
     cursor = await seen(api, batch_id)
     async with httpx.AsyncClient(base_url=address, headers={"X-API-KEY": api.key}, trust_env=False) as client:
         with contextlib.suppress(httpx.ReadTimeout):
