@@ -18,6 +18,9 @@ ATTEMPTS = 5
 FIRST_PAUSE_SECONDS = 0.5
 LONGEST_PAUSE_SECONDS = 8.0
 POLL_SECONDS = 0.5
+"""Between two polls at least, from question to question."""
+WAIT_SECONDS = 30
+"""How long one poll waits for something to change."""
 PATIENCE_SECONDS = 900.0
 """Once a batch is submitted, a restart of the service is waited out: the batch goes on by itself."""
 KNOWN_PATIENCE_SECONDS = 120.0
@@ -113,22 +116,29 @@ class CustomerClient:
             headers={"Idempotency-Key": idempotency_key},
         )
 
-    def batch(self, batch_id: str, *, cursor: str | None = None) -> dict[str, Any]:
-        """Return a batch and the items that changed after the cursor."""
+    def batch(self, batch_id: str, *, cursor: str | None = None, wait_seconds: int = 0) -> dict[str, Any]:
+        """Return a batch and the items that changed after the cursor.
+
+        An Octavo waits up to 60 s for something to change; other servers do not know of that, and answer at once.
+        """
         params: dict[str, str | int] = {"limit": PAGE_ITEMS} | ({"cursor": cursor} if cursor else {})
+        if wait_seconds:
+            params["wait"] = wait_seconds
         return self._json("GET", f"/v1/batches/{batch_id}", patience_seconds=PATIENCE_SECONDS, params=params)
 
     def follow(self, batch_id: str) -> Iterator[dict[str, Any]]:
         """Yield the batch, with what has changed, until it has ended and every item was seen."""
         cursor: str | None = None
         while True:
-            found = self.batch(batch_id, cursor=cursor)
+            asked = time.monotonic()
+            found = self.batch(batch_id, cursor=cursor, wait_seconds=WAIT_SECONDS)
             yield found
             if found["next_cursor"] is None:
                 return
             cursor = found["next_cursor"]
             if len(found["items"]) < PAGE_ITEMS:
-                time.sleep(POLL_SECONDS)
+                # So that many small changes come in few answers.
+                time.sleep(max(0.0, POLL_SECONDS - (time.monotonic() - asked)))
 
     def result(self, batch_id: str, item_id: str) -> bytes:
         """Return the bytes of an item's result. Raises Refused, ServiceUnreachable."""
