@@ -23,7 +23,7 @@ from api.v1.schemas import (
 )
 from api.waits import LONGEST_WAIT_SECONDS
 from octavo import cursors
-from octavo.batches import BatchStatus, Customer, FileStatus, NewBatch
+from octavo.batches import BatchStatus, Customer, NewBatch
 from octavo.errors import (
     BatchNotFound,
     CustomerDisabled,
@@ -141,10 +141,7 @@ def _compact(metadata: dict[str, Any] | None) -> bytes:
 
 def _mark_uploaded(service: Service, customer: Customer, file_ids: tuple[FileId, ...]) -> None:
     """Look in storage for files whose upload nobody has seen yet; no confirm call is needed."""
-    known = service.ledger.files(customer.customer_id, file_ids)
-    if any(file_id not in known or known[file_id].status is FileStatus.EXPIRED for file_id in file_ids):
-        return  # the ledger refuses the batch and lists them
-    pending = {file.object_key: file for file in known.values() if file.status is FileStatus.PENDING}
+    pending = {file.object_key: file for file in service.ledger.pending_files(customer.customer_id, file_ids)}
     if pending:
         seen = service.objects.sizes(list(pending), time_limit_seconds=STORAGE_CHECK_SECONDS)
         service.ledger.mark_ready(

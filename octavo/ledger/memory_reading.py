@@ -68,6 +68,9 @@ class MemoryReading:
     def watch(self, batch_id: BatchId, tell: Callable[[], None]) -> Unwatch:
         return self._watches.add(batch_id, tell)
 
+    def pending_files(self, customer_id: CustomerId, file_ids: Sequence[FileId]) -> list[StagedFile]:
+        return [one for one in self.files(customer_id, file_ids).values() if one.status is FileStatus.PENDING]
+
     def items_in_order(self, batch_id: BatchId, *, first: int = 0, limit: int = 100) -> list[Item]:
         with self._enter():
             return [row.record() for row in self._items_of.get(batch_id, [])[first : first + limit]]

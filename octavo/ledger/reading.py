@@ -1,12 +1,12 @@
-"""What a ledger does for those who follow a batch: let it be watched, run what failed again, list it by position."""
+"""What a ledger does for those who submit and follow a batch: watches, retries, further ways to look at it."""
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
 
-from octavo.batches import Batch, Item
-from octavo.identifiers import BatchId, CustomerId
+from octavo.batches import Batch, Item, StagedFile
+from octavo.identifiers import BatchId, CustomerId, FileId
 from octavo.ledger.watching import Unwatch
 
 
@@ -56,6 +56,10 @@ class ReadingLedger(Protocol):
 
         It must not block. What is returned ends the watch, again without harm.
         """
+        ...
+
+    def pending_files(self, customer_id: CustomerId, file_ids: Sequence[FileId]) -> list[StagedFile]:
+        """Return those of the files that are this customer's and whose bytes nobody has seen yet."""
         ...
 
     def items_in_order(self, batch_id: BatchId, *, first: int = 0, limit: int = 100) -> list[Item]:

@@ -40,6 +40,7 @@ from octavo.ledger.contract import (
 from octavo.ledger.duckdb import archive, batches, customers, files, leases, reports, restoring, runs
 from octavo.ledger.duckdb.account_methods import AccountMethods
 from octavo.ledger.duckdb.database import Database
+from octavo.ledger.duckdb.files import add_files
 from octavo.ledger.duckdb.reading_methods import ReadingMethods
 from octavo.ledger.duckdb.reports import take_reports
 from octavo.ledger.duckdb.snapshot import Snapshot, Statements
@@ -67,7 +68,6 @@ _ENSURE_CUSTOMER = each(customers.ensure_customer)
 _UPDATE_CUSTOMER = each(customers.update_customer)
 _ADD_KEY = each(customers.add_key)
 _REVOKE_KEY = each(customers.revoke_key)
-_ADD_FILES = each(files.add_files)
 _MARK_READY = each(files.mark_ready)
 _CREATE_BATCH = each(batches.create_batch)
 _CANCEL_BATCH = each(reports.cancel_batch)
@@ -151,7 +151,7 @@ class DuckdbLedger(AccountMethods, ReadingMethods):
 
     def add_files(self, files: Sequence[StagedFile]) -> None:
         if files:
-            self._writer.submit(_ADD_FILES, files)
+            self._writer.submit(add_files, files)
 
     def files(self, customer_id: CustomerId, file_ids: Sequence[FileId]) -> dict[FileId, StagedFile]:
         return self._read(lambda view: files.files(view, customer_id, file_ids))

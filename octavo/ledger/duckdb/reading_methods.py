@@ -1,12 +1,12 @@
 """`ReadingLedger` on DuckDB."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
-from octavo.batches import Item
-from octavo.identifiers import BatchId, FileId, ItemId
+from octavo.batches import Item, StagedFile
+from octavo.identifiers import BatchId, CustomerId, FileId, ItemId
 from octavo.ledger import refusals
-from octavo.ledger.duckdb.files import expired_files
+from octavo.ledger.duckdb.files import expired_files, file_record
 from octavo.ledger.duckdb.rows import item_row
 from octavo.ledger.duckdb.snapshot import Snapshot
 from octavo.ledger.duckdb.transaction import Transaction
@@ -27,6 +27,10 @@ class ReadingMethods:
     def watch(self, batch_id: BatchId, tell: Callable[[], None]) -> Unwatch:
         return self._writer.watches.add(batch_id, tell)
 
+    def pending_files(self, customer_id: CustomerId, file_ids: Sequence[FileId]) -> list[StagedFile]:
+        found: list[StagedFile] = self._read(lambda view: _pending_files(view, customer_id, file_ids))
+        return found
+
     def items_in_order(self, batch_id: BatchId, *, first: int = 0, limit: int = 100) -> list[Item]:
         found: list[Item] = self._read(lambda view: _items_in_order(view, batch_id, first, limit))
         return found
@@ -38,6 +42,11 @@ def _items_in_order(view: Snapshot, batch_id: BatchId, first: int, limit: int) -
         return []
     rows = view.rows("items_in_order", batch_no=number[0], first=first, limit=limit)
     return [item_row(row).record() for row in rows]
+
+
+def _pending_files(view: Snapshot, customer_id: CustomerId, file_ids: Sequence[FileId]) -> list[StagedFile]:
+    rows = view.rows("pending_files", customer_id=customer_id, file_ids=list(file_ids), now=view.now)
+    return [file_record(row) for row in rows]
 
 
 def _retry_failed(tx: Transaction, asked: Retry) -> Retried:

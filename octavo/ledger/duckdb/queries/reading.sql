@@ -1,3 +1,11 @@
+-- name: pending_files
+-- purpose: Return those of the files that are this customer's and were not seen in storage; none has an item.
+SELECT
+    file_id, customer_id, status, filename, content_type, size_bytes, sha256, object_key, created_at, expires_at
+FROM files
+WHERE file_id IN (SELECT unnest($file_ids::VARCHAR[]))
+    AND customer_id = $customer_id AND status = 'pending' AND expires_at > $now;
+
 -- name: items_in_order
 -- purpose: Return a batch's items by position, from one on.
 SELECT
