@@ -37,12 +37,12 @@ class Service:
     admin_token: str
     worker_token: str
     rates: SubmissionRates = field(default_factory=SubmissionRates)
+    waits: Waits = field(default_factory=Waits)
+    outlook: Outlook = field(default_factory=Outlook)
 
     def retention_seconds(self, customer: Customer) -> int:
         """Return how long inputs and results of this customer are kept that are made now."""
         return customer.retention_seconds or self.settings.limits.retention_seconds
-    waits: Waits = field(default_factory=Waits)
-    outlook: Outlook = field(default_factory=Outlook)
 
 
 async def service(request: Request) -> Service:

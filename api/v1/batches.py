@@ -80,9 +80,8 @@ def create_batch(
     if idempotency_key is not None:
         replayed = service.ledger.replay(customer.customer_id, idempotency_key, new.body_digest)
         if replayed is not None:
-            return BatchResource(**batch_fields(replayed))
-    require_pages(service, customer)
             return BatchResource(**batch_body(service, customer, replayed))
+    require_pages(service, customer)
     _mark_uploaded(service, customer, new.file_ids)
     batch, created = service.ledger.create_batch(new)
     if created:

@@ -10,10 +10,18 @@ from api.auth import CustomerDep
 from api.deps import Service, ServiceDep
 from api.json_bodies import StrictJsonRoute
 from api.problems import problems
+from api.rate_limit import FileSubmission
 from api.v1.files import staged_file, upload_url
 from api.v1.schemas import CreateFilesRequest, CreateFilesResponse, file_fields
 from octavo.batches import Customer, StagedFile
-from octavo.errors import CustomerDisabled, FileTooLarge, InvalidApiKey, RequestTooLarge, UploadsNotConfigured
+from octavo.errors import (
+    CustomerDisabled,
+    FileTooLarge,
+    InvalidApiKey,
+    RateLimited,
+    RequestTooLarge,
+    UploadsNotConfigured,
+)
 from octavo.timestamps import now, to_wire
 
 PATH = "/v1/files/bulk"
@@ -27,7 +35,10 @@ router = APIRouter(tags=["v1", "async-batch"], route_class=StrictJsonRoute)
     operation_id="create_files_v1",
     summary="Create Files Endpoint",
     response_model=CreateFilesResponse,
-    responses=problems(InvalidApiKey, CustomerDisabled, FileTooLarge, RequestTooLarge, UploadsNotConfigured),
+    dependencies=[FileSubmission],
+    responses=problems(
+        InvalidApiKey, CustomerDisabled, FileTooLarge, RequestTooLarge, RateLimited, UploadsNotConfigured
+    ),
 )
 def create_files(request: CreateFilesRequest, customer: CustomerDep, service: ServiceDep) -> Response:
     """Stage many files at once, all or none; the answer says, in the same order, where to PUT the bytes of each."""
