@@ -69,6 +69,7 @@ class _Server(uvicorn.Server):
         """Answer whoever waits, then shut down as usual."""
         self._service.lanes.close()
         await self._service.deliveries.close()
+        self._service.waits.close()
         await self._service.presence.close()
         await super().shutdown(sockets)
 

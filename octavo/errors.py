@@ -14,8 +14,11 @@ OctavoError
 │   ├── InvalidApiKey        invalid_api_key
 │   ├── InvalidAdminToken    invalid_admin_token
 │   ├── CustomerDisabled     customer_disabled
-│   ├── QuotaExceeded        quota_exceeded
+│   ├── UploadsOnly          uploads_only
+│   ├── RateLimited          rate_limited            retry_after_seconds
+│   ├── QuotaExceeded        quota_exceeded          limit
 │   ├── CustomerNotFound     customer_not_found
+│   ├── KeyNotFound          key_not_found
 │   ├── UnknownFiles         file_not_found          file_ids
 │   ├── BatchNotFound        batch_not_found
 │   ├── ItemNotFound         item_not_found
@@ -23,6 +26,7 @@ OctavoError
 │   ├── DeliveryNotFound     delivery_not_found
 │   ├── WebhookDisabled      webhook_disabled
 │   ├── TooManyWebhooks      too_many_webhooks       limit
+│   ├── BatchCancelling      batch_cancelling
 │   ├── FilesNotUploaded     file_not_uploaded       file_ids
 │   ├── ResultNotReady       result_not_ready        status
 │   ├── ResultExpired        result_expired
@@ -33,6 +37,7 @@ OctavoError
 │   ├── UnknownEngine        unknown_engine          engines
 │   ├── InvalidCursor        invalid_cursor
 │   ├── InvalidStatus        invalid_status          statuses
+│   ├── InvalidPeriod        invalid_period
 │   ├── MetadataTooLarge     metadata_too_large
 │   ├── UrlNotAllowed        url_not_allowed
 │   ├── FetchFailed          fetch_failed
@@ -162,6 +167,18 @@ class CustomerDisabled(RequestError):
     code = "customer_disabled"
 
 
+class UploadsOnly(RequestError):
+    """The key may upload documents, but not have an address fetched."""
+
+    code = "uploads_only"
+
+
+class RateLimited(RequestError):
+    """The key has made as many submissions of this route as a minute allows."""
+
+    code = "rate_limited"
+
+
 class QuotaExceeded(RequestError):
     """The customer's page quota is used up."""
 
@@ -172,6 +189,12 @@ class CustomerNotFound(RequestError):
     """No such customer."""
 
     code = "customer_not_found"
+
+
+class KeyNotFound(RequestError):
+    """No such API key."""
+
+    code = "key_not_found"
 
 
 class UnknownFiles(RequestError):
@@ -214,6 +237,12 @@ class TooManyWebhooks(RequestError):
     """The customer has as many webhooks as it may have."""
 
     code = "too_many_webhooks"
+
+
+class BatchCancelling(RequestError):
+    """The batch was cancelled and its running items have not ended."""
+
+    code = "batch_cancelling"
 
 
 class FilesNotUploaded(RequestError):
@@ -274,6 +303,12 @@ class InvalidStatus(RequestError):
     """No such status."""
 
     code = "invalid_status"
+
+
+class InvalidPeriod(RequestError):
+    """The period ends before it begins."""
+
+    code = "invalid_period"
 
 
 class MetadataTooLarge(RequestError):

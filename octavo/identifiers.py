@@ -22,13 +22,15 @@ WorkerId = NewType("WorkerId", str)
 """One life of a worker process: its name, a slash and a random part."""
 
 _ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz"
+_PAIRS = [first + second for first in _ALPHABET for second in _ALPHABET]
 _RANDOM_BITS = 80
 
 
 def random_part() -> str:
     """Return 26 characters: milliseconds since 1970, then 80 random bits."""
     number = (time.time_ns() // 1_000_000 << _RANDOM_BITS) | secrets.randbits(_RANDOM_BITS)
-    return "".join(_ALPHABET[number >> shift & 31] for shift in range(125, -1, -5))
+    # Two characters at a time: a batch asks for 10,000 of these at once.
+    return "".join([_PAIRS[number >> shift & 1023] for shift in range(120, -1, -10)])
 
 
 def new_customer_id() -> CustomerId:

@@ -149,6 +149,9 @@ class LimitSettings(_Group):
     max_file_bytes: int = Field(150 * 1024 * 1024, gt=0, description="Largest file.")
     max_pages: int = Field(1000, gt=0, description="Most pages of a document.")
     retention_seconds: int = Field(72 * 3600, gt=0, description="How long inputs and results are kept.")
+    submissions_per_minute: int = Field(
+        60, gt=0, description="Submissions a minute, for each API key and each of the routes that submit."
+    )
     document_seconds: float = Field(600.0, gt=0, description="Wall-clock limit of one document.")
     document_cpu_seconds: float = Field(600.0, gt=0, description="CPU limit of one document.")
     document_memory_bytes: int = Field(3 * 1024**3, gt=0, description="Memory limit of one extraction child.")

@@ -11,9 +11,10 @@ from api import auth
 from api.deps import Service, ServiceDep
 from api.lanes import in_thread
 from octavo.batches import Batch, Item, ItemStatus, Run, RunStatus
-from octavo.client.worker_protocol import NamedRun, OpenedRun, OpenRun, Pruning, Reports, Rings, RunSummary
+from octavo.client.worker_protocol import NamedRun, OpenedRun, OpenRun, Pruning, Reports, Reserved, Rings, RunSummary
 from octavo.errors import BatchNotFound
 from octavo.identifiers import BatchId
+from octavo.ledger.accounts import Reservation
 from octavo.ledger.contract import Claim, ClaimRequest, ItemCursor, Pruned, Verdict
 from octavo.timestamps import now
 
@@ -132,6 +133,12 @@ async def report(body: Reports, service: ServiceDep) -> list[Verdict]:
     """Take a worker's words about its items."""
     service.presence.hear(body.worker_id)
     return await in_thread(lambda: service.ledger.report(body.reports))
+
+
+@router.post("/reservations")
+async def reserve(body: Reservation, service: ServiceDep) -> Reserved:
+    """Set pages aside for an item whose customer has a page quota."""
+    return Reserved(is_reserved=await in_thread(lambda: service.ledger.reserve(body)))
 
 
 @router.post("/prune")

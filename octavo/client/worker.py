@@ -29,12 +29,14 @@ from octavo.client.worker_protocol import (
     OpenRun,
     Pruning,
     Reports,
+    Reserved,
     Rings,
     RunSummary,
     Welcome,
 )
 from octavo.errors import InvalidAdminToken, ServiceUnreachable, StaleLease
 from octavo.identifiers import RunId, WorkerId
+from octavo.ledger.accounts import Reservation
 from octavo.ledger.contract import Claim, ClaimRequest, Pruned, Report, Verdict
 from octavo.webhooks.records import AttemptReport
 
@@ -123,6 +125,10 @@ class WorkerClient:
     def report(self, *reports: Report) -> list[Verdict]:
         """Report on items; may be repeated, for the ledger takes each word once."""
         return self._call("/reports", Reports(worker_id=self.worker_id, reports=reports), list[Verdict])
+
+    def reserve(self, asked: Reservation) -> bool:
+        """Set pages aside for an item before it is read; False over the quota. Raises StaleLease."""
+        return self._call("/reservations", asked, Reserved).is_reserved
 
     def summary(self, run_id: RunId) -> RunSummary:
         """Return how the run's batch stands."""

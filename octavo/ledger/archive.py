@@ -126,6 +126,8 @@ class Outcomes:
     started_at: datetime | None = None
     cancel_requested_at: datetime | None = None
     items: tuple[EndedItem, ...] = ()
+    is_whole: bool = False
+    """Whether it is all there is to tell, so that whatever was told before counts no more: failed items run again."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -163,11 +165,13 @@ ArchivedPart = Accounts | StagedFiles | ArchivedBatch | OpenRuns
 def joined(outcomes: Sequence[Outcomes]) -> Outcomes:
     """Return one out of many of the same batch, in any order; an item that is told of twice counts once.
 
-    Raises ValueError without any.
+    What was told before the last that is whole does not count. Raises ValueError without any.
     """
     if not outcomes:
         raise ValueError("outcomes are joined from at least one")
-    ordered = sorted(outcomes, key=lambda one: one.until)
+    ordered = sorted(outcomes, key=lambda one: (one.until, one.is_whole))
+    last_whole = max((number for number, one in enumerate(ordered) if one.is_whole), default=0)
+    ordered = ordered[last_whole:]
     items = {item.item_id: item for one in ordered for item in one.items}
     return replace(
         ordered[-1],

@@ -30,7 +30,9 @@ from octavo.batches import (
 )
 from octavo.errors import OctavoError
 from octavo.identifiers import BatchId, CustomerId, FileId, ItemId, RunId, WorkerId
+from octavo.ledger.accounts import AccountLedger
 from octavo.ledger.archive import ArchivedPart, ArchivePosition, Changes, LedgerIdentity, Outcomes
+from octavo.ledger.reading import ReadingLedger
 from octavo.ledger.webhooks import WebhookLedger
 from octavo.outcomes import Outcome
 
@@ -163,7 +165,7 @@ class HeldLanes:
     lanes: int
 
 
-class Ledger(WebhookLedger, Protocol):
+class Ledger(WebhookLedger, AccountLedger, ReadingLedger, Protocol):
     """The one owner of Octavo's state."""
 
     # Customers and keys
@@ -186,7 +188,9 @@ class Ledger(WebhookLedger, Protocol):
         """Change what is given, keep the rest. Raises CustomerNotFound, ValueError for a cap below 1."""
         ...
 
-    def add_key(self, customer_id: CustomerId, *, prefix: str, digest: str, label: str = "") -> ApiKey:
+    def add_key(
+        self, customer_id: CustomerId, *, prefix: str, digest: str, label: str = "", uploads_only: bool = False
+    ) -> ApiKey:
         """Keep a key by the SHA-256 digest of its secret. Raises CustomerNotFound."""
         ...
 
@@ -429,12 +433,12 @@ class Ledger(WebhookLedger, Protocol):
         """Return what is new after a position, the first part of it when it is much; None when nothing is.
 
         Nothing comes before what it refers to: customers, files, batches, outcomes. An outcome is told
-        once, a customer or run whenever any of them has changed.
+        once, a customer or run whenever any of them has changed. After a retry a batch is told of as a whole.
         """
         ...
 
     def outcomes(self, batch_id: BatchId) -> Outcomes:
-        """Return all items of a batch that have ended. Raises BatchNotFound."""
+        """Return all items of a batch that have ended, as a whole. Raises BatchNotFound."""
         ...
 
     def note_archived(self, position: ArchivePosition) -> None:

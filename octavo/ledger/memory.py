@@ -52,13 +52,16 @@ from octavo.ledger.contract import (
     Tell,
     Verdict,
 )
+from octavo.ledger.memory_accounts import MemoryAccounts
 from octavo.ledger.memory_archive import MemoryArchive
+from octavo.ledger.memory_reading import MemoryReading
 from octavo.ledger.memory_webhooks import MemoryWebhooks
 from octavo.ledger.rows import BatchRow, ItemRow, SliceRow, UsageRow
+from octavo.ledger.watching import Watches
 from octavo.timestamps import Clock, now
 
 
-class MemoryLedger(MemoryArchive, MemoryWebhooks):
+class MemoryLedger(MemoryArchive, MemoryWebhooks, MemoryAccounts, MemoryReading):
     """A `Ledger` in memory; `clock` tells the time wherever the contract speaks of it."""
 
     def __init__(self, clock: Clock = now) -> None:
@@ -80,6 +83,7 @@ class MemoryLedger(MemoryArchive, MemoryWebhooks):
         self._usage: dict[ItemId, UsageRow] = {}
         self._waiting: list[Waiting] = []
         self._turns = Turns()
+        self._watches = Watches()
 
     def close(self) -> None:
         """Refuse everything from now on, also what waits."""
@@ -137,7 +141,9 @@ class MemoryLedger(MemoryArchive, MemoryWebhooks):
             self._serve()
             return customer
 
-    def add_key(self, customer_id: CustomerId, *, prefix: str, digest: str, label: str = "") -> ApiKey:
+    def add_key(
+        self, customer_id: CustomerId, *, prefix: str, digest: str, label: str = "", uploads_only: bool = False
+    ) -> ApiKey:
         with self._enter():
             self.customer(customer_id)
             if digest in self._digests:
@@ -149,6 +155,7 @@ class MemoryLedger(MemoryArchive, MemoryWebhooks):
                 label=label,
                 created_at=self._clock(),
                 revoked_at=None,
+                uploads_only=uploads_only,
             )
             self._keys[key.key_id] = key
             self._digests[digest] = key.key_id
@@ -383,6 +390,7 @@ class MemoryLedger(MemoryArchive, MemoryWebhooks):
             filename=file.filename,
             content_type=file.content_type,
             size_bytes=file.size_bytes,
+            reserves_pages=self._customers[customer_id].page_quota is not None,
         )
 
     def report(self, reports: Sequence[Report]) -> list[Verdict]:
@@ -559,7 +567,7 @@ class MemoryLedger(MemoryArchive, MemoryWebhooks):
         return rules.Stamp(self._clock(), self._last_commit)
 
     def _work(self) -> rules.Work:
-        return rules.Work(self._items, self._batches, self._slices, self._stamp())
+        return rules.Work(self._items, self._batches, self._slices, self._stamp(), self._quotas())
 
     def _give_back(self, slice_ids: Iterable[str], *, lost: bool = True) -> set[BatchId]:
         work = self._work()
@@ -577,3 +585,4 @@ class MemoryLedger(MemoryArchive, MemoryWebhooks):
         if work.stamp.used:
             self._last_commit = work.stamp()
         self._tell_of_ends(work.ended_batches)
+        self._watches.tell(work.changed_batches)

@@ -94,8 +94,7 @@ class MemoryArchive:
             if batch_id not in self._batches:
                 raise refusals.batch_not_found(batch_id)
             items = [row for row in self._items_of[batch_id] if row.status.is_terminal]
-            until = max((row.updated_at for row in items), default=self._batches[batch_id].created_at)
-            return self._outcomes(self._batches[batch_id], items, until)
+            return replace(self._outcomes(self._batches[batch_id], items, self._last_commit), is_whole=True)
 
     def _accounts(self) -> Accounts:
         digests = {key_id: digest for digest, key_id in self._digests.items()}
@@ -133,7 +132,9 @@ class MemoryArchive:
         for batch in self._batches.values():
             items = [row for row in self._items_of[batch.batch_id] if row.status.is_terminal and row.updated_at > after]
             asked = batch.cancel_requested_at
-            if items or (asked is not None and asked > after):
+            if batch.retried_at is not None and batch.retried_at > after:
+                yield self.outcomes(batch.batch_id)
+            elif items or (asked is not None and asked > after):
                 yield self._outcomes(batch, items, self._last_commit)
 
     def _outcomes(self, batch: BatchRow, rows: Iterable[ItemRow], until: datetime) -> Outcomes:

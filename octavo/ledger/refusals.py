@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 from octavo.errors import (
+    BatchCancelling,
     BatchNotFound,
     CustomerNotFound,
     DeliveryNotFound,
@@ -26,6 +27,11 @@ def customer_not_found(customer_id: str) -> CustomerNotFound:
 def batch_not_found(batch_id: str) -> BatchNotFound:
     """Return the refusal of a batch that is unknown, or another customer's."""
     return BatchNotFound(f"There is no batch {batch_id}; check the id and whose key was used.")
+
+
+def batch_cancelling(batch_id: str) -> BatchCancelling:
+    """Return the refusal of a retry while a cancelled batch comes to its end."""
+    return BatchCancelling(f"Batch {batch_id} is being cancelled; retry what failed once its running items have ended.")
 
 
 def item_not_found(batch_id: str, item_id: str) -> ItemNotFound:
@@ -77,6 +83,11 @@ def idempotency_key_reused() -> IdempotencyKeyReused:
 def run_is_over(run_id: str) -> StaleLease:
     """Return the refusal of a claim by a run that was given up or has ended."""
     return StaleLease(f"Run {run_id} is over; its items went to another run, so it should end now.")
+
+
+def lease_is_over(item_id: str) -> StaleLease:
+    """Return the refusal of a word about an item that was given to somebody else, or has ended."""
+    return StaleLease(f"Item {item_id} is no longer held under this lease; stop the work on it.")
 
 
 def bad_cap(item_cap: int) -> ValueError:

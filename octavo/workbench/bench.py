@@ -58,7 +58,7 @@ class Workbench:
         self._lock = threading.Lock()
         self._draining = threading.Event()
         self._closed = threading.Event()
-        self._work = SliceWork(work, self._outbox, self._draining, lanes=slots)
+        self._work = SliceWork(work, self._outbox, self._draining, reserve=client.reserve, lanes=slots)
         self._lanes = ThreadPoolExecutor(slots, thread_name_prefix="octavo-lane")
         self.on_change = on_change
         self._beat = threading.Thread(target=self._keep_leases, name="octavo-leases", daemon=True)

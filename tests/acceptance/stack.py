@@ -271,8 +271,9 @@ class Stack:
 
 
 def new_stack(data: Path, **settings: str) -> Stack:
-    """Return a stack with the test engines on, not started yet."""
-    return Stack(data, free_port(), settings={"OCTAVO_WORKER__TEST_ENGINES": "true"} | settings)
+    """Return a stack with the test engines on and the rate limit out of the way, not started yet."""
+    given = {"OCTAVO_WORKER__TEST_ENGINES": "true", "OCTAVO_LIMITS__SUBMISSIONS_PER_MINUTE": "100000"}
+    return Stack(data, free_port(), settings=given | settings)
 
 
 def session_stack(config: pytest.Config) -> Stack:
