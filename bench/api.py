@@ -32,8 +32,6 @@ QUIET_SHARE = 0.05
 """Of one core: below this the API has nothing left to do."""
 QUIET_LOOKS = 3
 LONGEST_QUIETING_SECONDS = 1200.0
-NO_LIMIT = 1_000_000
-"""Submissions a minute that the bench's customer may make, where there is a limit."""
 Json = dict[str, Any]
 
 
@@ -78,13 +76,6 @@ class Customer:
             "max_ms": round(took[-1], 1),
             "api_cpu_ms_each": round(spent / times * 1000, 2),
         }
-
-    def lift_limits(self) -> None:
-        """Let this customer submit as often as the bench wants."""
-        token = DataDirectory(self.stack.data).kept_secret("admin_token")
-        with httpx.Client(base_url=self.stack.url, headers={"Authorization": f"Bearer {token}"}, trust_env=False) as to:
-            for customer in to.get("/admin/customers").raise_for_status().json()["data"]:
-                to.patch(f"/admin/customers/{customer['id']}", json={"submissions_per_minute": NO_LIMIT})
 
 
 def cpu_seconds(stack: Running) -> float:
@@ -143,7 +134,6 @@ def submitting(files: int) -> Json:
     figures: Json = {}
     with running_stack(OCTAVO_WORKER__COUNT="0") as stack:
         customer = Customer(stack, stack.key("api bench"))
-        customer.lift_limits()
         one = {"filename": "scan.pdf", "size_bytes": 5}
         customer.measured(lambda: customer.post("/v1/files", one), 100, CLIENTS)
         figures["stage one file, 8 clients"] = customer.measured(

@@ -9,10 +9,18 @@ from api.auth import CustomerDep
 from api.deps import ServiceDep
 from api.json_bodies import StrictJsonRoute
 from api.problems import problems
+from api.quota import require_pages
 from api.v1.batch_bodies import batch_body
 from api.v1.schemas import BatchResource
 from octavo import cursors
-from octavo.errors import BatchCancelling, BatchNotFound, CustomerDisabled, InvalidApiKey, UnknownFiles
+from octavo.errors import (
+    BatchCancelling,
+    BatchNotFound,
+    CustomerDisabled,
+    InvalidApiKey,
+    QuotaExceeded,
+    UnknownFiles,
+)
 from octavo.identifiers import BatchId
 from octavo.ledger.reading import Retry
 
@@ -53,13 +61,14 @@ class RetriedBatch(BatchResource):
     "/{batch_id}/retry_failed",
     operation_id="retry_failed_v1",
     summary="Retry Failed Endpoint",
-    responses=problems(InvalidApiKey, CustomerDisabled, BatchNotFound, UnknownFiles, BatchCancelling),
+    responses=problems(InvalidApiKey, CustomerDisabled, QuotaExceeded, BatchNotFound, UnknownFiles, BatchCancelling),
 )
 def retry_failed(
     batch_id: str, customer: CustomerDep, service: ServiceDep, request: RetryRequest | None = None
 ) -> RetriedBatch:
     """Let all failed items run again, or those with certain codes; ids stay, a batch that had ended goes on."""
     codes = None if request is None or request.codes is None else frozenset(request.codes)
+    require_pages(service, customer)
     asked = Retry(customer_id=customer.customer_id, batch_id=BatchId(batch_id), codes=codes)
     found = service.ledger.retry_failed(asked)
     if found.items and found.had_ended:

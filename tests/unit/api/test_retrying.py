@@ -88,6 +88,16 @@ async def test_another_customers_batch_is_not_found(api: Api) -> None:
     assert api.items(batch_id)[0].status.value == "failed"
 
 
+async def test_who_has_used_the_quota_up_retries_nothing_until_it_is_raised(api: Api) -> None:
+    batch_id = await ended(api, "payment_required", None)
+    api.ledger.set_limits(api.customer.customer_id, {"page_quota": 1})
+    answer = await api.http.post(f"/v1/batches/{batch_id}/retry_failed")
+    assert (answer.status_code, answer.json()["error"]) == (402, "quota_exceeded")
+    api.ledger.set_limits(api.customer.customer_id, {"page_quota": 2})
+    answer = await api.http.post(f"/v1/batches/{batch_id}/retry_failed", json={"codes": ["payment_required"]})
+    assert (answer.status_code, answer.json()["retried"]) == (200, 1)
+
+
 @pytest.mark.parametrize("codes", [[], ["no_such_code"], "internal_error", [1]])
 async def test_codes_that_are_none_are_refused(api: Api, codes: object) -> None:
     batch_id = await ended(api, "internal_error")
