@@ -4,7 +4,6 @@ import hashlib
 import json
 from typing import Annotated, Any
 
-import pydantic_core
 from fastapi import APIRouter, Header, Query, Request, Response
 
 from api.auth import CustomerDep
@@ -22,6 +21,7 @@ from api.v1.schemas import (
     CreateBatchRequest,
 )
 from api.waits import LONGEST_WAIT_SECONDS
+from api.written import written
 from octavo import cursors
 from octavo.batches import BatchStatus, Customer, NewBatch
 from octavo.errors import (
@@ -236,9 +236,7 @@ def _detail(
         next_cursor = None  # nothing more can come
     items = item_bodies(service, customer, page)
     body = {**batch_body(service, customer, batch), "items": items, "next_cursor": next_cursor}
-    # Written as it is: what was put together here need not be looked at field by field once more.
-    answer = Response(pydantic_core.to_json(body), media_type="application/json")
-    return answer, bool(page) or batch.status.is_terminal
+    return written(body), bool(page) or batch.status.is_terminal
 
 
 @router.post(

@@ -1,9 +1,7 @@
 """`/v1/files/bulk`: stage up to 10,000 files in one call."""
 
 from datetime import datetime
-from typing import Any
 
-import pydantic_core
 from fastapi import APIRouter, Response
 
 from api.auth import CustomerDep
@@ -11,8 +9,9 @@ from api.deps import Service, ServiceDep
 from api.json_bodies import StrictJsonRoute
 from api.problems import problems
 from api.rate_limit import FileSubmission
-from api.v1.files import staged_file, upload_url
-from api.v1.schemas import CreateFilesRequest, CreateFilesResponse, file_fields
+from api.v1.files import staged_body, staged_file
+from api.v1.schemas import CreateFilesRequest, CreateFilesResponse
+from api.written import written
 from octavo.batches import Customer, StagedFile
 from octavo.errors import (
     CustomerDisabled,
@@ -22,7 +21,7 @@ from octavo.errors import (
     RequestTooLarge,
     UploadsNotConfigured,
 )
-from octavo.timestamps import now, to_wire
+from octavo.timestamps import now
 
 PATH = "/v1/files/bulk"
 BODY_FACTOR = 4
@@ -44,10 +43,9 @@ def create_files(request: CreateFilesRequest, customer: CustomerDep, service: Se
     """Stage many files at once, all or none; the answer says, in the same order, where to PUT the bytes of each."""
     created_at = now()
     files = [_staged(service, customer, request, index, created_at) for index in range(len(request.files))]
-    rows = [_row(service, file) for file in files]
+    rows = [staged_body(service, file) for file in files]
     service.ledger.add_files(files)
-    # Written as it is: what was put together here need not be looked at field by field once more.
-    return Response(pydantic_core.to_json({"object": "list", "data": rows}), media_type="application/json")
+    return written({"object": "list", "data": rows})
 
 
 def _staged(
@@ -58,9 +56,3 @@ def _staged(
     except FileTooLarge as error:
         message = f"Entry {index} of `files`: {error.message} Nothing was staged."
         raise FileTooLarge(message, index=index, **error.facts) from error
-
-
-def _row(service: Service, file: StagedFile) -> dict[str, Any]:
-    url = upload_url(service, file)
-    upload = {"method": "PUT", "url": url.url, "expires_at": to_wire(url.expires_at)}
-    return {"object": "file", **file_fields(file), "upload": upload}

@@ -1,15 +1,17 @@
 """`/v1/files`: stage a file, see where it stands."""
 
 from datetime import datetime, timedelta
+from typing import Any
 
-from fastapi import APIRouter
+from fastapi import APIRouter, Response
 
 from api.auth import CustomerDep
 from api.deps import Service, ServiceDep
 from api.json_bodies import StrictJsonRoute
 from api.problems import problems
 from api.rate_limit import FileSubmission
-from api.v1.schemas import CreateFileRequest, CreateFileResponse, FileResource, UploadDescriptor, file_fields
+from api.v1.schemas import CreateFileRequest, CreateFileResponse, FileResource, file_fields
+from api.written import written
 from octavo.batches import Customer, FileStatus, StagedFile
 from octavo.errors import (
     CustomerDisabled,
@@ -22,7 +24,6 @@ from octavo.errors import (
 )
 from octavo.identifiers import FileId, new_file_id
 from octavo.objects import keys
-from octavo.objects.contract import PresignedUrl
 from octavo.timestamps import now, to_wire
 
 router = APIRouter(prefix="/v1/files", tags=["v1", "async-batch"], route_class=StrictJsonRoute)
@@ -32,16 +33,16 @@ router = APIRouter(prefix="/v1/files", tags=["v1", "async-batch"], route_class=S
     "",
     operation_id="create_file_v1",
     summary="Create File Endpoint",
+    response_model=CreateFileResponse,
     dependencies=[FileSubmission],
     responses=problems(InvalidApiKey, CustomerDisabled, FileTooLarge, RateLimited, UploadsNotConfigured),
 )
-def create_file(request: CreateFileRequest, customer: CustomerDep, service: ServiceDep) -> CreateFileResponse:
+def create_file(request: CreateFileRequest, customer: CustomerDep, service: ServiceDep) -> Response:
     """Stage one file: the answer says where to PUT its bytes."""
     file = staged_file(service, customer, request, now())
-    url = upload_url(service, file)
+    body = staged_body(service, file)
     service.ledger.add_files([file])
-    upload = UploadDescriptor(method="PUT", url=url.url, expires_at=to_wire(url.expires_at))
-    return CreateFileResponse(**file_fields(file), upload=upload)
+    return written(body)
 
 
 def staged_file(service: Service, customer: Customer, request: CreateFileRequest, created_at: datetime) -> StagedFile:
@@ -67,13 +68,15 @@ def staged_file(service: Service, customer: Customer, request: CreateFileRequest
     )
 
 
-def upload_url(service: Service, file: StagedFile) -> PresignedUrl:
-    """Return where the bytes of a staged file go."""
-    return service.objects.presign_put(
+def staged_body(service: Service, file: StagedFile) -> dict[str, Any]:
+    """Return a staged file and where its bytes go."""
+    url = service.objects.presign_put(
         file.object_key,
         size_bytes=file.size_bytes,
         expires_seconds=service.settings.storage.presign_put_seconds,
     )
+    upload = {"method": "PUT", "url": url.url, "expires_at": to_wire(url.expires_at)}
+    return {"object": "file", **file_fields(file), "upload": upload}
 
 
 @router.get(
