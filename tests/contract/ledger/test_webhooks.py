@@ -14,6 +14,7 @@ from octavo.errors import (
 )
 from octavo.identifiers import CustomerId, DeliveryId, RunId, WebhookId, WorkerId
 from octavo.ledger.contract import Ledger
+from octavo.ledger.reading import Retry
 from octavo.ledger.webhooks import DeliveryCursor, NewWebhook
 from octavo.webhooks.records import (
     BATCH_EVENTS,
@@ -490,3 +491,14 @@ def test_the_archive_is_told_of_webhooks_and_gives_them_back(outbox: Outbox, led
     assert later is not None
     assert later.accounts is not None
     assert later.accounts.webhooks == (rotated,)
+
+
+def test_a_batch_that_was_retried_and_ended_anew_is_told_of_twice(outbox: Outbox) -> None:
+    webhook = outbox.add()
+    batch = outbox.world.batch()
+    (item,) = outbox.world.take(batch)
+    outbox.world.say(begin(item), finish(item, failed()))
+    outbox.ledger.retry_failed(Retry(customer_id=batch.customer_id, batch_id=batch.batch_id))
+    outbox.world.clock.go(seconds=1)
+    outbox.world.work_off(batch)
+    assert sorted(delivery.event for delivery in outbox.of(webhook)) == ["batch.completed", "batch.failed"]
