@@ -25,6 +25,8 @@ STATUS: Mapping[type[errors.RequestError], int] = {
     errors.BatchNotFound: 404,
     errors.ItemNotFound: 404,
     errors.FilesNotUploaded: 409,
+    errors.FileInUse: 409,
+    errors.BatchNotFinished: 409,
     errors.ResultNotReady: 409,
     errors.ResultExpired: 410,
     errors.FileTooLarge: 413,

@@ -20,6 +20,8 @@ OctavoError
 │   ├── BatchNotFound        batch_not_found
 │   ├── ItemNotFound         item_not_found
 │   ├── FilesNotUploaded     file_not_uploaded       file_ids
+│   ├── FileInUse            file_in_use             batch_ids
+│   ├── BatchNotFinished     batch_not_finished      status
 │   ├── ResultNotReady       result_not_ready        status
 │   ├── ResultExpired        result_expired
 │   ├── FileTooLarge         file_too_large          limit_bytes
@@ -190,6 +192,18 @@ class FilesNotUploaded(RequestError):
     """Some files have no bytes in storage."""
 
     code = "file_not_uploaded"
+
+
+class FileInUse(RequestError):
+    """An unfinished item names the file."""
+
+    code = "file_in_use"
+
+
+class BatchNotFinished(RequestError):
+    """The batch has not ended."""
+
+    code = "batch_not_finished"
 
 
 class ResultNotReady(RequestError):

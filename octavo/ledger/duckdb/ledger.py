@@ -23,7 +23,7 @@ from octavo.errors import LedgerUnavailable, OctavoError
 from octavo.identifiers import BatchId, CustomerId, FileId, ItemId, KeyId, RunId, WorkerId, new_item_id
 from octavo.ledger import refusals, rules
 from octavo.ledger.allotment import Answer, Waiting
-from octavo.ledger.archive import ArchivedPart, ArchivePosition, Changes, LedgerIdentity, Outcomes
+from octavo.ledger.archive import ArchivedPart, ArchivePosition, Changes, LedgerIdentity, Manifest, Outcomes
 from octavo.ledger.contract import (
     BatchCursor,
     Claim,
@@ -39,6 +39,7 @@ from octavo.ledger.contract import (
 )
 from octavo.ledger.duckdb import archive, batches, customers, files, leases, reports, restoring, runs
 from octavo.ledger.duckdb.database import Database
+from octavo.ledger.duckdb.lifetime_methods import LifetimeMethods
 from octavo.ledger.duckdb.reports import take_reports
 from octavo.ledger.duckdb.snapshot import Snapshot, Statements
 from octavo.ledger.duckdb.transaction import Transaction
@@ -84,7 +85,7 @@ _END_RESTORE = each(restoring.end_restore)
 _PRUNE = each(runs.prune)
 
 
-class DuckdbLedger:
+class DuckdbLedger(LifetimeMethods):
     """A `Ledger` in the DuckDB file at `path`, made if it is new, readable by its owner alone.
 
     Raises: DataDirectoryInUse when the file is open elsewhere, LedgerTooNew when a newer version
@@ -283,6 +284,9 @@ class DuckdbLedger:
 
     def outcomes(self, batch_id: BatchId) -> Outcomes:
         return self._read(lambda view: archive.outcomes_of_batch(view, batch_id))
+
+    def manifest(self, batch_id: BatchId) -> Manifest:
+        return self._read(lambda view: archive.manifest(view, batch_id))
 
     def note_archived(self, position: ArchivePosition) -> None:
         self._writer.submit(_NOTE_ARCHIVED, position)
