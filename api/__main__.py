@@ -13,6 +13,7 @@ from api.archive import Archive
 from api.credentials import storage_access
 from api.deps import Service
 from api.dispatch import Dispatcher
+from api.expiry import Retention
 from api.lanes import Lanes
 from api.presence import Presence
 from octavo import wiring
@@ -32,6 +33,7 @@ def build_service(settings: Settings, storage: S3Settings | None) -> Service:
     objects = wiring.open_objects(storage)
     presence = Presence(silence_seconds=settings.worker.silence_seconds)
     token = settings.worker.token
+    archive = Archive(ledger, objects)
     return Service(
         settings=settings,
         ledger=ledger,
@@ -43,7 +45,8 @@ def build_service(settings: Settings, storage: S3Settings | None) -> Service:
         ),
         lanes=Lanes(ledger),
         presence=presence,
-        archive=Archive(ledger, objects),
+        archive=archive,
+        retention=Retention(ledger, objects, archive, orphan_hours=settings.limits.orphan_hours),
         admin_token=directory.secret("admin_token"),
         worker_token=token.get_secret_value() if token else directory.secret("worker_token"),
     )

@@ -15,11 +15,11 @@ from api import front_page, health, problems
 from api.admin import customers
 from api.body_limit import BodyLimit
 from api.deps import Service
-from api.internal import work, workers
+from api.internal import retention, work, workers
 from api.lanes import in_thread
 from api.orphans import Orphans
 from api.reconciler import Reconciler
-from api.v1 import batches, files, images, results
+from api.v1 import batches, deletions, files, images, results
 from octavo import __version__
 from octavo.errors import StorageUnavailable
 
@@ -56,6 +56,7 @@ def create_app(service: Service) -> FastAPI:
             asyncio.create_task(Orphans(service.ledger, service.dispatcher, service.presence).run()),
             asyncio.create_task(_ensure_bucket(service)),
             asyncio.create_task(service.archive.run()),
+            asyncio.create_task(service.retention.run()),
         ]
         for loop in loops:
             loop.add_done_callback(_end_process_if_dead)
@@ -85,6 +86,6 @@ def create_app(service: Service) -> FastAPI:
             allow_methods=["*"],
             allow_headers=["*"],
         )
-    for room in (front_page, health, files, batches, results, images, workers, work, customers):
+    for room in (front_page, health, files, batches, results, images, deletions, workers, work, retention, customers):
         app.include_router(room.router)
     return app

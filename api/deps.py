@@ -7,6 +7,7 @@ from fastapi import Depends, Request
 
 from api.archive import Archive
 from api.dispatch import Dispatcher
+from api.expiry import Retention
 from api.lanes import Lanes
 from api.presence import Presence
 from octavo.engines.registry import EngineRegistry
@@ -30,6 +31,7 @@ class Service:
     lanes: Lanes
     presence: Presence
     archive: Archive
+    retention: Retention
     admin_token: str
     worker_token: str
 

@@ -148,6 +148,12 @@ class LimitSettings(_Group):
     max_file_bytes: int = Field(150 * 1024 * 1024, gt=0, description="Largest file.")
     max_pages: int = Field(1000, gt=0, description="Most pages of a document.")
     retention_seconds: int = Field(72 * 3600, gt=0, description="How long inputs and results are kept.")
+    keep_records_days: float = Field(
+        90.0, ge=0, description="How long a batch is kept as a record, without bytes, after its results have expired."
+    )
+    orphan_hours: float = Field(
+        24.0, ge=0, description="How old an object in storage must be that nobody names, before it is swept."
+    )
     document_seconds: float = Field(600.0, gt=0, description="Wall-clock limit of one document.")
     document_cpu_seconds: float = Field(600.0, gt=0, description="CPU limit of one document.")
     document_memory_bytes: int = Field(3 * 1024**3, gt=0, description="Memory limit of one extraction child.")

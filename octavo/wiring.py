@@ -17,6 +17,7 @@ from octavo.objects.contract import ObjectStore
 from octavo.objects.s3 import S3Objects, S3Settings
 from octavo.settings import Settings
 from octavo.workbench import Workbench
+from octavo.workbench.sweeper import Sweeper
 
 
 def open_ledger(settings: Settings) -> Ledger:
@@ -103,4 +104,5 @@ def workbench(settings: Settings, client: WorkerClient, reader: Extractor) -> Wo
         slots=settings.worker.slots,
         lease_seconds=settings.worker.lease_seconds,
         on_change=lambda: None,
+        sweeper=Sweeper(client, objects),
     )

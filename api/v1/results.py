@@ -1,6 +1,6 @@
 """`/v1/batches/{id}/items/{id}/result`: the way to an item's result."""
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from fastapi import APIRouter, Response
 from fastapi.responses import RedirectResponse
@@ -51,12 +51,18 @@ def get_result(batch_id: str, item_id: str, customer: CustomerDep, service: Serv
             "Only an item that has succeeded has a result; see its status and error.",
             status=item.status.value,
         )
-    left = (item.completed_at + timedelta(seconds=batch.retention_seconds) - now()).total_seconds()
-    if left <= 0:
-        raise ResultExpired("The result was kept until its retention ended and is gone; submit the file again.")
+    expires_at = item.completed_at + timedelta(seconds=batch.retention_seconds)
     link = service.objects.presign_get(
         keys.result_key(customer.customer_id, item.result_id, "extract-page.json"),
-        expires_seconds=max(1, min(service.settings.storage.presign_get_seconds, int(left))),
+        expires_seconds=link_seconds(expires_at, service.settings.storage.presign_get_seconds),
         content_type="application/json",
     )
     return RedirectResponse(link.url, status_code=302, headers={"Cache-Control": "no-store"})
+
+
+def link_seconds(expires_at: datetime, longest: int) -> int:
+    """Return how long a link to a result may live: no longer than the result. Raises ResultExpired."""
+    left = (expires_at - now()).total_seconds()
+    if left <= 0:
+        raise ResultExpired("The result was kept until its retention ended and is gone; submit the file again.")
+    return max(1, min(longest, int(left)))

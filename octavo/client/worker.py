@@ -14,6 +14,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from octavo.client.customer import Refused
 from octavo.client.worker_protocol import (
+    Forgotten,
     Heartbeat,
     Hello,
     Lost,
@@ -24,11 +25,14 @@ from octavo.client.worker_protocol import (
     Reports,
     Rings,
     RunSummary,
+    Sweeping,
+    Swept,
     Welcome,
 )
 from octavo.errors import InvalidAdminToken, ServiceUnreachable, StaleLease
 from octavo.identifiers import RunId, WorkerId
 from octavo.ledger.contract import Claim, ClaimRequest, Pruned, Report, Verdict
+from octavo.objects.contract import ObjectInfo
 
 T = TypeVar("T")
 LONGEST_PAUSE_SECONDS = 2.0
@@ -121,6 +125,14 @@ class WorkerClient:
     def prune(self, keep_runs_seconds: float) -> Pruned:
         """Have the ledger remove what has had its time; returns how much that was."""
         return self._call("/prune", Pruning(keep_runs_seconds=keep_runs_seconds), Pruned)
+
+    def sweep(self, stored: tuple[ObjectInfo, ...]) -> Swept:
+        """Have those of these objects deleted that nobody names."""
+        return self._call("/sweep", Sweeping(stored=stored), Swept, read_seconds=120.0)
+
+    def forget(self) -> Forgotten:
+        """Have the ledger remove some old records; none is the end."""
+        return self._call("/forget", None, Forgotten)
 
     def close(self) -> None:
         """Let the connections go."""

@@ -14,6 +14,7 @@ from api.app import create_app
 from api.archive import Archive
 from api.deps import Service
 from api.dispatch import Dispatcher
+from api.expiry import Retention
 from api.lanes import Lanes
 from api.presence import Presence
 from octavo.batches import Batch, ClaimedItem, Customer, Item
@@ -60,6 +61,7 @@ def settings(data: Path, **groups: dict[str, Any]) -> Settings:
 def make_service(given: Settings, ledger: Ledger, objects: ObjectStore, *, silence_seconds: float = 10.0) -> Service:
     """Put the parts of an API process together, as `python -m api` does."""
     presence = Presence(silence_seconds=silence_seconds)
+    archive = Archive(ledger, objects)
     return Service(
         settings=given,
         ledger=ledger,
@@ -71,7 +73,8 @@ def make_service(given: Settings, ledger: Ledger, objects: ObjectStore, *, silen
         ),
         lanes=Lanes(ledger),
         presence=presence,
-        archive=Archive(ledger, objects),
+        archive=archive,
+        retention=Retention(ledger, objects, archive, orphan_hours=given.limits.orphan_hours),
         admin_token=ADMIN_TOKEN,
         worker_token=WORKER_TOKEN,
     )
