@@ -1,7 +1,7 @@
 """The flow that looks for what retention itself does not see: orphans in storage, records that are old.
 
 What is due is expired by a loop of the API, within seconds and without a worker. What nobody names (bytes that came
-by an upload URL after their file was deleted, results of work that was refused) is only found by looking at all there is.
+by an upload URL after their file was deleted, results of work that was refused) is found by looking at all there is.
 """
 
 from prefect import flow, get_run_logger

@@ -25,6 +25,7 @@ from prefect.client.schemas.sorting import FlowRunSort
 from prefect.exceptions import ObjectNotFound
 from prefect.states import Completed, Crashed
 
+from flows.expire import expire
 from flows.extract_batch import extract_batch
 from octavo.settings import read_settings
 from octavo.timestamps import now
@@ -62,7 +63,7 @@ def _remove_flow_runs(client: SyncPrefectClient, keep: timedelta) -> int:
     removed = 0
     while not bench.current().is_draining:
         found = client.read_flow_runs(
-            flow_filter=_ours(extract_batch.name, prune.name),
+            flow_filter=_ours(extract_batch.name, expire.name, prune.name),
             flow_run_filter=old,
             sort=FlowRunSort.EXPECTED_START_TIME_ASC,
             limit=PAGE,
@@ -88,10 +89,10 @@ def _remove(client: SyncPrefectClient, flow_run_ids: list[UUID]) -> None:
 
 
 def _end_lost_prunings(client: SyncPrefectClient) -> None:
-    """Show prunings whose worker died as Crashed; the ledger does not know these runs, so nobody else would."""
+    """Show prunings and sweeps whose worker died as Crashed; the ledger does not know them, so nobody else would."""
     undone = FlowRunFilter(
         state=FlowRunFilterState(type=FlowRunFilterStateType(any_=[StateType.PENDING, StateType.RUNNING])),
         start_time=FlowRunFilterStartTime(before_=now() - LONGEST_PRUNING),
     )
-    for flow_run in client.read_flow_runs(flow_filter=_ours(prune.name), flow_run_filter=undone):
+    for flow_run in client.read_flow_runs(flow_filter=_ours(expire.name, prune.name), flow_run_filter=undone):
         client.set_flow_run_state(flow_run.id, Crashed(message="The worker was lost."), force=True)
