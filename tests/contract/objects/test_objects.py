@@ -12,6 +12,7 @@ from octavo.objects import bucket
 from octavo.objects.contract import ObjectInfo, ObjectMissing, ObjectTooLarge
 from octavo.objects.s3 import S3Objects, S3Settings
 from tests.contract.objects.conftest import Storage
+from tests.storage_server import storage_server
 
 
 def _write_all(storage: Storage, keys: list[str]) -> None:
@@ -143,6 +144,11 @@ def test_an_upload_in_parts_that_was_never_finished_is_dropped_once_it_is_old(em
     assert objects.drop_unfinished_uploads(began + timedelta(hours=1)) == 1
     assert objects.drop_unfinished_uploads(began + timedelta(hours=1)) == 0
     client.close()
+
+
+def test_where_no_upload_was_ever_begun_none_is_dropped() -> None:
+    with storage_server() as fresh:
+        assert S3Objects(fresh).drop_unfinished_uploads(datetime.now(UTC)) == 0
 
 
 def test_list_sees_all_of_its_prefix_and_nothing_else(storage: Storage) -> None:
