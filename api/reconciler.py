@@ -15,6 +15,7 @@ from functools import partial
 
 from api.dispatch import TROUBLE, Dispatcher, RunView
 from api.lanes import in_thread
+from api.outlook import Outlook
 from api.parts import superfluous_runs, wants_further_run
 from api.presence import Presence
 from octavo.batches import Run, RunStatus
@@ -78,10 +79,13 @@ class Restarts:
 class Reconciler:
     """One pass a second over everything that is not finished."""
 
-    def __init__(self, ledger: Ledger, dispatcher: Dispatcher, presence: Presence) -> None:
+    def __init__(
+        self, ledger: Ledger, dispatcher: Dispatcher, presence: Presence, outlook: Outlook | None = None
+    ) -> None:
         self._ledger = ledger
         self._dispatcher = dispatcher
         self._presence = presence
+        self._outlook = outlook or Outlook()
         self._restarts = Restarts()
         self._asked: dict[RunId, float] = {}
         self._questions = 0
@@ -119,6 +123,7 @@ class Reconciler:
     async def _pass(self) -> None:
         await self._take_from_the_dead()
         batches = await in_thread(self._ledger.open_batches)
+        self._outlook.observe(batches)
         self._restarts.keep({found.batch.batch_id for found in batches})
         self._questions = 0
         starting = await in_thread(self._ledger.starting_runs)

@@ -11,9 +11,10 @@ from api import auth
 from api.deps import Service, ServiceDep
 from api.lanes import in_thread
 from octavo.batches import Batch, BatchStatus, Item, ItemStatus, Run, RunStatus
-from octavo.client.worker_protocol import NamedRun, OpenedRun, OpenRun, Pruning, Reports, Rings, RunSummary
+from octavo.client.worker_protocol import NamedRun, OpenedRun, OpenRun, Pruning, Reports, Reserved, Rings, RunSummary
 from octavo.errors import BatchNotFound
 from octavo.identifiers import BatchId
+from octavo.ledger.accounts import Reservation
 from octavo.ledger.contract import Claim, ClaimRequest, ItemCursor, Pruned, Verdict
 from octavo.timestamps import now
 
@@ -141,6 +142,12 @@ async def report(body: Reports, service: ServiceDep) -> list[Verdict]:
 def _report(body: Reports, service: Service) -> list[Verdict]:
     with service.retention.expiry.gate.reporting(body.reports) as reports:
         return service.ledger.report(reports)
+
+
+@router.post("/reservations")
+async def reserve(body: Reservation, service: ServiceDep) -> Reserved:
+    """Set pages aside for an item whose customer has a page quota."""
+    return Reserved(is_reserved=await in_thread(lambda: service.ledger.reserve(body)))
 
 
 @router.post("/prune")

@@ -10,6 +10,7 @@ from api.v1.results import link_seconds
 from octavo.errors import CustomerDisabled, InvalidApiKey, ItemNotFound, ResultExpired, StorageUnavailable
 from octavo.identifiers import ResultId
 from octavo.objects import keys
+from octavo.timestamps import now
 
 router = APIRouter(prefix="/v1/results", tags=["v1"])
 LOOK_SECONDS = 10.0
@@ -39,7 +40,7 @@ def get_image(result_id: str, number: int, customer: CustomerDep, service: Servi
     expires_at = service.ledger.result_expires_at(customer.customer_id, ResultId(result_id))
     if expires_at is None:
         raise ItemNotFound("There is no such image; `image_url` of a result's chunk names one.")
-    seconds = link_seconds(expires_at, service.settings.storage.presign_get_seconds)
+    seconds = link_seconds((expires_at - now()).total_seconds(), service.settings.storage.presign_get_seconds)
     if not service.objects.sizes([key], time_limit_seconds=LOOK_SECONDS):
         raise ItemNotFound("There is no such image; a result's images go with the result.")
     link = service.objects.presign_get(

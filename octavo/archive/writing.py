@@ -119,7 +119,7 @@ class ArchiveWriter:
     def _write_outcomes(self, outcomes: Outcomes) -> None:
         batch_id = outcomes.batch_id
         self._pieces[batch_id] += 1
-        if outcomes.is_terminal or self._pieces[batch_id] > PIECES_PER_BATCH:
+        if outcomes.is_terminal or outcomes.is_whole or self._pieces[batch_id] > PIECES_PER_BATCH:
             self._write_all_outcomes(batch_id)
         else:
             key = keys.outcomes_piece_key(batch_id, _microseconds(outcomes.until))

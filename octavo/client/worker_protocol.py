@@ -84,6 +84,13 @@ class Reports:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Reserved:
+    """Whether pages were set aside; if not, the quota does not suffice and the item is not to be read."""
+
+    is_reserved: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Heartbeat:
     """A worker is alive, works on these slices and has these runs open."""
 

@@ -11,6 +11,7 @@ from datetime import UTC, datetime
 from octavo.batches import ApiKey, Customer, ItemStatus, Run, StagedFile
 from octavo.identifiers import BatchId, CustomerId, FileId, ItemId, ResultId
 from octavo.ledger.rows import UsageRow
+from octavo.webhooks.records import Webhook
 
 BEGINNING = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -28,7 +29,7 @@ class ArchivePosition:
     """How far a ledger was archived."""
 
     accounts: str = ""
-    """Fingerprint of the customers and keys that were archived last."""
+    """Fingerprint of the customers, keys and webhooks that were archived last."""
     runs: str = ""
     """Fingerprint of the runs that were archived last."""
     file_no: int = 0
@@ -48,10 +49,11 @@ class KeptKey:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Accounts:
-    """All customers and keys."""
+    """All customers, keys and webhooks."""
 
     customers: tuple[Customer, ...]
     keys: tuple[KeptKey, ...]
+    webhooks: tuple[Webhook, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -126,6 +128,8 @@ class Outcomes:
     started_at: datetime | None = None
     cancel_requested_at: datetime | None = None
     items: tuple[EndedItem, ...] = ()
+    is_whole: bool = False
+    """Whether it is all there is to tell, so that whatever was told before counts no more: failed items run again."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -186,11 +190,13 @@ ArchivedPart = Accounts | KeptUsage | StagedFiles | ArchivedBatch | OpenRuns
 def joined(outcomes: Sequence[Outcomes]) -> Outcomes:
     """Return one out of many of the same batch, in any order; an item that is told of twice counts once.
 
-    Raises ValueError without any.
+    What was told before the last that is whole does not count. Raises ValueError without any.
     """
     if not outcomes:
         raise ValueError("outcomes are joined from at least one")
-    ordered = sorted(outcomes, key=lambda one: one.until)
+    ordered = sorted(outcomes, key=lambda one: (one.until, one.is_whole))
+    last_whole = max((number for number, one in enumerate(ordered) if one.is_whole), default=0)
+    ordered = ordered[last_whole:]
     items = {item.item_id: item for one in ordered for item in one.items}
     return replace(
         ordered[-1],

@@ -30,8 +30,11 @@ from octavo.batches import (
 )
 from octavo.errors import OctavoError
 from octavo.identifiers import BatchId, CustomerId, FileId, ItemId, RunId, WorkerId
+from octavo.ledger.accounts import AccountLedger
 from octavo.ledger.archive import ArchivedPart, ArchivePosition, Changes, LedgerIdentity, Manifest, Outcomes
 from octavo.ledger.lifetimes import Lifetimes
+from octavo.ledger.reading import ReadingLedger
+from octavo.ledger.webhooks import WebhookLedger
 from octavo.outcomes import Outcome
 
 
@@ -163,7 +166,7 @@ class HeldLanes:
     lanes: int
 
 
-class Ledger(Lifetimes, Protocol):
+class Ledger(Lifetimes, WebhookLedger, AccountLedger, ReadingLedger, Protocol):
     """The one owner of Octavo's state."""
 
     # Customers and keys
@@ -186,7 +189,9 @@ class Ledger(Lifetimes, Protocol):
         """Change what is given, keep the rest. Raises CustomerNotFound, ValueError for a cap below 1."""
         ...
 
-    def add_key(self, customer_id: CustomerId, *, prefix: str, digest: str, label: str = "") -> ApiKey:
+    def add_key(
+        self, customer_id: CustomerId, *, prefix: str, digest: str, label: str = "", uploads_only: bool = False
+    ) -> ApiKey:
         """Keep a key by the SHA-256 digest of its secret. Raises CustomerNotFound."""
         ...
 
@@ -430,11 +435,12 @@ class Ledger(Lifetimes, Protocol):
 
         Nothing comes before what it refers to: customers, files, batches, outcomes. An outcome is told
         once, a customer or run whenever any of them has changed. What was deleted is told until that was archived.
+        once, a customer or run whenever any of them has changed. After a retry a batch is told of as a whole.
         """
         ...
 
     def outcomes(self, batch_id: BatchId) -> Outcomes:
-        """Return all items of a batch that have ended. Raises BatchNotFound."""
+        """Return all items of a batch that have ended, as a whole. Raises BatchNotFound."""
         ...
 
     def manifest(self, batch_id: BatchId) -> Manifest:

@@ -52,13 +52,17 @@ from octavo.ledger.contract import (
     Tell,
     Verdict,
 )
+from octavo.ledger.memory_accounts import MemoryAccounts
 from octavo.ledger.memory_archive import MemoryArchive
 from octavo.ledger.memory_lifetimes import MemoryLifetimes
+from octavo.ledger.memory_reading import MemoryReading
+from octavo.ledger.memory_webhooks import MemoryWebhooks
 from octavo.ledger.rows import BatchRow, ItemRow, SliceRow, UsageRow
+from octavo.ledger.watching import Watches
 from octavo.timestamps import Clock, now
 
 
-class MemoryLedger(MemoryLifetimes, MemoryArchive):
+class MemoryLedger(MemoryLifetimes, MemoryArchive, MemoryWebhooks, MemoryAccounts, MemoryReading):
     """A `Ledger` in memory; `clock` tells the time wherever the contract speaks of it."""
 
     def __init__(self, clock: Clock = now) -> None:
@@ -81,6 +85,7 @@ class MemoryLedger(MemoryLifetimes, MemoryArchive):
         self._usage: dict[ItemId, UsageRow] = {}
         self._waiting: list[Waiting] = []
         self._turns = Turns()
+        self._watches = Watches()
 
     def close(self) -> None:
         """Refuse everything from now on, also what waits."""
@@ -138,7 +143,9 @@ class MemoryLedger(MemoryLifetimes, MemoryArchive):
             self._serve()
             return customer
 
-    def add_key(self, customer_id: CustomerId, *, prefix: str, digest: str, label: str = "") -> ApiKey:
+    def add_key(
+        self, customer_id: CustomerId, *, prefix: str, digest: str, label: str = "", uploads_only: bool = False
+    ) -> ApiKey:
         with self._enter():
             self.customer(customer_id)
             if digest in self._digests:
@@ -150,6 +157,7 @@ class MemoryLedger(MemoryLifetimes, MemoryArchive):
                 label=label,
                 created_at=self._clock(),
                 revoked_at=None,
+                uploads_only=uploads_only,
             )
             self._keys[key.key_id] = key
             self._digests[digest] = key.key_id
@@ -386,6 +394,7 @@ class MemoryLedger(MemoryLifetimes, MemoryArchive):
             filename=file.filename,
             content_type=file.content_type,
             size_bytes=file.size_bytes,
+            reserves_pages=self._customers[customer_id].page_quota is not None,
         )
 
     def report(self, reports: Sequence[Report]) -> list[Verdict]:
@@ -565,7 +574,7 @@ class MemoryLedger(MemoryLifetimes, MemoryArchive):
         return rules.Stamp(self._clock(), self._last_commit)
 
     def _work(self) -> rules.Work:
-        return rules.Work(self._items, self._batches, self._slices, self._stamp())
+        return rules.Work(self._items, self._batches, self._slices, self._stamp(), self._quotas())
 
     def _give_back(self, slice_ids: Iterable[str], *, lost: bool = True) -> set[BatchId]:
         work = self._work()
@@ -582,3 +591,5 @@ class MemoryLedger(MemoryLifetimes, MemoryArchive):
             self._files[file_id] = replace(self._files[file_id], sha256=sha256)
         if work.stamp.used:
             self._last_commit = work.stamp()
+        self._tell_of_ends(work.ended_batches)
+        self._watches.tell(work.changed_batches)

@@ -7,7 +7,7 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 
 from octavo.batches import ApiKey, Customer, FileStatus, Run, StagedFile
-from octavo.identifiers import BatchId, CustomerId, FileId, ItemId, KeyId
+from octavo.identifiers import BatchId, CustomerId, FileId, ItemId, KeyId, WebhookId
 from octavo.ledger import refusals
 from octavo.ledger.archive import (
     Accounts,
@@ -28,6 +28,7 @@ from octavo.ledger.archive import (
 from octavo.ledger.restoring import Restoring, check_empty, restored_run
 from octavo.ledger.rows import BatchRow, ItemRow, UsageRow
 from octavo.timestamps import Clock
+from octavo.webhooks.records import Webhook
 
 
 class MemoryArchive:
@@ -45,8 +46,10 @@ class MemoryArchive:
     _runs: MutableMapping[tuple[BatchId, int], Run]
     _idempotency: MutableMapping[tuple[CustomerId, str], tuple[str, BatchId, datetime]]
     _usage: MutableMapping[ItemId, UsageRow]
+    _webhooks: dict[WebhookId, Webhook]
 
     def __init__(self) -> None:
+        super().__init__()
         self._identity = LedgerIdentity(ledger_id=secrets.token_hex(16))
         self._position = ArchivePosition()
         self._file_log: list[FileId] = []
@@ -112,14 +115,14 @@ class MemoryArchive:
             if batch_id not in self._batches:
                 raise refusals.batch_not_found(batch_id)
             items = [row for row in self._items_of[batch_id] if row.status.is_terminal]
-            until = max((row.updated_at for row in items), default=self._batches[batch_id].created_at)
-            return self._outcomes(self._batches[batch_id], items, until)
+            return replace(self._outcomes(self._batches[batch_id], items, self._last_commit), is_whole=True)
 
     def _accounts(self) -> Accounts:
         digests = {key_id: digest for digest, key_id in self._digests.items()}
         return Accounts(
             customers=tuple(self._customers.values()),
             keys=tuple(KeptKey(key=key, digest=digests[key.key_id]) for key in self._keys.values()),
+            webhooks=tuple(self._webhooks.values()),
         )
 
     def _open_runs_of_all(self) -> OpenRuns:
@@ -151,7 +154,9 @@ class MemoryArchive:
         for batch in self._batches.values():
             items = [row for row in self._items_of[batch.batch_id] if row.status.is_terminal and row.updated_at > after]
             asked = batch.cancel_requested_at
-            if items or (asked is not None and asked > after):
+            if batch.retried_at is not None and batch.retried_at > after:
+                yield self.outcomes(batch.batch_id)
+            elif items or (asked is not None and asked > after):
                 yield self._outcomes(batch, items, self._last_commit)
 
     def _outcomes(self, batch: BatchRow, rows: Iterable[ItemRow], until: datetime) -> Outcomes:
@@ -206,6 +211,7 @@ class MemoryArchive:
             self._customers.update({one.customer_id: one for one in part.customers})
             self._keys.update({one.key.key_id: one.key for one in part.keys})
             self._digests.update({one.digest: one.key.key_id for one in part.keys})
+            self._webhooks.update({one.webhook_id: one for one in part.webhooks})
         elif isinstance(part, KeptUsage):
             self._usage.update({row.item_id: row for row in part.rows})
         elif isinstance(part, StagedFiles):

@@ -1,4 +1,4 @@
-"""Objects in any S3: botocore signs URLs and makes the bucket, obstore moves bytes and looks objects up.
+"""Objects in any S3: URLs are signed here, botocore makes the bucket, obstore moves bytes and looks objects up.
 
 obstore needs a tenth of botocore's CPU for a HEAD, but binds no header in a presigned URL and cannot
 make a bucket. Objects are read whole: the embedded server answers a Range with 200.
@@ -15,7 +15,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import obstore
-from botocore.credentials import Credentials
 from obstore.exceptions import BaseError
 from obstore.store import S3Store
 
@@ -83,7 +82,8 @@ class S3Objects:
             public_url=settings.public_url,
             bucket=settings.bucket,
             region=settings.region,
-            credentials=Credentials(settings.access_key, settings.secret_key),
+            access_key=settings.access_key,
+            secret_key=settings.secret_key,
         )
         self._quick = _store(settings, _QUICK)
         self._patient = _store(settings, _PATIENT)

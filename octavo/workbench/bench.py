@@ -61,7 +61,7 @@ class Workbench:
         self._lock = threading.Lock()
         self._draining = threading.Event()
         self._closed = threading.Event()
-        self._work = SliceWork(work, self._outbox, self._draining, lanes=slots)
+        self._work = SliceWork(work, self._outbox, self._draining, reserve=client.reserve, lanes=slots)
         self._lanes = ThreadPoolExecutor(slots, thread_name_prefix="octavo-lane")
         self.on_change = on_change
         self._beat = threading.Thread(target=self._keep_leases, name="octavo-leases", daemon=True)
@@ -72,6 +72,11 @@ class Workbench:
     def slots(self) -> int:
         """How many slices may be in work at once."""
         return self._slots
+
+    @property
+    def client(self) -> WorkerClient:
+        """This process's connection to the API."""
+        return self._client
 
     def start(self) -> None:
         """Begin to renew leases."""

@@ -25,6 +25,7 @@ from octavo.ledger.duckdb.files import file_record
 from octavo.ledger.duckdb.rows import batch_row, run_record, usage_row
 from octavo.ledger.duckdb.snapshot import Row, Snapshot, aware, utc
 from octavo.ledger.duckdb.transaction import Transaction
+from octavo.ledger.duckdb.webhook_rows import webhook_record
 from octavo.ledger.rows import BatchRow
 
 FILES_AT_ONCE = 5_000
@@ -84,8 +85,9 @@ def changes(view: Snapshot, after: ArchivePosition) -> Changes | None:
 
 
 def _accounts(view: Snapshot) -> Accounts:
-    keys = tuple(KeptKey(key=key_record(row[:6]), digest=row[6]) for row in view.rows("all_keys"))
-    return Accounts(customers=tuple(customers(view)), keys=keys)
+    keys = tuple(KeptKey(key=key_record(row[:7]), digest=row[7]) for row in view.rows("all_keys"))
+    webhooks = tuple(webhook_record(row) for row in view.rows("all_webhooks"))
+    return Accounts(customers=tuple(customers(view)), keys=keys, webhooks=webhooks)
 
 
 def _open_runs(view: Snapshot) -> OpenRuns:
@@ -190,11 +192,17 @@ def _with_outcomes(view: Snapshot, found: Changes) -> Changes:
         rows.setdefault(row[17], []).append(row)
     for (batch_id,) in view.rows("cancels_between", after=after, until=until):
         rows.setdefault(batch_id, [])
+    retried = [row[0] for row in view.rows("retries_between", after=after, until=until)]
+    for batch_id in retried:
+        rows.pop(batch_id, None)
     digests = _digests(view, [row[16] for ended in rows.values() for row in ended])
     batches = {row[0]: batch_row(row) for row in view.rows("batches_by_id", batch_ids=sorted(rows))}
     return replace(
         found,
-        outcomes=tuple(_outcomes(batches[batch_id], ended, digests, until) for batch_id, ended in rows.items()),
+        outcomes=(
+            *(_outcomes(batches[batch_id], ended, digests, until) for batch_id, ended in rows.items()),
+            *(outcomes_of_batch(view, batch_id) for batch_id in retried),
+        ),
     )
 
 
@@ -202,8 +210,9 @@ def outcomes_of_batch(view: Snapshot, batch_id: BatchId) -> Outcomes:
     """Return all items of a batch that have ended. Raises BatchNotFound."""
     batch = find_batch(view, batch_id)
     rows = view.rows("outcomes_of_batch", batch_no=batch.batch_no)
-    until = max((utc(row[2]) for row in rows), default=batch.created_at)
-    return _outcomes(batch, rows, _digests(view, [row[16] for row in rows]), until)
+    ((last,),) = view.rows("last_commit")
+    found = _outcomes(batch, rows, _digests(view, [row[16] for row in rows]), utc(last))
+    return replace(found, is_whole=True)
 
 
 def _digests(view: Snapshot, file_ids: Sequence[FileId]) -> dict[FileId, str]:

@@ -10,6 +10,7 @@ from octavo.ledger.duckdb.archive import note_position, position
 from octavo.ledger.duckdb.files import file_columns
 from octavo.ledger.duckdb.storing import USAGE_COLUMNS, columns
 from octavo.ledger.duckdb.transaction import Transaction
+from octavo.ledger.duckdb.webhook_rows import webhook_columns
 from octavo.ledger.restoring import RestoredBatch, Restoring, restored_run
 from octavo.ledger.rows import BatchRow
 
@@ -33,6 +34,16 @@ _ITEM_COLUMNS = [
     "seconds",
     "started_at",
     "completed_at",
+]
+_CUSTOMER_COLUMNS = [
+    "customer_id",
+    "name",
+    "enabled",
+    "item_cap",
+    "created_at",
+    "submissions_per_minute",
+    "page_quota",
+    "retention_seconds",
 ]
 _BATCH_COLUMNS = [
     "batch_id",
@@ -81,14 +92,7 @@ def end_restore(tx: Transaction, given: Restoring) -> None:
 
 def _restore_accounts(tx: Transaction, accounts: Accounts) -> None:
     customers, keys = accounts.customers, accounts.keys
-    tx.rows(
-        "restore_customers",
-        customer_ids=[one.customer_id for one in customers],
-        names=[one.name for one in customers],
-        enabled=[one.enabled for one in customers],
-        item_caps=[one.item_cap for one in customers],
-        created_ats=[one.created_at for one in customers],
-    )
+    tx.rows("restore_customers", **columns(customers, _CUSTOMER_COLUMNS))
     tx.rows(
         "restore_keys",
         key_ids=[one.key.key_id for one in keys],
@@ -98,7 +102,12 @@ def _restore_accounts(tx: Transaction, accounts: Accounts) -> None:
         labels=[one.key.label for one in keys],
         created_ats=[one.key.created_at for one in keys],
         revoked_ats=[one.key.revoked_at for one in keys],
+        uploads_only=[one.key.uploads_only for one in keys],
     )
+    kept = [webhook_columns(one) for one in accounts.webhooks]
+    if kept:
+        tx.rows("restore_webhooks", **{name: [one[name] for one in kept] for name in kept[0]})
+        tx.working.forget_webhooks()
 
 
 def _restore_batch(tx: Transaction, rows: RestoredBatch, archived: ArchivedBatch) -> None:

@@ -14,10 +14,11 @@ from octavo.errors import ArchiveForeign, ArchiveMissing, ArchiveUnreadable, Sto
 from octavo.ledger.contract import Ledger
 from octavo.ledger.duckdb import DuckdbLedger
 from octavo.ledger.memory import MemoryLedger
+from octavo.ledger.reading import Retry
 from octavo.objects import keys
 from octavo.objects.contract import ObjectMissing
 from octavo.objects.memory import MemoryObjects
-from tests.contract.ledger.world import StandingClock, World, begin, finish, success
+from tests.contract.ledger.world import StandingClock, World, begin, failed, finish, success
 
 Rebuilt = Callable[[], tuple[World, Found]]
 
@@ -505,3 +506,55 @@ def test_reading_a_missing_object_is_no_damage_where_none_must_be(
     with pytest.raises(ObjectMissing):
         objects.read(keys.OPEN_RUNS, max_bytes=10)
     assert rebuilt()[1].damaged == []
+
+
+# Retries ----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("at", range(1, 5))
+def test_storage_that_went_down_around_a_retry_loses_no_retry(
+    ledger: Ledger, clock: StandingClock, rebuilt: Rebuilt, objects: MemoryObjects, at: int
+) -> None:
+    world = World(ledger, clock)
+    failing = Failing(clock, 10**6)
+    failing._objects = objects._objects  # what is rebuilt from
+    writer = ArchiveWriter(ledger, failing, clock)
+    batch = world.batch(3)
+    good, bad, worse = world.take(batch, 3)
+    world.say(finish(good))
+    writer.look()
+    clock.go(seconds=1)
+    world.say(finish(bad, failed()))
+    writer.look()
+    clock.go(seconds=1)
+    world.say(finish(worse, failed("internal_error")))
+    writer.look()
+    clock.go(seconds=1)
+    failing._at = at
+    ledger.retry_failed(Retry(customer_id=batch.customer_id, batch_id=batch.batch_id))
+    for _ in range(2):
+        try:
+            writer.look()
+        except StorageUnavailable:
+            writer = ArchiveWriter(ledger, failing, clock)
+    made, found = rebuilt()
+    assert not found.damaged
+    assert [item.status.value for item in made.items(batch)] == ["succeeded", "pending", "pending"]
+
+
+def test_pieces_left_by_a_crash_do_not_bring_back_what_was_retried(
+    world: World, writer: ArchiveWriter, objects: MemoryObjects, rebuilt: Rebuilt
+) -> None:
+    batch = world.batch(3)
+    _, bad, _ = world.take(batch, 3)
+    world.say(finish(bad, failed()))
+    writer.look()
+    pieces = {key: objects.read(key, max_bytes=10**6) for key in stored(objects, keys.outcomes_prefix(batch.batch_id))}
+    assert pieces
+    world.clock.go(seconds=1)
+    world.ledger.retry_failed(Retry(customer_id=batch.customer_id, batch_id=batch.batch_id))
+    writer.look()
+    for key, data in pieces.items():
+        objects.write(key, data, "application/x-ndjson")
+    made, _ = rebuilt()
+    assert made.items(batch)[1].status.value == "pending"
