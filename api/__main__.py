@@ -14,6 +14,7 @@ from api.credentials import storage_access
 from api.deliveries import Deliveries
 from api.deps import Service
 from api.dispatch import Dispatcher
+from api.expiry import Retention
 from api.lanes import Lanes
 from api.presence import Presence
 from octavo import wiring
@@ -32,6 +33,7 @@ def build_service(settings: Settings, storage: S3Settings | None) -> Service:
     ledger = wiring.open_ledger(settings)
     objects = wiring.open_objects(storage)
     presence = Presence(silence_seconds=settings.worker.silence_seconds)
+    archive = Archive(ledger, objects)
     dispatcher = Dispatcher(
         ledger, presence, deployment=settings.prefect.deployment, tag_limits=settings.prefect.tag_limits
     )
@@ -45,7 +47,8 @@ def build_service(settings: Settings, storage: S3Settings | None) -> Service:
         dispatcher=dispatcher,
         lanes=Lanes(ledger),
         presence=presence,
-        archive=Archive(ledger, objects),
+        archive=archive,
+        retention=Retention(ledger, objects, archive, orphan_hours=settings.limits.orphan_hours),
         deliveries=Deliveries(
             ledger,
             dispatcher,

@@ -16,12 +16,12 @@ from api.admin import customers, keys
 from api.admin import usage as admin_usage
 from api.body_limit import BodyLimit
 from api.deps import Service
-from api.internal import deliveries, work, workers
+from api.internal import deliveries, retention, work, workers
 from api.lanes import in_thread
 from api.orphans import Orphans
 from api.rate_limit import FIELDS, RateLimitFields
 from api.reconciler import Reconciler
-from api.v1 import batches, bulk, engines, exports, files, images, results, retries, usage, webhooks
+from api.v1 import batches, bulk, deletions, engines, exports, files, images, results, retries, usage, webhooks
 from octavo import __version__
 from octavo.errors import StorageUnavailable
 
@@ -58,6 +58,7 @@ def create_app(service: Service) -> FastAPI:
             asyncio.create_task(Orphans(service.ledger, service.dispatcher, service.presence).run()),
             asyncio.create_task(_ensure_bucket(service)),
             asyncio.create_task(service.archive.run()),
+            asyncio.create_task(service.retention.run()),
             asyncio.create_task(service.deliveries.run()),
         ]
         for loop in loops:
@@ -101,10 +102,12 @@ def create_app(service: Service) -> FastAPI:
         exports,
         results,
         images,
+        deletions,
         webhooks,
         usage,
         workers,
         work,
+        retention,
         deliveries,
         customers,
         keys,

@@ -8,6 +8,7 @@ from fastapi import Depends, Request
 from api.archive import Archive
 from api.deliveries import Deliveries
 from api.dispatch import Dispatcher
+from api.expiry import Retention
 from api.lanes import Lanes
 from api.outlook import Outlook
 from api.presence import Presence
@@ -35,6 +36,7 @@ class Service:
     lanes: Lanes
     presence: Presence
     archive: Archive
+    retention: Retention
     deliveries: Deliveries
     admin_token: str
     worker_token: str

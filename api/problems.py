@@ -32,6 +32,8 @@ STATUS: Mapping[type[errors.RequestError], int] = {
     errors.TooManyWebhooks: 409,
     errors.BatchCancelling: 409,
     errors.FilesNotUploaded: 409,
+    errors.FileInUse: 409,
+    errors.BatchNotFinished: 409,
     errors.ResultNotReady: 409,
     errors.ResultExpired: 410,
     errors.FileTooLarge: 413,

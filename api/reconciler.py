@@ -5,6 +5,7 @@ further runs where other workers can help, and withdraws runs that nobody takes.
 """
 
 import asyncio
+import contextlib
 import logging
 import time
 from collections import Counter
@@ -18,6 +19,7 @@ from api.outlook import Outlook
 from api.parts import superfluous_runs, wants_further_run
 from api.presence import Presence
 from octavo.batches import Run, RunStatus
+from octavo.errors import BatchNotFound
 from octavo.identifiers import BatchId, CustomerId, RunId, WorkerId
 from octavo.ledger.contract import Ledger, OpenBatch
 from octavo.timestamps import now
@@ -223,7 +225,8 @@ class Reconciler:
         if view is RunView.CANCELLED:
             # Cancelled before it began: no worker has seen it, so nobody else would cancel the batch.
             logger.info("batch %s was cancelled in Prefect", run.batch_id)
-            await in_thread(lambda: self._ledger.cancel_batch(run.customer_id, run.batch_id))
+            with contextlib.suppress(BatchNotFound):
+                await in_thread(lambda: self._ledger.cancel_batch(run.customer_id, run.batch_id))
             # Prefect shows Cancelling until somebody says that it is over: told with the lost runs of this pass.
             await in_thread(lambda: self._ledger.revoke(run_id=run_id))
         elif view is RunView.GONE:

@@ -26,6 +26,7 @@ from prefect.exceptions import ObjectNotFound
 from prefect.states import Completed, Crashed
 
 from flows.deliver_webhooks import deliver_webhooks
+from flows.expire import expire
 from flows.extract_batch import extract_batch
 from octavo.settings import read_settings
 from octavo.timestamps import now
@@ -68,7 +69,7 @@ def _remove_flow_runs(client: SyncPrefectClient, keep: timedelta) -> int:
     removed = 0
     while not bench.current().is_draining:
         found = client.read_flow_runs(
-            flow_filter=_ours(extract_batch.name, deliver_webhooks.name, prune.name),
+            flow_filter=_ours(extract_batch.name, deliver_webhooks.name, expire.name, prune.name),
             flow_run_filter=old,
             sort=FlowRunSort.EXPECTED_START_TIME_ASC,
             limit=PAGE,
@@ -99,6 +100,6 @@ def _end_lost_runs(client: SyncPrefectClient) -> None:
         state=FlowRunFilterState(type=FlowRunFilterStateType(any_=[StateType.PENDING, StateType.RUNNING])),
         start_time=FlowRunFilterStartTime(before_=now() - LONGEST_RUN),
     )
-    ours = _ours(prune.name, deliver_webhooks.name)
+    ours = _ours(prune.name, deliver_webhooks.name, expire.name)
     for flow_run in client.read_flow_runs(flow_filter=ours, flow_run_filter=undone):
         client.set_flow_run_state(flow_run.id, Crashed(message="The worker was lost."), force=True)

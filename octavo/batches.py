@@ -33,6 +33,8 @@ class FileStatus(StrEnum):
     PENDING = "pending"
     READY = "ready"
     EXPIRED = "expired"
+    DELETED = "deleted"
+    """Kept only as long as items name it; nobody is shown one."""
 
 
 class ItemStatus(StrEnum):

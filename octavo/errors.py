@@ -28,6 +28,8 @@ OctavoError
 │   ├── TooManyWebhooks      too_many_webhooks       limit
 │   ├── BatchCancelling      batch_cancelling
 │   ├── FilesNotUploaded     file_not_uploaded       file_ids
+│   ├── FileInUse            file_in_use             batch_ids
+│   ├── BatchNotFinished     batch_not_finished      status
 │   ├── ResultNotReady       result_not_ready        status
 │   ├── ResultExpired        result_expired
 │   ├── FileTooLarge         file_too_large          limit_bytes
@@ -249,6 +251,18 @@ class FilesNotUploaded(RequestError):
     """Some files have no bytes in storage."""
 
     code = "file_not_uploaded"
+
+
+class FileInUse(RequestError):
+    """An unfinished item names the file."""
+
+    code = "file_in_use"
+
+
+class BatchNotFinished(RequestError):
+    """The batch has not ended."""
+
+    code = "batch_not_finished"
 
 
 class ResultNotReady(RequestError):

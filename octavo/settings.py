@@ -149,6 +149,12 @@ class LimitSettings(_Group):
     max_file_bytes: int = Field(150 * 1024 * 1024, gt=0, description="Largest file.")
     max_pages: int = Field(1000, gt=0, description="Most pages of a document.")
     retention_seconds: int = Field(72 * 3600, gt=0, description="How long inputs and results are kept.")
+    keep_records_days: float = Field(
+        90.0, ge=0, description="How long a batch is kept as a record, without bytes, after its results have expired."
+    )
+    orphan_hours: float = Field(
+        24.0, ge=0, description="How old an object in storage must be that nobody names, before it is swept."
+    )
     submissions_per_minute: int = Field(
         60, gt=0, description="Submissions a minute, for each API key and each of the routes that submit."
     )

@@ -18,6 +18,7 @@ from octavo.objects.s3 import S3Objects, S3Settings
 from octavo.outbound import Allowed, Outbound, TimeLimits
 from octavo.settings import Settings
 from octavo.workbench import Courier, Workbench
+from octavo.workbench.sweeper import Sweeper
 
 
 def open_ledger(settings: Settings) -> Ledger:
@@ -113,6 +114,7 @@ def workbench(settings: Settings, client: WorkerClient, reader: Extractor) -> Wo
         slots=settings.worker.slots,
         lease_seconds=settings.worker.lease_seconds,
         on_change=lambda: None,
+        sweeper=Sweeper(client, objects),
     )
 
 

@@ -93,10 +93,17 @@ def get_result(
         return _readable(service, batch, item, item.result_id, format)
     link = service.objects.presign_get(
         keys.result_key(customer.customer_id, item.result_id, "extract-page.json"),
-        expires_seconds=max(1, min(service.settings.storage.presign_get_seconds, int(left))),
+        expires_seconds=link_seconds(left, service.settings.storage.presign_get_seconds),
         content_type="application/json",
     )
     return RedirectResponse(link.url, status_code=302, headers={"Cache-Control": "no-store"})
+
+
+def link_seconds(left: float, longest: int) -> int:
+    """Return how long a link to a result may live that is kept for `left` seconds. Raises ResultExpired."""
+    if left <= 0:
+        raise _expired()
+    return max(1, min(longest, int(left)))
 
 
 def seconds_left(batch: Batch, item: Item) -> float:

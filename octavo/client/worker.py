@@ -21,6 +21,7 @@ from octavo.client.delivery_protocol import (
     Outgoing,
 )
 from octavo.client.worker_protocol import (
+    Forgotten,
     Heartbeat,
     Hello,
     Lost,
@@ -32,12 +33,15 @@ from octavo.client.worker_protocol import (
     Reserved,
     Rings,
     RunSummary,
+    Sweeping,
+    Swept,
     Welcome,
 )
 from octavo.errors import InvalidAdminToken, ServiceUnreachable, StaleLease
 from octavo.identifiers import RunId, WorkerId
 from octavo.ledger.accounts import Reservation
 from octavo.ledger.contract import Claim, ClaimRequest, Pruned, Report, Verdict
+from octavo.objects.contract import ObjectInfo
 from octavo.webhooks.records import AttemptReport
 
 T = TypeVar("T")
@@ -137,6 +141,14 @@ class WorkerClient:
     def prune(self, keep_runs_seconds: float) -> Pruned:
         """Have the ledger remove what has had its time; returns how much that was."""
         return self._call("/prune", Pruning(keep_runs_seconds=keep_runs_seconds), Pruned)
+
+    def sweep(self, stored: tuple[ObjectInfo, ...]) -> Swept:
+        """Have those of these objects deleted that nobody names."""
+        return self._call("/sweep", Sweeping(stored=stored), Swept, read_seconds=120.0)
+
+    def forget(self) -> Forgotten:
+        """Have the ledger remove some old records; none is the end."""
+        return self._call("/forget", None, Forgotten)
 
     def claim_deliveries(self, claim: DeliveryClaim, *, wait_seconds: float) -> list[Outgoing]:
         """Ask for webhooks' deliveries that are due, waiting for some. Raises ServiceUnreachable after seconds."""

@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 
 from octavo.batches import ApiKey, Customer, ItemStatus, Run, StagedFile
 from octavo.identifiers import BatchId, CustomerId, FileId, ItemId, ResultId
+from octavo.ledger.rows import UsageRow
 from octavo.webhooks.records import Webhook
 
 BEGINNING = datetime(1970, 1, 1, tzinfo=UTC)
@@ -35,6 +36,7 @@ class ArchivePosition:
     batch_no: int = 0
     updated_at: datetime = BEGINNING
     """The last commit whose outcomes were archived."""
+    deletion_no: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -131,6 +133,27 @@ class Outcomes:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class KeptUsage:
+    """What items of batches that are gone were billed."""
+
+    rows: tuple[UsageRow, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Deletions:
+    """What an archive has to forget; `deletion_no` is the last one's number."""
+
+    deletion_no: int
+    batch_ids: tuple[BatchId, ...] = ()
+    usage: tuple[UsageRow, ...] = ()
+    """Of these batches: it stays when they go."""
+    files: tuple[tuple[FileId, datetime], ...] = ()
+    """With the time they would have expired at."""
+    touched: tuple[BatchId, ...] = ()
+    """Batches that name these files: their manifests and outcomes are another now."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Changes:
     """What is new in a ledger, up to `position`; never so much that it would not fit in memory.
 
@@ -143,6 +166,8 @@ class Changes:
     files: StagedFiles | None = None
     manifests: tuple[Manifest, ...] = ()
     outcomes: tuple[Outcomes, ...] = ()
+    deletions: Deletions | None = None
+    """To be done when all the rest is archived."""
 
     @property
     def is_empty(self) -> bool:
@@ -158,8 +183,8 @@ class ArchivedBatch:
     outcomes: Outcomes
 
 
-ArchivedPart = Accounts | StagedFiles | ArchivedBatch | OpenRuns
-"""What a ledger is made anew from, in this order: accounts, files, batches, runs."""
+ArchivedPart = Accounts | KeptUsage | StagedFiles | ArchivedBatch | OpenRuns
+"""What a ledger is made anew from, in this order: accounts, usage of batches that are gone, files, batches, runs."""
 
 
 def joined(outcomes: Sequence[Outcomes]) -> Outcomes:

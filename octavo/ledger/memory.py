@@ -54,6 +54,7 @@ from octavo.ledger.contract import (
 )
 from octavo.ledger.memory_accounts import MemoryAccounts
 from octavo.ledger.memory_archive import MemoryArchive
+from octavo.ledger.memory_lifetimes import MemoryLifetimes
 from octavo.ledger.memory_reading import MemoryReading
 from octavo.ledger.memory_webhooks import MemoryWebhooks
 from octavo.ledger.rows import BatchRow, ItemRow, SliceRow, UsageRow
@@ -61,11 +62,12 @@ from octavo.ledger.watching import Watches
 from octavo.timestamps import Clock, now
 
 
-class MemoryLedger(MemoryArchive, MemoryWebhooks, MemoryAccounts, MemoryReading):
+class MemoryLedger(MemoryLifetimes, MemoryArchive, MemoryWebhooks, MemoryAccounts, MemoryReading):
     """A `Ledger` in memory; `clock` tells the time wherever the contract speaks of it."""
 
     def __init__(self, clock: Clock = now) -> None:
-        super().__init__()
+        MemoryArchive.__init__(self)
+        MemoryLifetimes.__init__(self)
         self._clock = clock
         self._lock = threading.RLock()
         self._closed = False
@@ -190,6 +192,7 @@ class MemoryLedger(MemoryArchive, MemoryWebhooks, MemoryAccounts, MemoryReading)
             if len(fresh) < len(files) or fresh.keys() & self._files.keys():
                 raise refusals.taken_already("file")
             self._files.update(fresh)
+            self._file_log += fresh
 
     def files(self, customer_id: CustomerId, file_ids: Sequence[FileId]) -> dict[FileId, StagedFile]:
         with self._enter():
@@ -197,7 +200,7 @@ class MemoryLedger(MemoryArchive, MemoryWebhooks, MemoryAccounts, MemoryReading)
             return {
                 file_id: replace(file, status=FileStatus.EXPIRED) if self._has_expired(file) else file
                 for file_id, file in held.items()
-                if file.customer_id == customer_id
+                if file.customer_id == customer_id and file.status is not FileStatus.DELETED
             }
 
     def mark_ready(self, file_ids: Sequence[FileId]) -> None:
@@ -234,6 +237,7 @@ class MemoryLedger(MemoryArchive, MemoryWebhooks, MemoryAccounts, MemoryReading)
                 raise refusals.taken_already("batch")
             moment = self._stamp()()
             batch = self._batches[new.batch_id] = rules.new_batch_row(new, moment)
+            self._batch_log.append(new.batch_id)
             item_ids = sorted(new_item_id() for _ in new.file_ids)
             for position, (item_id, file_id) in enumerate(zip(item_ids, new.file_ids, strict=True)):
                 row = ItemRow(
@@ -545,8 +549,7 @@ class MemoryLedger(MemoryArchive, MemoryWebhooks, MemoryAccounts, MemoryReading)
                 for key, run in self._runs.items()
                 if run.status is RunStatus.ENDED
                 and run.seen_at < runs_seen_before
-                and self._batches[run.batch_id].completed_at is not None
-                and self._batches[run.batch_id].expires_at < moment
+                and self._may_not_go_on(run.batch_id, moment)
             ]
             keys = [key for key, (_, _, kept) in self._idempotency.items() if kept <= moment - rules.IDEMPOTENCY_WINDOW]
             for run_key in runs:
@@ -554,6 +557,10 @@ class MemoryLedger(MemoryArchive, MemoryWebhooks, MemoryAccounts, MemoryReading)
             for key in keys:
                 del self._idempotency[key]
             return Pruned(runs=len(runs), idempotency_keys=len(keys))
+
+    def _may_not_go_on(self, batch_id: BatchId, moment: datetime) -> bool:
+        batch = self._batches.get(batch_id)
+        return batch is None or (batch.completed_at is not None and batch.expires_at < moment)
 
     # Usage
 

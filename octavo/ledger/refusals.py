@@ -4,9 +4,11 @@ from collections.abc import Sequence
 
 from octavo.errors import (
     BatchCancelling,
+    BatchNotFinished,
     BatchNotFound,
     CustomerNotFound,
     DeliveryNotFound,
+    FileInUse,
     FilesNotUploaded,
     IdempotencyKeyReused,
     ItemNotFound,
@@ -44,6 +46,21 @@ def unknown_files(file_ids: Sequence[str]) -> UnknownFiles:
     return UnknownFiles(
         f"{len(file_ids)} of the files are unknown or expired; stage and upload them again.",
         file_ids=list(file_ids),
+    )
+
+
+def file_in_use(file_id: str, batch_ids: Sequence[str]) -> FileInUse:
+    """Return the refusal to delete a file that unfinished items name."""
+    return FileInUse(
+        f"File {file_id} is named by batches that have not ended; cancel them, or wait for their end.",
+        batch_ids=list(batch_ids),
+    )
+
+
+def batch_not_finished(batch_id: str, status: str) -> BatchNotFinished:
+    """Return the refusal to delete a batch that has not ended."""
+    return BatchNotFinished(
+        f"Batch {batch_id} is {status}; cancel it, or wait for its end, before you delete it.", status=status
     )
 
 

@@ -21,6 +21,7 @@ from octavo.ledger.contract import ClaimRequest, Pruned
 from octavo.pacing import Pace
 from octavo.workbench.held import Ended, Held
 from octavo.workbench.slicework import SliceWork
+from octavo.workbench.sweeper import Sweeper
 
 logger = logging.getLogger(__name__)
 CLAIM_WAIT_SECONDS = 20.0
@@ -44,8 +45,10 @@ class Workbench:
         slots: int,
         lease_seconds: float,
         on_change: Callable[[], None],
+        sweeper: Sweeper | None = None,
     ) -> None:
         self._client = client
+        self._sweeper = sweeper
         self._slots = slots
         self._lease_seconds = lease_seconds
         self._held: dict[str, Held] = {}
@@ -223,6 +226,13 @@ class Workbench:
     def prune(self, keep_runs_seconds: float) -> Pruned:
         """Have the ledger remove what has had its time."""
         return self._client.prune(keep_runs_seconds)
+
+    @property
+    def sweeper(self) -> Sweeper:
+        """What this worker sweeps storage with. Raises LookupError on a bench without."""
+        if self._sweeper is None:
+            raise LookupError("this bench has no sweeper")
+        return self._sweeper
 
     @property
     def is_draining(self) -> bool:

@@ -12,6 +12,7 @@ from api.archive import Archive
 from api.deliveries import Deliveries
 from api.deps import Service
 from api.dispatch import Dispatcher
+from api.expiry import Retention
 from api.lanes import Lanes
 from api.presence import Presence
 from octavo.batches import FileStatus, NewBatch, RunStatus, StagedFile
@@ -45,6 +46,7 @@ def ledger() -> MemoryLedger:
 def service(ledger: MemoryLedger) -> Service:
     presence, objects, settings = Presence(silence_seconds=10), MemoryObjects(), Settings()
     dispatcher = Dispatcher(ledger, presence, deployment="extract-batch/octavo")
+    archive = Archive(ledger, objects)
     return Service(
         settings=settings,
         ledger=ledger,
@@ -54,7 +56,8 @@ def service(ledger: MemoryLedger) -> Service:
         dispatcher=dispatcher,
         lanes=Lanes(ledger),
         presence=presence,
-        archive=Archive(ledger, objects),
+        archive=archive,
+        retention=Retention(ledger, objects, archive, orphan_hours=settings.limits.orphan_hours),
         deliveries=Deliveries(ledger, dispatcher, presence, settings.webhooks, key="key"),
         admin_token="the-admins-token",
         worker_token=TOKEN,

@@ -23,7 +23,7 @@ from octavo.errors import LedgerUnavailable, OctavoError
 from octavo.identifiers import BatchId, CustomerId, FileId, ItemId, KeyId, RunId, WorkerId, new_item_id
 from octavo.ledger import refusals, rules
 from octavo.ledger.allotment import Answer, Waiting
-from octavo.ledger.archive import ArchivedPart, ArchivePosition, Changes, LedgerIdentity, Outcomes
+from octavo.ledger.archive import ArchivedPart, ArchivePosition, Changes, LedgerIdentity, Manifest, Outcomes
 from octavo.ledger.contract import (
     BatchCursor,
     Claim,
@@ -41,6 +41,7 @@ from octavo.ledger.duckdb import archive, batches, customers, files, leases, rep
 from octavo.ledger.duckdb.account_methods import AccountMethods
 from octavo.ledger.duckdb.database import Database
 from octavo.ledger.duckdb.files import add_files
+from octavo.ledger.duckdb.lifetime_methods import LifetimeMethods
 from octavo.ledger.duckdb.reading_methods import ReadingMethods
 from octavo.ledger.duckdb.reports import take_reports
 from octavo.ledger.duckdb.snapshot import Snapshot, Statements
@@ -87,7 +88,7 @@ _END_RESTORE = each(restoring.end_restore)
 _PRUNE = each(runs.prune)
 
 
-class DuckdbLedger(WebhookMethods, AccountMethods, ReadingMethods):
+class DuckdbLedger(LifetimeMethods, WebhookMethods, AccountMethods, ReadingMethods):
     """A `Ledger` in the DuckDB file at `path`, made if it is new, readable by its owner alone.
 
     Raises: DataDirectoryInUse when the file is open elsewhere, LedgerTooNew when a newer version
@@ -288,6 +289,9 @@ class DuckdbLedger(WebhookMethods, AccountMethods, ReadingMethods):
 
     def outcomes(self, batch_id: BatchId) -> Outcomes:
         return self._read(lambda view: archive.outcomes_of_batch(view, batch_id))
+
+    def manifest(self, batch_id: BatchId) -> Manifest:
+        return self._read(lambda view: archive.manifest(view, batch_id))
 
     def note_archived(self, position: ArchivePosition) -> None:
         self._writer.submit(_NOTE_ARCHIVED, position)

@@ -5,7 +5,7 @@ from dataclasses import replace
 from datetime import timedelta
 
 from octavo.batches import Run
-from octavo.ledger.archive import Accounts, ArchivedBatch, StagedFiles
+from octavo.ledger.archive import Accounts, ArchivedBatch, KeptUsage, StagedFiles
 from octavo.ledger.duckdb.archive import note_position, position
 from octavo.ledger.duckdb.files import file_columns
 from octavo.ledger.duckdb.storing import USAGE_COLUMNS, columns
@@ -73,6 +73,8 @@ def restore_part(tx: Transaction, given: Restoring) -> None:
         _restore_accounts(tx, part)
     elif isinstance(part, StagedFiles):
         tx.rows("restore_files", **file_columns(part.files))
+    elif isinstance(part, KeptUsage):
+        tx.rows("restore_usage", **columns(part.rows, USAGE_COLUMNS))
     elif isinstance(part, ArchivedBatch):
         _restore_batch(tx, given.rows(part), part)
     elif part is not None:
@@ -113,7 +115,7 @@ def _restore_batch(tx: Transaction, rows: RestoredBatch, archived: ArchivedBatch
     batch_no = _add_batch(tx, rows.batch)
     tx.rows("restore_items", batch_no=batch_no, batch_id=rows.batch.batch_id, **columns(rows.items, _ITEM_COLUMNS))
     if rows.usage:
-        tx.rows("add_usage", **columns(rows.usage, USAGE_COLUMNS))
+        tx.rows("restore_usage", **columns(rows.usage, USAGE_COLUMNS))
     manifest = archived.manifest
     if manifest.idempotency_key is not None:
         tx.rows(

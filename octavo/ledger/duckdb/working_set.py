@@ -173,6 +173,12 @@ class WorkingSet:
         for run_id in run_ids:
             self.runs.pop(run_id, None)
 
+    def forget_batches(self, batch_ids: Iterable[BatchId]) -> None:
+        """Forget batches that were removed."""
+        for batch_id in batch_ids:
+            self.batches.pop(batch_id, None)
+            self._free.pop(batch_id, None)
+
     def forget_caps(self) -> None:
         """Read caps and quotas anew: one has changed."""
         self._caps.clear()

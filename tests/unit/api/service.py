@@ -15,6 +15,7 @@ from api.archive import Archive
 from api.deliveries import Deliveries
 from api.deps import Service
 from api.dispatch import Dispatcher
+from api.expiry import Retention
 from api.lanes import Lanes
 from api.presence import Presence
 from octavo.batches import Batch, ClaimedItem, Customer, Item
@@ -63,6 +64,7 @@ def settings(data: Path, **groups: dict[str, Any]) -> Settings:
 def make_service(given: Settings, ledger: Ledger, objects: ObjectStore, *, silence_seconds: float = 10.0) -> Service:
     """Put the parts of an API process together, as `python -m api` does."""
     presence = Presence(silence_seconds=silence_seconds)
+    archive = Archive(ledger, objects)
     dispatcher = Dispatcher(ledger, presence, deployment=given.prefect.deployment, tag_limits=given.prefect.tag_limits)
     return Service(
         settings=given,
@@ -73,7 +75,8 @@ def make_service(given: Settings, ledger: Ledger, objects: ObjectStore, *, silen
         dispatcher=dispatcher,
         lanes=Lanes(ledger),
         presence=presence,
-        archive=Archive(ledger, objects),
+        archive=archive,
+        retention=Retention(ledger, objects, archive, orphan_hours=given.limits.orphan_hours),
         deliveries=Deliveries(ledger, dispatcher, presence, given.webhooks, key=WEBHOOK_KEY),
         admin_token=ADMIN_TOKEN,
         worker_token=WORKER_TOKEN,

@@ -8,12 +8,14 @@ UPDATE identity SET generation = $generation;
 
 -- name: archive_position
 -- purpose: Return how far the ledger was archived.
-SELECT accounts, runs, file_no, batch_no, updated_at FROM archive_position;
+SELECT accounts, runs, file_no, batch_no, updated_at, deletion_no FROM archive_position;
 
 -- name: set_archive_position
 -- purpose: Note how far the ledger was archived.
 UPDATE archive_position
-SET accounts = $accounts, runs = $runs, file_no = $file_no, batch_no = $batch_no, updated_at = $updated_at;
+SET
+    accounts = $accounts, runs = $runs, file_no = $file_no, batch_no = $batch_no, updated_at = $updated_at,
+    deletion_no = $deletion_no;
 
 -- name: fingerprints
 -- purpose: Return a fingerprint of all customers, keys and webhooks, and one of the runs of unfinished batches.
@@ -47,7 +49,7 @@ ORDER BY r.batch_id, r.run_no;
 SELECT
     file_id, customer_id, status, filename, content_type, size_bytes, sha256, object_key, created_at, expires_at,
     file_no
-FROM files WHERE file_no > $file_no ORDER BY file_no LIMIT $limit;
+FROM files WHERE file_no > $file_no AND status <> 'deleted' ORDER BY file_no LIMIT $limit;
 
 -- name: files_by_id
 -- purpose: Return these files, whosever they are.
