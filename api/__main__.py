@@ -11,8 +11,10 @@ import uvicorn
 from api.app import create_app
 from api.archive import Archive
 from api.credentials import storage_access
+from api.deliveries import Deliveries
 from api.deps import Service
 from api.dispatch import Dispatcher
+from api.expiry import Retention
 from api.lanes import Lanes
 from api.presence import Presence
 from octavo import wiring
@@ -31,19 +33,29 @@ def build_service(settings: Settings, storage: S3Settings | None) -> Service:
     ledger = wiring.open_ledger(settings)
     objects = wiring.open_objects(storage)
     presence = Presence(silence_seconds=settings.worker.silence_seconds)
-    token = settings.worker.token
+    archive = Archive(ledger, objects)
+    dispatcher = Dispatcher(
+        ledger, presence, deployment=settings.prefect.deployment, tag_limits=settings.prefect.tag_limits
+    )
+    token, webhook_key = settings.worker.token, settings.webhooks.key
     return Service(
         settings=settings,
         ledger=ledger,
         objects=objects,
         storage=storage,
         engines=wiring.engine_registry(settings),
-        dispatcher=Dispatcher(
-            ledger, presence, deployment=settings.prefect.deployment, tag_limits=settings.prefect.tag_limits
-        ),
+        dispatcher=dispatcher,
         lanes=Lanes(ledger),
         presence=presence,
-        archive=Archive(ledger, objects),
+        archive=archive,
+        retention=Retention(ledger, objects, archive, orphan_hours=settings.limits.orphan_hours),
+        deliveries=Deliveries(
+            ledger,
+            dispatcher,
+            presence,
+            settings.webhooks,
+            key=webhook_key.get_secret_value() if webhook_key else directory.secret("webhook_key"),
+        ),
         admin_token=directory.secret("admin_token"),
         worker_token=token.get_secret_value() if token else directory.secret("worker_token"),
     )
@@ -59,6 +71,8 @@ class _Server(uvicorn.Server):
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """Answer whoever waits, then shut down as usual."""
         self._service.lanes.close()
+        await self._service.deliveries.close()
+        self._service.waits.close()
         await self._service.presence.close()
         await super().shutdown(sockets)
 

@@ -12,14 +12,16 @@ from fastapi.middleware.cors import CORSMiddleware
 from fastapi_offline import FastAPIOffline
 
 from api import description, front_page, health, problems, source
-from api.admin import customers
+from api.admin import customers, keys
+from api.admin import usage as admin_usage
 from api.body_limit import BodyLimit
 from api.deps import Service
-from api.internal import work, workers
+from api.internal import deliveries, retention, work, workers
 from api.lanes import in_thread
 from api.orphans import Orphans
+from api.rate_limit import FIELDS, RateLimitFields
 from api.reconciler import Reconciler
-from api.v1 import batches, files, images, results
+from api.v1 import batches, bulk, deletions, engines, exports, files, images, results, retries, usage, webhooks
 from octavo import __version__
 from octavo.errors import StorageUnavailable
 
@@ -49,13 +51,15 @@ def create_app(service: Service) -> FastAPI:
 
     @contextlib.asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
-        reconciler = Reconciler(service.ledger, service.dispatcher, service.presence)
+        reconciler = Reconciler(service.ledger, service.dispatcher, service.presence, service.outlook)
         loops = [
             asyncio.create_task(service.dispatcher.run()),
             asyncio.create_task(reconciler.run()),
             asyncio.create_task(Orphans(service.ledger, service.dispatcher, service.presence).run()),
             asyncio.create_task(_ensure_bucket(service)),
             asyncio.create_task(service.archive.run()),
+            asyncio.create_task(service.retention.run()),
+            asyncio.create_task(service.deliveries.run()),
         ]
         for loop in loops:
             loop.add_done_callback(_end_process_if_dead)
@@ -82,14 +86,39 @@ def create_app(service: Service) -> FastAPI:
     app.state.service = service
     problems.install(app)
     description.install(app)
-    app.add_middleware(BodyLimit, max_bytes=service.settings.api.max_body_bytes)
+    max_bytes = service.settings.api.max_body_bytes
+    app.add_middleware(BodyLimit, max_bytes=max_bytes, larger={bulk.PATH: max_bytes * bulk.BODY_FACTOR})
+    app.add_middleware(RateLimitFields)
     if service.settings.api.allowed_origins:
         app.add_middleware(
             CORSMiddleware,
             allow_origins=service.settings.api.allowed_origins,
             allow_methods=["*"],
             allow_headers=["*"],
+            expose_headers=FIELDS,
         )
-    for room in (front_page, source, health, files, batches, results, images, workers, work, customers):
+    for room in (
+        front_page,
+        source,
+        health,
+        bulk,
+        files,
+        batches,
+        retries,
+        exports,
+        results,
+        images,
+        deletions,
+        webhooks,
+        usage,
+        workers,
+        work,
+        retention,
+        deliveries,
+        customers,
+        keys,
+        admin_usage,
+        engines,
+    ):
         app.include_router(room.router)
     return app

@@ -40,6 +40,10 @@ class Archive:
             return self._error.message
         return f"{behind:.0f} s behind: {self._error.message}" if behind > PATIENCE_SECONDS else None
 
+    def catch_up(self) -> None:
+        """Archive all that is new, now, in this thread. Raises as `ArchiveWriter.look` does."""
+        self._writer.look()
+
     async def run(self) -> None:
         """Go on for ever; what fails is tried again, later and later."""
         pause = PERIOD_SECONDS

@@ -9,7 +9,8 @@ from fastapi.security import APIKeyHeader
 
 from api.deps import ServiceDep
 from octavo.batches import Customer
-from octavo.errors import CustomerDisabled, InvalidAdminToken, InvalidApiKey
+from octavo.errors import CustomerDisabled, InvalidAdminToken, InvalidApiKey, UploadsOnly
+from octavo.ledger.contract import Principal
 
 KEY_PREFIX = "oct_"
 SHOWN_CHARACTERS = 12
@@ -33,22 +34,39 @@ def _bearer(authorization: str | None) -> str | None:
     return token.strip() if scheme.lower() == "bearer" else None
 
 
-def customer(
+def principal(
     service: ServiceDep,
     key: Annotated[str | None, Security(_key_header)],
     authorization: Authorization = None,
-) -> Customer:
-    """Return the customer whose key came in `X-API-KEY` or `Authorization: Bearer`.
+) -> Principal:
+    """Return the key that came in `X-API-KEY` or `Authorization: Bearer`, and whose it is.
 
     Raises: InvalidApiKey, CustomerDisabled.
     """
     secret = key or _bearer(authorization)
-    principal = service.ledger.principal(digest(secret)) if secret else None
-    if principal is None:
+    found = service.ledger.principal(digest(secret)) if secret else None
+    if found is None:
         raise InvalidApiKey("Send a valid API key in the X-API-KEY header, or as Authorization: Bearer.")
-    if not principal.customer.enabled:
+    if not found.customer.enabled:
         raise CustomerDisabled("This customer is disabled; ask the operator of this service.")
-    return principal.customer
+    return found
+
+
+PrincipalDep = Annotated[Principal, Depends(principal)]
+
+
+# Async, though they wait for nothing: a thread for each of them would cost more than they do.
+
+
+async def customer(found: PrincipalDep) -> Customer:
+    """Return the customer whose key came."""
+    return found.customer
+
+
+async def may_name_addresses(found: PrincipalDep) -> None:
+    """Let only keys in that may have the service fetch an address. Raises UploadsOnly."""
+    if found.key.uploads_only:
+        raise UploadsOnly("This key is for uploads only; send the document itself, or use another key.")
 
 
 def _require_token(authorization: str | None, token: str, whose: str) -> None:
@@ -68,3 +86,5 @@ def worker(service: ServiceDep, authorization: Authorization = None) -> None:
 
 
 CustomerDep = Annotated[Customer, Depends(customer)]
+AddressesAllowed = Depends(may_name_addresses)
+"""For `dependencies=[...]` of a route that takes an address: keys marked upload-only get 403 `uploads_only`."""

@@ -1,14 +1,20 @@
 """What routes are given: the parts of the service, and who is asking."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Annotated, cast
 
 from fastapi import Depends, Request
 
 from api.archive import Archive
+from api.deliveries import Deliveries
 from api.dispatch import Dispatcher
+from api.expiry import Retention
 from api.lanes import Lanes
+from api.outlook import Outlook
 from api.presence import Presence
+from api.submission_rates import SubmissionRates
+from api.waits import Waits
+from octavo.batches import Customer
 from octavo.engines.registry import EngineRegistry
 from octavo.ledger.contract import Ledger
 from octavo.objects.contract import ObjectStore
@@ -30,12 +36,21 @@ class Service:
     lanes: Lanes
     presence: Presence
     archive: Archive
+    retention: Retention
+    deliveries: Deliveries
     admin_token: str
     worker_token: str
+    rates: SubmissionRates = field(default_factory=SubmissionRates)
+    waits: Waits = field(default_factory=Waits)
+    outlook: Outlook = field(default_factory=Outlook)
+
+    def retention_seconds(self, customer: Customer) -> int:
+        """Return how long inputs and results of this customer are kept that are made now."""
+        return customer.retention_seconds or self.settings.limits.retention_seconds
 
 
-def service(request: Request) -> Service:
-    """Return the parts of this app."""
+async def service(request: Request) -> Service:
+    """Return the parts of this app; async, as a plain function would be called in a thread at each request."""
     return cast(Service, request.app.state.service)
 
 

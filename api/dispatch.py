@@ -6,6 +6,7 @@ A failure never reaches `POST /v1/batches`: it is tried again until Prefect answ
 """
 
 import asyncio
+import contextlib
 import logging
 from enum import StrEnum
 from functools import partial
@@ -174,7 +175,8 @@ class Dispatcher:
             return Crashed(message="The worker was lost; what was left goes on in a new run of this batch.")
         if shown.is_cancelling():
             # Whether its worker had passed the cancel on before it died, nobody knows; twice does no harm.
-            await in_thread(lambda: self._ledger.cancel_batch(run.customer_id, run.batch_id))
+            with contextlib.suppress(BatchNotFound):
+                await in_thread(lambda: self._ledger.cancel_batch(run.customer_id, run.batch_id))
             return Cancelled(message="The worker was lost; the batch is cancelled.")
         return None
 

@@ -10,6 +10,7 @@ from collections.abc import Callable, Coroutine
 from typing import Any
 
 from fastapi import Request, Response
+from fastapi.exceptions import RequestValidationError
 from fastapi.routing import APIRoute
 
 
@@ -45,10 +46,20 @@ def _finite(digits: str) -> float:
     return number
 
 
+class _Unreadable:
+    """Stands for a body that is no JSON: it fails every validation, but not before the sender was looked at."""
+
+
 class _StrictRequest(Request):
+    unreadable: json.JSONDecodeError | None = None
+
     async def json(self) -> Any:  # noqa: ANN401 - as the framework has it
         if not hasattr(self, "_json"):
-            self._json = parse(await self.body())
+            try:
+                self._json = parse(await self.body())
+            except json.JSONDecodeError as error:
+                # The framework reads a body before it asks who sent it.
+                self.unreadable, self._json = error, _Unreadable()
         return self._json
 
 
@@ -60,6 +71,17 @@ class StrictJsonRoute(APIRoute):
         handle = super().get_route_handler()
 
         async def strictly(request: Request) -> Response:
-            return await handle(_StrictRequest(request.scope, request.receive))
+            strict = _StrictRequest(request.scope, request.receive)
+            try:
+                return await handle(strict)
+            except RequestValidationError as error:
+                if strict.unreadable is None:
+                    raise
+                raise _invalid(strict.unreadable) from error
 
         return strictly
+
+
+def _invalid(error: json.JSONDecodeError) -> RequestValidationError:
+    row = {"type": "json_invalid", "loc": ("body", error.pos), "msg": "JSON decode error", "ctx": {"error": error.msg}}
+    return RequestValidationError([row])

@@ -29,6 +29,7 @@ from api.dispatch import TROUBLE, Dispatcher
 from api.lanes import in_thread
 from api.presence import Presence
 from octavo.batches import Run, RunStatus
+from octavo.errors import BatchNotFound
 from octavo.identifiers import RunId
 from octavo.ledger.contract import Ledger
 from octavo.timestamps import now
@@ -110,7 +111,10 @@ class Orphans:
         return is_silent or moment - run.seen_at > LAST_WORD
 
     async def _is_over(self, run: Run) -> bool:
-        batch = await in_thread(lambda: self._ledger.batch(run.customer_id, run.batch_id))
+        try:
+            batch = await in_thread(lambda: self._ledger.batch(run.customer_id, run.batch_id))
+        except BatchNotFound:
+            return True
         return batch.status.is_terminal
 
 

@@ -12,6 +12,11 @@ FACTS: Mapping[type[errors.RequestError], Mapping[str, object]] = {
     errors.FileTooLarge: {"limit_bytes": 157286400},
     errors.RequestTooLarge: {"limit_bytes": 4194304},
     errors.UnknownEngine: {"engines": ["auto", "fast"]},
+    errors.RateLimited: {"retry_after_seconds": 12},
+    errors.QuotaExceeded: {"limit": 10000},
+    errors.BatchNotFinished: {"status": "running"},
+    errors.FileInUse: {"batch_ids": ["batch_01m8abc"]},
+    errors.TooManyWebhooks: {"limit": 10},
     errors.InvalidStatus: {"statuses": ["pending", "running", "completed"]},
 }
 """Facts of the errors that carry some, as the tree in `octavo/errors.py` names them."""

@@ -20,12 +20,21 @@ STATUS: Mapping[type[errors.RequestError], int] = {
     errors.InvalidApiKey: 401,
     errors.InvalidAdminToken: 401,
     errors.CustomerDisabled: 403,
+    errors.UploadsOnly: 403,
     errors.QuotaExceeded: 402,
     errors.CustomerNotFound: 404,
+    errors.KeyNotFound: 404,
     errors.UnknownFiles: 404,
     errors.BatchNotFound: 404,
     errors.ItemNotFound: 404,
+    errors.WebhookNotFound: 404,
+    errors.DeliveryNotFound: 404,
+    errors.WebhookDisabled: 409,
+    errors.TooManyWebhooks: 409,
+    errors.BatchCancelling: 409,
     errors.FilesNotUploaded: 409,
+    errors.FileInUse: 409,
+    errors.BatchNotFinished: 409,
     errors.ResultNotReady: 409,
     errors.ResultExpired: 410,
     errors.FileTooLarge: 413,
@@ -35,7 +44,11 @@ STATUS: Mapping[type[errors.RequestError], int] = {
     errors.UnknownEngine: 422,
     errors.InvalidCursor: 422,
     errors.InvalidStatus: 422,
+    errors.InvalidPeriod: 422,
     errors.MetadataTooLarge: 422,
+    errors.UrlNotAllowed: 422,
+    errors.FetchFailed: 422,
+    errors.RateLimited: 429,
     errors.UploadsNotConfigured: 503,
     errors.StorageUnavailable: 503,
     errors.OrchestratorUnavailable: 503,
@@ -79,6 +92,8 @@ def problem_response(error: errors.RequestError) -> JSONResponse:
     """Return the answer that stands for `error`: `{"error": code, "message": ..., facts...}`."""
     status = STATUS[type(error)]
     headers = {"Retry-After": str(RETRY_AFTER_SECONDS)} if isinstance(error, PASSING) else {}
+    if isinstance(error, errors.RateLimited):
+        headers["Retry-After"] = str(error.facts["retry_after_seconds"])
     if status == 401:
         headers["WWW-Authenticate"] = "Bearer"
     body = {"error": error.code, **error.facts, "message": error.message}

@@ -5,6 +5,7 @@ further runs where other workers can help, and withdraws runs that nobody takes.
 """
 
 import asyncio
+import contextlib
 import logging
 import time
 from collections import Counter
@@ -14,9 +15,11 @@ from functools import partial
 
 from api.dispatch import TROUBLE, Dispatcher, RunView
 from api.lanes import in_thread
+from api.outlook import Outlook
 from api.parts import superfluous_runs, wants_further_run
 from api.presence import Presence
 from octavo.batches import Run, RunStatus
+from octavo.errors import BatchNotFound
 from octavo.identifiers import BatchId, CustomerId, RunId, WorkerId
 from octavo.ledger.contract import Ledger, OpenBatch
 from octavo.timestamps import now
@@ -76,10 +79,13 @@ class Restarts:
 class Reconciler:
     """One pass a second over everything that is not finished."""
 
-    def __init__(self, ledger: Ledger, dispatcher: Dispatcher, presence: Presence) -> None:
+    def __init__(
+        self, ledger: Ledger, dispatcher: Dispatcher, presence: Presence, outlook: Outlook | None = None
+    ) -> None:
         self._ledger = ledger
         self._dispatcher = dispatcher
         self._presence = presence
+        self._outlook = outlook or Outlook()
         self._restarts = Restarts()
         self._asked: dict[RunId, float] = {}
         self._questions = 0
@@ -117,6 +123,7 @@ class Reconciler:
     async def _pass(self) -> None:
         await self._take_from_the_dead()
         batches = await in_thread(self._ledger.open_batches)
+        self._outlook.observe(batches)
         self._restarts.keep({found.batch.batch_id for found in batches})
         self._questions = 0
         starting = await in_thread(self._ledger.starting_runs)
@@ -218,7 +225,8 @@ class Reconciler:
         if view is RunView.CANCELLED:
             # Cancelled before it began: no worker has seen it, so nobody else would cancel the batch.
             logger.info("batch %s was cancelled in Prefect", run.batch_id)
-            await in_thread(lambda: self._ledger.cancel_batch(run.customer_id, run.batch_id))
+            with contextlib.suppress(BatchNotFound):
+                await in_thread(lambda: self._ledger.cancel_batch(run.customer_id, run.batch_id))
             # Prefect shows Cancelling until somebody says that it is over: told with the lost runs of this pass.
             await in_thread(lambda: self._ledger.revoke(run_id=run_id))
         elif view is RunView.GONE:

@@ -1,7 +1,7 @@
 """`GET /source`: the source of the running service, which its licence promises to everybody who uses it.
 
 The archive is made of the tree that runs, so that a changed version gives its changes without any address
-to keep up to date. It holds code and pages, never data or secrets (ADR 0032).
+to keep up to date. It holds code and pages, never data or secrets (ADR 0026).
 """
 
 import gzip

@@ -39,6 +39,7 @@ class NoWork(ItemWork):
         options: ItemOptions,
         *,
         begin: Callable[[], None],
+        on_counted: Callable[[int], None] | None = None,
         in_fresh_child: bool = False,
     ) -> Outcome:
         """Begin, and have succeeded."""

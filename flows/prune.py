@@ -25,13 +25,16 @@ from prefect.client.schemas.sorting import FlowRunSort
 from prefect.exceptions import ObjectNotFound
 from prefect.states import Completed, Crashed
 
+from flows.deliver_webhooks import deliver_webhooks
+from flows.expire import expire
 from flows.extract_batch import extract_batch
 from octavo.settings import read_settings
 from octavo.timestamps import now
 from tasks import bench
 
 PAGE = 50
-LONGEST_PRUNING = timedelta(hours=1)
+LONGEST_RUN = timedelta(hours=1)
+"""Of a pruning, or of one run that sends webhooks."""
 
 
 @flow(name="prune", validate_parameters=False, persist_result=False, log_prints=False)
@@ -42,10 +45,14 @@ def prune(keep_runs_days: float | None = None) -> State[None]:
     """
     keep = timedelta(days=read_settings().prefect.keep_runs_days if keep_runs_days is None else keep_runs_days)
     with get_client(sync_client=True) as client:
-        _end_lost_prunings(client)
+        _end_lost_runs(client)
         flow_runs = _remove_flow_runs(client, keep)
     pruned = bench.current().prune(keep.total_seconds())
-    told = f"{flow_runs} flow runs, {pruned.runs} runs and {pruned.idempotency_keys} idempotency keys of the ledger"
+    deliveries = bench.current().client.prune_deliveries()
+    told = (
+        f"{flow_runs} flow runs, {pruned.runs} runs, {pruned.idempotency_keys} idempotency keys "
+        f"and {deliveries} deliveries of the ledger"
+    )
     get_run_logger().info("removed %s", told)
     return Completed(message=told)
 
@@ -62,7 +69,7 @@ def _remove_flow_runs(client: SyncPrefectClient, keep: timedelta) -> int:
     removed = 0
     while not bench.current().is_draining:
         found = client.read_flow_runs(
-            flow_filter=_ours(extract_batch.name, prune.name),
+            flow_filter=_ours(extract_batch.name, deliver_webhooks.name, expire.name, prune.name),
             flow_run_filter=old,
             sort=FlowRunSort.EXPECTED_START_TIME_ASC,
             limit=PAGE,
@@ -87,11 +94,12 @@ def _remove(client: SyncPrefectClient, flow_run_ids: list[UUID]) -> None:
             client.delete_flow_run(flow_run_id)
 
 
-def _end_lost_prunings(client: SyncPrefectClient) -> None:
-    """Show prunings whose worker died as Crashed; the ledger does not know these runs, so nobody else would."""
+def _end_lost_runs(client: SyncPrefectClient) -> None:
+    """Show runs of flows other than batches' whose worker died as Crashed; the ledger does not know them."""
     undone = FlowRunFilter(
         state=FlowRunFilterState(type=FlowRunFilterStateType(any_=[StateType.PENDING, StateType.RUNNING])),
-        start_time=FlowRunFilterStartTime(before_=now() - LONGEST_PRUNING),
+        start_time=FlowRunFilterStartTime(before_=now() - LONGEST_RUN),
     )
-    for flow_run in client.read_flow_runs(flow_filter=_ours(prune.name), flow_run_filter=undone):
+    ours = _ours(prune.name, deliver_webhooks.name, expire.name)
+    for flow_run in client.read_flow_runs(flow_filter=ours, flow_run_filter=undone):
         client.set_flow_run_state(flow_run.id, Crashed(message="The worker was lost."), force=True)

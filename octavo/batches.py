@@ -33,6 +33,8 @@ class FileStatus(StrEnum):
     PENDING = "pending"
     READY = "ready"
     EXPIRED = "expired"
+    DELETED = "deleted"
+    """Kept only as long as items name it; nobody is shown one."""
 
 
 class ItemStatus(StrEnum):
@@ -121,6 +123,12 @@ class Customer:
     enabled: bool
     item_cap: int
     created_at: datetime
+    submissions_per_minute: int | None = None
+    """None: as many as the settings say."""
+    page_quota: int | None = None
+    """Pages it may be billed in all, from its first one on; None: no limit."""
+    retention_seconds: int | None = None
+    """How long its inputs and results are kept; None: as long as the settings say."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -133,6 +141,8 @@ class ApiKey:
     label: str
     created_at: datetime
     revoked_at: datetime | None
+    uploads_only: bool = False
+    """Whether documents must be uploaded with it: it may not have the service fetch an address."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -207,6 +217,8 @@ class Item:
     started_at: datetime | None
     completed_at: datetime | None
     updated_at: datetime
+    is_leased: bool = False
+    """Whether a worker holds it; a lease changes nothing else, not even `updated_at`."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -225,6 +237,8 @@ class ClaimedItem:
     filename: str | None
     content_type: str | None
     size_bytes: int
+    reserves_pages: bool = False
+    """Whether its pages must be reserved before they are read: its customer has a page quota."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

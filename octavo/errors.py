@@ -14,12 +14,22 @@ OctavoError
 │   ├── InvalidApiKey        invalid_api_key
 │   ├── InvalidAdminToken    invalid_admin_token
 │   ├── CustomerDisabled     customer_disabled
-│   ├── QuotaExceeded        quota_exceeded
+│   ├── UploadsOnly          uploads_only
+│   ├── RateLimited          rate_limited            retry_after_seconds
+│   ├── QuotaExceeded        quota_exceeded          limit
 │   ├── CustomerNotFound     customer_not_found
+│   ├── KeyNotFound          key_not_found
 │   ├── UnknownFiles         file_not_found          file_ids
 │   ├── BatchNotFound        batch_not_found
 │   ├── ItemNotFound         item_not_found
+│   ├── WebhookNotFound      webhook_not_found
+│   ├── DeliveryNotFound     delivery_not_found
+│   ├── WebhookDisabled      webhook_disabled
+│   ├── TooManyWebhooks      too_many_webhooks       limit
+│   ├── BatchCancelling      batch_cancelling
 │   ├── FilesNotUploaded     file_not_uploaded       file_ids
+│   ├── FileInUse            file_in_use             batch_ids
+│   ├── BatchNotFinished     batch_not_finished      status
 │   ├── ResultNotReady       result_not_ready        status
 │   ├── ResultExpired        result_expired
 │   ├── FileTooLarge         file_too_large          limit_bytes
@@ -29,7 +39,10 @@ OctavoError
 │   ├── UnknownEngine        unknown_engine          engines
 │   ├── InvalidCursor        invalid_cursor
 │   ├── InvalidStatus        invalid_status          statuses
+│   ├── InvalidPeriod        invalid_period
 │   ├── MetadataTooLarge     metadata_too_large
+│   ├── UrlNotAllowed        url_not_allowed
+│   ├── FetchFailed          fetch_failed
 │   ├── UploadsNotConfigured uploads_not_configured
 │   ├── StorageUnavailable   storage_unavailable
 │   └── OrchestratorUnavailable orchestrator_unavailable
@@ -156,6 +169,18 @@ class CustomerDisabled(RequestError):
     code = "customer_disabled"
 
 
+class UploadsOnly(RequestError):
+    """The key may upload documents, but not have an address fetched."""
+
+    code = "uploads_only"
+
+
+class RateLimited(RequestError):
+    """The key has made as many submissions of this route as a minute allows."""
+
+    code = "rate_limited"
+
+
 class QuotaExceeded(RequestError):
     """The customer's page quota is used up."""
 
@@ -166,6 +191,12 @@ class CustomerNotFound(RequestError):
     """No such customer."""
 
     code = "customer_not_found"
+
+
+class KeyNotFound(RequestError):
+    """No such API key."""
+
+    code = "key_not_found"
 
 
 class UnknownFiles(RequestError):
@@ -186,10 +217,52 @@ class ItemNotFound(RequestError):
     code = "item_not_found"
 
 
+class WebhookNotFound(RequestError):
+    """No such webhook for this customer."""
+
+    code = "webhook_not_found"
+
+
+class DeliveryNotFound(RequestError):
+    """No such delivery for this customer."""
+
+    code = "delivery_not_found"
+
+
+class WebhookDisabled(RequestError):
+    """The webhook is switched off, so nothing is sent to it."""
+
+    code = "webhook_disabled"
+
+
+class TooManyWebhooks(RequestError):
+    """The customer has as many webhooks as it may have."""
+
+    code = "too_many_webhooks"
+
+
+class BatchCancelling(RequestError):
+    """The batch was cancelled and its running items have not ended."""
+
+    code = "batch_cancelling"
+
+
 class FilesNotUploaded(RequestError):
     """Some files have no bytes in storage."""
 
     code = "file_not_uploaded"
+
+
+class FileInUse(RequestError):
+    """An unfinished item names the file."""
+
+    code = "file_in_use"
+
+
+class BatchNotFinished(RequestError):
+    """The batch has not ended."""
+
+    code = "batch_not_finished"
 
 
 class ResultNotReady(RequestError):
@@ -246,10 +319,28 @@ class InvalidStatus(RequestError):
     code = "invalid_status"
 
 
+class InvalidPeriod(RequestError):
+    """The period ends before it begins."""
+
+    code = "invalid_period"
+
+
 class MetadataTooLarge(RequestError):
     """The metadata is too long or nested too deep."""
 
     code = "metadata_too_large"
+
+
+class UrlNotAllowed(RequestError):
+    """The URL may not be asked: its scheme, port or address, or URL inputs are switched off."""
+
+    code = "url_not_allowed"
+
+
+class FetchFailed(RequestError):
+    """The URL gave no document: no such host, no answer in time, not status 200."""
+
+    code = "fetch_failed"
 
 
 class UploadsNotConfigured(RequestError):

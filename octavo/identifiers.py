@@ -14,19 +14,23 @@ FileId = NewType("FileId", str)
 BatchId = NewType("BatchId", str)
 ItemId = NewType("ItemId", str)
 ResultId = NewType("ResultId", str)
+WebhookId = NewType("WebhookId", str)
+DeliveryId = NewType("DeliveryId", str)
 RunId = NewType("RunId", str)
 """A Prefect flow run's id (a UUID as text); the core treats it as opaque."""
 WorkerId = NewType("WorkerId", str)
 """One life of a worker process: its name, a slash and a random part."""
 
 _ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz"
+_PAIRS = [first + second for first in _ALPHABET for second in _ALPHABET]
 _RANDOM_BITS = 80
 
 
 def random_part() -> str:
     """Return 26 characters: milliseconds since 1970, then 80 random bits."""
     number = (time.time_ns() // 1_000_000 << _RANDOM_BITS) | secrets.randbits(_RANDOM_BITS)
-    return "".join(_ALPHABET[number >> shift & 31] for shift in range(125, -1, -5))
+    # Two characters at a time: a batch asks for 10,000 of these at once.
+    return "".join([_PAIRS[number >> shift & 1023] for shift in range(120, -1, -10)])
 
 
 def new_customer_id() -> CustomerId:
@@ -52,3 +56,13 @@ def new_batch_id() -> BatchId:
 def new_item_id() -> ItemId:
     """Return a fresh item id, `item_...`."""
     return ItemId(f"item_{random_part()}")
+
+
+def new_webhook_id() -> WebhookId:
+    """Return a fresh webhook id, `webhook_...`."""
+    return WebhookId(f"webhook_{random_part()}")
+
+
+def new_delivery_id() -> DeliveryId:
+    """Return a fresh delivery id, `delivery_...`."""
+    return DeliveryId(f"delivery_{random_part()}")

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from octavo.errors import DOCUMENT_ERRORS, DocumentError, InternalError
+from octavo.errors import DOCUMENT_ERRORS, DocumentError, InternalError, PaymentRequired
 from octavo.identifiers import ResultId
 
 
@@ -42,3 +42,8 @@ def failure(error: DocumentError, *, sha256: str | None = None) -> Failed:
 def lost_too_often(times: int) -> Failed:
     """Return the outcome of an item whose worker was lost `times` times."""
     return failure(InternalError(f"The worker was lost {times} times while it had this document; submit it again."))
+
+
+def over_quota() -> PaymentRequired:
+    """Return the error of an item for whose pages its customer's quota does not suffice."""
+    return PaymentRequired("The page quota does not suffice for this document; have it raised, then submit it again.")

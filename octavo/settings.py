@@ -8,9 +8,9 @@ environment wins. Units are in the names. The reference page is made from these 
 import os
 import tomllib
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator
 from pydantic_core import ErrorDetails
 from pydantic_settings import (
     BaseSettings,
@@ -21,6 +21,7 @@ from pydantic_settings import (
 )
 
 from octavo.errors import InvalidSettings
+from octavo.outbound import Allowed
 
 SETTINGS_FILE = "octavo.toml"
 CGROUP_LIMIT = Path("/sys/fs/cgroup/memory.max")
@@ -153,10 +154,58 @@ class LimitSettings(_Group):
     max_file_bytes: int = Field(150 * 1024 * 1024, gt=0, description="Largest file.")
     max_pages: int = Field(1000, gt=0, description="Most pages of a document.")
     retention_seconds: int = Field(72 * 3600, gt=0, description="How long inputs and results are kept.")
+    keep_records_days: float = Field(
+        90.0, ge=0, description="How long a batch is kept as a record, without bytes, after its results have expired."
+    )
+    orphan_hours: float = Field(
+        24.0, ge=0, description="How old an object in storage must be that nobody names, before it is swept."
+    )
+    submissions_per_minute: int = Field(
+        60, gt=0, description="Submissions a minute, for each API key and each of the routes that submit."
+    )
     document_seconds: float = Field(600.0, gt=0, description="Wall-clock limit of one document.")
     document_cpu_seconds: float = Field(600.0, gt=0, description="CPU limit of one document.")
     document_memory_bytes: int = Field(3 * 1024**3, gt=0, description="Memory limit of one extraction child.")
     max_page_pixels: int = Field(50_000_000, gt=0, description="Most pixels of a page or image that is rendered.")
+
+
+class OutboundSettings(_Group):
+    """Requests to addresses that customers name: documents by URL, webhooks."""
+
+    url_inputs: bool = Field(True, description="Whether documents may be given by URL.")
+    allow: list[str] = Field(
+        default_factory=list,
+        description="HOST:PORT of each private place that may be reached besides public addresses on 80 and 443.",
+    )
+    connect_seconds: float = Field(10.0, gt=0, description="Longest wait for a name, and for a connection.")
+    read_seconds: float = Field(30.0, gt=0, description="Longest wait for the next bytes.")
+    total_seconds: float = Field(120.0, gt=0, description="Longest time for one request, redirects and body included.")
+
+    @field_validator("allow")
+    @classmethod
+    def _are_places(cls, entries: list[str]) -> list[str]:
+        Allowed.read(entries)
+        return entries
+
+
+class WebhookSettings(_Group):
+    """What customers' webhooks are told, and how often it is tried."""
+
+    key: SecretStr | None = Field(
+        None,
+        description="Key that all signing secrets are made of, another key makes others; "
+        "made at random in the data directory when not given.",
+    )
+    per_customer: int = Field(10, ge=1, description="Webhooks a customer may have.")
+    post_seconds: float = Field(15.0, gt=0, description="Longest time for one POST, name and connection included.")
+    retry_seconds: tuple[Annotated[float, Field(ge=0)], ...] = Field(
+        (0, 5, 300, 1800, 7200, 18_000, 36_000, 50_400, 72_000, 86_400),
+        min_length=1,
+        description="The schedule: how long after the attempt before it each attempt is made. "
+        "The first is made at once, whatever stands there.",
+    )
+    keep_days: float = Field(30.0, gt=0, description="How long deliveries that are over are kept, to be replayed.")
+    deployment: str = Field("deliver-webhooks/deliver-webhooks", description="Deployment that sends deliveries.")
 
 
 class SandboxSettings(_Group):
@@ -181,6 +230,8 @@ class Settings(BaseSettings):
     prefect: PrefectSettings = PrefectSettings()
     worker: WorkerSettings = WorkerSettings()
     limits: LimitSettings = LimitSettings()
+    outbound: OutboundSettings = OutboundSettings()
+    webhooks: WebhookSettings = WebhookSettings()
     sandbox: SandboxSettings = SandboxSettings()
 
     @classmethod

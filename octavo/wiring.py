@@ -15,8 +15,10 @@ from octavo.ledger.contract import Ledger
 from octavo.ledger.duckdb import DuckdbLedger
 from octavo.objects.contract import ObjectStore
 from octavo.objects.s3 import S3Objects, S3Settings
+from octavo.outbound import Allowed, Outbound, TimeLimits
 from octavo.settings import Settings
-from octavo.workbench import Workbench
+from octavo.workbench import Courier, Workbench
+from octavo.workbench.sweeper import Sweeper
 
 
 def open_ledger(settings: Settings) -> Ledger:
@@ -51,6 +53,15 @@ def limits(settings: Settings) -> Limits:
         max_bytes=given.max_file_bytes,
         max_pages=given.max_pages,
         max_page_pixels=given.max_page_pixels,
+    )
+
+
+def outbound(settings: Settings) -> Outbound:
+    """Return what fetches documents by URL and posts webhooks."""
+    given = settings.outbound
+    return Outbound(
+        allowed=Allowed.read(given.allow),
+        time_limits=TimeLimits(connect=given.connect_seconds, read=given.read_seconds, total=given.total_seconds),
     )
 
 
@@ -103,4 +114,10 @@ def workbench(settings: Settings, client: WorkerClient, reader: Extractor) -> Wo
         slots=settings.worker.slots,
         lease_seconds=settings.worker.lease_seconds,
         on_change=lambda: None,
+        sweeper=Sweeper(client, objects),
     )
+
+
+def courier(settings: Settings, client: WorkerClient) -> Courier:
+    """Return what sends webhooks' deliveries from a worker."""
+    return Courier(client, outbound(settings))

@@ -6,10 +6,11 @@ import threading
 
 from octavo import wiring
 from octavo.settings import read_settings
-from octavo.workbench import Workbench
+from octavo.workbench import Courier, Workbench
 
 _lock = threading.Lock()
 _bench: Workbench | None = None
+_courier: Courier | None = None
 
 
 def install(bench: Workbench) -> None:
@@ -32,3 +33,13 @@ def current() -> Workbench:
             _bench.start()
             atexit.register(client.goodbye)
         return _bench
+
+
+def courier() -> Courier:
+    """Return what sends webhooks' deliveries from this process, over the bench's connection to the API."""
+    global _courier
+    here = current()
+    with _lock:
+        if _courier is None:
+            _courier = wiring.courier(read_settings(), here.client)
+        return _courier

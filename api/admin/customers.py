@@ -1,46 +1,55 @@
-"""`/admin/customers`: who may use the service, and with which keys."""
+"""`/admin/customers`: who may use the service, and how much of it."""
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 from fastapi import APIRouter, Depends
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
 from api import auth
-from api.deps import ServiceDep
+from api.deps import Service, ServiceDep
 from api.json_bodies import StrictJsonRoute
 from api.problems import problems
-from octavo.batches import Customer
+from octavo.batches import DEFAULT_ITEM_CAP, Customer
 from octavo.errors import CustomerNotFound, InvalidAdminToken
 from octavo.identifiers import CustomerId
+from octavo.ledger.accounts import LimitName
 from octavo.timestamps import to_wire
 
 router = APIRouter(prefix="/admin", tags=["admin"], dependencies=[Depends(auth.admin)], route_class=StrictJsonRoute)
 Name = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=120)]
+Default = Literal["default"]
+LIMITS: tuple[LimitName, ...] = ("submissions_per_minute", "page_quota", "retention_seconds")
+TEN_YEARS_SECONDS = 10 * 366 * 24 * 3600
 
 
-class CreateKeyRequest(BaseModel):
-    """A key for a customer, who is created if new."""
-
-    customer: Name
-    label: Annotated[str, StringConstraints(max_length=120)] = ""
-
-
-class CreatedKey(BaseModel):
-    """A fresh key; `key` is shown this once."""
-
-    id: str
-    customer_id: str
-    prefix: str
-    key: str
-    created_at: str
-
-
-class ChangeCustomerRequest(BaseModel):
-    """What is to be another; what is left out, or null, stays."""
+class CustomerLimits(BaseModel):
+    """What is to be another; what is left out, or null, stays, and `"default"` goes back to the settings."""
 
     model_config = ConfigDict(extra="forbid")
 
-    item_cap: Annotated[int, Field(strict=True, ge=1, le=10_000)] | None = None
+    item_cap: Annotated[int, Field(strict=True, ge=1, le=10_000)] | Default | None = Field(
+        None, description="Items in work at once, over all batches."
+    )
+    submissions_per_minute: Annotated[int, Field(strict=True, ge=1, le=1_000_000)] | Default | None = Field(
+        None, description="For each of its keys and each of the routes that submit."
+    )
+    page_quota: Annotated[int, Field(strict=True, ge=0, le=10**15)] | Default | None = Field(
+        None, description="Pages it may be billed in all, from its first one on; `default` is no limit."
+    )
+    retention_seconds: Annotated[int, Field(strict=True, ge=1, le=TEN_YEARS_SECONDS)] | Default | None = Field(
+        None, description="How long its files and results are kept; for files and batches made from now on."
+    )
+
+
+class CreateCustomerRequest(CustomerLimits):
+    """A customer and its limits; one of that name that is there already only gets the limits."""
+
+    name: Name
+
+
+class ChangeCustomerRequest(CustomerLimits):
+    """Limits, and whether the customer is let in."""
+
     enabled: Annotated[bool, Field(strict=True)] | None = None
 
 
@@ -51,6 +60,9 @@ class CustomerResource(BaseModel):
     name: str
     enabled: bool
     item_cap: int
+    submissions_per_minute: int | None = Field(description="Null: as the settings say.")
+    page_quota: int | None = Field(description="Null: no limit.")
+    retention_seconds: int | None = Field(description="Null: as the settings say.")
     created_at: str
 
 
@@ -61,34 +73,34 @@ class CustomerList(BaseModel):
     data: list[CustomerResource]
 
 
-@router.post("/keys", responses=problems(InvalidAdminToken))
-def create_key(request: CreateKeyRequest, service: ServiceDep) -> CreatedKey:
-    """Make an API key; the customer of that name is made if it is new."""
-    customer = service.ledger.ensure_customer(request.customer)
-    secret, prefix, digest = auth.new_secret()
-    key = service.ledger.add_key(customer.customer_id, prefix=prefix, digest=digest, label=request.label)
-    return CreatedKey(
-        id=key.key_id,
-        customer_id=customer.customer_id,
-        prefix=prefix,
-        key=secret,
-        created_at=to_wire(key.created_at),
-    )
-
-
 @router.get("/customers", responses=problems(InvalidAdminToken))
 def list_customers(service: ServiceDep) -> CustomerList:
-    """List all customers."""
+    """List all customers, oldest first."""
     return CustomerList(data=[_resource(customer) for customer in service.ledger.customers()])
+
+
+@router.post("/customers", responses=problems(InvalidAdminToken))
+def create_customer(request: CreateCustomerRequest, service: ServiceDep) -> CustomerResource:
+    """Make a customer, without a key yet; again without harm."""
+    made = service.ledger.ensure_customer(request.name)
+    return _resource(_limited(service, made.customer_id, request, enabled=None))
 
 
 @router.patch("/customers/{customer_id}", responses=problems(InvalidAdminToken, CustomerNotFound))
 def change_customer(customer_id: str, request: ChangeCustomerRequest, service: ServiceDep) -> CustomerResource:
-    """Give a customer another cap, or switch it off or on; batches in work feel a new cap at once."""
-    customer = service.ledger.update_customer(
-        CustomerId(customer_id), item_cap=request.item_cap, enabled=request.enabled
-    )
-    return _resource(customer)
+    """Give a customer other limits, or switch it off or on; batches in work feel a new cap or quota at once."""
+    return _resource(_limited(service, CustomerId(customer_id), request, enabled=request.enabled))
+
+
+def _limited(service: Service, customer_id: CustomerId, request: CustomerLimits, *, enabled: bool | None) -> Customer:
+    cap = DEFAULT_ITEM_CAP if request.item_cap == "default" else request.item_cap
+    found = service.ledger.update_customer(customer_id, item_cap=cap, enabled=enabled)
+    limits: dict[LimitName, int | None] = {}
+    for name in LIMITS:
+        value: int | Default | None = getattr(request, name)
+        if value is not None:
+            limits[name] = None if value == "default" else value
+    return service.ledger.set_limits(customer_id, limits) if limits else found
 
 
 def _resource(customer: Customer) -> CustomerResource:
@@ -97,5 +109,8 @@ def _resource(customer: Customer) -> CustomerResource:
         name=customer.name,
         enabled=customer.enabled,
         item_cap=customer.item_cap,
+        submissions_per_minute=customer.submissions_per_minute,
+        page_quota=customer.page_quota,
+        retention_seconds=customer.retention_seconds,
         created_at=to_wire(customer.created_at),
     )

@@ -10,10 +10,11 @@ from fastapi import APIRouter, Depends, Query
 from api import auth
 from api.deps import Service, ServiceDep
 from api.lanes import in_thread
-from octavo.batches import Batch, Item, ItemStatus, Run, RunStatus
-from octavo.client.worker_protocol import NamedRun, OpenedRun, OpenRun, Pruning, Reports, Rings, RunSummary
+from octavo.batches import Batch, BatchStatus, Item, ItemStatus, Run, RunStatus
+from octavo.client.worker_protocol import NamedRun, OpenedRun, OpenRun, Pruning, Reports, Reserved, Rings, RunSummary
 from octavo.errors import BatchNotFound
 from octavo.identifiers import BatchId
+from octavo.ledger.accounts import Reservation
 from octavo.ledger.contract import Claim, ClaimRequest, ItemCursor, Pruned, Verdict
 from octavo.timestamps import now
 
@@ -78,7 +79,11 @@ async def cancel_run(body: NamedRun, service: ServiceDep) -> Rings:
 def summary(body: NamedRun, service: ServiceDep) -> RunSummary:
     """Tell how a run's batch stands, with the first hundred failures."""
     run = _known(service.ledger.run(body.run_id))
-    batch = service.ledger.batch(run.customer_id, run.batch_id)
+    try:
+        batch = service.ledger.batch(run.customer_id, run.batch_id)
+    except BatchNotFound:
+        # Deleted the moment it had ended: nothing of it is left to be told.
+        return RunSummary(status=BatchStatus.COMPLETED, succeeded=0, failed=0, cancelled=0, unfinished=0, failures=())
     return RunSummary(
         status=batch.status,
         succeeded=batch.counts.succeeded,
@@ -131,7 +136,18 @@ async def claim(
 async def report(body: Reports, service: ServiceDep) -> list[Verdict]:
     """Take a worker's words about its items."""
     service.presence.hear(body.worker_id)
-    return await in_thread(lambda: service.ledger.report(body.reports))
+    return await in_thread(lambda: _report(body, service))
+
+
+def _report(body: Reports, service: Service) -> list[Verdict]:
+    with service.retention.expiry.gate.reporting(body.reports) as reports:
+        return service.ledger.report(reports)
+
+
+@router.post("/reservations")
+async def reserve(body: Reservation, service: ServiceDep) -> Reserved:
+    """Set pages aside for an item whose customer has a page quota."""
+    return Reserved(is_reserved=await in_thread(lambda: service.ledger.reserve(body)))
 
 
 @router.post("/prune")

@@ -4,22 +4,26 @@ import hashlib
 import json
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Header, Query
+from fastapi import APIRouter, Header, Query, Request, Response
 
 from api.auth import CustomerDep
 from api.deps import Service, ServiceDep
 from api.json_bodies import StrictJsonRoute
+from api.lanes import in_thread
 from api.problems import problems
+from api.quota import require_pages
+from api.rate_limit import BatchSubmission
+from api.v1.batch_bodies import batch_body, item_bodies
 from api.v1.schemas import (
     BatchDetail,
     BatchListResponse,
     BatchResource,
     CreateBatchRequest,
-    batch_fields,
-    item_fields,
 )
+from api.waits import LONGEST_WAIT_SECONDS
+from api.written import written
 from octavo import cursors
-from octavo.batches import BatchStatus, Customer, FileStatus, NewBatch
+from octavo.batches import BatchStatus, Customer, NewBatch
 from octavo.errors import (
     BatchNotFound,
     CustomerDisabled,
@@ -30,6 +34,8 @@ from octavo.errors import (
     InvalidIdempotencyKey,
     InvalidStatus,
     MetadataTooLarge,
+    QuotaExceeded,
+    RateLimited,
     StorageUnavailable,
     UnknownEngine,
     UnknownFiles,
@@ -48,9 +54,12 @@ STORAGE_CHECK_SECONDS = 30.0
     "",
     operation_id="create_batch_v1",
     summary="Create Batch Endpoint",
+    dependencies=[BatchSubmission],
     responses=problems(
         InvalidApiKey,
         CustomerDisabled,
+        RateLimited,
+        QuotaExceeded,
         UnknownFiles,
         FilesNotUploaded,
         IdempotencyKeyReused,
@@ -71,12 +80,13 @@ def create_batch(
     if idempotency_key is not None:
         replayed = service.ledger.replay(customer.customer_id, idempotency_key, new.body_digest)
         if replayed is not None:
-            return BatchResource(**batch_fields(replayed))
+            return BatchResource(**batch_body(service, customer, replayed))
+    require_pages(service, customer)
     _mark_uploaded(service, customer, new.file_ids)
     batch, created = service.ledger.create_batch(new)
     if created:
         service.dispatcher.start(batch.batch_id)
-    return BatchResource(**batch_fields(batch))
+    return BatchResource(**batch_body(service, customer, batch))
 
 
 def _new_batch(
@@ -100,7 +110,7 @@ def _new_batch(
             "engine_version": engine.version,
         },
         metadata=request.metadata,
-        retention_seconds=service.settings.limits.retention_seconds,
+        retention_seconds=service.retention_seconds(customer),
         idempotency_key=idempotency_key,
         body_digest=hashlib.sha256(body.encode()).hexdigest(),
     )
@@ -130,10 +140,7 @@ def _compact(metadata: dict[str, Any] | None) -> bytes:
 
 def _mark_uploaded(service: Service, customer: Customer, file_ids: tuple[FileId, ...]) -> None:
     """Look in storage for files whose upload nobody has seen yet; no confirm call is needed."""
-    known = service.ledger.files(customer.customer_id, file_ids)
-    if any(file_id not in known or known[file_id].status is FileStatus.EXPIRED for file_id in file_ids):
-        return  # the ledger refuses the batch and lists them
-    pending = {file.object_key: file for file in known.values() if file.status is FileStatus.PENDING}
+    pending = {file.object_key: file for file in service.ledger.pending_files(customer.customer_id, file_ids)}
     if pending:
         seen = service.objects.sizes(list(pending), time_limit_seconds=STORAGE_CHECK_SECONDS)
         service.ledger.mark_ready(
@@ -163,7 +170,9 @@ def list_batches(
     found = service.ledger.batches(customer.customer_id, status=_status(status), after=after, limit=limit + 1)
     page = found[:limit]
     more = cursors.encode(scope, page[-1].created_at, page[-1].batch_id) if len(found) > limit else None
-    return BatchListResponse(data=[BatchResource(**batch_fields(batch)) for batch in page], next_cursor=more)
+    return BatchListResponse(
+        data=[BatchResource(**batch_body(service, customer, batch)) for batch in page], next_cursor=more
+    )
 
 
 def _status(name: str | None) -> BatchStatus | None:
@@ -176,22 +185,48 @@ def _status(name: str | None) -> BatchStatus | None:
 @router.get(
     "/{batch_id}",
     operation_id="get_batch_v1",
+    response_model=BatchDetail,
     summary="Get Batch Endpoint",
     responses=problems(InvalidApiKey, CustomerDisabled, BatchNotFound, InvalidCursor),
 )
-def get_batch(
+async def get_batch(
+    request: Request,
     batch_id: str,
     customer: CustomerDep,
     service: ServiceDep,
     cursor: str | None = None,
     limit: Annotated[int, Query(ge=1, le=500)] = 100,
-) -> BatchDetail:
-    """See a batch and those of its items that changed after the cursor, oldest change first."""
-    batch = service.ledger.batch(customer.customer_id, BatchId(batch_id))
-    after = None
-    if cursor is not None:
-        updated_at, item_id = cursors.decode(batch_id, cursor)
-        after = ItemCursor(updated_at, ItemId(item_id))
+    wait: Annotated[float, Query(ge=0, le=LONGEST_WAIT_SECONDS)] = 0,
+) -> Response:
+    """See a batch and those of its items that changed after the cursor, oldest change first.
+
+    With `wait`, the answer comes as soon as there is such an item or the batch has ended, at the latest after
+    so many seconds.
+    """
+    after = _place(batch_id, cursor)
+
+    async def look() -> tuple[Response, bool]:
+        return await in_thread(lambda: _detail(service, customer, BatchId(batch_id), after, cursor, limit))
+
+    if wait:
+        return await service.waits.until_news(
+            request, lambda tell: service.ledger.watch(BatchId(batch_id), tell), look, wait
+        )
+    return (await look())[0]
+
+
+def _place(batch_id: str, cursor: str | None) -> ItemCursor | None:
+    if cursor is None:
+        return None
+    updated_at, item_id = cursors.decode(batch_id, cursor)
+    return ItemCursor(updated_at, ItemId(item_id))
+
+
+def _detail(
+    service: Service, customer: Customer, batch_id: BatchId, after: ItemCursor | None, cursor: str | None, limit: int
+) -> tuple[Response, bool]:
+    """Return a batch with a page of its items, and whether that is worth an answer to one who waits."""
+    batch = service.ledger.batch(customer.customer_id, batch_id)
     found = service.ledger.items(batch.batch_id, after=after, limit=limit + 1)
     page = found[:limit]
     next_cursor = cursor
@@ -199,7 +234,9 @@ def get_batch(
         next_cursor = cursors.encode(batch_id, page[-1].updated_at, page[-1].item_id)
     if len(found) <= limit and batch.status.is_terminal:
         next_cursor = None  # nothing more can come
-    return BatchDetail(**batch_fields(batch), items=[item_fields(item) for item in page], next_cursor=next_cursor)
+    items = item_bodies(service, customer, page)
+    body = {**batch_body(service, customer, batch), "items": items, "next_cursor": next_cursor}
+    return written(body), bool(page) or batch.status.is_terminal
 
 
 @router.post(
@@ -211,4 +248,4 @@ def get_batch(
 def cancel_batch(batch_id: str, customer: CustomerDep, service: ServiceDep) -> BatchResource:
     """Cancel what is pending; running items finish, a finished batch stays as it is."""
     batch = service.ledger.cancel_batch(customer.customer_id, BatchId(batch_id))
-    return BatchResource(**batch_fields(batch))
+    return BatchResource(**batch_body(service, customer, batch))

@@ -1,19 +1,23 @@
 """`/v1/files`: stage a file, see where it stands."""
 
-from datetime import timedelta
+from datetime import datetime, timedelta
+from typing import Any
 
-from fastapi import APIRouter
+from fastapi import APIRouter, Response
 
 from api.auth import CustomerDep
-from api.deps import ServiceDep
+from api.deps import Service, ServiceDep
 from api.json_bodies import StrictJsonRoute
 from api.problems import problems
-from api.v1.schemas import CreateFileRequest, CreateFileResponse, FileResource, UploadDescriptor, file_fields
-from octavo.batches import FileStatus, StagedFile
+from api.rate_limit import FileSubmission
+from api.v1.schemas import CreateFileRequest, CreateFileResponse, FileResource, file_fields
+from api.written import written
+from octavo.batches import Customer, FileStatus, StagedFile
 from octavo.errors import (
     CustomerDisabled,
     FileTooLarge,
     InvalidApiKey,
+    RateLimited,
     StorageUnavailable,
     UnknownFiles,
     UploadsNotConfigured,
@@ -29,19 +33,28 @@ router = APIRouter(prefix="/v1/files", tags=["v1", "async-batch"], route_class=S
     "",
     operation_id="create_file_v1",
     summary="Create File Endpoint",
-    responses=problems(InvalidApiKey, CustomerDisabled, FileTooLarge, UploadsNotConfigured),
+    response_model=CreateFileResponse,
+    dependencies=[FileSubmission],
+    responses=problems(InvalidApiKey, CustomerDisabled, FileTooLarge, RateLimited, UploadsNotConfigured),
 )
-def create_file(request: CreateFileRequest, customer: CustomerDep, service: ServiceDep) -> CreateFileResponse:
+def create_file(request: CreateFileRequest, customer: CustomerDep, service: ServiceDep) -> Response:
     """Stage one file: the answer says where to PUT its bytes."""
-    limits, storage = service.settings.limits, service.settings.storage
+    file = staged_file(service, customer, request, now())
+    body = staged_body(service, file)
+    service.ledger.add_files([file])
+    return written(body)
+
+
+def staged_file(service: Service, customer: Customer, request: CreateFileRequest, created_at: datetime) -> StagedFile:
+    """Return a file as it is staged. Raises FileTooLarge."""
+    limits = service.settings.limits
     if request.size_bytes > limits.max_file_bytes:
         raise FileTooLarge(
             f"The file has {request.size_bytes} bytes; at most {limits.max_file_bytes} are taken.",
             limit_bytes=limits.max_file_bytes,
         )
-    created_at = now()
     file_id = new_file_id()
-    file = StagedFile(
+    return StagedFile(
         file_id=file_id,
         customer_id=customer.customer_id,
         status=FileStatus.PENDING,
@@ -51,14 +64,19 @@ def create_file(request: CreateFileRequest, customer: CustomerDep, service: Serv
         sha256=None,
         object_key=keys.input_key(customer.customer_id, created_at.date(), file_id),
         created_at=created_at,
-        expires_at=created_at + timedelta(seconds=limits.retention_seconds),
+        expires_at=created_at + timedelta(seconds=service.retention_seconds(customer)),
     )
+
+
+def staged_body(service: Service, file: StagedFile) -> dict[str, Any]:
+    """Return a staged file and where its bytes go."""
     url = service.objects.presign_put(
-        file.object_key, size_bytes=file.size_bytes, expires_seconds=storage.presign_put_seconds
+        file.object_key,
+        size_bytes=file.size_bytes,
+        expires_seconds=service.settings.storage.presign_put_seconds,
     )
-    service.ledger.add_files([file])
-    upload = UploadDescriptor(method="PUT", url=url.url, expires_at=to_wire(url.expires_at))
-    return CreateFileResponse(**file_fields(file), upload=upload)
+    upload = {"method": "PUT", "url": url.url, "expires_at": to_wire(url.expires_at)}
+    return {"object": "file", **file_fields(file), "upload": upload}
 
 
 @router.get(

@@ -6,9 +6,11 @@ from fastapi.responses import RedirectResponse
 from api.auth import CustomerDep
 from api.deps import ServiceDep
 from api.problems import problems
-from octavo.errors import CustomerDisabled, InvalidApiKey, ItemNotFound, StorageUnavailable
+from api.v1.results import link_seconds
+from octavo.errors import CustomerDisabled, InvalidApiKey, ItemNotFound, ResultExpired, StorageUnavailable
 from octavo.identifiers import ResultId
 from octavo.objects import keys
+from octavo.timestamps import now
 
 router = APIRouter(prefix="/v1/results", tags=["v1"])
 LOOK_SECONDS = 10.0
@@ -25,7 +27,7 @@ LOOK_SECONDS = 10.0
             "description": "Redirect to a presigned storage GET for the image.",
             "headers": {"Location": {"schema": {"type": "string"}}},
         },
-        **problems(InvalidApiKey, CustomerDisabled, ItemNotFound, StorageUnavailable),
+        **problems(InvalidApiKey, CustomerDisabled, ItemNotFound, ResultExpired, StorageUnavailable),
     },
 )
 def get_image(result_id: str, number: int, customer: CustomerDep, service: ServiceDep) -> RedirectResponse:
@@ -35,11 +37,15 @@ def get_image(result_id: str, number: int, customer: CustomerDep, service: Servi
         key = keys.result_image_key(customer.customer_id, ResultId(result_id), number)
     except ValueError as error:
         raise ItemNotFound("There is no such image.") from error
+    expires_at = service.ledger.result_expires_at(customer.customer_id, ResultId(result_id))
+    if expires_at is None:
+        raise ItemNotFound("There is no such image; `image_url` of a result's chunk names one.")
+    seconds = link_seconds((expires_at - now()).total_seconds(), service.settings.storage.presign_get_seconds)
     if not service.objects.sizes([key], time_limit_seconds=LOOK_SECONDS):
         raise ItemNotFound("There is no such image; a result's images go with the result.")
     link = service.objects.presign_get(
         key,
-        expires_seconds=service.settings.storage.presign_get_seconds,
+        expires_seconds=seconds,
         # Storage forgets types; browsers know an image by its bytes.
         content_type="application/octet-stream",
     )

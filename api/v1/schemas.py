@@ -45,6 +45,19 @@ class CreateFileResponse(FileResource):
     upload: UploadDescriptor
 
 
+class CreateFilesRequest(BaseModel):
+    """Files to stage in one call."""
+
+    files: Annotated[list[CreateFileRequest], Field(min_length=1, max_length=MAX_ITEMS_PER_BATCH)]
+
+
+class CreateFilesResponse(BaseModel):
+    """The staged files in the order they were given."""
+
+    object: str = "list"
+    data: list[CreateFileResponse]
+
+
 class FilesSource(BaseModel):
     """The files of a batch."""
 
@@ -91,6 +104,10 @@ class BatchResource(BaseModel):
     started_at: str | None = None
     completed_at: str | None = None
     expires_at: str
+    eta_seconds: int | None = Field(None, description="At the pace of its last items; null while unknown.")
+    reason: str | None = Field(
+        None, description="Why pending items wait: `queued`, `customer_cap` or `waiting_for_worker`."
+    )
 
 
 class ItemError(BaseModel):
@@ -117,6 +134,9 @@ class BatchItemResource(BaseModel):
     completed_at: str | None = None
     result_url: str | None = None
     error: ItemError | None = None
+    reason: str | None = Field(
+        None, description="Why a pending item waits: `queued`, `customer_cap` or `waiting_for_worker`."
+    )
 
 
 class BatchDetail(BatchResource):

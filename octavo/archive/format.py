@@ -12,7 +12,17 @@ from pydantic import TypeAdapter, ValidationError
 
 from octavo.batches import StagedFile
 from octavo.errors import ArchiveUnreadable
-from octavo.ledger.archive import Accounts, EndedItem, LedgerIdentity, Manifest, OpenRuns, Outcomes, StagedFiles
+from octavo.ledger.archive import (
+    Accounts,
+    EndedItem,
+    KeptUsage,
+    LedgerIdentity,
+    Manifest,
+    OpenRuns,
+    Outcomes,
+    StagedFiles,
+)
+from octavo.ledger.rows import UsageRow
 
 FORMAT = 1
 JSON = "application/json"
@@ -55,6 +65,7 @@ ACCOUNTS = Codec(Accounts)
 RUNS = Codec(OpenRuns)
 MANIFEST = Codec(Manifest)
 _FILE = Codec(StagedFile)
+_USAGE = Codec(UsageRow)
 _ITEM = Codec(EndedItem, sparse=True)
 _HEAD = Codec(Outcomes, sparse=True)
 
@@ -83,6 +94,17 @@ def load_files(data: bytes) -> tuple[StagedFiles, int]:
     """Return the files that can be read, and how many lines cannot."""
     files, damaged = _readable(_FILE, data.splitlines())
     return StagedFiles(file_no=0, files=tuple(files)), damaged
+
+
+def dump_usage(rows: Iterable[UsageRow]) -> bytes:
+    """Return what items were billed, one to a line."""
+    return _lines(map(_USAGE.dump, rows))
+
+
+def load_usage(data: bytes) -> tuple[KeptUsage, int]:
+    """Return what can be read, and how many lines cannot."""
+    rows, damaged = _readable(_USAGE, data.splitlines())
+    return KeptUsage(rows=tuple(rows)), damaged
 
 
 def dump_outcomes(outcomes: Outcomes) -> bytes:

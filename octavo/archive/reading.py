@@ -59,6 +59,10 @@ class ArchiveReader:
         Raises ArchiveUnreadable when no customers can be read, StorageUnavailable.
         """
         yield self._accounts()
+        for key in sorted(info.key for info in self._objects.list(keys.KEPT_USAGE)):
+            usage, damaged = archived.load_usage(self._read(key))
+            self._note_damaged(key, damaged)
+            yield usage
         for key in sorted(info.key for info in self._objects.list(keys.STAGED_FILES)):
             files, damaged = archived.load_files(self._read(key))
             self._note_damaged(key, damaged)

@@ -10,9 +10,9 @@ from datetime import UTC, date, datetime, timedelta
 
 from octavo.archive import format as archived
 from octavo.batches import StagedFile
-from octavo.errors import ArchiveForeign
-from octavo.identifiers import BatchId
-from octavo.ledger.archive import Accounts, ArchivePosition, Changes, Outcomes, StagedFiles
+from octavo.errors import ArchiveForeign, BatchNotFound
+from octavo.identifiers import BatchId, FileId
+from octavo.ledger.archive import Accounts, ArchivePosition, Changes, Deletions, Outcomes, StagedFiles
 from octavo.ledger.contract import Ledger
 from octavo.objects import keys
 from octavo.objects.contract import ObjectMissing, ObjectStore
@@ -26,6 +26,7 @@ SWEEP_EVERY = timedelta(hours=1)
 GRACE = timedelta(days=1)
 """How long a staged file is remembered after it has expired."""
 _IDENTITY_BYTES = 10_000
+_PIECE_BYTES = 1024**3
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -95,6 +96,8 @@ class ArchiveWriter:
             self._put(keys.manifest_key(manifest.batch_id), archived.MANIFEST.dump(manifest), archived.JSON)
         for outcomes in change.outcomes:
             self._write_outcomes(outcomes)
+        if change.deletions is not None:
+            self._forget(change.deletions)
 
     def _write_accounts(self, accounts: Accounts) -> None:
         versions = sorted(info.key for info in self._objects.list(keys.ACCOUNTS))
@@ -116,7 +119,7 @@ class ArchiveWriter:
     def _write_outcomes(self, outcomes: Outcomes) -> None:
         batch_id = outcomes.batch_id
         self._pieces[batch_id] += 1
-        if outcomes.is_terminal or self._pieces[batch_id] > PIECES_PER_BATCH:
+        if outcomes.is_terminal or outcomes.is_whole or self._pieces[batch_id] > PIECES_PER_BATCH:
             self._write_all_outcomes(batch_id)
         else:
             key = keys.outcomes_piece_key(batch_id, _microseconds(outcomes.until))
@@ -124,10 +127,49 @@ class ArchiveWriter:
 
     def _write_all_outcomes(self, batch_id: BatchId) -> None:
         """Make one object of all pieces: from the ledger, which knows every outcome, not from the pieces."""
-        whole = archived.dump_outcomes(self._ledger.outcomes(batch_id))
+        try:
+            whole = archived.dump_outcomes(self._ledger.outcomes(batch_id))
+        except BatchNotFound:
+            # Deleted since: what is below it goes with the next look.
+            return
         self._put(keys.outcomes_key(batch_id), whole, archived.JSON_LINES)
         self._objects.delete([info.key for info in self._objects.list(keys.outcomes_prefix(batch_id))])
-        del self._pieces[batch_id]
+        self._pieces.pop(batch_id, None)
+
+    def _forget(self, deletions: Deletions) -> None:
+        """Take out what was deleted; what it was billed is written first."""
+        if deletions.usage:
+            key = keys.kept_usage_key(self._generation, deletions.deletion_no)
+            self._put(key, archived.dump_usage(deletions.usage), archived.JSON_LINES)
+        self._objects.delete_below([keys.batch_prefix(batch_id) for batch_id in deletions.batch_ids])
+        for batch_id in deletions.batch_ids:
+            self._pieces.pop(batch_id, None)
+        days: dict[date, set[FileId]] = {}
+        for file_id, expires_at in deletions.files:
+            days.setdefault(expires_at.astimezone(UTC).date(), set()).add(file_id)
+        for day, file_ids in days.items():
+            self._strike_out(day, file_ids)
+        for batch_id in deletions.touched:
+            self._write_anew(batch_id)
+
+    def _strike_out(self, day: date, file_ids: set[FileId]) -> None:
+        """Write those pieces of staged files anew that tell of these."""
+        for info in list(self._objects.list(keys.staged_files_prefix(day))):
+            found, _ = archived.load_files(self._objects.read(info.key, max_bytes=_PIECE_BYTES))
+            left = [file for file in found.files if file.file_id not in file_ids]
+            if not left:
+                self._objects.delete([info.key])
+            elif len(left) < len(found.files):
+                self._put(info.key, archived.dump_files(left), archived.JSON_LINES)
+
+    def _write_anew(self, batch_id: BatchId) -> None:
+        """Write a batch whose files are others now; one of them was deleted, so all of these items have ended."""
+        try:
+            manifest = self._ledger.manifest(batch_id)
+        except BatchNotFound:
+            return
+        self._put(keys.manifest_key(batch_id), archived.MANIFEST.dump(manifest), archived.JSON)
+        self._write_all_outcomes(batch_id)
 
     def _sweep(self) -> None:
         """Delete files that have expired; those that a batch named are in its manifest."""

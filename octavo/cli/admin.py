@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote, urlencode
 
 import httpx
 
@@ -10,35 +11,79 @@ from octavo.directory import DataDirectory
 from octavo.errors import OperationError, ServiceUnreachable
 from octavo.settings import read_settings
 
+AUDIT_SECONDS = 3600.0
+Json = dict[str, Any]
 
-def create_key(data: Path | None, *, customer: str, label: str) -> str:
+
+def create_key(data: Path | None, *, customer: str, label: str, uploads_only: bool = False) -> str:
     """Return a fresh API key. Raises ServiceUnreachable, OperationError."""
-    answer = _call(data, "POST", "/admin/keys", {"customer": customer, "label": label})
+    body = {"customer": customer, "label": label, "uploads_only": uploads_only}
+    answer = _call(data, "POST", "/admin/keys", body)
     return str(answer["key"])
 
 
-def customers(data: Path | None) -> list[dict[str, Any]]:
+def customers(data: Path | None) -> list[Json]:
     """Return all customers. Raises ServiceUnreachable, OperationError."""
-    found: list[dict[str, Any]] = _call(data, "GET", "/admin/customers", None)["data"]
+    found: list[Json] = _call(data, "GET", "/admin/customers")["data"]
     return found
 
 
-def change_customer(data: Path | None, name: str, change: Mapping[str, object]) -> dict[str, Any]:
+def keys(data: Path | None, customer: str) -> list[Json]:
+    """Return a customer's keys, the customer known by name. Raises ServiceUnreachable, OperationError."""
+    found: list[Json] = _call(data, "GET", f"/admin/customers/{_id_of(data, customer)}/keys")["data"]
+    return found
+
+
+def revoke_key(data: Path | None, key_id: str) -> Json:
+    """Revoke a key; returns it. Raises ServiceUnreachable, OperationError."""
+    return _call(data, "DELETE", f"/admin/keys/{quote(key_id, safe='')}")
+
+
+def create_customer(data: Path | None, name: str, limits: Mapping[str, object]) -> Json:
+    """Make a customer with these limits; returns it. Raises ServiceUnreachable, OperationError."""
+    return _call(data, "POST", "/admin/customers", {"name": name, **limits})
+
+
+def change_customer(data: Path | None, name: str, change: Mapping[str, object]) -> Json:
     """Change a customer, known by name; returns it. Raises ServiceUnreachable, OperationError."""
+    return _call(data, "PATCH", f"/admin/customers/{_id_of(data, name)}", change)
+
+
+def usage(data: Path | None, *, customer: str | None, first: str | None, last: str | None) -> Json:
+    """Return what was billed, by day. Raises ServiceUnreachable, OperationError."""
+    asked = {"from": first, "to": last, "customer_id": None if customer is None else _id_of(data, customer)}
+    query = urlencode({name: value for name, value in asked.items() if value is not None})
+    return _call(data, "GET", f"/admin/usage?{query}")
+
+
+def audit_usage(data: Path | None, *, with_results: bool) -> Json:
+    """Return what a recount of the bill came to. Raises ServiceUnreachable, OperationError."""
+    query = urlencode({"results": str(with_results).lower()})
+    return _call(data, "GET", f"/admin/usage/audit?{query}", seconds=AUDIT_SECONDS)
+
+
+def _id_of(data: Path | None, name: str) -> str:
     ids = {str(customer["name"]): str(customer["id"]) for customer in customers(data)}
     if name not in ids:
         known = ", ".join(sorted(ids)) or "there are none yet: octavo keys create --customer NAME"
         raise OperationError(f"There is no customer {name!r}; customers: {known}.")
-    return _call(data, "PATCH", f"/admin/customers/{ids[name]}", change)
+    return ids[name]
 
 
-def _call(data: Path | None, method: str, path: str, body: Mapping[str, object] | None) -> dict[str, Any]:
+def _call(
+    data: Path | None, method: str, path: str, body: Mapping[str, object] | None = None, *, seconds: float = 30.0
+) -> Json:
     directory = DataDirectory(read_settings(data).data)
     token = directory.kept_secret("admin_token")
     url = directory.notes().get("internal_api_url", "")
     try:
         answer = httpx.request(
-            method, url + path, json=body, headers={"Authorization": f"Bearer {token}"}, timeout=30.0, trust_env=False
+            method,
+            url + path,
+            json=body,
+            headers={"Authorization": f"Bearer {token}"},
+            timeout=httpx.Timeout(seconds, connect=10.0),
+            trust_env=False,
         )
     except (httpx.TransportError, httpx.UnsupportedProtocol) as error:
         raise ServiceUnreachable(
@@ -47,5 +92,5 @@ def _call(data: Path | None, method: str, path: str, body: Mapping[str, object] 
         ) from error
     if answer.status_code >= 300:
         raise OperationError(f"The API refused: HTTP {answer.status_code} {answer.text[:300]}")
-    found: dict[str, Any] = answer.json()
+    found: Json = answer.json()
     return found

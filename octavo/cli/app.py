@@ -6,16 +6,11 @@ from typing import Annotated, Literal
 import typer
 
 from octavo import __version__
-from octavo.cli import admin, diagnosis, documents, fetching, rebuilding, serving, submitting
-from octavo.cli.terminal import EXIT_SOME_FAILED, customer_table, errors_in_one_line, out
-from octavo.errors import OperationError
+from octavo.cli import accounts, diagnosis, documents, fetching, rebuilding, serving, submitting
+from octavo.cli.options import DataOption
+from octavo.cli.terminal import EXIT_SOME_FAILED, errors_in_one_line, out
 
 Format = Literal["json", "markdown", "html"]
-DataOption = Annotated[
-    Path | None,
-    typer.Option("--data", help="Data directory of the stack; .octavo if not given.", metavar="DIR"),
-]
-
 app = typer.Typer(
     name="octavo",
     no_args_is_help=True,
@@ -30,12 +25,11 @@ app = typer.Typer(
         "Is everything there?              octavo doctor"
     ),
 )
-keys = typer.Typer(no_args_is_help=True, help="API keys of customers. The stack must be running.")
-app.add_typer(keys, name="keys")
+app.add_typer(accounts.keys, name="keys")
+app.add_typer(accounts.customers, name="customers")
+app.add_typer(accounts.usage, name="usage")
 ledger = typer.Typer(no_args_is_help=True, help="The ledger of a stack. The stack must be stopped.")
 app.add_typer(ledger, name="ledger")
-customers = typer.Typer(no_args_is_help=True, help="Customers and what they may use. The stack must be running.")
-app.add_typer(customers, name="customers")
 
 
 @app.callback(invoke_without_command=True)
@@ -74,17 +68,6 @@ def demo(
         serving.demonstrate(data, port=port, out_folder=out_folder)
 
 
-@keys.command("create", epilog="Example: octavo keys create --customer acme --label laptop")
-def create_key(
-    customer: Annotated[str, typer.Option(help="Name of the customer, who is created if new.")],
-    data: DataOption = None,
-    label: Annotated[str, typer.Option(help="What the key is for; shown in lists.")] = "",
-) -> None:
-    """Make an API key and print it, and nothing else; it is shown this once."""
-    with errors_in_one_line():
-        out.print(admin.create_key(data, customer=customer, label=label), markup=False)
-
-
 @ledger.command("rebuild", epilog="Example: octavo ledger rebuild --data .octavo")
 def rebuild_ledger(
     data: DataOption = None,
@@ -101,29 +84,6 @@ def rebuild_ledger(
         is_whole = rebuilding.rebuild(data, force=force)
     if not is_whole:
         raise typer.Exit(EXIT_SOME_FAILED)
-
-
-@customers.command("list", epilog="Example: octavo customers list --data .octavo")
-def list_customers(data: DataOption = None) -> None:
-    """List the customers, oldest first: name, cap, whether they are switched on."""
-    with errors_in_one_line():
-        out.print(customer_table(admin.customers(data)))
-
-
-@customers.command("set", epilog="Example: octavo customers set acme --cap 16")
-def set_customer(
-    name: Annotated[str, typer.Argument(help="Name of the customer.")],
-    cap: Annotated[int | None, typer.Option(help="Items in work at once, over all batches.", min=1)] = None,
-    enabled: Annotated[
-        bool | None, typer.Option("--enable/--disable", help="Let the customer in, or keep it out.")
-    ] = None,
-    data: DataOption = None,
-) -> None:
-    """Give a customer another cap, or switch it off or on; batches in work feel a new cap at once."""
-    with errors_in_one_line():
-        if cap is None and enabled is None:
-            raise OperationError("Nothing to change; give --cap N, --enable or --disable.")
-        out.print(customer_table([admin.change_customer(data, name, {"item_cap": cap, "enabled": enabled})]))
 
 
 @app.command(epilog="Example: octavo submit scans/ letter.pdf --key KEY --url http://127.0.0.1:8000 --out results")

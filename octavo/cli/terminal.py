@@ -3,7 +3,7 @@
 import os
 import shutil
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from datetime import datetime
 from pathlib import Path
@@ -92,15 +92,4 @@ def item_table(ends: Sequence[ItemEnd]) -> Table:
             "" if end.chunk_count is None else str(end.chunk_count),
             Text(told),
         )
-    return table
-
-
-def customer_table(customers: Sequence[Mapping[str, object]]) -> Table:
-    """Return a table with one row per customer, as the API tells of it."""
-    table = Table(box=None, pad_edge=False)
-    for heading in ("customer", "id", "cap", "enabled"):
-        table.add_column(heading, justify="right" if heading == "cap" else "left", overflow="fold")
-    for one in customers:
-        enabled = Text("yes") if one["enabled"] else Text("no", style="red")
-        table.add_row(Text(str(one["name"])), Text(str(one["id"])), str(one["item_cap"]), enabled)
     return table

@@ -5,7 +5,7 @@ Speaks the public contract and nothing else, so it works with any server that do
 
 import random
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,11 +18,15 @@ ATTEMPTS = 5
 FIRST_PAUSE_SECONDS = 0.5
 LONGEST_PAUSE_SECONDS = 8.0
 POLL_SECONDS = 0.5
+"""Between two polls at least, from question to question."""
+WAIT_SECONDS = 30
+"""How long one poll waits for something to change."""
 PATIENCE_SECONDS = 900.0
 """Once a batch is submitted, a restart of the service is waited out: the batch goes on by itself."""
 KNOWN_PATIENCE_SECONDS = 120.0
 """How long a service that has answered before may be away; an address that never answered is given up sooner."""
 PAGE_ITEMS = 500
+NO_SUCH_ROUTE = (404, 405)
 WORTH_REPEATING = frozenset({429, 500, 502, 503, 504})
 
 
@@ -56,7 +60,7 @@ class CustomerClient:
         )
         # Storage gets no API key: a presigned URL is all it may see.
         self._storage = httpx.Client(timeout=timeout, limits=limits, transport=transport, trust_env=False)
-        self._is_known = self._is_storage_known = False
+        self._is_known = self._is_storage_known = self._has_no_bulk = False
 
     def __enter__(self) -> "CustomerClient":
         return self
@@ -71,9 +75,25 @@ class CustomerClient:
 
     def stage(self, path: Path, *, content_type: str | None = None) -> Staged:
         """Tell the service about one file. Raises Refused, ServiceUnreachable."""
-        body = {"filename": path.name[-512:], "size_bytes": path.stat().st_size, "content_type": content_type}
-        answer = self._json("POST", "/v1/files", json=body)
+        answer = self._json("POST", "/v1/files", json=_entry(path, content_type))
         return Staged(answer["id"], answer["upload"]["url"])
+
+    def stage_many(self, files: Sequence[tuple[Path, str | None]]) -> list[Staged] | None:
+        """Tell the service about up to 10,000 files (path, content type) in one call; None where it cannot be told so.
+
+        Bulk staging is an extension of Octavo's. Raises Refused, ServiceUnreachable.
+        """
+        if self._has_no_bulk:
+            return None
+        entries = [_entry(path, content_type) for path, content_type in files]
+        try:
+            answer = self._json("POST", "/v1/files/bulk", json={"files": entries})
+        except Refused as refusal:
+            if refusal.facts["status"] not in NO_SUCH_ROUTE:
+                raise
+            self._has_no_bulk = True
+            return None
+        return [Staged(row["id"], row["upload"]["url"]) for row in answer["data"]]
 
     def upload(self, staged: Staged, path: Path) -> None:
         """PUT a file's bytes to where it was told to. Raises Refused, ServiceUnreachable."""
@@ -96,22 +116,29 @@ class CustomerClient:
             headers={"Idempotency-Key": idempotency_key},
         )
 
-    def batch(self, batch_id: str, *, cursor: str | None = None) -> dict[str, Any]:
-        """Return a batch and the items that changed after the cursor."""
+    def batch(self, batch_id: str, *, cursor: str | None = None, wait_seconds: int = 0) -> dict[str, Any]:
+        """Return a batch and the items that changed after the cursor.
+
+        An Octavo waits up to 60 s for something to change; other servers do not know of that, and answer at once.
+        """
         params: dict[str, str | int] = {"limit": PAGE_ITEMS} | ({"cursor": cursor} if cursor else {})
+        if wait_seconds:
+            params["wait"] = wait_seconds
         return self._json("GET", f"/v1/batches/{batch_id}", patience_seconds=PATIENCE_SECONDS, params=params)
 
     def follow(self, batch_id: str) -> Iterator[dict[str, Any]]:
         """Yield the batch, with what has changed, until it has ended and every item was seen."""
         cursor: str | None = None
         while True:
-            found = self.batch(batch_id, cursor=cursor)
+            asked = time.monotonic()
+            found = self.batch(batch_id, cursor=cursor, wait_seconds=WAIT_SECONDS)
             yield found
             if found["next_cursor"] is None:
                 return
             cursor = found["next_cursor"]
             if len(found["items"]) < PAGE_ITEMS:
-                time.sleep(POLL_SECONDS)
+                # So that many small changes come in few answers.
+                time.sleep(max(0.0, POLL_SECONDS - (time.monotonic() - asked)))
 
     def result(self, batch_id: str, item_id: str) -> bytes:
         """Return the bytes of an item's result. Raises Refused, ServiceUnreachable."""
@@ -148,20 +175,25 @@ class CustomerClient:
         return found
 
 
+def _entry(path: Path, content_type: str | None) -> dict[str, Any]:
+    """Return what the service is told of one file."""
+    return {"filename": path.name[-512:], "size_bytes": path.stat().st_size, "content_type": content_type}
+
+
 def _patiently(ask: Callable[[], httpx.Response], *, what: str, patience_seconds: float = 0.0) -> httpx.Response:
     """Ask again after trouble that may pass; every request here may be repeated without harm.
 
     At least five times, and for `patience_seconds`.
     """
     trouble = ""
-    pause = FIRST_PAUSE_SECONDS
+    pause, told_seconds = FIRST_PAUSE_SECONDS, 0.0
     deadline = time.monotonic() + patience_seconds
     attempt = 0
     while attempt < ATTEMPTS or time.monotonic() < deadline:
         if attempt:
-            time.sleep(pause * random.uniform(0.5, 1.0))  # noqa: S311 - jitter
+            time.sleep(max(told_seconds, pause * random.uniform(0.5, 1.0)))  # noqa: S311 - jitter
             pause = min(pause * 2, LONGEST_PAUSE_SECONDS)
-        attempt += 1
+        attempt, told_seconds = attempt + 1, 0.0
         try:
             answer = ask()
         except httpx.TransportError as error:
@@ -172,7 +204,7 @@ def _patiently(ask: Callable[[], httpx.Response], *, what: str, patience_seconds
         if answer.status_code not in WORTH_REPEATING:
             raise _refused(answer)
         trouble = f"HTTP {answer.status_code}"
-        pause = max(pause, _retry_after(answer.headers))
+        told_seconds = _retry_after(answer.headers)
     raise ServiceUnreachable(f"No good answer from {what} after {attempt} attempts: {trouble}")
 
 

@@ -26,6 +26,8 @@ class Outbox:
         self._most_waiting = most_waiting
         self._wait_seconds = wait_seconds
         self._waiting: list[tuple[Report, Future[bool]]] = []
+        self._sending: Future[bool] | None = None
+        """Of the last group that was sent, the last answer."""
         self._is_urgent = False
         self._is_closed = False
         self._changed = threading.Condition()
@@ -53,6 +55,15 @@ class Outbox:
         with self._changed:
             self._is_urgent = True
             self._changed.notify_all()
+
+    def settle(self) -> None:
+        """Send what waits, and wait until all that was put before has its answer."""
+        with self._changed:
+            last = self._waiting[-1][1] if self._waiting else self._sending
+            self._is_urgent = True
+            self._changed.notify_all()
+        if last is not None:
+            last.exception()
 
     def close(self) -> None:
         """Send what waits, then end the thread."""
@@ -83,6 +94,7 @@ class Outbox:
             time.sleep(GATHER_SECONDS)
         with self._changed:
             group, self._waiting = self._waiting, []
+            self._sending = group[-1][1] if group else self._sending
             self._is_urgent = False
             self._changed.notify_all()
             return group

@@ -9,12 +9,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from octavo.client.customer import CustomerClient, Refused
+from octavo.client.customer import CustomerClient, Refused, Staged
 from octavo.errors import InvalidSettings
 
 BATCH_FILES = 10_000
 PARALLEL = 8
+STAGED_AT_ONCE = 500
+"""Few enough that their upload addresses, which live an hour, are used in time."""
 TOO_LARGE = 413
+RUN_OUT = (400, 403)
+"""What storage answers to an address that has expired."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,7 +159,11 @@ def _submit_batch(
     if not full:
         return ends
     with ThreadPoolExecutor(PARALLEL) as pool:
-        sent = list(pool.map(lambda found: _send(client, found, progress), full))
+        sent: list[str | ItemEnd] = []
+        for first in range(0, len(full), STAGED_AT_ONCE):
+            some = full[first : first + STAGED_AT_ONCE]
+            staged = _stage_many(client, some, progress)
+            sent += pool.map(lambda pair: _send(client, pair[0], pair[1], progress), zip(some, staged, strict=True))
         ends += [one for one in sent if isinstance(one, ItemEnd)]
         taken = [(found, one) for found, one in zip(full, sent, strict=True) if isinstance(one, str)]
         if not taken:
@@ -190,17 +198,68 @@ def _refused(found: Input, code: str, message: str, progress: Progress) -> ItemE
     return end
 
 
-def _send(client: CustomerClient, found: Input, progress: Progress) -> str | ItemEnd:
+def _stage_many(
+    client: CustomerClient, inputs: Sequence[Input], progress: Progress
+) -> Sequence[Staged | ItemEnd | None]:
+    """Stage files in one call; None for each where the service knows no such call.
+
+    One that the service does not take at all has ended.
+    """
+    ends: dict[Input, ItemEnd] = {}
+    while True:
+        left = [found for found in inputs if found not in ends]
+        try:
+            staged = client.stage_many([(found.path, _content_type(found)) for found in left]) if left else []
+        except Refused as refusal:
+            limit = _limit_bytes(refusal)
+            large = [found for found in left if limit is not None and found.path.stat().st_size > limit]
+            if not large:
+                raise
+            message = f"The file has more than the {limit} bytes that are taken."
+            ends |= {found: _refused(found, "document_too_large", message, progress) for found in large}
+            continue
+        by_input = {} if staged is None else dict(zip(left, staged, strict=True))
+        return [ends.get(found) or by_input.get(found) for found in inputs]
+
+
+def _limit_bytes(refusal: Refused) -> int | None:
+    """Return how large a file may be, where that is what the service refused."""
+    body = refusal.facts.get("body")
+    limit = body.get("limit_bytes") if isinstance(body, dict) and refusal.facts.get("status") == TOO_LARGE else None
+    return limit if isinstance(limit, int) else None
+
+
+def _send(client: CustomerClient, found: Input, staged: Staged | ItemEnd | None, progress: Progress) -> str | ItemEnd:
     """Return the id of a file that was taken, or how one ended that the service does not take at all."""
+    if isinstance(staged, ItemEnd):
+        return staged
     try:
-        staged = client.stage(found.path, content_type=mimetypes.guess_type(found.path.name)[0])
+        taken = _upload(client, found, staged)
     except Refused as refusal:
         if refusal.facts.get("status") != TOO_LARGE:
             raise
         return _refused(found, "document_too_large", refusal.message, progress)
-    client.upload(staged, found.path)
     progress.uploaded(found)
-    return staged.file_id
+    return taken.file_id
+
+
+def _upload(client: CustomerClient, found: Input, staged: Staged | None) -> Staged:
+    """Upload a file; one whose address has run out while others were uploaded is staged once more."""
+    if staged is not None:
+        try:
+            client.upload(staged, found.path)
+        except Refused as refusal:
+            if refusal.facts.get("status") not in RUN_OUT:
+                raise
+        else:
+            return staged
+    staged = client.stage(found.path, content_type=_content_type(found))
+    client.upload(staged, found.path)
+    return staged
+
+
+def _content_type(found: Input) -> str | None:
+    return mimetypes.guess_type(found.path.name)[0]
 
 
 def _ended_items(client: CustomerClient, batch_id: str, progress: Progress) -> Iterator[dict[str, Any]]:

@@ -13,7 +13,15 @@ import httpx
 from pydantic import TypeAdapter, ValidationError
 
 from octavo.client.customer import Refused
+from octavo.client.delivery_protocol import (
+    AttemptTaken,
+    DeliveriesPruned,
+    DeliveryClaim,
+    DeliveryPruning,
+    Outgoing,
+)
 from octavo.client.worker_protocol import (
+    Forgotten,
     Heartbeat,
     Hello,
     Lost,
@@ -22,16 +30,24 @@ from octavo.client.worker_protocol import (
     OpenRun,
     Pruning,
     Reports,
+    Reserved,
     Rings,
     RunSummary,
+    Sweeping,
+    Swept,
     Welcome,
 )
 from octavo.errors import InvalidAdminToken, ServiceUnreachable, StaleLease
 from octavo.identifiers import RunId, WorkerId
+from octavo.ledger.accounts import Reservation
 from octavo.ledger.contract import Claim, ClaimRequest, Pruned, Report, Verdict
+from octavo.objects.contract import ObjectInfo
+from octavo.webhooks.records import AttemptReport
 
 T = TypeVar("T")
 LONGEST_PAUSE_SECONDS = 2.0
+SENDER_PATIENCE_SECONDS = 10.0
+"""A run that sends webhooks need not outlast the API: when that is back it makes another."""
 
 
 class WorkerClient:
@@ -114,6 +130,10 @@ class WorkerClient:
         """Report on items; may be repeated, for the ledger takes each word once."""
         return self._call("/reports", Reports(worker_id=self.worker_id, reports=reports), list[Verdict])
 
+    def reserve(self, asked: Reservation) -> bool:
+        """Set pages aside for an item before it is read; False over the quota. Raises StaleLease."""
+        return self._call("/reservations", asked, Reserved).is_reserved
+
     def summary(self, run_id: RunId) -> RunSummary:
         """Return how the run's batch stands."""
         return self._call("/runs/summary", NamedRun(run_id=run_id), RunSummary)
@@ -121,6 +141,29 @@ class WorkerClient:
     def prune(self, keep_runs_seconds: float) -> Pruned:
         """Have the ledger remove what has had its time; returns how much that was."""
         return self._call("/prune", Pruning(keep_runs_seconds=keep_runs_seconds), Pruned)
+
+    def sweep(self, stored: tuple[ObjectInfo, ...]) -> Swept:
+        """Have those of these objects deleted that nobody names."""
+        return self._call("/sweep", Sweeping(stored=stored), Swept, read_seconds=120.0)
+
+    def forget(self) -> Forgotten:
+        """Have the ledger remove some old records; none is the end."""
+        return self._call("/forget", None, Forgotten)
+
+    def claim_deliveries(self, claim: DeliveryClaim, *, wait_seconds: float) -> list[Outgoing]:
+        """Ask for webhooks' deliveries that are due, waiting for some. Raises ServiceUnreachable after seconds."""
+        path = f"/deliveries/claims?wait={wait_seconds}"
+        return self._call(
+            path, claim, list[Outgoing], patience_seconds=SENDER_PATIENCE_SECONDS, read_seconds=wait_seconds + 15
+        )
+
+    def report_attempt(self, report: AttemptReport) -> bool:
+        """Report on an attempt; may be repeated. False when it came too late."""
+        return self._call("/deliveries/attempts", report, AttemptTaken).taken
+
+    def prune_deliveries(self) -> int:
+        """Have the ledger remove deliveries that have had their time; returns how many."""
+        return self._call("/deliveries/prune", DeliveryPruning(), DeliveriesPruned).deliveries
 
     def close(self) -> None:
         """Let the connections go."""

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from octavo.batches import BatchStatus
 from octavo.identifiers import BatchId, CustomerId, RunId, WorkerId
 from octavo.ledger.contract import Report
+from octavo.objects.contract import ObjectInfo
 
 TOKEN_SCHEME = "Bearer"  # noqa: S105 - the name of a scheme
 
@@ -83,6 +84,13 @@ class Reports:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Reserved:
+    """Whether pages were set aside; if not, the quota does not suffice and the item is not to be read."""
+
+    is_reserved: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Heartbeat:
     """A worker is alive, works on these slices and has these runs open."""
 
@@ -114,6 +122,29 @@ class Pruning:
 
     keep_runs_seconds: float
     """How long ended runs are kept."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sweeping:
+    """Shows objects of storage, so that those that nobody names are deleted."""
+
+    stored: tuple[ObjectInfo, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Swept:
+    """How many were deleted, and why none may be."""
+
+    deleted: int
+    objection: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Forgotten:
+    """How many records were removed from the ledger."""
+
+    batches: int
+    files: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -73,8 +73,18 @@ class EngineRegistry:
             ) from error
 
     def describe(self) -> tuple[EngineInfo, ...]:
-        """Return every engine with what customers are told of it, in order of name."""
-        return tuple(_info(self.resolve(name)) for name in sorted(self.references))
+        """Return every engine with what customers are told of it, in order of name.
+
+        One of an installed package that cannot even be made is not available, and says why.
+        """
+        return tuple(self._info(name) for name in sorted(self.references))
+
+    def _info(self, name: str) -> EngineInfo:
+        try:
+            return _info(self.resolve(name))
+        except Exception as error:  # noqa: BLE001 - foreign code: one broken engine must not hide the others
+            reason = f"it cannot be loaded: {type(error).__name__}: {error}"
+            return EngineInfo(name, "unknown", "unknown", "local", (), available=False, reason=reason)
 
     def preload(self) -> None:
         """Import what the local engines need, so that forked children have it."""
@@ -89,9 +99,10 @@ def _info(engine: Engine) -> EngineInfo:
     return EngineInfo(
         name=engine.name,
         version=engine.version,
-        licence=engine.licence,
-        kind=engine.kind,
-        languages=engine.languages,
+        # Not every engine that was written for an earlier contract says these.
+        licence=getattr(engine, "licence", "unknown"),
+        kind=getattr(engine, "kind", "local"),
+        languages=tuple(getattr(engine, "languages", ())),
         available=availability.available,
         reason=availability.reason,
     )

@@ -28,6 +28,8 @@ _MAGIC = {
     "image/webp": b"RIFF",
 }
 """Kinds of figure bytes that may reach a customer's browser, and how they begin."""
+READY_SECONDS = 10.0
+"""To ask an engine for its version and whether it can work takes half a millisecond, much for a small page."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +46,15 @@ class Extraction:
     @property
     def warnings(self) -> tuple[str, ...]:
         return self.document.warnings
+
+
+@dataclass(frozen=True, slots=True)
+class _Ready:
+    """An engine that was found able to work, and until when it need not be asked again."""
+
+    engine: Engine
+    version: str
+    until: float
 
 
 class _Begun:
@@ -92,6 +103,7 @@ class Extractor:
         self._limits = limits
         self._registry = registry
         self._work_directory = work_directory
+        self._ready: dict[str | None, _Ready] = {}
         self._pool = ChildPool(
             processes=processes,
             limits=limits,
@@ -122,6 +134,11 @@ class Extractor:
         """End all children; documents in work end with `ChildLost`."""
         self._pool.close()
 
+    def waits_for_child(self, engine: str) -> bool:
+        """Whether a document may have to wait before this engine reads it; so it is said of one not used lately."""
+        ready = self._ready.get(engine)
+        return ready is None or ready.engine.kind == "local"
+
     def extract(
         self,
         source: Source,
@@ -140,11 +157,9 @@ class Extractor:
         Raises a `DocumentError` for what the document came to, `UnknownEngine`, `ChildLost` (somebody else
         ended the parser: not the document's fault, worth another try) and `SandboxUnavailable`.
         """
-        engine = self._registry.resolve(options.engine)
+        ready = self._ready_engine(options.engine)
+        engine = ready.engine
         self._refuse_by_size(source)
-        availability = engine.availability()
-        if not availability.available:
-            raise InternalError(f"engine {engine.name} cannot work here: {availability.reason}")
         begun = _Begun(on_begin)
         if engine.kind == "remote":
             reading = self._read_remote(engine, source, options, begun, on_counted)
@@ -155,9 +170,21 @@ class Extractor:
             document=reading.document,
             images=reading.images,
             engine=engine.name,
-            engine_version=engine.version,
+            engine_version=ready.version,
             seconds=time.monotonic() - begun.at,
         )
+
+    def _ready_engine(self, name: str | None) -> _Ready:
+        ready = self._ready.get(name)
+        if ready is not None and time.monotonic() < ready.until:
+            return ready
+        engine = self._registry.resolve(name)
+        availability = engine.availability()
+        if not availability.available:
+            raise InternalError(f"engine {engine.name} cannot work here: {availability.reason}")
+        ready = _Ready(engine, engine.version, time.monotonic() + READY_SECONDS)
+        self._ready[name] = ready
+        return ready
 
     def _refuse_by_size(self, source: Source) -> None:
         size = source.byte_count()

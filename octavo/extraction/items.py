@@ -81,6 +81,10 @@ class ItemWork:
         self._folder = Path(tempfile.gettempdir()) if folder is None else folder
         self._writers = ThreadPoolExecutor(WRITERS, thread_name_prefix="octavo-write")
 
+    def waits_for_child(self, options: ItemOptions) -> bool:
+        """Whether an item may have to wait before its reading begins."""
+        return self._extractor.waits_for_child(options.engine)
+
     def fetch(self, item: ClaimedItem) -> Input:
         """Bring an item's bytes here; they may be fetched while another item is worked on.
 
@@ -103,19 +107,22 @@ class ItemWork:
         options: ItemOptions,
         *,
         begin: Callable[[], None],
+        on_counted: Callable[[int], None] | None = None,
         in_fresh_child: bool = False,
     ) -> Outcome:
         """Return what the item came to; its result is in storage when it succeeded.
 
-        `begin` is called once, when work on the document really begins; what it raises ends the work.
+        `begin` is called once, when work on the document really begins. `on_counted` is told the number of pages
+        before they are read, and again where it turns out to be another. What either raises ends the work.
         `in_fresh_child` has it read in a child of its own, that has read nothing before.
         Raises OcrProviderError (worth another attempt), StorageUnavailable, ChildLost.
         """
-        began = _Once(begin)
+        began, counted = _Once(begin), _Counted(on_counted)
         try:
             if found.sha256 is None:
                 raise found.error or UploadMissing("The file's bytes are not there.")
-            extraction = self._extract(item, found.path, options, began, in_fresh_child=in_fresh_child)
+            extraction = self._extract(item, found.path, options, began, counted, in_fresh_child=in_fresh_child)
+            counted(extraction.document.page_count)
         except (DocumentError, ChildLost, SandboxUnavailable, OSError) as error:
             self._refuse_full_disk(error)
             if isinstance(error, OcrProviderError) or not isinstance(error, DocumentError):
@@ -163,6 +170,7 @@ class ItemWork:
         path: Path,
         options: ItemOptions,
         begin: Callable[[], None],
+        on_counted: Callable[[int], None],
         *,
         in_fresh_child: bool,
     ) -> Extraction:
@@ -170,7 +178,9 @@ class ItemWork:
         wanted = ExtractOptions(
             engine=options.engine, extract_text=options.extract_text, extract_images=options.extract_images
         )
-        return self._extractor.extract(source, wanted, on_begin=begin, in_fresh_child=in_fresh_child)
+        return self._extractor.extract(
+            source, wanted, on_begin=begin, on_counted=on_counted, in_fresh_child=in_fresh_child
+        )
 
     def _keep(self, item: ClaimedItem, options: ItemOptions, sha256: str, extraction: Extraction) -> Succeeded:
         result_id = keys.result_id(
@@ -221,3 +231,16 @@ class _Once:
         if not self._done:
             self._done = True
             self._act()
+
+
+class _Counted:
+    """Passes on how many pages there are, each number once in a row."""
+
+    def __init__(self, tell: Callable[[int], None] | None) -> None:
+        self._tell = tell
+        self._told: int | None = None
+
+    def __call__(self, pages: int) -> None:
+        if self._tell is not None and pages != self._told:
+            self._tell(pages)
+            self._told = pages

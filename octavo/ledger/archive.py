@@ -10,6 +10,8 @@ from datetime import UTC, datetime
 
 from octavo.batches import ApiKey, Customer, ItemStatus, Run, StagedFile
 from octavo.identifiers import BatchId, CustomerId, FileId, ItemId, ResultId
+from octavo.ledger.rows import UsageRow
+from octavo.webhooks.records import Webhook
 
 BEGINNING = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -27,13 +29,14 @@ class ArchivePosition:
     """How far a ledger was archived."""
 
     accounts: str = ""
-    """Fingerprint of the customers and keys that were archived last."""
+    """Fingerprint of the customers, keys and webhooks that were archived last."""
     runs: str = ""
     """Fingerprint of the runs that were archived last."""
     file_no: int = 0
     batch_no: int = 0
     updated_at: datetime = BEGINNING
     """The last commit whose outcomes were archived."""
+    deletion_no: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,10 +49,11 @@ class KeptKey:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Accounts:
-    """All customers and keys."""
+    """All customers, keys and webhooks."""
 
     customers: tuple[Customer, ...]
     keys: tuple[KeptKey, ...]
+    webhooks: tuple[Webhook, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -124,6 +128,29 @@ class Outcomes:
     started_at: datetime | None = None
     cancel_requested_at: datetime | None = None
     items: tuple[EndedItem, ...] = ()
+    is_whole: bool = False
+    """Whether it is all there is to tell, so that whatever was told before counts no more: failed items run again."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KeptUsage:
+    """What items of batches that are gone were billed."""
+
+    rows: tuple[UsageRow, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Deletions:
+    """What an archive has to forget; `deletion_no` is the last one's number."""
+
+    deletion_no: int
+    batch_ids: tuple[BatchId, ...] = ()
+    usage: tuple[UsageRow, ...] = ()
+    """Of these batches: it stays when they go."""
+    files: tuple[tuple[FileId, datetime], ...] = ()
+    """With the time they would have expired at."""
+    touched: tuple[BatchId, ...] = ()
+    """Batches that name these files: their manifests and outcomes are another now."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -139,6 +166,8 @@ class Changes:
     files: StagedFiles | None = None
     manifests: tuple[Manifest, ...] = ()
     outcomes: tuple[Outcomes, ...] = ()
+    deletions: Deletions | None = None
+    """To be done when all the rest is archived."""
 
     @property
     def is_empty(self) -> bool:
@@ -154,18 +183,20 @@ class ArchivedBatch:
     outcomes: Outcomes
 
 
-ArchivedPart = Accounts | StagedFiles | ArchivedBatch | OpenRuns
-"""What a ledger is made anew from, in this order: accounts, files, batches, runs."""
+ArchivedPart = Accounts | KeptUsage | StagedFiles | ArchivedBatch | OpenRuns
+"""What a ledger is made anew from, in this order: accounts, usage of batches that are gone, files, batches, runs."""
 
 
 def joined(outcomes: Sequence[Outcomes]) -> Outcomes:
     """Return one out of many of the same batch, in any order; an item that is told of twice counts once.
 
-    Raises ValueError without any.
+    What was told before the last that is whole does not count. Raises ValueError without any.
     """
     if not outcomes:
         raise ValueError("outcomes are joined from at least one")
-    ordered = sorted(outcomes, key=lambda one: one.until)
+    ordered = sorted(outcomes, key=lambda one: (one.until, one.is_whole))
+    last_whole = max((number for number, one in enumerate(ordered) if one.is_whole), default=0)
+    ordered = ordered[last_whole:]
     items = {item.item_id: item for one in ordered for item in one.items}
     return replace(
         ordered[-1],

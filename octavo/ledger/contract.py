@@ -30,7 +30,11 @@ from octavo.batches import (
 )
 from octavo.errors import OctavoError
 from octavo.identifiers import BatchId, CustomerId, FileId, ItemId, RunId, WorkerId
-from octavo.ledger.archive import ArchivedPart, ArchivePosition, Changes, LedgerIdentity, Outcomes
+from octavo.ledger.accounts import AccountLedger
+from octavo.ledger.archive import ArchivedPart, ArchivePosition, Changes, LedgerIdentity, Manifest, Outcomes
+from octavo.ledger.lifetimes import Lifetimes
+from octavo.ledger.reading import ReadingLedger
+from octavo.ledger.webhooks import WebhookLedger
 from octavo.outcomes import Outcome
 
 
@@ -162,7 +166,7 @@ class HeldLanes:
     lanes: int
 
 
-class Ledger(Protocol):
+class Ledger(Lifetimes, WebhookLedger, AccountLedger, ReadingLedger, Protocol):
     """The one owner of Octavo's state."""
 
     # Customers and keys
@@ -185,7 +189,9 @@ class Ledger(Protocol):
         """Change what is given, keep the rest. Raises CustomerNotFound, ValueError for a cap below 1."""
         ...
 
-    def add_key(self, customer_id: CustomerId, *, prefix: str, digest: str, label: str = "") -> ApiKey:
+    def add_key(
+        self, customer_id: CustomerId, *, prefix: str, digest: str, label: str = "", uploads_only: bool = False
+    ) -> ApiKey:
         """Keep a key by the SHA-256 digest of its secret. Raises CustomerNotFound."""
         ...
 
@@ -399,7 +405,7 @@ class Ledger(Protocol):
     def prune(self, runs_seen_before: datetime) -> Pruned:
         """Remove what has had its time; again without harm.
 
-        Ended runs last seen before that moment, of batches that are terminal and past `expires_at`: until then
+        Ended runs last seen before that moment, of batches that are gone, or terminal and past `expires_at`: until then
         a batch may go on, and the number of its last run is needed. Idempotency keys older than 24 hours.
         """
         ...
@@ -428,12 +434,17 @@ class Ledger(Protocol):
         """Return what is new after a position, the first part of it when it is much; None when nothing is.
 
         Nothing comes before what it refers to: customers, files, batches, outcomes. An outcome is told
-        once, a customer or run whenever any of them has changed.
+        once, a customer or run whenever any of them has changed. What was deleted is told until that was archived.
+        once, a customer or run whenever any of them has changed. After a retry a batch is told of as a whole.
         """
         ...
 
     def outcomes(self, batch_id: BatchId) -> Outcomes:
-        """Return all items of a batch that have ended. Raises BatchNotFound."""
+        """Return all items of a batch that have ended, as a whole. Raises BatchNotFound."""
+        ...
+
+    def manifest(self, batch_id: BatchId) -> Manifest:
+        """Return a batch as it was admitted. Raises BatchNotFound."""
         ...
 
     def note_archived(self, position: ArchivePosition) -> None:
@@ -443,7 +454,7 @@ class Ledger(Protocol):
     def restore(self, parts: Iterable[ArchivedPart], *, generation: int) -> None:
         """Put what an archive holds into this ledger, which must be empty; all of it counts as archived.
 
-        Parts come in this order: accounts, files, batches, runs; runs of unknown batches are left out.
+        Parts come in this order: accounts, usage, files, batches, runs; runs of unknown batches are left out.
         Items without an outcome are pending, under lease numbers that no earlier generation
         has given, and shown as changed just now. Raises ValueError for a ledger with customers.
         """

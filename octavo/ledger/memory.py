@@ -52,16 +52,22 @@ from octavo.ledger.contract import (
     Tell,
     Verdict,
 )
+from octavo.ledger.memory_accounts import MemoryAccounts
 from octavo.ledger.memory_archive import MemoryArchive
+from octavo.ledger.memory_lifetimes import MemoryLifetimes
+from octavo.ledger.memory_reading import MemoryReading
+from octavo.ledger.memory_webhooks import MemoryWebhooks
 from octavo.ledger.rows import BatchRow, ItemRow, SliceRow, UsageRow
+from octavo.ledger.watching import Watches
 from octavo.timestamps import Clock, now
 
 
-class MemoryLedger(MemoryArchive):
+class MemoryLedger(MemoryLifetimes, MemoryArchive, MemoryWebhooks, MemoryAccounts, MemoryReading):
     """A `Ledger` in memory; `clock` tells the time wherever the contract speaks of it."""
 
     def __init__(self, clock: Clock = now) -> None:
-        super().__init__()
+        MemoryArchive.__init__(self)
+        MemoryLifetimes.__init__(self)
         self._clock = clock
         self._lock = threading.RLock()
         self._closed = False
@@ -79,6 +85,7 @@ class MemoryLedger(MemoryArchive):
         self._usage: dict[ItemId, UsageRow] = {}
         self._waiting: list[Waiting] = []
         self._turns = Turns()
+        self._watches = Watches()
 
     def close(self) -> None:
         """Refuse everything from now on, also what waits."""
@@ -136,7 +143,9 @@ class MemoryLedger(MemoryArchive):
             self._serve()
             return customer
 
-    def add_key(self, customer_id: CustomerId, *, prefix: str, digest: str, label: str = "") -> ApiKey:
+    def add_key(
+        self, customer_id: CustomerId, *, prefix: str, digest: str, label: str = "", uploads_only: bool = False
+    ) -> ApiKey:
         with self._enter():
             self.customer(customer_id)
             if digest in self._digests:
@@ -148,6 +157,7 @@ class MemoryLedger(MemoryArchive):
                 label=label,
                 created_at=self._clock(),
                 revoked_at=None,
+                uploads_only=uploads_only,
             )
             self._keys[key.key_id] = key
             self._digests[digest] = key.key_id
@@ -182,6 +192,7 @@ class MemoryLedger(MemoryArchive):
             if len(fresh) < len(files) or fresh.keys() & self._files.keys():
                 raise refusals.taken_already("file")
             self._files.update(fresh)
+            self._file_log += fresh
 
     def files(self, customer_id: CustomerId, file_ids: Sequence[FileId]) -> dict[FileId, StagedFile]:
         with self._enter():
@@ -189,7 +200,7 @@ class MemoryLedger(MemoryArchive):
             return {
                 file_id: replace(file, status=FileStatus.EXPIRED) if self._has_expired(file) else file
                 for file_id, file in held.items()
-                if file.customer_id == customer_id
+                if file.customer_id == customer_id and file.status is not FileStatus.DELETED
             }
 
     def mark_ready(self, file_ids: Sequence[FileId]) -> None:
@@ -226,6 +237,7 @@ class MemoryLedger(MemoryArchive):
                 raise refusals.taken_already("batch")
             moment = self._stamp()()
             batch = self._batches[new.batch_id] = rules.new_batch_row(new, moment)
+            self._batch_log.append(new.batch_id)
             item_ids = sorted(new_item_id() for _ in new.file_ids)
             for position, (item_id, file_id) in enumerate(zip(item_ids, new.file_ids, strict=True)):
                 row = ItemRow(
@@ -382,6 +394,7 @@ class MemoryLedger(MemoryArchive):
             filename=file.filename,
             content_type=file.content_type,
             size_bytes=file.size_bytes,
+            reserves_pages=self._customers[customer_id].page_quota is not None,
         )
 
     def report(self, reports: Sequence[Report]) -> list[Verdict]:
@@ -536,8 +549,7 @@ class MemoryLedger(MemoryArchive):
                 for key, run in self._runs.items()
                 if run.status is RunStatus.ENDED
                 and run.seen_at < runs_seen_before
-                and self._batches[run.batch_id].completed_at is not None
-                and self._batches[run.batch_id].expires_at < moment
+                and self._may_not_go_on(run.batch_id, moment)
             ]
             keys = [key for key, (_, _, kept) in self._idempotency.items() if kept <= moment - rules.IDEMPOTENCY_WINDOW]
             for run_key in runs:
@@ -545,6 +557,10 @@ class MemoryLedger(MemoryArchive):
             for key in keys:
                 del self._idempotency[key]
             return Pruned(runs=len(runs), idempotency_keys=len(keys))
+
+    def _may_not_go_on(self, batch_id: BatchId, moment: datetime) -> bool:
+        batch = self._batches.get(batch_id)
+        return batch is None or (batch.completed_at is not None and batch.expires_at < moment)
 
     # Usage
 
@@ -558,7 +574,7 @@ class MemoryLedger(MemoryArchive):
         return rules.Stamp(self._clock(), self._last_commit)
 
     def _work(self) -> rules.Work:
-        return rules.Work(self._items, self._batches, self._slices, self._stamp())
+        return rules.Work(self._items, self._batches, self._slices, self._stamp(), self._quotas())
 
     def _give_back(self, slice_ids: Iterable[str], *, lost: bool = True) -> set[BatchId]:
         work = self._work()
@@ -575,3 +591,5 @@ class MemoryLedger(MemoryArchive):
             self._files[file_id] = replace(self._files[file_id], sha256=sha256)
         if work.stamp.used:
             self._last_commit = work.stamp()
+        self._tell_of_ends(work.ended_batches)
+        self._watches.tell(work.changed_batches)

@@ -1,14 +1,13 @@
-"""The archive of the ledger in memory: files and batches are numbered as they came, for none is ever removed."""
+"""The archive of the ledger in memory: files and batches are numbered as they came."""
 
 import secrets
 import threading
 from collections.abc import Iterable, Mapping, MutableMapping
 from dataclasses import replace
 from datetime import datetime, timedelta
-from itertools import islice
 
-from octavo.batches import ApiKey, Customer, Run, StagedFile
-from octavo.identifiers import BatchId, CustomerId, FileId, ItemId, KeyId
+from octavo.batches import ApiKey, Customer, FileStatus, Run, StagedFile
+from octavo.identifiers import BatchId, CustomerId, FileId, ItemId, KeyId, WebhookId
 from octavo.ledger import refusals
 from octavo.ledger.archive import (
     Accounts,
@@ -16,8 +15,10 @@ from octavo.ledger.archive import (
     ArchivedPart,
     ArchivePosition,
     Changes,
+    Deletions,
     EndedItem,
     KeptKey,
+    KeptUsage,
     LedgerIdentity,
     Manifest,
     OpenRuns,
@@ -27,6 +28,7 @@ from octavo.ledger.archive import (
 from octavo.ledger.restoring import Restoring, check_empty, restored_run
 from octavo.ledger.rows import BatchRow, ItemRow, UsageRow
 from octavo.timestamps import Clock
+from octavo.webhooks.records import Webhook
 
 
 class MemoryArchive:
@@ -44,10 +46,15 @@ class MemoryArchive:
     _runs: MutableMapping[tuple[BatchId, int], Run]
     _idempotency: MutableMapping[tuple[CustomerId, str], tuple[str, BatchId, datetime]]
     _usage: MutableMapping[ItemId, UsageRow]
+    _webhooks: dict[WebhookId, Webhook]
 
     def __init__(self) -> None:
+        super().__init__()
         self._identity = LedgerIdentity(ledger_id=secrets.token_hex(16))
         self._position = ArchivePosition()
+        self._file_log: list[FileId] = []
+        self._batch_log: list[BatchId] = []
+        """All there ever were, in order; the first one's number is 1."""
 
     def _enter(self) -> threading.RLock:
         raise NotImplementedError
@@ -67,42 +74,60 @@ class MemoryArchive:
     def changes(self, after: ArchivePosition) -> Changes | None:
         with self._enter():
             accounts, runs = self._accounts(), self._open_runs_of_all()
+            deletions = self._deletions_after(after.deletion_no)
             seen = [(run.batch_id, run.run_no, run.run_id, run.worker_id, run.status) for run in runs.runs]
             position = ArchivePosition(
                 accounts=repr(accounts),
                 runs=repr(seen),
-                file_no=len(self._files),
-                batch_no=len(self._batches),
+                file_no=len(self._file_log),
+                batch_no=len(self._batch_log),
+                deletion_no=after.deletion_no if deletions is None else deletions.deletion_no,
                 updated_at=max(after.updated_at, self._last_commit),
             )
-            files = tuple(islice(self._files.values(), after.file_no, None))
+            files = tuple(self._files_after(after.file_no))
+            batches = [self._batches[one] for one in self._batch_log[after.batch_no :] if one in self._batches]
             found = Changes(
                 position=position,
                 accounts=accounts if position.accounts != after.accounts else None,
                 runs=runs if position.runs != after.runs else None,
                 files=StagedFiles(file_no=position.file_no, files=files) if files else None,
-                manifests=tuple(map(self._manifest, islice(self._batches.values(), after.batch_no, None))),
+                manifests=tuple(map(self._manifest, batches)),
                 outcomes=tuple(self._outcomes_after(after.updated_at)),
+                deletions=deletions,
             )
             return None if found.is_empty else found
+
+    def _files_after(self, number: int) -> Iterable[StagedFile]:
+        found = (self._files[file_id] for file_id in self._file_log[number:] if file_id in self._files)
+        return (file for file in found if file.status is not FileStatus.DELETED)
+
+    def _deletions_after(self, number: int) -> Deletions | None:
+        raise NotImplementedError
+
+    def manifest(self, batch_id: BatchId) -> Manifest:
+        with self._enter():
+            if batch_id not in self._batches:
+                raise refusals.batch_not_found(batch_id)
+            return self._manifest(self._batches[batch_id])
 
     def outcomes(self, batch_id: BatchId) -> Outcomes:
         with self._enter():
             if batch_id not in self._batches:
                 raise refusals.batch_not_found(batch_id)
             items = [row for row in self._items_of[batch_id] if row.status.is_terminal]
-            until = max((row.updated_at for row in items), default=self._batches[batch_id].created_at)
-            return self._outcomes(self._batches[batch_id], items, until)
+            return replace(self._outcomes(self._batches[batch_id], items, self._last_commit), is_whole=True)
 
     def _accounts(self) -> Accounts:
         digests = {key_id: digest for digest, key_id in self._digests.items()}
         return Accounts(
             customers=tuple(self._customers.values()),
             keys=tuple(KeptKey(key=key, digest=digests[key.key_id]) for key in self._keys.values()),
+            webhooks=tuple(self._webhooks.values()),
         )
 
     def _open_runs_of_all(self) -> OpenRuns:
-        runs = [run for run in self._runs.values() if not self._batches[run.batch_id].status.is_terminal]
+        opened = {batch.batch_id for batch in self._batches.values() if not batch.status.is_terminal}
+        runs = [run for run in self._runs.values() if run.batch_id in opened]
         return OpenRuns(runs=tuple(sorted(runs, key=lambda run: (run.batch_id, run.run_no))))
 
     def _manifest(self, batch: BatchRow) -> Manifest:
@@ -129,7 +154,9 @@ class MemoryArchive:
         for batch in self._batches.values():
             items = [row for row in self._items_of[batch.batch_id] if row.status.is_terminal and row.updated_at > after]
             asked = batch.cancel_requested_at
-            if items or (asked is not None and asked > after):
+            if batch.retried_at is not None and batch.retried_at > after:
+                yield self.outcomes(batch.batch_id)
+            elif items or (asked is not None and asked > after):
                 yield self._outcomes(batch, items, self._last_commit)
 
     def _outcomes(self, batch: BatchRow, rows: Iterable[ItemRow], until: datetime) -> Outcomes:
@@ -174,8 +201,8 @@ class MemoryArchive:
             self._identity = replace(self._identity, generation=generation)
             self._position = replace(
                 self._position,
-                file_no=len(self._files),
-                batch_no=len(self._batches),
+                file_no=len(self._file_log),
+                batch_no=len(self._batch_log),
                 updated_at=given.moment - timedelta(microseconds=1),
             )
 
@@ -184,6 +211,9 @@ class MemoryArchive:
             self._customers.update({one.customer_id: one for one in part.customers})
             self._keys.update({one.key.key_id: one.key for one in part.keys})
             self._digests.update({one.digest: one.key.key_id for one in part.keys})
+            self._webhooks.update({one.webhook_id: one for one in part.webhooks})
+        elif isinstance(part, KeptUsage):
+            self._usage.update({row.item_id: row for row in part.rows})
         elif isinstance(part, StagedFiles):
             self._restore_files(part.files)
         elif isinstance(part, ArchivedBatch):
@@ -195,6 +225,8 @@ class MemoryArchive:
 
     def _restore_files(self, files: Iterable[StagedFile]) -> None:
         for file in files:
+            if file.file_id not in self._files:
+                self._file_log.append(file.file_id)
             known = self._files.get(file.file_id, file)
             self._files[file.file_id] = replace(known, status=file.status, sha256=file.sha256 or known.sha256)
 
@@ -202,6 +234,7 @@ class MemoryArchive:
         rows, manifest = given.rows(archived), archived.manifest
         self._restore_files(rows.files)
         self._batches[rows.batch.batch_id] = rows.batch
+        self._batch_log.append(rows.batch.batch_id)
         for row in rows.items:
             self._items[row.item_id] = row
             self._items_of[row.batch_id].append(row)

@@ -3,14 +3,21 @@
 from collections.abc import Sequence
 
 from octavo.errors import (
+    BatchCancelling,
+    BatchNotFinished,
     BatchNotFound,
     CustomerNotFound,
+    DeliveryNotFound,
+    FileInUse,
     FilesNotUploaded,
     IdempotencyKeyReused,
     ItemNotFound,
     LedgerUnavailable,
     StaleLease,
+    TooManyWebhooks,
     UnknownFiles,
+    WebhookDisabled,
+    WebhookNotFound,
 )
 
 
@@ -22,6 +29,11 @@ def customer_not_found(customer_id: str) -> CustomerNotFound:
 def batch_not_found(batch_id: str) -> BatchNotFound:
     """Return the refusal of a batch that is unknown, or another customer's."""
     return BatchNotFound(f"There is no batch {batch_id}; check the id and whose key was used.")
+
+
+def batch_cancelling(batch_id: str) -> BatchCancelling:
+    """Return the refusal of a retry while a cancelled batch comes to its end."""
+    return BatchCancelling(f"Batch {batch_id} is being cancelled; retry what failed once its running items have ended.")
 
 
 def item_not_found(batch_id: str, item_id: str) -> ItemNotFound:
@@ -37,12 +49,47 @@ def unknown_files(file_ids: Sequence[str]) -> UnknownFiles:
     )
 
 
+def file_in_use(file_id: str, batch_ids: Sequence[str]) -> FileInUse:
+    """Return the refusal to delete a file that unfinished items name."""
+    return FileInUse(
+        f"File {file_id} is named by batches that have not ended; cancel them, or wait for their end.",
+        batch_ids=list(batch_ids),
+    )
+
+
+def batch_not_finished(batch_id: str, status: str) -> BatchNotFinished:
+    """Return the refusal to delete a batch that has not ended."""
+    return BatchNotFinished(
+        f"Batch {batch_id} is {status}; cancel it, or wait for its end, before you delete it.", status=status
+    )
+
+
 def files_not_uploaded(file_ids: Sequence[str]) -> FilesNotUploaded:
     """Return the refusal of files that have no bytes yet."""
     return FilesNotUploaded(
         f"{len(file_ids)} of the files have no bytes yet; upload them, then submit again.",
         file_ids=list(file_ids),
     )
+
+
+def webhook_not_found(webhook_id: str) -> WebhookNotFound:
+    """Return the refusal of a webhook that is unknown, or another customer's."""
+    return WebhookNotFound(f"There is no webhook {webhook_id}; list the webhooks to see their ids.")
+
+
+def delivery_not_found(delivery_id: str) -> DeliveryNotFound:
+    """Return the refusal of a delivery that is unknown, or another customer's."""
+    return DeliveryNotFound(f"There is no delivery {delivery_id}; list the webhook's deliveries to see their ids.")
+
+
+def webhook_disabled(webhook_id: str) -> WebhookDisabled:
+    """Return the refusal of sending something to a webhook that is off."""
+    return WebhookDisabled(f"Webhook {webhook_id} is disabled; enable it first.")
+
+
+def too_many_webhooks(most: int) -> TooManyWebhooks:
+    """Return the refusal of one webhook more than a customer may have."""
+    return TooManyWebhooks(f"A customer has at most {most} webhooks; delete one, or change it.", limit=most)
 
 
 def idempotency_key_reused() -> IdempotencyKeyReused:
@@ -53,6 +100,11 @@ def idempotency_key_reused() -> IdempotencyKeyReused:
 def run_is_over(run_id: str) -> StaleLease:
     """Return the refusal of a claim by a run that was given up or has ended."""
     return StaleLease(f"Run {run_id} is over; its items went to another run, so it should end now.")
+
+
+def lease_is_over(item_id: str) -> StaleLease:
+    """Return the refusal of a word about an item that was given to somebody else, or has ended."""
+    return StaleLease(f"Item {item_id} is no longer held under this lease; stop the work on it.")
 
 
 def bad_cap(item_cap: int) -> ValueError:

@@ -58,6 +58,7 @@ class ItemRow:
             started_at=self.started_at,
             completed_at=self.completed_at,
             updated_at=self.updated_at,
+            is_leased=self.slice_id is not None,
         )
 
 
@@ -86,6 +87,8 @@ class BatchRow:
     cancel_requested_at: datetime | None = None
     started_at: datetime | None = None
     completed_at: datetime | None = None
+    retried_at: datetime | None = None
+    """When failed items were last made pending again; not read back from a file, for only the archive asks for it."""
     batch_no: int = 0
     """The batch's number in the file; a ledger without a file has no use for it."""
 

@@ -10,6 +10,7 @@ from datetime import datetime, timedelta
 
 from octavo.batches import (
     MAX_LOST_LEASES,
+    Batch,
     BatchStatus,
     ItemStatus,
     NewBatch,
@@ -18,9 +19,12 @@ from octavo.batches import (
     batch_status,
 )
 from octavo.identifiers import BatchId, FileId, ItemId, RunId, WorkerId, random_part
+from octavo.ledger import refusals
+from octavo.ledger.accounts import Reservation
 from octavo.ledger.contract import ClaimRequest, Report, ReportKind, Verdict
+from octavo.ledger.quotas import Quotas
 from octavo.ledger.rows import BatchRow, ItemRow, SliceRow, UsageRow
-from octavo.outcomes import Failed, Outcome, Succeeded, lost_too_often
+from octavo.outcomes import Failed, Outcome, Succeeded, failure, lost_too_often, over_quota
 
 IDEMPOTENCY_WINDOW = timedelta(hours=24)
 SEEN_LATELY = timedelta(seconds=1)
@@ -189,16 +193,21 @@ def ended(run: Run, status: RunStatus) -> Run:
     return run if run.status is RunStatus.ENDED else replace(run, status=status)
 
 
-def settle(batch: BatchRow, stamp: Stamp) -> None:
-    """Give a batch the status its items make; at the end also `completed_at` and a fresh `expires_at`."""
+def settle(batch: BatchRow, stamp: Stamp) -> bool:
+    """Give a batch the status its items make; at the end also `completed_at` and a fresh `expires_at`.
+
+    Returns whether this ended it.
+    """
     batch.status = batch_status(
         batch.counts(),
         started=batch.started_at is not None,
         cancel_requested=batch.cancel_requested_at is not None,
     )
-    if batch.status.is_terminal and batch.completed_at is None:
-        batch.completed_at = stamp()
-        batch.expires_at = batch.completed_at + timedelta(seconds=batch.retention_seconds)
+    if not batch.status.is_terminal or batch.completed_at is not None:
+        return False
+    batch.completed_at = stamp()
+    batch.expires_at = batch.completed_at + timedelta(seconds=batch.retention_seconds)
+    return True
 
 
 class Work:
@@ -210,15 +219,19 @@ class Work:
         batches: MutableMapping[BatchId, BatchRow],
         slices: MutableMapping[str, SliceRow],
         stamp: Stamp,
+        quotas: Quotas,
     ) -> None:
         self.items = items
         self.batches = batches
         self.slices = slices
         self.stamp = stamp
+        self.quotas = quotas
         self.changed_items: dict[ItemId, ItemRow] = {}
         self.leased_items: dict[ItemId, ItemRow] = {}
         """Those of which the lease is new; nothing else of them changes with it."""
         self.changed_batches: dict[BatchId, BatchRow] = {}
+        self.ended_batches: list[Batch] = []
+        """Those that this has ended, each as it was at its end."""
         self.closed_slices: set[str] = set()
         self.shrunk_slices: set[str] = set()
         self.new_slices: list[SliceRow] = []
@@ -233,6 +246,8 @@ class Work:
         self.shrunk_slices.clear()
         self.new_slices.clear()
         self.usage.clear()
+        self.ended_batches.clear()
+        self.quotas.forget_changes()
 
     # What happens to items
 
@@ -265,6 +280,16 @@ class Work:
             self._finish(item, report.outcome)
         else:
             self.give_back(item, lost=False)
+        return True
+
+    def reserve(self, asked: Reservation) -> bool:
+        """Set pages aside for an item that is in work, or begins with this. Raises StaleLease."""
+        item = self.items.get(asked.item_id)
+        if item is None or item.slice_id is None or item.lease_no != asked.lease_no:
+            raise refusals.lease_is_over(asked.item_id)
+        if not self.quotas.reserve(item.item_id, self.batches[item.batch_id].customer_id, asked.pages):
+            return False
+        self._begin(item, again=False)
         return True
 
     def verdict(self, report: Report, *, accepted: bool) -> Verdict:
@@ -304,8 +329,19 @@ class Work:
             batch.cancel_requested_at = self.stamp()
         for item in pending:
             self._end(item, ItemStatus.CANCELLED)
-        settle(batch, self.stamp)
+        self._settle(batch)
         self.changed_batches[batch.batch_id] = batch
+
+    def reopen(self, batch: BatchRow, items: Sequence[ItemRow]) -> None:
+        """Let failed items, one at least, run again; the batch has its end before it once more."""
+        batch.cancel_requested_at = batch.completed_at = None
+        batch.retried_at = self.stamp()
+        batch.expires_at = batch.retried_at + timedelta(seconds=batch.retention_seconds)
+        for item in items:
+            item.lost_leases = 0
+            item.finished_lease_no = item.completed_at = None
+            item.error_code = item.error_message = item.error_retryable = None
+            self._put(item, ItemStatus.PENDING, held=False)
 
     def cancel_counts(self, batch: BatchRow, held: Mapping[str, int]) -> None:
         """Do that where the items themselves are changed elsewhere, all by one statement.
@@ -341,6 +377,9 @@ class Work:
             self._fail(item, outcome)
 
     def _succeed(self, item: ItemRow, outcome: Succeeded) -> None:
+        customer_id = self.batches[item.batch_id].customer_id
+        if not self.quotas.bill(item.item_id, customer_id, outcome.page_count):
+            return self._fail(item, failure(over_quota()))
         item.page_count = outcome.page_count
         item.result_id = outcome.result_id
         item.engine = outcome.engine
@@ -349,7 +388,7 @@ class Work:
             UsageRow(
                 item_id=item.item_id,
                 batch_id=item.batch_id,
-                customer_id=self.batches[item.batch_id].customer_id,
+                customer_id=customer_id,
                 pages=outcome.page_count,
                 created_at=self.stamp(),
             )
@@ -375,13 +414,18 @@ class Work:
         if not held and item.slice_id is not None:
             self.shrink(item.slice_id, by=1)
             item.slice_id = None
+            self.quotas.drop(item.item_id)
         if item.status is not status:
             item.status = status
             item.updated_at = self.stamp()
         _count(batch, item, 1)
         self.changed_items[item.item_id] = item
         self.changed_batches[batch.batch_id] = batch
-        settle(batch, self.stamp)
+        self._settle(batch)
+
+    def _settle(self, batch: BatchRow) -> None:
+        if settle(batch, self.stamp):
+            self.ended_batches.append(batch.record())
 
     def shrink(self, slice_id: str, *, by: int) -> None:
         """Say that a slice holds so many items fewer; at none it is closed."""

@@ -1,9 +1,11 @@
-"""Where storage is, and its bucket: botocore makes one when it is missing, which obstore cannot."""
+"""Where storage is, and its bucket: botocore makes one, and knows of unfinished uploads, which obstore does not."""
 
 import contextlib
 import ipaddress
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Protocol
+from datetime import datetime
+from typing import Any, Protocol
 from urllib.parse import urlsplit
 
 from botocore.config import Config
@@ -43,11 +45,14 @@ class _BucketClient(Protocol):
 
     def create_bucket(self, *, Bucket: str, **extra: object) -> object: ...
 
+    def list_multipart_uploads(self, *, Bucket: str, **after: str) -> dict[str, Any]: ...
+
+    def abort_multipart_upload(self, *, Bucket: str, Key: str, UploadId: str) -> object: ...
+
     def close(self) -> None: ...
 
 
-def make_missing_bucket(settings: S3Settings) -> None:
-    """Make the bucket when it is missing. Raises StorageUnavailable."""
+def _client(settings: S3Settings) -> _BucketClient:
     client: _BucketClient = Session().create_client(
         "s3",
         endpoint_url=settings.endpoint_url,
@@ -64,8 +69,13 @@ def make_missing_bucket(settings: S3Settings) -> None:
             proxies={} if settings.is_on_this_machine else None,
         ),
     )
+    return client
+
+
+def make_missing_bucket(settings: S3Settings) -> None:
+    """Make the bucket when it is missing. Raises StorageUnavailable."""
     try:
-        with contextlib.closing(client):
+        with contextlib.closing(_client(settings)) as client:
             if not _has_bucket(client, settings.bucket):
                 _create_bucket(client, settings)
     except (BotoCoreError, ClientError) as error:
@@ -93,3 +103,37 @@ def _create_bucket(client: _BucketClient, settings: S3Settings) -> None:
         # Another process was quicker.
         if error.response["Error"]["Code"] not in {"BucketAlreadyOwnedByYou", "BucketAlreadyExists"}:
             raise
+
+
+def abort_unfinished_uploads(settings: S3Settings, begun_before: datetime) -> int:
+    """Abort uploads in parts that were begun before a moment; return how many. Raises StorageUnavailable."""
+    aborted = 0
+    after: dict[str, str] = {}
+    try:
+        with contextlib.closing(_client(settings)) as client:
+            while True:
+                page = client.list_multipart_uploads(Bucket=settings.bucket, **after)
+                for upload in page.get("Uploads", ()):
+                    if upload["Initiated"] < begun_before:
+                        aborted += _abort(client, settings.bucket, upload)
+                if not page.get("IsTruncated"):
+                    return aborted
+                after = {"KeyMarker": page["NextKeyMarker"], "UploadIdMarker": page["NextUploadIdMarker"]}
+    except ClientError as error:
+        # The embedded server answers so before the first one; other servers may know no such thing.
+        if error.response["Error"]["Code"] in {"NoSuchUpload", "NotImplemented"}:
+            return aborted
+        raise StorageUnavailable(f"Storage cannot drop unfinished uploads: {error}") from error
+    except BotoCoreError as error:
+        raise StorageUnavailable(f"Storage cannot drop unfinished uploads: {error}") from error
+
+
+def _abort(client: _BucketClient, bucket: str, upload: Mapping[str, str]) -> bool:
+    try:
+        client.abort_multipart_upload(Bucket=bucket, Key=upload["Key"], UploadId=upload["UploadId"])
+    except ClientError as error:
+        # It has just been finished, or another was quicker.
+        if error.response["Error"]["Code"] != "NoSuchUpload":
+            raise
+        return False
+    return True

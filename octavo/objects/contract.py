@@ -130,6 +130,23 @@ class ObjectStore(Protocol):
         """
         ...
 
+    def delete_below(self, prefixes: Sequence[str]) -> dict[str, int]:
+        """Delete every object under these prefixes, each ending in a slash; return how many each had, if any.
+
+        Raises:
+            ValueError: a prefix does not end in a slash.
+            StorageUnavailable: storage is down; some may be gone.
+        """
+        ...
+
+    def drop_unfinished_uploads(self, begun_before: datetime) -> int:
+        """Drop uploads in several parts that were begun before a moment and never finished; return how many.
+
+        Raises:
+            StorageUnavailable: storage is down; some may be gone.
+        """
+        ...
+
     def list(self, prefix: str) -> Iterator[ObjectInfo]:
         """Yield every object under a prefix that ends in a slash; the order means nothing.
 

@@ -7,6 +7,7 @@
     ledger/archive.json                                        of which ledger all below is the archive
     ledger/accounts/{number}.json                              customers and the digests of their keys
     ledger/runs.json                                           the flow runs of unfinished batches
+    ledger/usage/{generation}-{deletion_no}.jsonl              what batches that are gone were billed
     ledger/files/{yyyy-mm-dd}/{generation}-{file_no}.jsonl     staged files, under the day they expire
     ledger/batches/{batch_id}/manifest.json                    what a batch was asked to do
     ledger/batches/{batch_id}/outcomes/{microseconds}.jsonl    what items came to in some commits
@@ -44,6 +45,8 @@ ACCOUNTS = "ledger/accounts/"
 """Prefix of every version of customers and keys."""
 OPEN_RUNS = "ledger/runs.json"
 """Key of the flow runs of unfinished batches."""
+KEPT_USAGE = "ledger/usage/"
+"""Prefix of what batches that are gone were billed."""
 STAGED_FILES = "ledger/files/"
 """Prefix of every piece of staged files."""
 ROOM_PROBE = "in/.check/room"
@@ -81,9 +84,19 @@ def accounts_key(number: int) -> str:
     return f"{ACCOUNTS}{_counted(number)}.json"
 
 
+def kept_usage_key(generation: int, deletion_no: int) -> str:
+    """Return the key of what batches were billed that were deleted up to a number."""
+    return f"{KEPT_USAGE}{_counted(generation, 4)}-{_counted(deletion_no, 12)}.jsonl"
+
+
+def staged_files_prefix(day: date) -> str:
+    """Return the prefix of all pieces of staged files that expire on this day (UTC)."""
+    return f"{STAGED_FILES}{day:%Y-%m-%d}/"
+
+
 def staged_files_key(day: date, generation: int, file_no: int) -> str:
     """Return the key of a piece of staged files that expire on this day (UTC), up to a number."""
-    return f"{STAGED_FILES}{day:%Y-%m-%d}/{_counted(generation, 4)}-{_counted(file_no, 12)}.jsonl"
+    return f"{staged_files_prefix(day)}{_counted(generation, 4)}-{_counted(file_no, 12)}.jsonl"
 
 
 def staged_files_day(key: str) -> date:
@@ -121,6 +134,25 @@ def batch_of(key: str) -> BatchId:
     if not key.startswith(BATCHES):
         raise ValueError(f"not below a batch: {key!r}")
     return BatchId(_checked(key.removeprefix(BATCHES).partition("/")[0]))
+
+
+def file_of(key: str) -> FileId:
+    """Return which file's bytes an input is, by its key. Raises ValueError for another key."""
+    customer, _, rest = key.removeprefix(INPUTS).partition("/")
+    day, _, file_id = rest.partition("/")
+    found = FileId(_checked(file_id))
+    if key != input_key(CustomerId(customer), date.fromisoformat(day), found):
+        raise ValueError(f"not an input: {key!r}")
+    return found
+
+
+def result_of(key: str) -> tuple[CustomerId, ResultId]:
+    """Return whose result, and which, an object is part of, by its key. Raises ValueError for another key."""
+    customer, _, rest = key.removeprefix(RESULTS).partition("/")
+    found = CustomerId(customer), ResultId(rest.partition("/")[0])
+    if not key.startswith(result_prefix(*found)):
+        raise ValueError(f"not of a result: {key!r}")
+    return found
 
 
 def result_id(

@@ -147,6 +147,22 @@ class MemoryObjects:
             for key in keys:
                 self._objects.pop(key, None)
 
+    def delete_below(self, prefixes: Sequence[str]) -> dict[str, int]:
+        """See `ObjectStore.delete_below`."""
+        self.check()
+        gone: dict[str, int] = {}
+        with self._lock:
+            for prefix in map(checked_prefix, prefixes):
+                for key in [key for key in self._objects if key.startswith(prefix)]:
+                    del self._objects[key]
+                    gone[prefix] = gone.get(prefix, 0) + 1
+        return gone
+
+    def drop_unfinished_uploads(self, begun_before: datetime) -> int:
+        """See `ObjectStore.drop_unfinished_uploads`; here every upload is one."""
+        self.check()
+        return 0
+
     def list(self, prefix: str) -> Iterator[ObjectInfo]:
         """See `ObjectStore.list`."""
         checked_prefix(prefix)

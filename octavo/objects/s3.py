@@ -1,4 +1,4 @@
-"""Objects in any S3: botocore signs URLs and makes the bucket, obstore moves bytes and looks objects up.
+"""Objects in any S3: URLs are signed here, botocore makes the bucket, obstore moves bytes and looks objects up.
 
 obstore needs a tenth of botocore's CPU for a HEAD, but binds no header in a presigned URL and cannot
 make a bucket. Objects are read whole: the embedded server answers a Range with 200.
@@ -10,18 +10,17 @@ import hashlib
 import os
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import obstore
-from botocore.credentials import Credentials
 from obstore.exceptions import BaseError
 from obstore.store import S3Store
 
 from octavo.errors import StorageUnavailable
 from octavo.objects.bucket import S3Settings as S3Settings
-from octavo.objects.bucket import make_missing_bucket
+from octavo.objects.bucket import abort_unfinished_uploads, make_missing_bucket
 from octavo.objects.contract import (
     Downloaded,
     ObjectInfo,
@@ -39,6 +38,7 @@ if TYPE_CHECKING:
     from obstore.store import ClientConfig, RetryConfig, S3Credential
 
 _HEADS_IN_FLIGHT = 64
+_LISTS_IN_FLIGHT = 32
 _MOST_HEADS = 500
 """Above this many keys a LIST of their folders is cheaper than a HEAD each (measured)."""
 _LIST_FOLDER_FROM = 50
@@ -82,7 +82,8 @@ class S3Objects:
             public_url=settings.public_url,
             bucket=settings.bucket,
             region=settings.region,
-            credentials=Credentials(settings.access_key, settings.secret_key),
+            access_key=settings.access_key,
+            secret_key=settings.secret_key,
         )
         self._quick = _store(settings, _QUICK)
         self._patient = _store(settings, _PATIENT)
@@ -181,6 +182,33 @@ class S3Objects:
         if keys:
             with _translated():
                 obstore.delete(self._patient, list(keys))
+
+    def delete_below(self, prefixes: Sequence[str]) -> dict[str, int]:
+        """See `ObjectStore.delete_below`; a LIST each, many at a time."""
+        with _translated():
+            found = asyncio.run(self._below(sorted(set(map(checked_prefix, prefixes)))))
+            gone = [key for keys in found.values() for key in keys]
+            if gone:
+                obstore.delete(self._patient, gone)
+        return {prefix: len(keys) for prefix, keys in found.items()}
+
+    async def _below(self, prefixes: Sequence[str]) -> dict[str, list[str]]:
+        found: dict[str, list[str]] = defaultdict(list)
+        waiting = iter(prefixes)
+
+        async def take() -> None:
+            for prefix in waiting:
+                async for chunk in obstore.list(self._patient, prefix=prefix, chunk_size=_LIST_CHUNK):
+                    found[prefix] += [meta["path"] for meta in chunk]
+
+        async with asyncio.TaskGroup() as group:
+            for _ in range(min(_LISTS_IN_FLIGHT, len(prefixes))):
+                group.create_task(take())
+        return found
+
+    def drop_unfinished_uploads(self, begun_before: datetime) -> int:
+        """See `ObjectStore.drop_unfinished_uploads`."""
+        return abort_unfinished_uploads(self._settings, begun_before)
 
     def list(self, prefix: str) -> Iterator[ObjectInfo]:
         """See `ObjectStore.list`."""

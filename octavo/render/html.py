@@ -27,7 +27,7 @@ _POLICY = "default-src 'none'; img-src data:; style-src 'unsafe-inline'"
 
 
 def render_html(document: Document, images: Sequence[bytes] = (), *, title: str = "Document") -> str:
-    """Return a page that shows the document; figures are inline where their bytes are given."""
+    """Return a page that shows the document; figures are inline where their bytes are given (empty: not)."""
     by_page = {
         page_no: list(contents)
         for page_no, contents in groupby(document.content(), key=lambda content: content.page_no)
@@ -79,7 +79,7 @@ def _block(block: Block) -> str:
 
 def _figure(figure: Figure, images: Sequence[bytes]) -> str:
     alternative = escape(figure.caption or "Figure", quote=True)
-    if figure.image_index >= len(images):
+    if figure.image_index >= len(images) or not images[figure.image_index]:
         return f"<figure>[{alternative}]</figure>"
     data = base64.b64encode(images[figure.image_index]).decode("ascii")
     source = f"data:{escape(figure.mime, quote=True)};base64,{data}"

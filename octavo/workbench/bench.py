@@ -21,6 +21,7 @@ from octavo.ledger.contract import ClaimRequest, Pruned
 from octavo.pacing import Pace
 from octavo.workbench.held import Ended, Held
 from octavo.workbench.slicework import SliceWork
+from octavo.workbench.sweeper import Sweeper
 
 logger = logging.getLogger(__name__)
 CLAIM_WAIT_SECONDS = 20.0
@@ -44,8 +45,10 @@ class Workbench:
         slots: int,
         lease_seconds: float,
         on_change: Callable[[], None],
+        sweeper: Sweeper | None = None,
     ) -> None:
         self._client = client
+        self._sweeper = sweeper
         self._slots = slots
         self._lease_seconds = lease_seconds
         self._held: dict[str, Held] = {}
@@ -58,7 +61,7 @@ class Workbench:
         self._lock = threading.Lock()
         self._draining = threading.Event()
         self._closed = threading.Event()
-        self._work = SliceWork(work, self._outbox, self._draining, lanes=slots)
+        self._work = SliceWork(work, self._outbox, self._draining, reserve=client.reserve, lanes=slots)
         self._lanes = ThreadPoolExecutor(slots, thread_name_prefix="octavo-lane")
         self.on_change = on_change
         self._beat = threading.Thread(target=self._keep_leases, name="octavo-leases", daemon=True)
@@ -69,6 +72,11 @@ class Workbench:
     def slots(self) -> int:
         """How many slices may be in work at once."""
         return self._slots
+
+    @property
+    def client(self) -> WorkerClient:
+        """This process's connection to the API."""
+        return self._client
 
     def start(self) -> None:
         """Begin to renew leases."""
@@ -218,6 +226,13 @@ class Workbench:
     def prune(self, keep_runs_seconds: float) -> Pruned:
         """Have the ledger remove what has had its time."""
         return self._client.prune(keep_runs_seconds)
+
+    @property
+    def sweeper(self) -> Sweeper:
+        """What this worker sweeps storage with. Raises LookupError on a bench without."""
+        if self._sweeper is None:
+            raise LookupError("this bench has no sweeper")
+        return self._sweeper
 
     @property
     def is_draining(self) -> bool:

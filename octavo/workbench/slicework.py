@@ -3,7 +3,7 @@
 import logging
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 
 from octavo.batches import MAX_LOST_LEASES, ClaimedItem
@@ -11,8 +11,9 @@ from octavo.client.outbox import Outbox
 from octavo.engines.sandbox.failures import ChildLost, SandboxUnavailable
 from octavo.errors import InternalError, OcrProviderError, ServiceUnreachable, StaleLease, StorageUnavailable
 from octavo.extraction.items import Input, ItemOptions, ItemWork
+from octavo.ledger.accounts import Reservation
 from octavo.ledger.contract import Report, ReportKind
-from octavo.outcomes import Failed, Outcome, Succeeded, failure, lost_too_often
+from octavo.outcomes import Failed, Outcome, Succeeded, failure, lost_too_often, over_quota
 from octavo.workbench.held import Ended, Held
 
 logger = logging.getLogger(__name__)
@@ -29,8 +30,17 @@ class _Draining(Exception):
 class SliceWork:
     """The way from a claimed slice to its outcomes; one for all lanes of a worker. Thread-safe."""
 
-    def __init__(self, work: ItemWork, outbox: Outbox, draining: threading.Event, *, lanes: int) -> None:
+    def __init__(
+        self,
+        work: ItemWork,
+        outbox: Outbox,
+        draining: threading.Event,
+        *,
+        reserve: Callable[[Reservation], bool],
+        lanes: int,
+    ) -> None:
         self._work = work
+        self._ask_for_pages = reserve
         self._outbox = outbox
         self._draining = draining
         self._fetchers = ThreadPoolExecutor(lanes, thread_name_prefix="octavo-fetch")
@@ -128,17 +138,23 @@ class SliceWork:
         self, held: Held, item: ClaimedItem, fetched: "Future[Input] | None", lost: int, *, is_last_attempt: bool
     ) -> Outcome | None:
         options = ItemOptions.of_batch(held.run.options)
+        is_begun = item.item_id not in held.attempts and not self._work.waits_for_child(options)
         try:
+            if is_begun:
+                # Nothing but its bytes is waited for: the ledger hears of it while they come.
+                self._begin(held, item)
             with self._input(item, fetched) as found:
                 return self._work.do(
                     item,
                     found,
                     options,
-                    begin=lambda: self._begin(held, item),
+                    begin=lambda: None if is_begun else self._begin(held, item),
+                    on_counted=(lambda pages: self._reserve(item, pages)) if item.reserves_pages else None,
                     in_fresh_child=lost >= MAX_LOST_LEASES - 1,
                 )
         except OcrProviderError as error:
             if not is_last_attempt:
+                self._outbox.settle()  # whoever looks at the item before the next attempt sees that it was begun
                 raise
             return failure(error)
         except _Draining:
@@ -157,17 +173,21 @@ class SliceWork:
         return self._work.fetch(item) if fetched is None else fetched.result()
 
     def _begin(self, held: Held, item: ClaimedItem) -> None:
+        """Say that work begins, without waiting for the ledger's word: a late outcome is refused anyway."""
         times = held.attempts.get(item.item_id, 0)
         if self._draining.is_set() and times == 0:
             # It has waited for a child until now; whoever comes next begins it.
             raise _Draining
-        report = Report(kind=ReportKind.BEGIN, item_id=item.item_id, lease_no=item.lease_no, again=times > 0)
-        # A short item does not wait for the ledger's word: its end, a moment later, mostly goes with its beginning.
-        is_short = held.pace.is_short and times == 0
-        answer = self._outbox.put(report, is_urgent=not is_short)
-        if held.is_lost or not (is_short or answer.result()):
+        is_again = times > 0
+        report = Report(kind=ReportKind.BEGIN, item_id=item.item_id, lease_no=item.lease_no, again=is_again)
+        answer = self._outbox.put(report, is_urgent=is_again or not held.pace.is_short)
+        if held.is_lost or (is_again and not answer.result()):
             raise StaleLease(f"item {item.item_id} is no longer ours")
         held.attempts[item.item_id] = times + 1
+
+    def _reserve(self, item: ClaimedItem, pages: int) -> None:
+        if not self._ask_for_pages(Reservation(item_id=item.item_id, lease_no=item.lease_no, pages=pages)):
+            raise over_quota()
 
     def _tell(self, report: Report) -> bool:
         return self._outbox.put(report).result()

@@ -121,6 +121,8 @@ class Stack:
     host: str = "127.0.0.1"
     settings: Mapping[str, str] = field(default_factory=dict)
     process: subprocess.Popen[bytes] | None = None
+    outside: int = 0
+    """A port of loopback that this stack may speak to on behalf of customers."""
 
     @property
     def url(self) -> str:
@@ -269,8 +271,9 @@ class Stack:
 
 
 def new_stack(data: Path, **settings: str) -> Stack:
-    """Return a stack with the test engines on, not started yet."""
-    return Stack(data, free_port(), settings={"OCTAVO_WORKER__TEST_ENGINES": "true"} | settings)
+    """Return a stack with the test engines on and the rate limit out of the way, not started yet."""
+    given = {"OCTAVO_WORKER__TEST_ENGINES": "true", "OCTAVO_LIMITS__SUBMISSIONS_PER_MINUTE": "100000"}
+    return Stack(data, free_port(), settings=given | settings)
 
 
 def session_stack(config: pytest.Config) -> Stack:
@@ -278,7 +281,15 @@ def session_stack(config: pytest.Config) -> Stack:
     if _STACK not in config.stash:
         folder = tempfile.TemporaryDirectory(prefix="octavo-acceptance-")
         config.add_cleanup(folder.cleanup)
-        stack = new_stack(Path(folder.name) / "data")
+        outside = free_port()
+        stack = new_stack(
+            Path(folder.name) / "data",
+            OCTAVO_OUTBOUND__ALLOW=f'["127.0.0.1:{outside}"]',
+            # A test does not wait minutes between two attempts.
+            OCTAVO_WEBHOOKS__RETRY_SECONDS="[0, 0.5, 1, 1]",
+            OCTAVO_WEBHOOKS__POST_SECONDS="3",
+        )
+        stack.outside = outside
         config.add_cleanup(lambda: _end(stack))
         stack.start()
         config.stash[_STACK] = stack

@@ -8,9 +8,12 @@ from scripts import reference
 from tests.architecture.checkout import ROOT
 
 FOR_EVER = {
+    "delivery_not_found", "too_many_webhooks", "webhook_disabled", "webhook_not_found",
     "archive_foreign", "archive_missing", "archive_unreadable",
-    "batch_not_found", "customer_disabled", "customer_not_found", "data_directory_in_use", "document_too_large",
-    "extraction_failed", "file_not_found", "file_not_uploaded", "file_too_large", "idempotency_key_reused",
+    "batch_not_finished", "batch_not_found", "customer_disabled", "customer_not_found", "data_directory_in_use",
+    "document_too_large", "extraction_failed", "file_in_use", "file_not_found", "file_not_uploaded", "file_too_large",
+    "idempotency_key_reused",
+    "batch_cancelling",
     "internal_error", "invalid_admin_token", "invalid_api_key", "invalid_cursor", "invalid_idempotency_key",
     "invalid_settings", "invalid_status", "item_not_found", "ledger_exists", "ledger_missing",
     "ledger_too_new", "ledger_unavailable",
@@ -18,6 +21,8 @@ FOR_EVER = {
     "page_limit_exceeded", "payment_required", "quota_exceeded", "request_too_large", "result_expired",
     "result_not_ready", "service_unreachable", "stale_lease", "storage_unavailable", "unknown_engine",
     "unsupported_input", "upload_missing", "uploads_not_configured",
+    "url_not_allowed", "fetch_failed",
+    "invalid_period", "key_not_found", "rate_limited", "uploads_only",
 }  # fmt: skip
 """Every code that was ever given out. Add a new one here; take none away."""
 

@@ -9,8 +9,10 @@ import pytest
 
 from api.app import create_app
 from api.archive import Archive
+from api.deliveries import Deliveries
 from api.deps import Service
 from api.dispatch import Dispatcher
+from api.expiry import Retention
 from api.lanes import Lanes
 from api.presence import Presence
 from octavo.batches import FileStatus, NewBatch, RunStatus, StagedFile
@@ -42,17 +44,21 @@ def ledger() -> MemoryLedger:
 
 @pytest.fixture
 def service(ledger: MemoryLedger) -> Service:
-    presence, objects = Presence(silence_seconds=10), MemoryObjects()
+    presence, objects, settings = Presence(silence_seconds=10), MemoryObjects(), Settings()
+    dispatcher = Dispatcher(ledger, presence, deployment="extract-batch/octavo")
+    archive = Archive(ledger, objects)
     return Service(
-        settings=Settings(),
+        settings=settings,
         ledger=ledger,
         objects=objects,
         storage=STORAGE,
         engines=EngineRegistry(),
-        dispatcher=Dispatcher(ledger, presence, deployment="extract-batch/octavo"),
+        dispatcher=dispatcher,
         lanes=Lanes(ledger),
         presence=presence,
-        archive=Archive(ledger, objects),
+        archive=archive,
+        retention=Retention(ledger, objects, archive, orphan_hours=settings.limits.orphan_hours),
+        deliveries=Deliveries(ledger, dispatcher, presence, settings.webhooks, key="key"),
         admin_token="the-admins-token",
         worker_token=TOKEN,
     )

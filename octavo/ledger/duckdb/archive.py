@@ -10,6 +10,7 @@ from octavo.ledger.archive import (
     Accounts,
     ArchivePosition,
     Changes,
+    Deletions,
     EndedItem,
     KeptKey,
     LedgerIdentity,
@@ -21,14 +22,16 @@ from octavo.ledger.archive import (
 from octavo.ledger.duckdb.batches import find_batch
 from octavo.ledger.duckdb.customers import customers, key_record
 from octavo.ledger.duckdb.files import file_record
-from octavo.ledger.duckdb.rows import batch_row, run_record
+from octavo.ledger.duckdb.rows import batch_row, run_record, usage_row
 from octavo.ledger.duckdb.snapshot import Row, Snapshot, aware, utc
 from octavo.ledger.duckdb.transaction import Transaction
+from octavo.ledger.duckdb.webhook_rows import webhook_record
 from octavo.ledger.rows import BatchRow
 
 FILES_AT_ONCE = 5_000
 BATCHES_AT_ONCE = 200
 ITEMS_AT_ONCE = 20_000
+DELETIONS_AT_ONCE = 200
 
 
 def identity(view: Snapshot) -> LedgerIdentity:
@@ -39,8 +42,15 @@ def identity(view: Snapshot) -> LedgerIdentity:
 
 def position(view: Snapshot) -> ArchivePosition:
     """Return how far the ledger was archived."""
-    ((accounts, runs, file_no, batch_no, updated_at),) = view.rows("archive_position")
-    return ArchivePosition(accounts=accounts, runs=runs, file_no=file_no, batch_no=batch_no, updated_at=utc(updated_at))
+    ((accounts, runs, file_no, batch_no, updated_at, deletion_no),) = view.rows("archive_position")
+    return ArchivePosition(
+        accounts=accounts,
+        runs=runs,
+        file_no=file_no,
+        batch_no=batch_no,
+        updated_at=utc(updated_at),
+        deletion_no=deletion_no,
+    )
 
 
 def note_position(tx: Transaction, reached: ArchivePosition) -> None:
@@ -52,7 +62,9 @@ def note_position(tx: Transaction, reached: ArchivePosition) -> None:
         file_no=reached.file_no,
         batch_no=reached.batch_no,
         updated_at=reached.updated_at,
+        deletion_no=reached.deletion_no,
     )
+    tx.rows("forget_deletions", deletion_no=reached.deletion_no)
 
 
 def changes(view: Snapshot, after: ArchivePosition) -> Changes | None:
@@ -63,6 +75,7 @@ def changes(view: Snapshot, after: ArchivePosition) -> Changes | None:
         accounts=_accounts(view) if accounts != after.accounts else None,
         runs=_open_runs(view) if runs != after.runs else None,
     )
+    found = _with_deletions(view, found)
     found = _with_files(view, found)
     if found.files is None or len(found.files.files) < FILES_AT_ONCE:
         found = _with_manifests(view, found)
@@ -72,12 +85,37 @@ def changes(view: Snapshot, after: ArchivePosition) -> Changes | None:
 
 
 def _accounts(view: Snapshot) -> Accounts:
-    keys = tuple(KeptKey(key=key_record(row[:6]), digest=row[6]) for row in view.rows("all_keys"))
-    return Accounts(customers=tuple(customers(view)), keys=keys)
+    keys = tuple(KeptKey(key=key_record(row[:7]), digest=row[7]) for row in view.rows("all_keys"))
+    webhooks = tuple(webhook_record(row) for row in view.rows("all_webhooks"))
+    return Accounts(customers=tuple(customers(view)), keys=keys, webhooks=webhooks)
 
 
 def _open_runs(view: Snapshot) -> OpenRuns:
     return OpenRuns(runs=tuple(run_record(row) for row in view.rows("runs_of_open_batches")))
+
+
+def _with_deletions(view: Snapshot, found: Changes) -> Changes:
+    rows = view.rows("deletions_after", deletion_no=found.position.deletion_no, limit=DELETIONS_AT_ONCE)
+    if not rows:
+        return found
+    batch_ids = [row[1] for row in rows if row[1] is not None]
+    file_ids = [row[2] for row in rows if row[2] is not None]
+    usage = view.rows("usage_of_batches", batch_ids=batch_ids) if batch_ids else []
+    naming = view.rows("batches_of_files", file_ids=file_ids) if file_ids else []
+    deletions = Deletions(
+        deletion_no=rows[-1][0],
+        batch_ids=tuple(batch_ids),
+        usage=tuple(usage_row(row) for row in usage),
+        files=tuple((row[2], utc(row[3])) for row in rows if row[2] is not None),
+        touched=tuple(row[0] for row in naming),
+    )
+    return replace(found, deletions=deletions, position=replace(found.position, deletion_no=deletions.deletion_no))
+
+
+def manifest(view: Snapshot, batch_id: BatchId) -> Manifest:
+    """Return a batch as it was admitted. Raises BatchNotFound."""
+    (found,) = _manifests(view, [find_batch(view, batch_id)])
+    return found
 
 
 def _with_files(view: Snapshot, found: Changes) -> Changes:
@@ -154,11 +192,17 @@ def _with_outcomes(view: Snapshot, found: Changes) -> Changes:
         rows.setdefault(row[17], []).append(row)
     for (batch_id,) in view.rows("cancels_between", after=after, until=until):
         rows.setdefault(batch_id, [])
+    retried = [row[0] for row in view.rows("retries_between", after=after, until=until)]
+    for batch_id in retried:
+        rows.pop(batch_id, None)
     digests = _digests(view, [row[16] for ended in rows.values() for row in ended])
     batches = {row[0]: batch_row(row) for row in view.rows("batches_by_id", batch_ids=sorted(rows))}
     return replace(
         found,
-        outcomes=tuple(_outcomes(batches[batch_id], ended, digests, until) for batch_id, ended in rows.items()),
+        outcomes=(
+            *(_outcomes(batches[batch_id], ended, digests, until) for batch_id, ended in rows.items()),
+            *(outcomes_of_batch(view, batch_id) for batch_id in retried),
+        ),
     )
 
 
@@ -166,8 +210,9 @@ def outcomes_of_batch(view: Snapshot, batch_id: BatchId) -> Outcomes:
     """Return all items of a batch that have ended. Raises BatchNotFound."""
     batch = find_batch(view, batch_id)
     rows = view.rows("outcomes_of_batch", batch_no=batch.batch_no)
-    until = max((utc(row[2]) for row in rows), default=batch.created_at)
-    return _outcomes(batch, rows, _digests(view, [row[16] for row in rows]), until)
+    ((last,),) = view.rows("last_commit")
+    found = _outcomes(batch, rows, _digests(view, [row[16] for row in rows]), utc(last))
+    return replace(found, is_whole=True)
 
 
 def _digests(view: Snapshot, file_ids: Sequence[FileId]) -> dict[FileId, str]:

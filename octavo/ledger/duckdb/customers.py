@@ -27,22 +27,26 @@ class NewKey:
     prefix: str
     digest: str
     label: str
+    uploads_only: bool
 
 
 def _customer(row: Row) -> Customer:
-    customer_id, name, enabled, item_cap, created_at = row
+    customer_id, name, enabled, item_cap, created_at, submissions_per_minute, page_quota, retention_seconds = row
     return Customer(
         customer_id=customer_id,
         name=name,
         enabled=enabled,
         item_cap=item_cap,
         created_at=utc(created_at),
+        submissions_per_minute=submissions_per_minute,
+        page_quota=page_quota,
+        retention_seconds=retention_seconds,
     )
 
 
 def key_record(row: Row) -> ApiKey:
     """Return a key from the columns every key statement selects."""
-    key_id, customer_id, prefix, label, created_at, revoked_at = row
+    key_id, customer_id, prefix, label, created_at, revoked_at, uploads_only = row
     return ApiKey(
         key_id=key_id,
         customer_id=customer_id,
@@ -50,6 +54,7 @@ def key_record(row: Row) -> ApiKey:
         label=label,
         created_at=utc(created_at),
         revoked_at=aware(revoked_at),
+        uploads_only=uploads_only,
     )
 
 
@@ -100,7 +105,7 @@ def update_customer(tx: Transaction, change: CustomerChange) -> Customer:
         enabled=before.enabled if change.enabled is None else change.enabled,
         item_cap=before.item_cap if change.item_cap is None else change.item_cap,
     )
-    tx.working.forget_caps()
+    tx.forget_limits()
     tx.has_news = True
     return customer(tx, change.customer_id)
 
@@ -115,6 +120,7 @@ def add_key(tx: Transaction, new: NewKey) -> ApiKey:
         label=new.label,
         created_at=tx.now,
         revoked_at=None,
+        uploads_only=new.uploads_only,
     )
     tx.rows(
         "add_key",
@@ -124,6 +130,7 @@ def add_key(tx: Transaction, new: NewKey) -> ApiKey:
         digest=new.digest,
         label=key.label,
         created_at=key.created_at,
+        uploads_only=key.uploads_only,
     )
     return key
 
@@ -148,7 +155,7 @@ def revoke_key(tx: Transaction, key_id: KeyId) -> ApiKey | None:
 def principal(view: Snapshot, digest: str) -> Principal | None:
     """Return who holds the key with this digest; None for unknown and revoked ones."""
     found = view.row("principal", digest=digest)
-    return None if found is None else Principal(_customer(found[:5]), key_record(found[5:]))
+    return None if found is None else Principal(_customer(found[:8]), key_record(found[8:]))
 
 
 def pages_used(view: Snapshot, customer_id: CustomerId) -> int:

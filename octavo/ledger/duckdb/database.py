@@ -133,13 +133,13 @@ def _migrate(root: duckdb.DuckDBPyConnection, steps: tuple[Migration, ...]) -> N
     sql = statements()
     root.execute(sql["create_migrations"])
     applied = [row[0] for row in root.execute(sql["applied_migrations"]).fetchall()]
-    newest = max(applied, default=0)
-    if newest > len(steps):
+    newest, known = max(applied, default=0), max(step.version for step in steps)
+    if newest > known:
         raise LedgerTooNew(
-            f"The ledger has schema {newest}, this version knows {len(steps)};"
+            f"The ledger has schema {newest}, this version knows {known};"
             " start the newer Octavo, or go back to a backup from before it."
         )
-    for step in steps[newest:]:
+    for step in [step for step in steps if step.version not in applied]:
         root.begin()
         try:
             root.execute(step.sql)

@@ -26,9 +26,10 @@ def file_record(row: Row) -> StagedFile:
     )
 
 
-def add_files(tx: Transaction, files: Sequence[StagedFile]) -> None:
-    """Keep newly staged files, all or none; one that is there breaks the primary key."""
-    tx.rows("add_files", **file_columns(files))
+def add_files(tx: Transaction, calls: Sequence[Sequence[StagedFile]]) -> list[None]:
+    """Keep the newly staged files of all calls in one statement; one that is there breaks the primary key."""
+    tx.rows("add_files", **file_columns([file for files in calls for file in files]))
+    return [None] * len(calls)
 
 
 def file_columns(files: Sequence[StagedFile]) -> dict[str, Parameter]:

@@ -23,7 +23,7 @@ from octavo.errors import LedgerUnavailable, OctavoError
 from octavo.identifiers import BatchId, CustomerId, FileId, ItemId, KeyId, RunId, WorkerId, new_item_id
 from octavo.ledger import refusals, rules
 from octavo.ledger.allotment import Answer, Waiting
-from octavo.ledger.archive import ArchivedPart, ArchivePosition, Changes, LedgerIdentity, Outcomes
+from octavo.ledger.archive import ArchivedPart, ArchivePosition, Changes, LedgerIdentity, Manifest, Outcomes
 from octavo.ledger.contract import (
     BatchCursor,
     Claim,
@@ -38,10 +38,15 @@ from octavo.ledger.contract import (
     Verdict,
 )
 from octavo.ledger.duckdb import archive, batches, customers, files, leases, reports, restoring, runs
+from octavo.ledger.duckdb.account_methods import AccountMethods
 from octavo.ledger.duckdb.database import Database
+from octavo.ledger.duckdb.files import add_files
+from octavo.ledger.duckdb.lifetime_methods import LifetimeMethods
+from octavo.ledger.duckdb.reading_methods import ReadingMethods
 from octavo.ledger.duckdb.reports import take_reports
 from octavo.ledger.duckdb.snapshot import Snapshot, Statements
 from octavo.ledger.duckdb.transaction import Transaction
+from octavo.ledger.duckdb.webhook_methods import WebhookMethods
 from octavo.ledger.duckdb.writer import Writer, each
 from octavo.ledger.restoring import Restoring, check_empty
 from octavo.timestamps import Clock, now
@@ -65,7 +70,6 @@ _ENSURE_CUSTOMER = each(customers.ensure_customer)
 _UPDATE_CUSTOMER = each(customers.update_customer)
 _ADD_KEY = each(customers.add_key)
 _REVOKE_KEY = each(customers.revoke_key)
-_ADD_FILES = each(files.add_files)
 _MARK_READY = each(files.mark_ready)
 _CREATE_BATCH = each(batches.create_batch)
 _CANCEL_BATCH = each(reports.cancel_batch)
@@ -84,7 +88,7 @@ _END_RESTORE = each(restoring.end_restore)
 _PRUNE = each(runs.prune)
 
 
-class DuckdbLedger:
+class DuckdbLedger(LifetimeMethods, WebhookMethods, AccountMethods, ReadingMethods):
     """A `Ledger` in the DuckDB file at `path`, made if it is new, readable by its owner alone.
 
     Raises: DataDirectoryInUse when the file is open elsewhere, LedgerTooNew when a newer version
@@ -131,8 +135,10 @@ class DuckdbLedger:
         change = customers.CustomerChange(customer_id, enabled, item_cap)
         return self._writer.submit(_UPDATE_CUSTOMER, change)
 
-    def add_key(self, customer_id: CustomerId, *, prefix: str, digest: str, label: str = "") -> ApiKey:
-        return self._writer.submit(_ADD_KEY, customers.NewKey(customer_id, prefix, digest, label))
+    def add_key(
+        self, customer_id: CustomerId, *, prefix: str, digest: str, label: str = "", uploads_only: bool = False
+    ) -> ApiKey:
+        return self._writer.submit(_ADD_KEY, customers.NewKey(customer_id, prefix, digest, label, uploads_only))
 
     def keys(self, customer_id: CustomerId) -> list[ApiKey]:
         return self._read(lambda view: customers.keys(view, customer_id))
@@ -147,7 +153,7 @@ class DuckdbLedger:
 
     def add_files(self, files: Sequence[StagedFile]) -> None:
         if files:
-            self._writer.submit(_ADD_FILES, files)
+            self._writer.submit(add_files, files)
 
     def files(self, customer_id: CustomerId, file_ids: Sequence[FileId]) -> dict[FileId, StagedFile]:
         return self._read(lambda view: files.files(view, customer_id, file_ids))
@@ -283,6 +289,9 @@ class DuckdbLedger:
 
     def outcomes(self, batch_id: BatchId) -> Outcomes:
         return self._read(lambda view: archive.outcomes_of_batch(view, batch_id))
+
+    def manifest(self, batch_id: BatchId) -> Manifest:
+        return self._read(lambda view: archive.manifest(view, batch_id))
 
     def note_archived(self, position: ArchivePosition) -> None:
         self._writer.submit(_NOTE_ARCHIVED, position)

@@ -40,4 +40,5 @@ def cancel_batch(tx: Transaction, asked: tuple[CustomerId, BatchId]) -> Batch:
     tx.work.cancel_counts(batch, held)
     tx.forget_pending(batch_id)
     tx.has_news = True
+    tx.touched.add(batch_id)
     return batch.record()

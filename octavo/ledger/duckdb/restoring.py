@@ -5,11 +5,12 @@ from dataclasses import replace
 from datetime import timedelta
 
 from octavo.batches import Run
-from octavo.ledger.archive import Accounts, ArchivedBatch, StagedFiles
+from octavo.ledger.archive import Accounts, ArchivedBatch, KeptUsage, StagedFiles
 from octavo.ledger.duckdb.archive import note_position, position
 from octavo.ledger.duckdb.files import file_columns
 from octavo.ledger.duckdb.storing import USAGE_COLUMNS, columns
 from octavo.ledger.duckdb.transaction import Transaction
+from octavo.ledger.duckdb.webhook_rows import webhook_columns
 from octavo.ledger.restoring import RestoredBatch, Restoring, restored_run
 from octavo.ledger.rows import BatchRow
 
@@ -33,6 +34,16 @@ _ITEM_COLUMNS = [
     "seconds",
     "started_at",
     "completed_at",
+]
+_CUSTOMER_COLUMNS = [
+    "customer_id",
+    "name",
+    "enabled",
+    "item_cap",
+    "created_at",
+    "submissions_per_minute",
+    "page_quota",
+    "retention_seconds",
 ]
 _BATCH_COLUMNS = [
     "batch_id",
@@ -62,6 +73,8 @@ def restore_part(tx: Transaction, given: Restoring) -> None:
         _restore_accounts(tx, part)
     elif isinstance(part, StagedFiles):
         tx.rows("restore_files", **file_columns(part.files))
+    elif isinstance(part, KeptUsage):
+        tx.rows("restore_usage", **columns(part.rows, USAGE_COLUMNS))
     elif isinstance(part, ArchivedBatch):
         _restore_batch(tx, given.rows(part), part)
     elif part is not None:
@@ -79,14 +92,7 @@ def end_restore(tx: Transaction, given: Restoring) -> None:
 
 def _restore_accounts(tx: Transaction, accounts: Accounts) -> None:
     customers, keys = accounts.customers, accounts.keys
-    tx.rows(
-        "restore_customers",
-        customer_ids=[one.customer_id for one in customers],
-        names=[one.name for one in customers],
-        enabled=[one.enabled for one in customers],
-        item_caps=[one.item_cap for one in customers],
-        created_ats=[one.created_at for one in customers],
-    )
+    tx.rows("restore_customers", **columns(customers, _CUSTOMER_COLUMNS))
     tx.rows(
         "restore_keys",
         key_ids=[one.key.key_id for one in keys],
@@ -96,7 +102,12 @@ def _restore_accounts(tx: Transaction, accounts: Accounts) -> None:
         labels=[one.key.label for one in keys],
         created_ats=[one.key.created_at for one in keys],
         revoked_ats=[one.key.revoked_at for one in keys],
+        uploads_only=[one.key.uploads_only for one in keys],
     )
+    kept = [webhook_columns(one) for one in accounts.webhooks]
+    if kept:
+        tx.rows("restore_webhooks", **{name: [one[name] for one in kept] for name in kept[0]})
+        tx.working.forget_webhooks()
 
 
 def _restore_batch(tx: Transaction, rows: RestoredBatch, archived: ArchivedBatch) -> None:
@@ -104,7 +115,7 @@ def _restore_batch(tx: Transaction, rows: RestoredBatch, archived: ArchivedBatch
     batch_no = _add_batch(tx, rows.batch)
     tx.rows("restore_items", batch_no=batch_no, batch_id=rows.batch.batch_id, **columns(rows.items, _ITEM_COLUMNS))
     if rows.usage:
-        tx.rows("add_usage", **columns(rows.usage, USAGE_COLUMNS))
+        tx.rows("restore_usage", **columns(rows.usage, USAGE_COLUMNS))
     manifest = archived.manifest
     if manifest.idempotency_key is not None:
         tx.rows(

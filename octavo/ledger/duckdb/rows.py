@@ -4,7 +4,7 @@ import json
 
 from octavo.batches import BatchStatus, ItemStatus, Run, RunStatus
 from octavo.ledger.duckdb.snapshot import Row, aware, utc
-from octavo.ledger.rows import BatchRow, ItemRow, SliceRow
+from octavo.ledger.rows import BatchRow, ItemRow, SliceRow, UsageRow
 
 
 def batch_row(row: Row) -> BatchRow:
@@ -86,3 +86,8 @@ def run_record(row: Row) -> Run:
         created_at=utc(row[6]),
         seen_at=utc(row[7]),
     )
+
+
+def usage_row(row: Row) -> UsageRow:
+    """Return what an item was billed, from all columns of `usage`."""
+    return UsageRow(item_id=row[0], batch_id=row[1], customer_id=row[2], pages=row[3], created_at=utc(row[4]))

@@ -58,8 +58,16 @@ def store_work(view: Snapshot, work: rules.Work) -> None:
     _store_batches(view, list(work.changed_batches.values()))
     if work.usage:
         view.rows("add_usage", **columns(work.usage, USAGE_COLUMNS))
+    _store_reservations(view, work)
     if work.sha256:
         view.rows("set_sha256", file_ids=list(work.sha256), sha256s=list(work.sha256.values()))
+
+
+def _store_reservations(view: Snapshot, work: rules.Work) -> None:
+    if work.quotas.dropped:
+        view.rows("drop_reservations", item_ids=sorted(work.quotas.dropped))
+    if work.quotas.changed:
+        view.rows("keep_reservations", **columns(work.quotas.changed.values(), ["item_id", "customer_id", "pages"]))
 
 
 def _store_batches(view: Snapshot, batches: Sequence[BatchRow]) -> None:

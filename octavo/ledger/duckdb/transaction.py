@@ -10,6 +10,7 @@ from octavo.identifiers import BatchId, ItemId, RunId, WorkerId
 from octavo.ledger import rules
 from octavo.ledger.duckdb.snapshot import Snapshot, Statements
 from octavo.ledger.duckdb.storing import store_work
+from octavo.ledger.duckdb.webhook_rows import tell_of_ends
 from octavo.ledger.duckdb.working_set import WorkingSet
 from octavo.ledger.rows import BatchRow, ItemRow
 
@@ -35,12 +36,18 @@ class Transaction(Snapshot):
         self._work: rules.Work | None = None
         self.has_news = False
         """Whether a claim that waits may have something to hear: a lane or an item is free, a run or a batch over."""
+        self.has_deliveries = False
+        """Whether a delivery may have come due with this commit."""
+        self.touched: set[BatchId] = set()
+        """Batches that show something else with this commit."""
 
     @property
     def work(self) -> rules.Work:
         """What this commit does to items, batches and slices; stored with `flush`, at the latest at its end."""
         if self._work is None:
-            self._work = rules.Work({}, self.working.batches, self.working.slices(self), self.stamp)
+            self._work = rules.Work(
+                {}, self.working.batches, self.working.slices(self), self.stamp, self.working.quotas(self)
+            )
         return self._work
 
     def load_items(self, item_ids: Iterable[ItemId]) -> None:
@@ -55,6 +62,11 @@ class Transaction(Snapshot):
         self.work.items.update(self.working.items_of(self, slice_ids))
         self.working.load_batches(self, {self.work.slices[slice_id].batch_id for slice_id in slice_ids})
 
+    def forget_limits(self) -> None:
+        """Read caps and quotas anew: one has changed. What was billed is stored first, so that it counts."""
+        self.flush()
+        self.working.forget_caps()
+
     def forget_pending(self, batch_id: BatchId) -> None:
         """Forget a batch's pending items: one statement has changed them all."""
         self.working.forget_pending(batch_id)
@@ -68,7 +80,10 @@ class Transaction(Snapshot):
         """Store what has changed, so that statements see it."""
         if self._work is not None:
             self.has_news |= self._frees_something(self._work)
+            self.touched.update(item.batch_id for item in self._work.changed_items.values())
             store_work(self, self._work)
+            if self._work.ended_batches:
+                self.has_deliveries |= tell_of_ends(self, self._work.ended_batches, self.working.webhooks(self))
             self.working.settle(self._work)
             self._work.forget_changes()
 

@@ -12,7 +12,10 @@ from octavo.identifiers import BatchId, CustomerId, FileId, ItemId, RunId
 from octavo.ledger import rules
 from octavo.ledger.duckdb.rows import batch_row, item_row, run_record, slice_row
 from octavo.ledger.duckdb.snapshot import Row, Snapshot
+from octavo.ledger.duckdb.webhook_rows import webhook_record
+from octavo.ledger.quotas import QuotaRow, Quotas, ReservationRow
 from octavo.ledger.rows import BatchRow, ItemRow, SliceRow
+from octavo.webhooks.records import Webhook
 
 FREE_ITEMS_READ = 200
 """Free items of a batch that are read at a time, at least; more when more are asked for."""
@@ -30,8 +33,12 @@ class WorkingSet:
         self.runs: dict[RunId, Run] = {}
         self._slices: dict[str, SliceRow] | None = None
         self._caps: dict[CustomerId, int] = {}
+        self._quotas: dict[CustomerId, QuotaRow | int | None] = {}
+        """Of customers whose caps are known; a number until somebody asks how much of it was used."""
+        self._reservations: dict[ItemId, ReservationRow] | None = None
         self._free: dict[BatchId, list[ItemRow]] = {}
         self._sources: dict[FileId, Row] = {}
+        self._webhooks: dict[CustomerId, list[Webhook]] | None = None
 
     # Reading
 
@@ -87,8 +94,34 @@ class WorkingSet:
         """Return the caps of these customers."""
         missing = sorted(set(customer_ids) - self._caps.keys())
         if missing:
-            self._caps |= dict(view.rows("caps", customer_ids=missing))
+            for customer_id, cap, quota in view.rows("caps", customer_ids=missing):
+                self._caps[customer_id], self._quotas[customer_id] = cap, quota
         return self._caps
+
+    def webhooks(self, view: Snapshot) -> dict[CustomerId, list[Webhook]]:
+        """Return all webhooks, by customer."""
+        if self._webhooks is None:
+            self._webhooks = {}
+            for webhook in [webhook_record(row) for row in view.rows("all_webhooks")]:
+                self._webhooks.setdefault(webhook.customer_id, []).append(webhook)
+        return self._webhooks
+
+    def quotas(self, view: Snapshot) -> Quotas:
+        """Return what a commit needs to set pages aside and to bill them."""
+        if self._reservations is None:
+            rows = [ReservationRow(*row) for row in view.rows("all_reservations")]
+            self._reservations = {row.item_id: row for row in rows}
+        return Quotas(self._reservations, lambda customer_id: self._quota(view, customer_id))
+
+    def _quota(self, view: Snapshot, customer_id: CustomerId) -> QuotaRow | None:
+        if customer_id not in self._quotas:
+            self.caps(view, [customer_id])
+        found = self._quotas[customer_id]
+        if isinstance(found, int):
+            # Whatever is billed from here on is added to it: nothing of this customer waits to be stored.
+            used = int(view.rows("pages_used", customer_id=customer_id)[0][0])
+            found = self._quotas[customer_id] = QuotaRow(found, used)
+        return found
 
     def knows_free(self, batch: BatchRow, size: int) -> bool:
         """Whether the next so many free items of a batch, or all of them, are here."""
@@ -126,6 +159,7 @@ class WorkingSet:
             filename=filename,
             content_type=content_type,
             size_bytes=size_bytes,
+            reserves_pages=self._quotas.get(customer_id) is not None,
         )
 
     # Keeping up
@@ -139,9 +173,20 @@ class WorkingSet:
         for run_id in run_ids:
             self.runs.pop(run_id, None)
 
+    def forget_batches(self, batch_ids: Iterable[BatchId]) -> None:
+        """Forget batches that were removed."""
+        for batch_id in batch_ids:
+            self.batches.pop(batch_id, None)
+            self._free.pop(batch_id, None)
+
     def forget_caps(self) -> None:
-        """Read caps anew: one has changed."""
+        """Read caps and quotas anew: one has changed."""
         self._caps.clear()
+        self._quotas.clear()
+
+    def forget_webhooks(self) -> None:
+        """Read webhooks anew: one has changed."""
+        self._webhooks = None
 
     def forget_pending(self, batch_id: BatchId) -> None:
         """Forget a batch's pending items: one statement has changed them all."""

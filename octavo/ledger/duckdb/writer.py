@@ -25,6 +25,7 @@ from octavo.ledger.duckdb.database import Database
 from octavo.ledger.duckdb.snapshot import Statements
 from octavo.ledger.duckdb.transaction import Transaction
 from octavo.ledger.duckdb.working_set import WorkingSet
+from octavo.ledger.watching import Watches
 from octavo.timestamps import Clock
 
 logger = logging.getLogger(__name__)
@@ -77,6 +78,9 @@ class Writer:
         self._last: datetime = database.last_commit()
         self._working = WorkingSet()
         self.claims = Claims()
+        self.on_delivery: Callable[[], None] = lambda: None
+        """Called after a commit that may have made a delivery due; must not block."""
+        self.watches = Watches()
         self._waiting: deque[_Command] = deque()
         self._lock = threading.Lock()
         self._arrived = threading.Condition(self._lock)
@@ -157,6 +161,9 @@ class Writer:
         self._working.tidy()
         self.claims.keep(answers)
         self._database.keep_private()
+        if tx.has_deliveries:
+            self.on_delivery()
+        self.watches.tell(tx.touched)
         for command, result in results:
             if isinstance(result, Exception):
                 command.answer.set_exception(result)

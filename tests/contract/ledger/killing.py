@@ -45,6 +45,10 @@ def check_after_kill(path: Path, acknowledged: dict[ItemId, BatchId]) -> None:
         for batch in batches:
             assert batch.counts == recount(world.items(batch))
         assert world.pages() == sum(batch.counts.succeeded for batch in batches) >= len(acknowledged)
+        (webhook,) = ledger.webhooks(world.customer.customer_id)
+        deliveries = ledger.deliveries(webhook.customer_id, webhook.webhook_id, limit=1000)
+        told = sorted(delivery.end.batch_id for delivery in deliveries if delivery.end)
+        assert told == sorted(batch.batch_id for batch in batches if batch.status.is_terminal)
         for worker in ledger.workers():
             ledger.revoke(worker_id=worker)
         assert [one.unleased for one in ledger.open_batches()] == [

@@ -19,6 +19,7 @@ class ModelItem:
     ended_under: int | None = None
     code: str | None = None
     pages: int = 0
+    set_aside: int = 0
 
 
 @dataclass
@@ -37,6 +38,7 @@ class Model:
     cancelled: set[int] = field(default_factory=set)
     begun: set[int] = field(default_factory=set)
     lanes: list[ModelLane] = field(default_factory=list)
+    quota: int | None = None
 
     def held(self, lane: int) -> list[ModelItem]:
         return [item for items in self.batches for item in items if item.lane == lane]
@@ -76,14 +78,33 @@ class Model:
             item.status, item.attempts = "running", item.attempts + 1
             self.begun.add(batch)
         if word in ("finish", "fail"):
-            item.status, item.lane, item.ended_under = ("succeeded" if word == "finish" else "failed"), None, lease
-            item.pages, item.code = (pages, None) if word == "finish" else (0, "extraction_failed")
+            is_paid = word == "finish" and self.affords(item, pages)
+            item.status, item.lane, item.ended_under = ("succeeded" if is_paid else "failed"), None, lease
+            item.pages, item.set_aside = (pages if is_paid else 0), 0
+            item.code = None if is_paid else "payment_required" if word == "finish" else "extraction_failed"
         return True
+
+    def reserve(self, batch: int, at: int, lease: int, pages: int) -> bool | None:
+        """Set pages aside for an item; None when the lease is not the item's any more."""
+        item = self.batches[batch][at]
+        if item.lane is None or item.lease != lease:
+            return None
+        if not self.affords(item, pages):
+            return False
+        self.say(batch, at, lease, "begin")
+        item.set_aside = 0 if self.quota is None else pages
+        return True
+
+    def affords(self, item: ModelItem, pages: int) -> bool:
+        """Whether an item may have so many pages: what it was promised, or what nobody else has."""
+        if self.quota is None or pages <= item.set_aside:
+            return True
+        return self.billed + self.set_aside - item.set_aside + pages <= self.quota
 
     def back(self, batch: int, item: ModelItem, *, is_lost: bool = False) -> None:
         """Take an item from its lane: back to the queue, or to its end."""
         is_lost = is_lost and item.status == "running"
-        item.lane, item.lost = None, item.lost + is_lost
+        item.lane, item.lost, item.set_aside = None, item.lost + is_lost, 0
         item.status = "cancelled" if batch in self.cancelled else "pending"
         if is_lost and item.lost >= LIVES and item.status == "pending":
             item.status, item.code = "failed", "internal_error"
@@ -103,6 +124,17 @@ class Model:
                 if item.status == "pending":
                     item.status, item.lane = "cancelled", None
 
+    def retry(self, batch: int) -> int | None:
+        """Let what failed run again; how much that is, None where it is refused."""
+        if self.status(batch) == "cancelling":
+            return None
+        failed = [item for item in self.batches[batch] if item.status == "failed"]
+        for item in failed:
+            item.status, item.lost, item.ended_under, item.code = "pending", 0, None, None
+        if failed:
+            self.cancelled.discard(batch)
+        return len(failed)
+
     def status(self, batch: int) -> str:
         found = {item.status for item in self.batches[batch]}
         if found & set(UNFINISHED):
@@ -114,3 +146,7 @@ class Model:
     @property
     def billed(self) -> int:
         return sum(item.pages for items in self.batches for item in items)
+
+    @property
+    def set_aside(self) -> int:
+        return sum(item.set_aside for items in self.batches for item in items)

@@ -6,9 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from octavo.batches import BatchStatus, FileStatus, ItemStatus, RunStatus
+from octavo.batches import Batch, BatchStatus, FileStatus, ItemStatus, RunStatus
 from octavo.errors import BatchNotFound, IdempotencyKeyReused, StaleLease
 from octavo.identifiers import BatchId, FileId, ItemId
+from octavo.ledger.accounts import LimitName, PageAccount, Reservation
 from octavo.ledger.archive import (
     Accounts,
     ArchivedBatch,
@@ -26,7 +27,9 @@ from octavo.ledger.contract import Ledger
 from octavo.ledger.duckdb import DuckdbLedger
 from octavo.ledger.duckdb import archive as duckdb_archive
 from octavo.ledger.memory import MemoryLedger
+from octavo.ledger.reading import Retry
 from octavo.ledger.restoring import CLOCK_MARGIN, LEASES_PER_GENERATION
+from octavo.ledger.webhooks import NewWebhook
 from tests.contract.ledger.world import (
     RUN,
     StandingClock,
@@ -213,6 +216,16 @@ def test_much_is_told_in_parts_and_none_of_it_is_left_out(
 
 
 # Made anew --------------------------------------------------------------------------------
+
+
+def test_webhooks_are_as_they_were(world: World, anew: Anew) -> None:
+    new = NewWebhook(customer_id=world.customer.customer_id, url="https://a.example/", events=("batch.completed",))
+    made = world.ledger.add_webhook(new)
+    kept = world.ledger.rotate_webhook(made.customer_id, made.webhook_id)
+    again = anew()
+    assert again.ledger.webhooks(made.customer_id) == [kept]
+    again.work_off(again.batch())
+    assert len(again.ledger.deliveries(made.customer_id, made.webhook_id)) == 1
 
 
 def test_what_has_ended_is_as_it_was(world: World, anew: Anew) -> None:
@@ -445,3 +458,99 @@ def test_accounts_and_files_are_records(world: World) -> None:
     (change,) = told(world.ledger)
     assert isinstance(change.accounts, Accounts)
     assert isinstance(change.files, StagedFiles)
+
+
+def test_limits_and_key_flags_come_back_and_what_was_set_aside_is_free_again(world: World, anew: Anew) -> None:
+    customer_id = world.customer.customer_id
+    limits: dict[LimitName, int | None] = {"page_quota": 9, "submissions_per_minute": 7, "retention_seconds": 60}
+    customer = world.ledger.set_limits(customer_id, limits)
+    key = world.ledger.add_key(customer_id, prefix="u", digest="uploads", uploads_only=True)
+    done, under_way = world.take(world.batch(2), 2)
+    world.say(finish(done, success(pages=4)))
+    assert world.ledger.reserve(Reservation(item_id=under_way.item_id, lease_no=under_way.lease_no, pages=5))
+    again = anew()
+    principal = again.ledger.principal("uploads")
+    assert principal is not None
+    assert (principal.customer, principal.key) == (customer, key)
+    assert again.ledger.page_account(customer_id) == PageAccount(limit=9, used=4, reserved=0)
+    assert again.ledger.usage_differences() == []
+    with pytest.raises(StaleLease):
+        again.ledger.reserve(Reservation(item_id=under_way.item_id, lease_no=under_way.lease_no, pages=1))
+
+
+def test_a_limit_that_changes_is_told(world: World) -> None:
+    told(world.ledger)
+    world.ledger.set_limits(world.customer.customer_id, {"page_quota": 9})
+    (change,) = told(world.ledger)
+    assert change.accounts is not None
+    assert [one.page_quota for one in change.accounts.customers] == [9]
+
+
+# Retries ----------------------------------------------------------------------------------
+
+
+def retried(world: World, batch: Batch) -> None:
+    world.clock.go(seconds=1)
+    world.ledger.retry_failed(Retry(customer_id=batch.customer_id, batch_id=batch.batch_id))
+
+
+def test_an_item_that_runs_again_is_pending_in_a_ledger_made_anew(world: World, anew: Anew) -> None:
+    batch = world.batch(2)
+    good, bad = world.take(batch, 2)
+    world.say(finish(good), finish(bad, failed()))
+    changes = told(world.ledger)
+    retried(world, batch)
+    changes += told(world.ledger)
+    made = anew(changes=changes)
+    assert [item.status.value for item in made.items(batch)] == ["succeeded", "pending"]
+    found = made.now(batch)
+    assert (found.status, found.completed_at) == (BatchStatus.RUNNING, None)
+    assert made.pages() == 2
+    assert [item.item_id for item in made.take(batch)] == [bad.item_id]
+
+
+def test_an_item_that_ended_ran_again_and_ended_anew_has_its_last_end(world: World, anew: Anew) -> None:
+    batch = world.batch(2)
+    good, bad = world.take(batch, 2)
+    world.say(finish(good), finish(bad, failed()))
+    changes = told(world.ledger)
+    retried(world, batch)
+    changes += told(world.ledger)
+    world.clock.go(seconds=1)
+    (again,) = world.take(batch)
+    world.say(finish(again, success(pages=5)))
+    changes += told(world.ledger)
+    made = anew(changes=changes)
+    assert made.items(batch) == world.items(batch)
+    assert made.now(batch) == world.now(batch)
+    assert made.pages() == world.pages() == 7
+
+
+def test_a_retry_that_ended_before_anybody_looked_has_its_last_end(world: World, anew: Anew) -> None:
+    batch = world.batch(1)
+    (bad,) = world.take(batch)
+    world.say(finish(bad, failed()))
+    changes = told(world.ledger)
+    retried(world, batch)
+    world.clock.go(seconds=1)
+    (again,) = world.take(batch)
+    world.say(finish(again, failed("internal_error")))
+    changes += told(world.ledger)
+    made = anew(changes=changes)
+    assert [(item.error_code, item.attempts) for item in made.items(batch)] == [("internal_error", 2)]
+
+
+def test_a_cancel_that_a_retry_has_undone_cancels_nothing_in_a_ledger_made_anew(world: World, anew: Anew) -> None:
+    batch = world.batch(2)
+    (bad,) = world.take(batch)
+    world.say(begin(bad))
+    world.ledger.cancel_batch(batch.customer_id, batch.batch_id)
+    changes = told(world.ledger)
+    world.clock.go(seconds=1)
+    world.say(finish(bad, failed()))
+    changes += told(world.ledger)
+    retried(world, batch)
+    changes += told(world.ledger)
+    made = anew(changes=changes)
+    assert [item.status.value for item in made.items(batch)] == ["pending", "cancelled"]
+    assert made.now(batch).cancel_requested_at is None

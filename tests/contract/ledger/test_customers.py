@@ -55,6 +55,18 @@ def test_a_key_is_known_by_its_digest(world: World) -> None:
     assert world.ledger.principal("ok_ab") is None
 
 
+def test_a_key_knows_whether_it_is_for_uploads_only(world: World) -> None:
+    customer_id = world.customer.customer_id
+    plain = world.ledger.add_key(customer_id, prefix="a", digest="a")
+    marked = world.ledger.add_key(customer_id, prefix="b", digest="b", uploads_only=True)
+    assert (plain.uploads_only, marked.uploads_only) == (False, True)
+    assert world.ledger.principal("b") == Principal(world.customer, marked)
+    assert {key.key_id: key.uploads_only for key in world.ledger.keys(customer_id)} == {
+        plain.key_id: False,
+        marked.key_id: True,
+    }
+
+
 def test_keys_come_oldest_first(world: World) -> None:
     customer_id = world.customer.customer_id
     world.clock.go(seconds=1)

@@ -15,10 +15,13 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from octavo.batches import Batch, ClaimedItem, Item
+from octavo.errors import BatchCancelling, StaleLease
 from octavo.identifiers import CustomerId, RunId, WorkerId
+from octavo.ledger.accounts import Reservation
 from octavo.ledger.contract import ClaimRequest, Ledger, Report, Verdict
 from octavo.ledger.duckdb import DuckdbLedger
 from octavo.ledger.memory import MemoryLedger
+from octavo.ledger.reading import Retry
 from tests.contract.ledger.model import Model, ModelItem
 from tests.contract.ledger.world import StandingClock, World, begin, failed, finish, release, success
 
@@ -207,6 +210,31 @@ class ModelledLedgers(RuleBasedStateMachine):
             "release": release(item),
         }[kind]
 
+    @rule(quota=st.sampled_from([None, 0, 3, 6, 10, 20]), death=DEATHS)
+    def give_quota(self, quota: int | None, death: str | None) -> None:
+        self.everywhere(death, lambda side: side.ledger.set_limits(side.customer_id, {"page_quota": quota}))
+        self.model.quota = quota
+
+    @precondition(lambda self: self.known)
+    @rule(data=st.data(), pages=st.integers(0, 5), death=DEATHS)
+    def reserve(self, data: st.DataObject, pages: int, death: str | None) -> None:
+        """Set pages aside for items that were given lately, so that some finish with more and some with fewer."""
+        for item in data.draw(st.lists(st.sampled_from(self.known[-8:]), min_size=1, max_size=4)):
+            expected = self.model.reserve(*item, pages)
+            for side in self.sides:
+                if side is self.sides[1]:
+                    self.through_death(death, lambda side=side, item=item: self.reserved(side, item, pages))  # type: ignore[misc]
+                assert self.reserved(side, item, pages) == expected
+
+    @staticmethod
+    def reserved(side: Side, item: Claimed, pages: int) -> bool | None:
+        given = side.given[item]
+        try:
+            asked = Reservation(item_id=given.item_id, lease_no=given.lease_no, pages=pages)
+            return side.ledger.reserve(asked)
+        except StaleLease:
+            return None
+
     @rule(what=st.sampled_from(["worker", "run", "time"]), data=st.data(), death=DEATHS)
     def lose(self, what: str, data: st.DataObject, death: str | None) -> None:
         """A worker or a run dies, or leases run out."""
@@ -229,6 +257,18 @@ class ModelledLedgers(RuleBasedStateMachine):
         self.everywhere(death, lambda side: side.ledger.cancel_batch(side.customer_id, side.batches[number].batch_id))
         self.model.cancel(number)
 
+    @rule(data=st.data(), death=DEATHS)
+    def retry(self, data: st.DataObject, death: str | None) -> None:
+        """Let what failed run again; where the answer was lost, the second call finds nothing to do."""
+        number = data.draw(st.integers(0, len(self.model.batches) - 1))
+        expected = self.model.retry(number)
+        for side in self.sides:
+            order = Retry(customer_id=side.customer_id, batch_id=side.batches[number].batch_id)
+            was_lost = side is self.sides[1] and death == "after"
+            if side is self.sides[1]:
+                self.through_death(death, lambda side=side, order=order: retried(side.ledger, order))  # type: ignore[misc]
+            assert retried(side.ledger, order) == (0 if was_lost and expected is not None else expected)
+
     def everywhere(self, death: str | None, act: Callable[[Side], object]) -> None:
         for side in self.sides:
             if side is self.sides[1]:
@@ -245,12 +285,24 @@ class ModelledLedgers(RuleBasedStateMachine):
                 assert side.shows(number) == (self.model.status(number), told)
         for side in self.sides:
             assert side.ledger.pages_used(side.customer_id) == self.model.billed
+            account = side.ledger.page_account(side.customer_id)
+            assert (account.limit, account.used) == (self.model.quota, self.model.billed)
+            # What was set aside under a quota that was lifted since is given back when the item ends.
+            assert account.reserved == self.model.set_aside
+            assert side.ledger.usage_differences() == []
 
     @invariant()
     def never_more_lanes_than_the_cap(self) -> None:
         with self.duckdb._database.cursor() as looking:
             assert looking.execute("SELECT count(*) FROM slices").fetchone() == (len(self.model.open_lanes),)
             assert looking.execute("SELECT count(*) - count(DISTINCT item_id) FROM usage").fetchone() == (0,)
+
+
+def retried(ledger: Ledger, order: Retry) -> int | None:
+    try:
+        return ledger.retry_failed(order).items
+    except BatchCancelling:
+        return None
 
 
 def accepted(verdicts: list[Verdict]) -> list[bool]:

@@ -3,6 +3,7 @@
 import tempfile
 from collections.abc import Callable
 from dataclasses import fields, is_dataclass, replace
+from datetime import datetime
 from functools import partial
 from pathlib import Path
 
@@ -17,6 +18,8 @@ from octavo.identifiers import BatchId, CustomerId, FileId, RunId, WorkerId
 from octavo.ledger.contract import BatchCursor, Claim, ClaimRequest, Ledger, Report
 from octavo.ledger.duckdb import DuckdbLedger
 from octavo.ledger.memory import MemoryLedger
+from octavo.ledger.webhooks import NewWebhook
+from octavo.webhooks.records import BATCH_EVENTS
 from tests.contract.ledger.world import StandingClock, World, begin, failed, finish, release, success
 
 WORKERS = [WorkerId("w/1"), WorkerId("w/2")]
@@ -33,7 +36,7 @@ class Names:
         self._names: dict[str, str] = {}
 
     def __call__(self, value: object) -> object:
-        if isinstance(value, str) and value.partition("_")[0] in ("cust", "key", "item", "slice"):
+        if isinstance(value, str) and value.partition("_")[0] in ("cust", "key", "item", "slice", "webhook"):
             return self._names.setdefault(value, f"{value.partition('_')[0]} {len(self._names)}")
         if is_dataclass(value):
             return {field.name: self(getattr(value, field.name)) for field in fields(value)}
@@ -65,6 +68,10 @@ class Side:
 Act = Callable[[Side], object]
 
 
+def told_of_all(customer_id: CustomerId) -> NewWebhook:
+    return NewWebhook(customer_id=customer_id, url="https://receiver.example/", events=BATCH_EVENTS)
+
+
 class BothLedgers(RuleBasedStateMachine):
     def __init__(self) -> None:
         super().__init__()
@@ -86,7 +93,8 @@ class BothLedgers(RuleBasedStateMachine):
 
     @initialize()
     def there_is_work(self) -> None:
-        """Two batches of the same files, so that the steps are spent on what happens to them."""
+        """A webhook, and two batches of the same files, so that the steps are spent on what happens to them."""
+        self.both(lambda side: side.ledger.add_webhook(told_of_all(self.owner(side, 0))))
         staged = self.sides[0].world.staged(6, hours=2)
         self.files.extend(file.file_id for file in staged)
         self.both(
@@ -286,6 +294,27 @@ class BothLedgers(RuleBasedStateMachine):
         self.both(lambda side: [self.owned(side, owner) for owner in side.customers])
         for batch_id in self.batches:
             self.both(partial(self.pages, batch_id=batch_id))
+
+    @invariant()
+    def every_end_is_told_once(self) -> None:
+        self.both(self.told)
+        for side in self.sides:
+            told = self.told(side)
+            ended = {
+                (batch.batch_id, batch.completed_at)
+                for batch in side.ledger.batches(self.owner(side, 0), limit=100)
+                if batch.status.is_terminal
+            }
+            assert ended <= set(told)
+            assert len(told) == len(set(told))
+
+    @classmethod
+    def told(cls, side: Side) -> list[tuple[BatchId, datetime]]:
+        """Which ends of batches, that is of which batch and when, were told; it must be each once."""
+        customer_id = cls.owner(side, 0)
+        (webhook,) = side.ledger.webhooks(customer_id)
+        deliveries = side.ledger.deliveries(customer_id, webhook.webhook_id, limit=1000)
+        return sorted((one.end.batch_id, one.end.completed_at) for one in deliveries if one.end is not None)
 
     @invariant()
     def counts_equal_a_recount(self) -> None:

@@ -2,13 +2,17 @@
 
 import hashlib
 from concurrent.futures import ThreadPoolExecutor
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from octavo.objects import bucket
 from octavo.objects.contract import ObjectInfo, ObjectMissing, ObjectTooLarge
+from octavo.objects.s3 import S3Objects, S3Settings
 from tests.contract.objects.conftest import Storage
+from tests.storage_server import storage_server
 
 
 def _write_all(storage: Storage, keys: list[str]) -> None:
@@ -109,6 +113,42 @@ def test_deleted_objects_are_gone_and_the_others_stay(storage: Storage) -> None:
 
 def test_deleting_nothing_is_no_error(storage: Storage) -> None:
     storage.objects.delete([])
+
+
+def test_all_below_some_prefixes_is_deleted_and_counted(storage: Storage) -> None:
+    deep, wide, kept = (storage.new_key() + "/" for _ in range(3))
+    below = [f"{deep}a/b/c", *(f"{wide}{number}" for number in range(50)), f"{kept}x"]
+    storage.used.extend(below)
+    _write_all(storage, below)
+    none = storage.new_key() + "/"
+    assert storage.objects.delete_below([deep, wide, none]) == {deep: 1, wide: 50}
+    assert [storage.holds(key) for key in below] == [False] * 51 + [True]
+    assert storage.objects.delete_below([deep, wide]) == {}
+    assert storage.objects.delete_below([]) == {}
+
+
+def test_half_a_name_is_no_prefix_to_delete_below(storage: Storage) -> None:
+    with pytest.raises(ValueError, match="ends in a slash"):
+        storage.objects.delete_below(["in/cust"])
+
+
+def test_an_upload_in_parts_that_was_never_finished_is_dropped_once_it_is_old(embedded: S3Settings) -> None:
+    objects = S3Objects(embedded)
+    objects.ensure_bucket()
+    client = bucket._client(embedded)
+    named = {"Bucket": embedded.bucket, "Key": "results/cust_a/res_b/half"}
+    upload: Any = client.create_multipart_upload(**named)  # type: ignore[attr-defined]
+    client.upload_part(**named, UploadId=upload["UploadId"], PartNumber=1, Body=b"x" * 1000)  # type: ignore[attr-defined]
+    began = datetime.now(UTC)
+    assert objects.drop_unfinished_uploads(began - timedelta(hours=1)) == 0
+    assert objects.drop_unfinished_uploads(began + timedelta(hours=1)) == 1
+    assert objects.drop_unfinished_uploads(began + timedelta(hours=1)) == 0
+    client.close()
+
+
+def test_where_no_upload_was_ever_begun_none_is_dropped() -> None:
+    with storage_server() as fresh:
+        assert S3Objects(fresh).drop_unfinished_uploads(datetime.now(UTC)) == 0
 
 
 def test_list_sees_all_of_its_prefix_and_nothing_else(storage: Storage) -> None:

@@ -1,13 +1,22 @@
 """What a presigned URL lets a client do, and what not."""
 
+import shutil
+import subprocess
 import time
+import urllib.error
+import urllib.request
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 
+import httpx
 import pytest
 
+from octavo.identifiers import new_customer_id, new_file_id
 from octavo.objects.contract import MAX_EXPIRY_SECONDS
-from tests.contract.objects.conftest import Storage
+from octavo.objects.keys import input_key
+from octavo.objects.s3 import S3Objects, S3Settings
+from tests.contract.objects.conftest import DAY, Storage
 
 PDF = b"%PDF-1.7 sample"
 
@@ -38,6 +47,43 @@ def test_put_of_only_the_bytes_stores_them(storage: Storage) -> None:
     key = storage.new_key()
     assert storage.put(_put_url(storage, key), PDF).status == 200
     assert storage.objects.read(key, max_bytes=100) == PDF
+
+
+@pytest.mark.parametrize("client", ["httpx", "urllib", "curl"])
+def test_a_plain_put_of_any_client_without_a_header_of_its_own_works(
+    embedded: S3Settings, tmp_path: Path, client: str
+) -> None:
+    objects, key = S3Objects(embedded), input_key(new_customer_id(), DAY, new_file_id())
+    path = tmp_path / "sample.pdf"
+    path.write_bytes(PDF)
+    url = objects.presign_put(key, size_bytes=len(PDF), expires_seconds=60).url
+    assert _plain_put(client, url, path) == 200
+    assert objects.read(key, max_bytes=100) == PDF
+    path.write_bytes(PDF + b"x")
+    assert _plain_put(client, url, path) in {400, 403}
+    assert objects.read(key, max_bytes=100) == PDF
+    objects.delete([key])
+
+
+def _plain_put(client: str, url: str, path: Path) -> int:
+    """PUT a file as somebody would who reads the documentation, and return the status."""
+    if client == "httpx":
+        return httpx.put(url, content=path.read_bytes(), trust_env=False).status_code
+    if client == "curl":
+        curl = shutil.which("curl")
+        if curl is None:
+            pytest.skip("curl is not installed")
+        words = [curl, "--silent", "--noproxy", "*", "--upload-file", str(path), "--output", "/dev/null"]
+        told = subprocess.run([*words, "--write-out", "%{http_code}", url], capture_output=True, text=True, check=True)
+        return int(told.stdout)
+    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+    # urllib adds a Content-Type of its own, which the signature does not bind.
+    request = urllib.request.Request(url, data=path.read_bytes(), method="PUT")  # noqa: S310 - our own server
+    try:
+        with opener.open(request, timeout=20) as answer:
+            return int(answer.status)
+    except urllib.error.HTTPError as error:
+        return error.code
 
 
 def test_put_with_a_content_type_stores_the_bytes_too(storage: Storage) -> None:

@@ -64,7 +64,7 @@ def home(tmp_path: Path) -> dict[str, str]:
 
 def test_octavo_up_has_registered_what_prefect_yaml_declares(stack: Stack) -> None:
     both = deployed(stack)
-    assert set(both) == {"octavo", "prune"}
+    assert set(both) == {"octavo", "deliver-webhooks", "prune", "expire"}
     found, pruning = both["octavo"], both["prune"]
     assert (found["name"], found["entrypoint"]) == ("octavo", "flows.extract_batch.extract_batch")
     assert (found["work_pool_name"], found["tags"]) == ("octavo", ["octavo"])
@@ -80,7 +80,12 @@ def test_octavo_up_has_registered_what_prefect_yaml_declares(stack: Stack) -> No
 def test_registering_again_changes_nothing(stack: Stack) -> None:
     before = deployed(stack)
     for _ in range(2):
-        assert register_again(stack) == ["extract-batch/octavo", "prune/prune"]
+        assert register_again(stack) == [
+            "extract-batch/octavo",
+            "deliver-webhooks/deliver-webhooks",
+            "prune/prune",
+            "expire/expire",
+        ]
     assert deployed(stack) == before
     assert len(stack.prefect("POST", "/work_pools/filter", {})) == 1
 

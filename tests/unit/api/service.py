@@ -12,8 +12,10 @@ from fastapi import FastAPI
 from api import auth
 from api.app import create_app
 from api.archive import Archive
+from api.deliveries import Deliveries
 from api.deps import Service
 from api.dispatch import Dispatcher
+from api.expiry import Retention
 from api.lanes import Lanes
 from api.presence import Presence
 from octavo.batches import Batch, ClaimedItem, Customer, Item
@@ -30,6 +32,7 @@ from octavo.timestamps import now
 URL = "http://api.invalid"
 ADMIN_TOKEN = "admin-token-of-a-test"
 WORKER_TOKEN = "worker-token-of-a-test"
+WEBHOOK_KEY = "webhook-key-of-a-test"
 STORAGE = S3Settings(
     endpoint_url="http://127.0.0.1:1",
     public_url="http://127.0.0.1:1",
@@ -53,25 +56,28 @@ class MovableClock:
 
 
 def settings(data: Path, **groups: dict[str, Any]) -> Settings:
-    """Return the default settings on this data directory, with these groups given."""
-    return Settings.model_validate({"data": data, **groups})
+    """Return the default settings on this data directory, with these groups given; the rate limit is out of the way."""
+    limits = {"submissions_per_minute": 100_000} | groups.pop("limits", {})
+    return Settings.model_validate({"data": data, "limits": limits, **groups})
 
 
 def make_service(given: Settings, ledger: Ledger, objects: ObjectStore, *, silence_seconds: float = 10.0) -> Service:
     """Put the parts of an API process together, as `python -m api` does."""
     presence = Presence(silence_seconds=silence_seconds)
+    archive = Archive(ledger, objects)
+    dispatcher = Dispatcher(ledger, presence, deployment=given.prefect.deployment, tag_limits=given.prefect.tag_limits)
     return Service(
         settings=given,
         ledger=ledger,
         objects=objects,
         storage=STORAGE,
         engines=EngineRegistry.installed(test_engines=True),
-        dispatcher=Dispatcher(
-            ledger, presence, deployment=given.prefect.deployment, tag_limits=given.prefect.tag_limits
-        ),
+        dispatcher=dispatcher,
         lanes=Lanes(ledger),
         presence=presence,
-        archive=Archive(ledger, objects),
+        archive=archive,
+        retention=Retention(ledger, objects, archive, orphan_hours=given.limits.orphan_hours),
+        deliveries=Deliveries(ledger, dispatcher, presence, given.webhooks, key=WEBHOOK_KEY),
         admin_token=ADMIN_TOKEN,
         worker_token=WORKER_TOKEN,
     )

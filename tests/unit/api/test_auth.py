@@ -83,6 +83,20 @@ async def test_a_key_is_no_token_and_a_token_no_key(api: Api) -> None:
         assert_refused(answer, 401, "invalid_admin_token")
 
 
+async def test_an_upload_only_key_is_kept_from_routes_that_take_an_address(api: Api) -> None:
+    @api.app.post("/v1/address", dependencies=[auth.AddressesAllowed])
+    async def named() -> str:
+        return "fetched"
+
+    _, prefix, digest = secret = auth.new_secret()
+    api.ledger.add_key(api.customer.customer_id, prefix=prefix, digest=digest, uploads_only=True)
+    marked = api.client(X_API_KEY=secret[0])
+    assert_refused(await marked.post("/v1/address"), 403, "uploads_only")
+    assert (await marked.post("/v1/files", json={"size_bytes": 5})).status_code == 200
+    assert (await api.http.post("/v1/address")).status_code == 200
+    assert_refused(await api.client().post("/v1/address"), 401, "invalid_api_key")
+
+
 async def test_the_admin_makes_a_key_that_works(api: Api) -> None:
     admin = api.client(Authorization=f"Bearer {ADMIN_TOKEN}")
     made = (await admin.post("/admin/keys", json={"customer": " new ", "label": "laptop"})).json()

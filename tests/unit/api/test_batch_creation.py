@@ -16,6 +16,7 @@ BOTH = pytest.mark.parametrize("ledger", ["memory", "duckdb"], indirect=True)
 BATCH_KEYS = {
     "object", "id", "status", "counts", "total_items", "engine", "options", "metadata",
     "created_at", "started_at", "completed_at", "expires_at",
+    "eta_seconds", "reason",
 }  # fmt: skip
 
 

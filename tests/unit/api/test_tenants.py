@@ -5,6 +5,7 @@ be given to `furnish`, or this fails.
 """
 
 from collections.abc import AsyncIterator, Callable
+from contextlib import closing
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,16 @@ from typing import Any
 import httpx
 import pytest
 
-from octavo.identifiers import BatchId, ResultId, new_batch_id, new_file_id, new_item_id, random_part
+from octavo.identifiers import (
+    BatchId,
+    ResultId,
+    new_batch_id,
+    new_delivery_id,
+    new_file_id,
+    new_item_id,
+    new_webhook_id,
+    random_part,
+)
 from octavo.ledger.duckdb import DuckdbLedger
 from octavo.objects import keys
 from octavo.objects.memory import MemoryObjects
@@ -33,10 +43,12 @@ UNKNOWN: dict[str, Callable[[], str]] = {
     "file_id": new_file_id,
     "batch_id": new_batch_id,
     "item_id": new_item_id,
+    "webhook_id": new_webhook_id,
+    "delivery_id": new_delivery_id,
     "result_id": lambda: f"res_{random_part()}",
 }
 """An id of each kind that nobody has."""
-BODIES: dict[str, dict[str, Any]] = {}
+BODIES: dict[str, dict[str, Any]] = {"PATCH /v1/webhooks/{webhook_id}": {"enabled": True}}
 """Bodies of routes with ids in their path that take one."""
 NAMED_IN_BODY: dict[str, Callable[[Things], dict[str, Any]]] = {
     "POST /v1/batches": lambda things: {"source": {"file_ids": [things["file_id"]]}},
@@ -54,7 +66,12 @@ async def furnish(api: Api) -> Things:
     customer_id = api.customer.customer_id
     api.objects.write(keys.result_key(customer_id, result_id, "extract-page.json"), b'{"chunks": []}', "text/plain")
     api.objects.write(keys.result_image_key(customer_id, result_id, 1), b"image", "image/webp")
+    made = await api.http.post("/v1/webhooks", json={"url": "https://receiver.example/hook"})
+    webhook_id = made.json()["id"]
+    pings = [(await api.http.post(f"/v1/webhooks/{webhook_id}/ping")).json() for _ in range(2)]
     return {
+        "webhook_id": webhook_id,
+        "delivery_id": pings[0]["id"],
         "file_id": item.file_id,
         "batch_id": batch_id,
         "item_id": item.item_id,
@@ -77,13 +94,14 @@ class World:
         batches = self.other.batches()
         items = [self.other.items(BatchId(batch.batch_id)) for batch in batches]
         files = [self.other.file_status(item.file_id) for group in items for item in group]
-        return batches, items, files, sorted(info.key for info in self.other.objects.list(""))
+        stored = [info.key for prefix in (keys.INPUTS, keys.RESULTS) for info in self.other.objects.list(prefix)]
+        return batches, items, files, sorted(stored)
 
 
 @pytest.fixture
 async def world(anyio_backend: str, tmp_path: Path) -> AsyncIterator[World]:
     objects, clock = MemoryObjects(), MovableClock()
-    with DuckdbLedger(tmp_path / "ledger.duckdb", clock=clock) as ledger:
+    with closing(DuckdbLedger(tmp_path / "ledger.duckdb", clock=clock)) as ledger:
         me = Api.make(make_service(settings(tmp_path), ledger, objects), objects, clock)
         customer, key = add_customer(ledger, "other")
         other = Api(me.service, objects, customer, key, clock, client_of(me.app, {"X-API-KEY": key}))
@@ -97,10 +115,10 @@ async def ask(api: Api, route: Route, things: Things, **more: Any) -> httpx.Resp
     return await api.http.request(route.method, route.at(things), json=body, **more)
 
 
-def told(answer: httpx.Response, *ids: str) -> tuple[int, str, dict[str, str]]:
+def told(answer: httpx.Response, things: Things) -> tuple[int, str, dict[str, str]]:
     """Return all an answer says but the ids that were asked for."""
     text = answer.text
-    for one in ids:
+    for one in [one for name, one in things.items() if name not in NO_IDS]:
         text = text.replace(one, "ID")
     headers = {name: value for name, value in answer.headers.items() if not name.lower().startswith("ratelimit")}
     return answer.status_code, text, headers
@@ -122,7 +140,7 @@ async def test_a_thing_of_another_customer_is_not_there(world: World, route: Rou
         missing = await ask(world.me, route, nobodys)
         assert missing.status_code == 404, missing.text
         assert missing.json()["error"].endswith("_not_found")
-        assert told(found, *theirs.values()) == told(missing, *nobodys.values())
+        assert told(found, theirs) == told(missing, nobodys)
     assert world.stored() == before
 
 
@@ -145,7 +163,7 @@ async def test_a_body_that_names_a_thing_of_another_customer_names_nothing(world
         found = await world.me.http.request(route.method, route.at(world.mine), json=body(world.theirs))
         missing = await world.me.http.request(route.method, route.at(world.mine), json=body(nobodys))
         assert missing.status_code == 404
-        assert told(found, *world.theirs.values()) == told(missing, *nobodys.values())
+        assert told(found, world.theirs) == told(missing, nobodys)
         mixed = body(world.theirs)
         assert (await world.other.http.request(route.method, route.at(world.theirs), json=mixed)).status_code == 200
 
@@ -167,7 +185,7 @@ async def test_a_cursor_of_another_customer_is_no_cursor(world: World, route: Ro
     broken = await ask(world.me, route, world.mine, params={"cursor": "nonsense"})
     halved = await ask(world.me, route, world.mine, params={"cursor": cursor[: len(cursor) // 2]})
     assert (broken.status_code, broken.json()["error"]) == (422, "invalid_cursor")
-    assert told(found) == told(broken) == told(halved)
+    assert told(found, {}) == told(broken, {}) == told(halved, {})
 
 
 @pytest.mark.parametrize("route", ROUTES, ids=str)

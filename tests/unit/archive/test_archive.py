@@ -1,6 +1,7 @@
 """A ledger's archive in storage: what is written, what a crash or an outage leaves, what comes back."""
 
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -13,10 +14,11 @@ from octavo.errors import ArchiveForeign, ArchiveMissing, ArchiveUnreadable, Sto
 from octavo.ledger.contract import Ledger
 from octavo.ledger.duckdb import DuckdbLedger
 from octavo.ledger.memory import MemoryLedger
+from octavo.ledger.reading import Retry
 from octavo.objects import keys
 from octavo.objects.contract import ObjectMissing
 from octavo.objects.memory import MemoryObjects
-from tests.contract.ledger.world import StandingClock, World, begin, finish, success
+from tests.contract.ledger.world import StandingClock, World, begin, failed, finish, success
 
 Rebuilt = Callable[[], tuple[World, Found]]
 
@@ -73,6 +75,9 @@ class Failing(MemoryObjects):
 
     def __init__(self, clock: StandingClock, at: int) -> None:
         super().__init__(clock)
+        self.fail_at(at)
+
+    def fail_at(self, at: int) -> None:
         self._at = at
 
     def write(self, key: str, data: bytes, content_type: str) -> None:
@@ -354,6 +359,117 @@ def test_deleting_what_lies_below_a_batch_deletes_all_of_it(
     assert all(item.item_id.encode() not in whole for item in world.items(batch))
 
 
+# Deleted ----------------------------------------------------------------------------------
+
+
+def test_nothing_of_a_deleted_batch_is_archived_but_what_it_was_billed(
+    world: World, writer: ArchiveWriter, objects: MemoryObjects, rebuilt: Rebuilt
+) -> None:
+    gone, _ = world.ledger.create_batch(world.order(world.files(2), key="of a deleted batch"))
+    kept = world.batch()
+    world.work_off(gone)
+    world.work_off(kept)
+    items = world.items(gone)
+    writer.look()
+    world.ledger.delete_batch(gone.customer_id, gone.batch_id)
+    writer.look()
+    assert stored(objects, keys.batch_prefix(gone.batch_id)) == []
+    whole = everything(objects)
+    told = [key for key, data in whole.items() if gone.batch_id.encode() in data or items[0].item_id.encode() in data]
+    assert [key.rpartition("/")[0] + "/" for key in told] == [keys.KEPT_USAGE]
+    assert b"of a deleted batch" not in b"".join(whole.values())
+    made, found = rebuilt()
+    assert made.ledger.batches(gone.customer_id) == [world.now(kept)]
+    assert made.pages() == world.pages() == 6
+    assert found.damaged == []
+
+
+def test_nothing_of_a_deleted_file_is_archived_though_batches_have_named_it(
+    world: World, writer: ArchiveWriter, objects: MemoryObjects, rebuilt: Rebuilt
+) -> None:
+    (staged,), others = world.staged(), world.files(2)
+    staged = replace(staged, filename="the secret name.pdf")
+    world.ledger.add_files([staged])
+    batch, _ = world.ledger.create_batch(world.order([staged.file_id, others[0]]))
+    first, second = world.take(batch, 2)
+    world.say(finish(first, success(sha256="digest-of-the-secret")), finish(second, success(sha256="other-digest")))
+    writer.look()
+    assert b"the secret name" in b"".join(everything(objects).values())
+    world.ledger.delete_file(staged.customer_id, staged.file_id)
+    writer.look()
+    whole = b"".join(everything(objects).values())
+    assert b"the secret name" not in whole
+    assert b"digest-of-the-secret" not in whole
+    assert b"other-digest" in whole
+    made, found = rebuilt()
+    assert made.ledger.files(staged.customer_id, [staged.file_id]) == {}
+    assert set(made.ledger.files(staged.customer_id, others)) == set(others)
+    assert made.items(batch) == world.items(batch)
+    assert found.damaged == []
+
+
+def test_what_was_deleted_before_it_was_archived_never_is(
+    world: World, writer: ArchiveWriter, objects: MemoryObjects, rebuilt: Rebuilt
+) -> None:
+    batch = world.batch()
+    (file_id,) = world.files()
+    world.work_off(batch)
+    world.ledger.delete_batch(batch.customer_id, batch.batch_id)
+    world.ledger.delete_file(world.customer.customer_id, file_id)
+    writer.look()
+    made, found = rebuilt()
+    assert made.ledger.batches(world.customer.customer_id) == []
+    assert made.ledger.files(world.customer.customer_id, [file_id]) == {}
+    assert made.pages() == 2
+    assert found.damaged == []
+    assert stored(objects, keys.BATCHES) == []
+
+
+@pytest.mark.parametrize("at", range(1, 5))
+def test_an_outage_while_deletions_are_archived_resurrects_nothing(world: World, clock: StandingClock, at: int) -> None:
+    batch, (file_id, *_) = world.batch(), world.files(2)
+    naming, _ = world.ledger.create_batch(world.order([file_id]))
+    world.work_off(batch)
+    world.work_off(naming)
+    objects = Failing(clock, 0)
+    writer = ArchiveWriter(world.ledger, objects, clock)
+    writer.look()
+    world.ledger.delete_batch(batch.customer_id, batch.batch_id)
+    world.ledger.delete_file(world.customer.customer_id, file_id)
+    objects.fail_at(at)
+    try:
+        writer.look()
+    except StorageUnavailable:
+        writer.look()
+    reader = ArchiveReader(objects)
+    ledger = MemoryLedger(clock)
+    ledger.restore(reader.parts(), generation=1)
+    assert ledger.batches(world.customer.customer_id) == world.ledger.batches(world.customer.customer_id)
+    assert ledger.files(world.customer.customer_id, [file_id]) == {}
+    assert ledger.pages_used(world.customer.customer_id) == world.pages()
+
+
+def test_what_was_deleted_stays_so_in_a_ledger_that_is_made_anew_twice(
+    world: World, writer: ArchiveWriter, objects: MemoryObjects, clock: StandingClock, rebuilt: Rebuilt
+) -> None:
+    (file_id,) = world.files()
+    batch, _ = world.ledger.create_batch(world.order([file_id]))
+    gone = world.batch()
+    world.work_off(batch)
+    world.work_off(gone)
+    writer.look()
+    world.ledger.delete_file(world.customer.customer_id, file_id)
+    world.ledger.delete_batch(gone.customer_id, gone.batch_id)
+    writer.look()
+    made, _ = rebuilt()
+    objects.delete([keys.ARCHIVE_IDENTITY])
+    ArchiveWriter(made.ledger, objects, clock).look()
+    third, _ = rebuilt()
+    assert third.ledger.files(world.customer.customer_id, [file_id]) == {}
+    assert third.ledger.batches(world.customer.customer_id) == [world.now(batch)]
+    assert third.pages() == world.pages()
+
+
 # Made anew --------------------------------------------------------------------------------
 
 
@@ -390,3 +506,55 @@ def test_reading_a_missing_object_is_no_damage_where_none_must_be(
     with pytest.raises(ObjectMissing):
         objects.read(keys.OPEN_RUNS, max_bytes=10)
     assert rebuilt()[1].damaged == []
+
+
+# Retries ----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("at", range(1, 5))
+def test_storage_that_went_down_around_a_retry_loses_no_retry(
+    ledger: Ledger, clock: StandingClock, rebuilt: Rebuilt, objects: MemoryObjects, at: int
+) -> None:
+    world = World(ledger, clock)
+    failing = Failing(clock, 10**6)
+    failing._objects = objects._objects  # what is rebuilt from
+    writer = ArchiveWriter(ledger, failing, clock)
+    batch = world.batch(3)
+    good, bad, worse = world.take(batch, 3)
+    world.say(finish(good))
+    writer.look()
+    clock.go(seconds=1)
+    world.say(finish(bad, failed()))
+    writer.look()
+    clock.go(seconds=1)
+    world.say(finish(worse, failed("internal_error")))
+    writer.look()
+    clock.go(seconds=1)
+    failing._at = at
+    ledger.retry_failed(Retry(customer_id=batch.customer_id, batch_id=batch.batch_id))
+    for _ in range(2):
+        try:
+            writer.look()
+        except StorageUnavailable:
+            writer = ArchiveWriter(ledger, failing, clock)
+    made, found = rebuilt()
+    assert not found.damaged
+    assert [item.status.value for item in made.items(batch)] == ["succeeded", "pending", "pending"]
+
+
+def test_pieces_left_by_a_crash_do_not_bring_back_what_was_retried(
+    world: World, writer: ArchiveWriter, objects: MemoryObjects, rebuilt: Rebuilt
+) -> None:
+    batch = world.batch(3)
+    _, bad, _ = world.take(batch, 3)
+    world.say(finish(bad, failed()))
+    writer.look()
+    pieces = {key: objects.read(key, max_bytes=10**6) for key in stored(objects, keys.outcomes_prefix(batch.batch_id))}
+    assert pieces
+    world.clock.go(seconds=1)
+    world.ledger.retry_failed(Retry(customer_id=batch.customer_id, batch_id=batch.batch_id))
+    writer.look()
+    for key, data in pieces.items():
+        objects.write(key, data, "application/x-ndjson")
+    made, _ = rebuilt()
+    assert made.items(batch)[1].status.value == "pending"

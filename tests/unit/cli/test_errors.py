@@ -182,7 +182,12 @@ def test_an_address_of_something_else_is_told(octavo: Octavo, document: Path, tm
 
 
 def test_a_change_of_a_customer_that_changes_nothing_is_told(octavo: Octavo) -> None:
-    assert "--cap N" in one_line(octavo("customers", "set", "acme"))
+    assert "--cap" in one_line(octavo("customers", "set", "acme"))
+
+
+@pytest.mark.parametrize("limit", ["many", "-1", "1.5", "", "٣"])
+def test_a_limit_that_is_no_number_is_told(octavo: Octavo, limit: str) -> None:
+    assert "default" in one_line(octavo("customers", "set", "acme", f"--quota={limit}"))
 
 
 # extract and doctor

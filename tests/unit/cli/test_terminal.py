@@ -71,16 +71,3 @@ def test_a_terminal_that_is_gone_does_not_end_the_stack(monkeypatch: pytest.Monk
         monkeypatch.setattr("sys.stderr", io.TextIOWrapper(io.BufferedWriter(raw), write_through=True))
         terminal.tell("worker", "starting")
         monkeypatch.undo()
-
-
-def test_customers_are_shown_one_to_a_line_with_their_caps(capsys: pytest.CaptureFixture[str]) -> None:
-    customers = [
-        {"name": "[red]acme[/]", "id": "cust_1", "item_cap": 16, "enabled": True},
-        {"name": "globex", "id": "cust_2", "item_cap": 8, "enabled": False},
-    ]
-    terminal.out.print(terminal.customer_table(customers))
-    assert [line.split() for line in capsys.readouterr().out.splitlines()] == [
-        ["customer", "id", "cap", "enabled"],
-        ["[red]acme[/]", "cust_1", "16", "yes"],
-        ["globex", "cust_2", "8", "no"],
-    ]

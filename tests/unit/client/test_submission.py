@@ -1,6 +1,7 @@
 """A customer's client: from files on disk to results on disk, over the public contract alone."""
 
 import json
+import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -124,6 +125,23 @@ def test_following_shows_every_item_and_ends(stack: Stack, client: CustomerClien
     work_off(stack, batch_id)
     (page,) = list(client.follow(batch_id))
     assert (page["status"], len(page["items"]), page["next_cursor"]) == ("partially_failed", 2, None)
+
+
+def test_following_waits_for_changes_instead_of_asking_again(stack: Stack) -> None:
+    batch_id = stack.batch(stack.file(), stack.file())
+    polls: list[httpx.URL] = []
+
+    def counted(request: httpx.Request) -> None:
+        polls.append(request.url)
+        if len(polls) == 2:
+            threading.Timer(1.5, lambda: work_off(stack, batch_id)).start()
+
+    with CustomerClient(stack.url, stack.key, transport=Wires(stack.objects, counted)) as client:
+        pages = list(client.follow(batch_id))
+    assert pages[-1]["next_cursor"] is None
+    assert all(url.params["wait"] == "30" for url in polls)
+    # One for what is there, one for each item that changed at most, one for the end.
+    assert len(polls) <= 5
 
 
 def test_a_wrong_key_is_refused_at_once(stack: Stack, wires: Wires) -> None:

@@ -211,3 +211,21 @@ def test_digest_of_another_kind_is_refused(digest: str) -> None:
 def test_options_that_are_not_json_are_refused(value: object) -> None:
     with pytest.raises(ValueError, match="JSON"):
         keys.result_id(CustomerId("cust_a"), SHA256, "pdf", "1", {"odd": value})
+
+
+def test_an_input_and_a_result_are_found_again_by_their_keys() -> None:
+    customer, file, result = new_customer_id(), new_file_id(), ResultId("res_" + "0" * 40)
+    assert keys.file_of(keys.input_key(customer, date(2026, 11, 25), file)) == file
+    assert keys.result_of(keys.result_key(customer, result, "document.json")) == (customer, result)
+    assert keys.result_of(keys.result_image_key(customer, result, 3)) == (customer, result)
+
+
+@pytest.mark.parametrize(
+    "key",
+    [keys.ROOM_PROBE, "in/a", "in/a/b", "in/a/2026-11-25/b/c", "in/a/2026-11-25/", "in/a/25.11.2026/b", "results/a/b"],
+)
+def test_what_is_no_input_and_no_result_is_refused(key: str) -> None:
+    with pytest.raises(ValueError, match=r"not|Invalid|isoformat"):
+        keys.file_of(key)
+    with pytest.raises(ValueError, match=r"not|Invalid|isoformat"):
+        keys.result_of(key)

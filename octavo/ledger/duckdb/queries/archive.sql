@@ -8,20 +8,23 @@ UPDATE identity SET generation = $generation;
 
 -- name: archive_position
 -- purpose: Return how far the ledger was archived.
-SELECT accounts, runs, file_no, batch_no, updated_at FROM archive_position;
+SELECT accounts, runs, file_no, batch_no, updated_at, deletion_no FROM archive_position;
 
 -- name: set_archive_position
 -- purpose: Note how far the ledger was archived.
 UPDATE archive_position
-SET accounts = $accounts, runs = $runs, file_no = $file_no, batch_no = $batch_no, updated_at = $updated_at;
+SET
+    accounts = $accounts, runs = $runs, file_no = $file_no, batch_no = $batch_no, updated_at = $updated_at,
+    deletion_no = $deletion_no;
 
 -- name: fingerprints
--- purpose: Return a fingerprint of all customers and keys, and one of the runs of unfinished batches.
+-- purpose: Return a fingerprint of all customers, keys and webhooks, and one of the runs of unfinished batches.
 SELECT
     concat_ws(
         ' ',
         (SELECT concat_ws('/', count(*), bit_xor(hash(c))) FROM customers c),
-        (SELECT concat_ws('/', count(*), bit_xor(hash(k))) FROM api_keys k)
+        (SELECT concat_ws('/', count(*), bit_xor(hash(k))) FROM api_keys k),
+        (SELECT concat_ws('/', count(*), bit_xor(hash(w))) FROM webhooks w)
     ),
     (
         SELECT concat_ws('/', count(*), bit_xor(hash(row(r.batch_id, r.run_no, r.run_id, r.worker_id, r.status))))
@@ -31,7 +34,8 @@ SELECT
 
 -- name: all_keys
 -- purpose: Return every key with its digest, oldest first.
-SELECT key_id, customer_id, prefix, label, created_at, revoked_at, digest FROM api_keys ORDER BY created_at, key_id;
+SELECT key_id, customer_id, prefix, label, created_at, revoked_at, uploads_only, digest
+FROM api_keys ORDER BY created_at, key_id;
 
 -- name: runs_of_open_batches
 -- purpose: Return all runs of all batches that are not terminal.
@@ -45,7 +49,7 @@ ORDER BY r.batch_id, r.run_no;
 SELECT
     file_id, customer_id, status, filename, content_type, size_bytes, sha256, object_key, created_at, expires_at,
     file_no
-FROM files WHERE file_no > $file_no ORDER BY file_no LIMIT $limit;
+FROM files WHERE file_no > $file_no AND status <> 'deleted' ORDER BY file_no LIMIT $limit;
 
 -- name: files_by_id
 -- purpose: Return these files, whosever they are.
@@ -79,6 +83,8 @@ SELECT max(moment), count(*) FROM (
         WHERE updated_at > $after AND status IN ('succeeded', 'failed', 'cancelled')
         UNION ALL
         SELECT cancel_requested_at FROM batches WHERE cancel_requested_at > $after
+        UNION ALL
+        SELECT retried_at FROM batches WHERE retried_at > $after
     )
     ORDER BY moment LIMIT $limit
 );
@@ -117,18 +123,21 @@ WHERE sha256 IS NOT NULL AND file_id IN (SELECT unnest($file_ids::VARCHAR[]));
 
 -- name: restore_customers
 -- purpose: Put archived customers back.
-INSERT INTO customers (customer_id, name, enabled, item_cap, created_at)
+INSERT INTO customers (
+    customer_id, name, enabled, item_cap, created_at, submissions_per_minute, page_quota, retention_seconds
+)
 SELECT
-    unnest($customer_ids::VARCHAR[]), unnest($names::VARCHAR[]), unnest($enabled::BOOLEAN[]),
-    unnest($item_caps::INTEGER[]), unnest($created_ats::TIMESTAMP[]);
+    unnest($customer_id::VARCHAR[]), unnest($name::VARCHAR[]), unnest($enabled::BOOLEAN[]),
+    unnest($item_cap::INTEGER[]), unnest($created_at::TIMESTAMP[]), unnest($submissions_per_minute::INTEGER[]),
+    unnest($page_quota::BIGINT[]), unnest($retention_seconds::BIGINT[]);
 
 -- name: restore_keys
 -- purpose: Put archived keys back.
-INSERT INTO api_keys (key_id, customer_id, prefix, digest, label, created_at, revoked_at)
+INSERT INTO api_keys (key_id, customer_id, prefix, digest, label, created_at, revoked_at, uploads_only)
 SELECT
     unnest($key_ids::VARCHAR[]), unnest($customer_ids::VARCHAR[]), unnest($prefixes::VARCHAR[]),
     unnest($digests::VARCHAR[]), unnest($labels::VARCHAR[]), unnest($created_ats::TIMESTAMP[]),
-    unnest($revoked_ats::TIMESTAMP[]);
+    unnest($revoked_ats::TIMESTAMP[]), unnest($uploads_only::BOOLEAN[]);
 
 -- name: restore_files
 -- purpose: Put archived files back; one that is there takes what is known of it since.

@@ -14,7 +14,7 @@ SELECT
 SELECT
     file_id, customer_id, status, filename, content_type, size_bytes, sha256, object_key, created_at, expires_at
 FROM files
-WHERE file_id IN (SELECT unnest($file_ids::VARCHAR[])) AND customer_id = $customer_id;
+WHERE file_id IN (SELECT unnest($file_ids::VARCHAR[])) AND customer_id = $customer_id AND status <> 'deleted';
 
 -- name: file_sources
 -- purpose: Return where the bytes of files are and what was said of them.
@@ -46,7 +46,7 @@ FROM (
     FROM (SELECT unnest($file_ids::VARCHAR[]) AS file_id, unnest(range(len($file_ids::VARCHAR[]))) AS place)
     GROUP BY file_id
 ) w
-LEFT JOIN files f ON f.file_id = w.file_id AND f.customer_id = $customer_id
+LEFT JOIN files f ON f.file_id = w.file_id AND f.customer_id = $customer_id AND f.status <> 'deleted'
     AND f.file_id NOT IN (SELECT unnest($expired::VARCHAR[]))
 WHERE f.status IS NULL OR f.status <> 'ready'
 ORDER BY w.place;

@@ -43,10 +43,10 @@ SELECT batch_id, customer_id, run_no, run_id, worker_id, status, created_at, see
 FROM runs WHERE status = 'starting' ORDER BY created_at, batch_id, run_no;
 
 -- name: prune_runs
--- purpose: Remove ended runs of batches that ended and expired, and return them.
+-- purpose: Remove ended runs of batches that ended and expired, or are gone, and return them.
 DELETE FROM runs
-WHERE status = 'ended' AND seen_at < $seen_before AND batch_id IN (
-    SELECT batch_id FROM batches WHERE completed_at IS NOT NULL AND expires_at < $moment
+WHERE status = 'ended' AND seen_at < $seen_before AND batch_id NOT IN (
+    SELECT batch_id FROM batches WHERE completed_at IS NULL OR expires_at >= $moment
 )
 RETURNING run_id;
 

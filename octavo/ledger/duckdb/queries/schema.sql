@@ -18,5 +18,7 @@ INSERT INTO schema_migrations VALUES ($version, $name, $applied_at);
 -- purpose: Return the latest moment any commit has given, so that the next one is later.
 SELECT greatest(
     (SELECT max(updated_at) FROM items),
-    (SELECT max(greatest(created_at, started_at, cancel_requested_at, completed_at)) FROM batches)
+    (SELECT max(greatest(created_at, started_at, cancel_requested_at, completed_at)) FROM batches),
+    -- What came last may have been deleted; what comes next must be new to the archive.
+    (SELECT max(updated_at) FROM archive_position WHERE updated_at > TIMESTAMP '1970-01-01')
 );

@@ -1,0 +1,99 @@
+"""`/admin/keys`: API keys of customers. A secret is shown once, when it is made; kept is its digest."""
+
+from typing import Annotated
+
+from fastapi import APIRouter, Depends
+from pydantic import BaseModel, Field, StringConstraints
+
+from api import auth
+from api.admin.customers import Name
+from api.deps import ServiceDep
+from api.json_bodies import StrictJsonRoute
+from api.problems import problems
+from octavo.batches import ApiKey
+from octavo.errors import CustomerNotFound, InvalidAdminToken, KeyNotFound
+from octavo.identifiers import CustomerId
+from octavo.timestamps import to_wire
+
+router = APIRouter(prefix="/admin", tags=["admin"], dependencies=[Depends(auth.admin)], route_class=StrictJsonRoute)
+
+
+class CreateKeyRequest(BaseModel):
+    """A key for a customer, who is created if new."""
+
+    customer: Name
+    label: Annotated[str, StringConstraints(max_length=120)] = ""
+    uploads_only: bool = Field(False, description="Whether routes that take an address are closed to it.")
+
+
+class CreatedKey(BaseModel):
+    """A fresh key; `key` is shown this once."""
+
+    id: str
+    customer_id: str
+    prefix: str
+    key: str
+    created_at: str
+
+
+class KeyResource(BaseModel):
+    """A key as it is kept."""
+
+    id: str
+    customer_id: str
+    prefix: str = Field(description="How the secret begins.")
+    label: str
+    uploads_only: bool
+    created_at: str
+    revoked_at: str | None
+
+
+class KeyList(BaseModel):
+    """The keys of a customer, revoked ones too, oldest first."""
+
+    object: str = "list"
+    data: list[KeyResource]
+
+
+@router.post("/keys", responses=problems(InvalidAdminToken))
+def create_key(request: CreateKeyRequest, service: ServiceDep) -> CreatedKey:
+    """Make an API key; the customer of that name is made if it is new."""
+    customer = service.ledger.ensure_customer(request.customer)
+    secret, prefix, digest = auth.new_secret()
+    key = service.ledger.add_key(
+        customer.customer_id, prefix=prefix, digest=digest, label=request.label, uploads_only=request.uploads_only
+    )
+    return CreatedKey(
+        id=key.key_id,
+        customer_id=customer.customer_id,
+        prefix=prefix,
+        key=secret,
+        created_at=to_wire(key.created_at),
+    )
+
+
+@router.get("/customers/{customer_id}/keys", responses=problems(InvalidAdminToken, CustomerNotFound))
+def list_keys(customer_id: str, service: ServiceDep) -> KeyList:
+    """List a customer's keys, without their secrets."""
+    return KeyList(data=[_resource(key) for key in service.ledger.keys(CustomerId(customer_id))])
+
+
+@router.delete("/keys/{key_id}", responses=problems(InvalidAdminToken, KeyNotFound))
+def revoke_key(key_id: str, service: ServiceDep) -> KeyResource:
+    """Revoke a key: from now on nobody is let in with it. Again without harm; the key stays listed."""
+    key = service.ledger.revoke_key(key_id)
+    if key is None:
+        raise KeyNotFound(f"There is no key {key_id}; list the keys of its customer to see their ids.")
+    return _resource(key)
+
+
+def _resource(key: ApiKey) -> KeyResource:
+    return KeyResource(
+        id=key.key_id,
+        customer_id=key.customer_id,
+        prefix=key.prefix,
+        label=key.label,
+        uploads_only=key.uploads_only,
+        created_at=to_wire(key.created_at),
+        revoked_at=None if key.revoked_at is None else to_wire(key.revoked_at),
+    )

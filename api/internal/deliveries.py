@@ -1,0 +1,39 @@
+"""`/internal/deliveries`: what the flow asks that sends webhooks' deliveries."""
+
+from typing import Annotated
+
+from fastapi import APIRouter, Depends, Query
+
+from api import auth
+from api.deps import ServiceDep
+from octavo.client.delivery_protocol import (
+    AttemptTaken,
+    DeliveriesPruned,
+    DeliveryClaim,
+    DeliveryPruning,
+    Outgoing,
+)
+from octavo.webhooks.records import AttemptReport
+
+router = APIRouter(prefix="/internal/deliveries", dependencies=[Depends(auth.worker)], include_in_schema=False)
+LONGEST_WAIT_SECONDS = 30.0
+
+
+@router.post("/claims")
+async def claim(
+    body: DeliveryClaim, service: ServiceDep, wait: Annotated[float, Query(ge=0, le=LONGEST_WAIT_SECONDS)]
+) -> list[Outgoing]:
+    """Hand out deliveries that are due, composed and signed."""
+    return await service.deliveries.claim(body, wait)
+
+
+@router.post("/attempts")
+async def attempt(body: AttemptReport, service: ServiceDep) -> AttemptTaken:
+    """Take a worker's word about an attempt."""
+    return AttemptTaken(taken=await service.deliveries.report(body))
+
+
+@router.post("/prune")
+async def prune(_: DeliveryPruning, service: ServiceDep) -> DeliveriesPruned:
+    """Remove deliveries that have had their time; the flow `prune` asks for it."""
+    return DeliveriesPruned(deliveries=await service.deliveries.prune())

@@ -1,0 +1,48 @@
+"""How many submissions each API key has made of each route within the last minute."""
+
+import math
+import time
+from dataclasses import dataclass
+
+from limits import RateLimitItemPerMinute
+from limits.storage import MemoryStorage
+from limits.strategies import MovingWindowRateLimiter
+
+WINDOW_SECONDS = 60
+POLICY = '"submissions"'
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """Where a key stands on one route after a submission."""
+
+    limit: int
+    is_taken: bool
+    left: int
+    seconds: int
+    """Until the next submission comes free, rounded up; at least 1."""
+
+    def fields(self) -> dict[str, str]:
+        """Return the fields of an answer."""
+        return {
+            "RateLimit-Policy": f"{POLICY};q={self.limit};w={WINDOW_SECONDS}",
+            "RateLimit": f"{POLICY};r={self.left};t={self.seconds}",
+        }
+
+
+class SubmissionRates:
+    """The counts of one API process; they start anew with it, and with another limit."""
+
+    def __init__(self) -> None:
+        self._counts = MovingWindowRateLimiter(MemoryStorage())
+
+    def count(self, key_id: str, route: str, limit: int) -> Standing:
+        """Count a submission, unless the minute has had its share; one that is refused does not count.
+
+        Event loop only: two at the same moment could both take the last place.
+        """
+        item = RateLimitItemPerMinute(limit)
+        is_taken = self._counts.hit(item, key_id, route)
+        window = self._counts.get_window_stats(item, key_id, route)
+        seconds = math.ceil(window.reset_time - time.time())
+        return Standing(limit, is_taken, max(0, window.remaining), min(max(1, seconds), WINDOW_SECONDS))

@@ -1,0 +1,49 @@
+"""`DELETE /v1/files/{id}` and `DELETE /v1/batches/{id}`: nothing of them stays but what was billed."""
+
+from fastapi import APIRouter, Response
+
+from api.auth import CustomerDep
+from api.deps import ServiceDep
+from api.lanes import in_thread
+from api.problems import problems
+from octavo.errors import (
+    BatchNotFinished,
+    BatchNotFound,
+    CustomerDisabled,
+    FileInUse,
+    InvalidApiKey,
+    UnknownFiles,
+)
+from octavo.identifiers import BatchId, FileId
+
+router = APIRouter(prefix="/v1", tags=["v1", "async-batch"])
+
+
+@router.delete(
+    "/files/{file_id}",
+    operation_id="delete_file_v1",
+    summary="Delete File Endpoint",
+    status_code=204,
+    response_class=Response,
+    responses=problems(InvalidApiKey, CustomerDisabled, UnknownFiles, FileInUse),
+)
+async def delete_file(file_id: str, customer: CustomerDep, service: ServiceDep) -> Response:
+    """Delete a file and its bytes; results that were made of it stay until their batch goes."""
+    doomed = await in_thread(lambda: service.ledger.delete_file(customer.customer_id, FileId(file_id)))
+    await service.retention.finish(doomed)
+    return Response(status_code=204)
+
+
+@router.delete(
+    "/batches/{batch_id}",
+    operation_id="delete_batch_v1",
+    summary="Delete Batch Endpoint",
+    status_code=204,
+    response_class=Response,
+    responses=problems(InvalidApiKey, CustomerDisabled, BatchNotFound, BatchNotFinished),
+)
+async def delete_batch(batch_id: str, customer: CustomerDep, service: ServiceDep) -> Response:
+    """Delete a batch that has ended, with its items and results; its files have a DELETE of their own."""
+    doomed = await in_thread(lambda: service.ledger.delete_batch(customer.customer_id, BatchId(batch_id)))
+    await service.retention.finish(doomed)
+    return Response(status_code=204)

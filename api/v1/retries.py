@@ -1,0 +1,82 @@
+"""`/v1/batches/{id}/retry_failed`: let what failed run again."""
+
+from typing import Annotated, Literal, get_args
+
+from fastapi import APIRouter
+from pydantic import BaseModel, Field
+
+from api.auth import CustomerDep
+from api.deps import ServiceDep
+from api.json_bodies import StrictJsonRoute
+from api.problems import problems
+from api.quota import require_pages
+from api.v1.batch_bodies import batch_body
+from api.v1.schemas import BatchResource
+from octavo import cursors
+from octavo.errors import (
+    BatchCancelling,
+    BatchNotFound,
+    CustomerDisabled,
+    InvalidApiKey,
+    QuotaExceeded,
+    UnknownFiles,
+)
+from octavo.identifiers import BatchId
+from octavo.ledger.reading import Retry
+
+router = APIRouter(prefix="/v1/batches", tags=["v1", "async-batch"], route_class=StrictJsonRoute)
+ItemErrorCode = Literal[
+    "payment_required",
+    "unsupported_input",
+    "document_too_large",
+    "page_limit_exceeded",
+    "extraction_failed",
+    "ocr_provider_error",
+    "upload_missing",
+    "internal_error",
+]
+CODES: tuple[str, ...] = get_args(ItemErrorCode)
+
+
+class RetryRequest(BaseModel):
+    """Which failed items run again."""
+
+    codes: Annotated[list[ItemErrorCode], Field(min_length=1, max_length=len(CODES))] | None = Field(
+        None, description="Only those that failed with one of these codes; null: all."
+    )
+
+
+class RetriedBatch(BatchResource):
+    """The batch as it goes on."""
+
+    retried: int = Field(description="Items that run again.")
+    expired: int = Field(description="Failed items that were meant and stay failed, because their file is gone.")
+    next_cursor: str | None = Field(
+        description="Where to go on reading its items: what runs again comes after it. "
+        "Null when the batch has ended and nothing runs again."
+    )
+
+
+@router.post(
+    "/{batch_id}/retry_failed",
+    operation_id="retry_failed_v1",
+    summary="Retry Failed Endpoint",
+    responses=problems(InvalidApiKey, CustomerDisabled, QuotaExceeded, BatchNotFound, UnknownFiles, BatchCancelling),
+)
+def retry_failed(
+    batch_id: str, customer: CustomerDep, service: ServiceDep, request: RetryRequest | None = None
+) -> RetriedBatch:
+    """Let all failed items run again, or those with certain codes; ids stay, a batch that had ended goes on."""
+    codes = None if request is None or request.codes is None else frozenset(request.codes)
+    require_pages(service, customer)
+    asked = Retry(customer_id=customer.customer_id, batch_id=BatchId(batch_id), codes=codes)
+    found = service.ledger.retry_failed(asked)
+    if found.items and found.had_ended:
+        service.dispatcher.start(found.batch.batch_id)
+    is_over = found.batch.status.is_terminal
+    return RetriedBatch(
+        **batch_body(service, customer, found.batch),
+        retried=found.items,
+        expired=found.expired,
+        next_cursor=None if is_over else cursors.encode(batch_id, found.since, ""),
+    )

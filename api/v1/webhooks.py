@@ -1,0 +1,330 @@
+"""`/v1/webhooks`: addresses that are told of a batch's end, and what they were told."""
+
+from datetime import datetime
+from typing import Annotated, Any, Literal
+
+from fastapi import APIRouter, Query
+from pydantic import BaseModel, ConfigDict, Field
+
+from api.auth import CustomerDep
+from api.deps import Service, ServiceDep
+from api.json_bodies import StrictJsonRoute
+from api.problems import problems
+from octavo import cursors
+from octavo.errors import (
+    CustomerDisabled,
+    DeliveryNotFound,
+    InvalidApiKey,
+    InvalidCursor,
+    TooManyWebhooks,
+    UrlNotAllowed,
+    WebhookDisabled,
+    WebhookNotFound,
+)
+from octavo.identifiers import DeliveryId, WebhookId
+from octavo.ledger.webhooks import DeliveryCursor, NewWebhook
+from octavo.outbound import Allowed, check_url
+from octavo.timestamps import to_wire
+from octavo.webhooks.records import BATCH_EVENTS, Attempt, Delivery, Webhook, WebhookChange
+
+router = APIRouter(prefix="/v1/webhooks", tags=["v1", "webhooks"], route_class=StrictJsonRoute)
+EventName = Literal["batch.completed", "batch.partially_failed", "batch.failed", "batch.cancelled"]
+Events = Annotated[
+    list[EventName],
+    Field(min_length=1, max_length=len(BATCH_EVENTS), description="What it is told of; all four unless given."),
+]
+Url = Annotated[
+    str, Field(min_length=1, max_length=2048, description="https, or a private place the operator has listed.")
+]
+
+
+class CreateWebhookRequest(BaseModel):
+    """A webhook to be."""
+
+    url: Url
+    events: Events = Field(default_factory=lambda: list(BATCH_EVENTS))  # type: ignore[arg-type]
+    enabled: Annotated[bool, Field(strict=True)] = True
+
+
+class ChangeWebhookRequest(BaseModel):
+    """What is to be another; what is left out, or null, stays."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    url: Url | None = None
+    events: Events | None = None
+    enabled: Annotated[bool, Field(strict=True)] | None = None
+
+
+class WebhookResource(BaseModel):
+    """A webhook."""
+
+    object: str = "webhook"
+    id: str
+    url: str
+    events: list[str]
+    enabled: bool
+    disabled_reason: str | None = Field(None, description="Why the service has switched it off itself.")
+    created_at: str
+    updated_at: str
+    former_secret_until: str | None = Field(
+        None, description="Until then what is sent is signed with the secret before the rotation, too."
+    )
+
+
+class WebhookWithSecret(WebhookResource):
+    """A webhook and its secret, which is shown this once."""
+
+    secret: str = Field(description="`whsec_` and base64, as Standard Webhooks has it.")
+
+
+class WebhookListResponse(BaseModel):
+    """All webhooks of a customer, oldest first."""
+
+    object: str = "list"
+    data: list[WebhookResource]
+
+
+class DeletedWebhook(BaseModel):
+    """A webhook that is no more."""
+
+    object: str = "webhook"
+    id: str
+    deleted: bool = True
+
+
+class AttemptResource(BaseModel):
+    """One POST and what came of it."""
+
+    attempt: int
+    started_at: str
+    seconds: float
+    status_code: int | None = Field(None, description="Null when there was no answer.")
+    error: str | None = Field(None, description="Why there was none.")
+    answer: str = Field(description="The beginning of the answer's body.")
+
+
+class DeliveryResource(BaseModel):
+    """One message to one webhook."""
+
+    object: str = "webhook_delivery"
+    id: str = Field(description="Also the `webhook-id` header, the same at each attempt.")
+    webhook_id: str
+    event: str
+    batch_id: str | None = None
+    status: str = Field(description="`pending`, `delivered`, `failed` or `cancelled`.")
+    created_at: str
+    completed_at: str | None = None
+    next_attempt_at: str | None = None
+    attempts: list[AttemptResource]
+
+
+class DeliveryListResponse(BaseModel):
+    """A page of a webhook's deliveries, newest first."""
+
+    object: str = "list"
+    data: list[DeliveryResource]
+    next_cursor: str | None = None
+
+
+def _check(url: str, service: Service) -> None:
+    check_url(url, Allowed.read(service.settings.outbound.allow), https_only=True)
+
+
+@router.post(
+    "",
+    operation_id="create_webhook_v1",
+    summary="Create Webhook Endpoint",
+    responses=problems(InvalidApiKey, CustomerDisabled, TooManyWebhooks, UrlNotAllowed),
+)
+def create_webhook(request: CreateWebhookRequest, customer: CustomerDep, service: ServiceDep) -> WebhookWithSecret:
+    """Have an address told when a batch ends; the answer shows its signing secret, once."""
+    _check(request.url, service)
+    made = service.ledger.add_webhook(
+        NewWebhook(
+            customer_id=customer.customer_id,
+            url=request.url,
+            events=tuple(dict.fromkeys(request.events)),
+            enabled=request.enabled,
+            most=service.settings.webhooks.per_customer,
+        )
+    )
+    return WebhookWithSecret(**_fields(made), secret=service.deliveries.secret(made))
+
+
+@router.get(
+    "",
+    operation_id="list_webhooks_v1",
+    summary="List Webhooks Endpoint",
+    responses=problems(InvalidApiKey, CustomerDisabled),
+)
+def list_webhooks(customer: CustomerDep, service: ServiceDep) -> WebhookListResponse:
+    """List webhooks, oldest first."""
+    found = service.ledger.webhooks(customer.customer_id)
+    return WebhookListResponse(data=[WebhookResource(**_fields(webhook)) for webhook in found])
+
+
+@router.get(
+    "/{webhook_id}",
+    operation_id="get_webhook_v1",
+    summary="Get Webhook Endpoint",
+    responses=problems(InvalidApiKey, CustomerDisabled, WebhookNotFound),
+)
+def get_webhook(webhook_id: str, customer: CustomerDep, service: ServiceDep) -> WebhookResource:
+    """See a webhook; its secret is not shown again."""
+    return WebhookResource(**_fields(service.ledger.webhook(customer.customer_id, WebhookId(webhook_id))))
+
+
+@router.patch(
+    "/{webhook_id}",
+    operation_id="update_webhook_v1",
+    summary="Update Webhook Endpoint",
+    responses=problems(InvalidApiKey, CustomerDisabled, WebhookNotFound, UrlNotAllowed),
+)
+def update_webhook(
+    webhook_id: str, request: ChangeWebhookRequest, customer: CustomerDep, service: ServiceDep
+) -> WebhookResource:
+    """Change a webhook; switched off, what was still to be sent to it is called off."""
+    if request.url is not None:
+        _check(request.url, service)
+    change = WebhookChange(
+        url=request.url,
+        events=None if request.events is None else tuple(dict.fromkeys(request.events)),
+        enabled=request.enabled,
+    )
+    changed = service.ledger.update_webhook(customer.customer_id, WebhookId(webhook_id), change)
+    return WebhookResource(**_fields(changed))
+
+
+@router.delete(
+    "/{webhook_id}",
+    operation_id="delete_webhook_v1",
+    summary="Delete Webhook Endpoint",
+    responses=problems(InvalidApiKey, CustomerDisabled, WebhookNotFound),
+)
+def delete_webhook(webhook_id: str, customer: CustomerDep, service: ServiceDep) -> DeletedWebhook:
+    """Remove a webhook with the record of all it was told."""
+    service.ledger.delete_webhook(customer.customer_id, WebhookId(webhook_id))
+    return DeletedWebhook(id=webhook_id)
+
+
+@router.post(
+    "/{webhook_id}/rotate",
+    operation_id="rotate_webhook_v1",
+    summary="Rotate Webhook Secret Endpoint",
+    responses=problems(InvalidApiKey, CustomerDisabled, WebhookNotFound),
+)
+def rotate_webhook(webhook_id: str, customer: CustomerDep, service: ServiceDep) -> WebhookWithSecret:
+    """Give a webhook a new secret; for 24 hours what is sent carries a signature of each."""
+    rotated = service.ledger.rotate_webhook(customer.customer_id, WebhookId(webhook_id))
+    return WebhookWithSecret(**_fields(rotated), secret=service.deliveries.secret(rotated))
+
+
+@router.post(
+    "/{webhook_id}/ping",
+    operation_id="ping_webhook_v1",
+    summary="Ping Webhook Endpoint",
+    responses=problems(InvalidApiKey, CustomerDisabled, WebhookNotFound, WebhookDisabled),
+)
+def ping_webhook(webhook_id: str, customer: CustomerDep, service: ServiceDep) -> DeliveryResource:
+    """Send a message about nothing, whatever events the webhook asks for."""
+    made = service.ledger.ping_webhook(customer.customer_id, WebhookId(webhook_id))
+    return DeliveryResource(**_delivery_fields(made, ()))
+
+
+@router.get(
+    "/{webhook_id}/deliveries",
+    operation_id="list_webhook_deliveries_v1",
+    summary="List Webhook Deliveries Endpoint",
+    responses=problems(InvalidApiKey, CustomerDisabled, WebhookNotFound, InvalidCursor),
+)
+def list_deliveries(
+    webhook_id: str,
+    customer: CustomerDep,
+    service: ServiceDep,
+    cursor: str | None = None,
+    limit: Annotated[int, Query(ge=1, le=200)] = 50,
+) -> DeliveryListResponse:
+    """See what a webhook was told, newest first, with every attempt."""
+    scope, after = f"deliveries:{webhook_id}", None
+    if cursor is not None:
+        created_at, delivery_id = cursors.decode(scope, cursor)
+        after = DeliveryCursor(created_at, DeliveryId(delivery_id))
+    found = service.ledger.deliveries(customer.customer_id, WebhookId(webhook_id), after=after, limit=limit + 1)
+    page = found[:limit]
+    more = cursors.encode(scope, page[-1].created_at, page[-1].delivery_id) if len(found) > limit else None
+    attempts = service.ledger.attempts([delivery.delivery_id for delivery in page])
+    return DeliveryListResponse(
+        data=[
+            DeliveryResource(**_delivery_fields(delivery, attempts.get(delivery.delivery_id, ()))) for delivery in page
+        ],
+        next_cursor=more,
+    )
+
+
+@router.get(
+    "/deliveries/{delivery_id}",
+    operation_id="get_webhook_delivery_v1",
+    summary="Get Webhook Delivery Endpoint",
+    responses=problems(InvalidApiKey, CustomerDisabled, DeliveryNotFound),
+)
+def get_delivery(delivery_id: str, customer: CustomerDep, service: ServiceDep) -> DeliveryResource:
+    """See one delivery with every attempt."""
+    return _delivery(service, service.ledger.delivery(customer.customer_id, DeliveryId(delivery_id)))
+
+
+@router.post(
+    "/deliveries/{delivery_id}/replay",
+    operation_id="replay_webhook_delivery_v1",
+    summary="Replay Webhook Delivery Endpoint",
+    responses=problems(InvalidApiKey, CustomerDisabled, DeliveryNotFound, WebhookDisabled),
+)
+def replay_delivery(delivery_id: str, customer: CustomerDep, service: ServiceDep) -> DeliveryResource:
+    """Send a delivery anew, now and by the whole schedule, under the same `webhook-id`."""
+    return _delivery(service, service.ledger.replay_delivery(customer.customer_id, DeliveryId(delivery_id)))
+
+
+def _delivery(service: Service, delivery: Delivery) -> DeliveryResource:
+    attempts = service.ledger.attempts([delivery.delivery_id])
+    return DeliveryResource(**_delivery_fields(delivery, attempts.get(delivery.delivery_id, ())))
+
+
+def _fields(webhook: Webhook) -> dict[str, Any]:
+    return {
+        "id": webhook.webhook_id,
+        "url": webhook.url,
+        "events": list(webhook.events),
+        "enabled": webhook.enabled,
+        "disabled_reason": webhook.disabled_reason,
+        "created_at": to_wire(webhook.created_at),
+        "updated_at": to_wire(webhook.updated_at),
+        "former_secret_until": _wire(webhook.former_until),
+    }
+
+
+def _delivery_fields(delivery: Delivery, attempts: "list[Attempt] | tuple[()]") -> dict[str, Any]:
+    return {
+        "id": delivery.delivery_id,
+        "webhook_id": delivery.webhook_id,
+        "event": delivery.event,
+        "batch_id": delivery.end.batch_id if delivery.end else None,
+        "status": delivery.status.value,
+        "created_at": to_wire(delivery.created_at),
+        "completed_at": _wire(delivery.completed_at),
+        "next_attempt_at": _wire(delivery.next_attempt_at),
+        "attempts": [
+            {
+                "attempt": attempt.attempt_no,
+                "started_at": to_wire(attempt.started_at),
+                "seconds": attempt.seconds,
+                "status_code": attempt.status_code,
+                "error": attempt.error,
+                "answer": attempt.answer,
+            }
+            for attempt in attempts
+        ],
+    }
+
+
+def _wire(moment: datetime | None) -> str | None:
+    return None if moment is None else to_wire(moment)

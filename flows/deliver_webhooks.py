@@ -1,0 +1,78 @@
+"""The flow that sends what webhooks are to be told: claims deliveries that are due and maps `deliver` over them.
+
+Started by the API when something is due and nobody is there to send it; it ends when nothing has come for a while.
+"""
+
+import time
+from queue import SimpleQueue
+from typing import Any, cast
+
+from prefect import flow, get_run_logger
+from prefect.client.schemas.objects import State
+from prefect.futures import PrefectFuture
+from prefect.states import Completed
+from prefect.task_runners import TaskRunner, ThreadPoolTaskRunner
+
+from octavo.errors import ServiceUnreachable
+from tasks import bench
+from tasks.deliver import deliver
+
+AT_ONCE = 32
+"""Deliveries on their way from one flow run; each waits for its receiver most of the time."""
+LINGER_SECONDS = 5.0
+"""How long a run waits for the next delivery: one that comes soon needs no new run."""
+LONGEST_SECONDS = 600.0
+"""After this long another run takes over, so that none is kept in Prefect for ever."""
+
+
+@flow(
+    name="deliver-webhooks",
+    task_runner=cast(TaskRunner[PrefectFuture[Any]], ThreadPoolTaskRunner(max_workers=AT_ONCE)),
+    validate_parameters=False,
+    persist_result=False,
+    log_prints=False,
+)
+def deliver_webhooks() -> State[None]:
+    """Send what is due until nothing is."""
+    here, courier, sending = bench.current(), bench.courier(), Sending()
+    end = time.monotonic() + LONGEST_SECONDS
+    sent = 0
+    while not here.is_draining and time.monotonic() < end:
+        sending.wait_for_room()
+        try:
+            taken = courier.take(limit=AT_ONCE - sending.count, under_way=sending.count, wait_seconds=LINGER_SECONDS)
+        except ServiceUnreachable as error:
+            get_run_logger().warning("no more deliveries: %s", error.message)
+            break
+        for delivery_id, lease_no in taken:
+            sending.add(deliver.submit(delivery_id, lease_no))
+        sent += len(taken)
+        if not taken and not sending.count:
+            break  # the API knows: it gave nothing to a run that had nothing under way
+    sending.wait_for_all()
+    return Completed(message=f"{sent} sent")
+
+
+class Sending:
+    """The task runs of one flow run that go on, told of their ends by Prefect's engine in this process."""
+
+    def __init__(self) -> None:
+        self.count = 0
+        self._ended: SimpleQueue[PrefectFuture[State[None]]] = SimpleQueue()
+
+    def add(self, future: PrefectFuture[State[None]]) -> None:
+        """Follow a task run."""
+        self.count += 1
+        future.add_done_callback(self._ended.put)
+
+    def wait_for_room(self) -> None:
+        """Take off what has ended; return when there are few enough that one may be added."""
+        while self.count and (self.count >= AT_ONCE or not self._ended.empty()):
+            self._ended.get()
+            self.count -= 1
+
+    def wait_for_all(self) -> None:
+        """Return when none goes on any more."""
+        while self.count:
+            self._ended.get()
+            self.count -= 1

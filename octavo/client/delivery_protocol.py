@@ -1,0 +1,51 @@
+"""What workers and the API say to each other of webhooks' deliveries: plain frozen records, JSON on the wire.
+
+The API composes and signs; a worker that sends holds no secret. The word about an attempt is the ledger's own record.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from octavo.identifiers import DeliveryId
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DeliveryClaim:
+    """Asks for deliveries that are due."""
+
+    limit: int
+    under_way: int = 0
+    """How many the asking flow run is sending; one that has none and is given none ends."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outgoing:
+    """One POST, ready to be made."""
+
+    delivery_id: DeliveryId
+    lease_no: int
+    event: str
+    url: str
+    headers: Mapping[str, str]
+    body: str
+    seconds: float
+    """Longest time for it."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AttemptTaken:
+    """Whether the word about an attempt counted; one that came too late did not."""
+
+    taken: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DeliveryPruning:
+    """Asks the ledger to remove deliveries that have had their time."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DeliveriesPruned:
+    """How many were removed."""
+
+    deliveries: int

@@ -1,0 +1,63 @@
+"""Expires what is due and takes from storage what the ledger has doomed. Blocks."""
+
+from collections.abc import Sequence
+
+from octavo.expiry.gate import ResultGate
+from octavo.identifiers import CustomerId, ResultId
+from octavo.ledger.contract import Ledger
+from octavo.ledger.lifetimes import Doomed
+from octavo.objects import keys
+from octavo.objects.contract import ObjectStore
+
+SLICE = 1000
+"""As much as one commit of the ledger, or one request to storage, takes."""
+
+
+class Expiry:
+    """The end of files and results in one ledger and its storage. Thread-safe."""
+
+    def __init__(self, ledger: Ledger, objects: ObjectStore) -> None:
+        self._ledger = ledger
+        self._objects = objects
+        self.gate = ResultGate(objects)
+
+    def look(self) -> int:
+        """Expire all that is due and take away all that is doomed; returns how many inputs and results that was.
+
+        Raises StorageUnavailable and LedgerUnavailable, after which the next look goes on.
+        """
+        taken = 0
+        while True:
+            due = self._ledger.expire(SLICE)
+            doomed = self._ledger.doomed(SLICE)
+            if not due and not doomed:
+                return taken
+            self._take_away(doomed)
+            taken += len(doomed)
+
+    def finish(self, numbers: Sequence[int]) -> None:
+        """Take away what was doomed under these numbers, before all the rest. Raises as `look` does."""
+        for start in range(0, len(numbers), SLICE):
+            self._take_away(self._ledger.doomed(SLICE, numbers[start : start + SLICE]))
+
+    def _take_away(self, doomed: Sequence[Doomed]) -> None:
+        self._objects.delete([one.object_key for one in doomed if one.object_key is not None])
+        self.take_results({one.result_id: one.customer_id for one in doomed if one.result_id is not None})
+        self._ledger.forget_doomed([one.number for one in doomed])
+
+    def take_results(self, results: dict[ResultId, CustomerId]) -> int:
+        """Take away those of these results that no item names any more; returns how many objects they had."""
+        if not results:
+            return 0
+        with self.gate.dying(list(results)):
+            live = self._ledger.live_results(list(results))
+            prefixes = {
+                result_id: keys.result_prefix(customer_id, result_id)
+                for result_id, customer_id in results.items()
+                if result_id not in live
+            }
+            gone = self._objects.delete_below(list(prefixes.values()))
+            self.gate.note_gone(
+                {result_id: (prefix, gone[prefix]) for result_id, prefix in prefixes.items() if prefix in gone}
+            )
+        return sum(gone.values())

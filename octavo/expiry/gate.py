@@ -1,0 +1,106 @@
+"""Keeps a result's deletion apart from the report of new work that has the same result.
+
+The same bytes and options give the same key (docs/adr/0011-result-keys.md). A worker writes the result
+and then reports; between the two no item names it, and its bytes may go with an older item's time.
+"""
+
+import contextlib
+import threading
+import time
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from octavo.identifiers import ResultId
+from octavo.ledger.contract import Report, ReportKind
+from octavo.objects.contract import ObjectStore
+from octavo.outcomes import Succeeded
+
+REMEMBERED_SECONDS = 600.0
+"""Longer than a worker takes from its first write to its report, an outage of the API included."""
+
+WRITING_SECONDS = 30.0
+"""Longer than a worker takes to write one result."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Gone:
+    prefix: str
+    objects: int
+    at: float
+
+
+class ResultGate:
+    """Reports and deletions of one API process. Thread-safe."""
+
+    def __init__(self, objects: ObjectStore) -> None:
+        self._objects = objects
+        self._moved = threading.Condition()
+        self._dying: Counter[ResultId] = Counter()
+        self._reported: Counter[ResultId] = Counter()
+        self._gone: dict[ResultId, _Gone] = {}
+
+    @contextlib.contextmanager
+    def dying(self, result_ids: Sequence[ResultId]) -> Iterator[None]:
+        """Hold back reports that name these results; those under way are waited for.
+
+        Whether an item names one is asked inside, and then it holds.
+        """
+        with self._moved:
+            self._dying.update(result_ids)
+            self._moved.wait_for(lambda: not any(result_id in self._reported for result_id in result_ids))
+        try:
+            yield
+        finally:
+            self._take_out(self._dying, result_ids)
+
+    def note_gone(self, objects: Mapping[ResultId, tuple[str, int]]) -> None:
+        """Remember which results have lost how many objects, and under which prefix; said inside `dying`."""
+        moment = time.monotonic()
+        with self._moved:
+            for result_id in list(self._gone):
+                if moment - self._gone[result_id].at < REMEMBERED_SECONDS:
+                    break
+                del self._gone[result_id]
+            for result_id, (prefix, count) in objects.items():
+                self._gone.pop(result_id, None)
+                self._gone[result_id] = _Gone(prefix, count, moment)
+
+    @contextlib.contextmanager
+    def reporting(self, reports: Sequence[Report]) -> Iterator[list[Report]]:
+        """Give the reports as the ledger may take them: work whose result went meanwhile is to be done anew.
+
+        Raises StorageUnavailable when it cannot be seen whether a result is there.
+        """
+        named = [report.outcome.result_id for report in reports if isinstance(report.outcome, Succeeded)]
+        with self._moved:
+            self._moved.wait_for(lambda: not any(result_id in self._dying for result_id in named))
+            self._reported.update(named)
+        try:
+            yield [self._release(report) if self._has_lost(report) else report for report in reports]
+        finally:
+            self._take_out(self._reported, named)
+
+    def _has_lost(self, report: Report) -> bool:
+        if not isinstance(report.outcome, Succeeded):
+            return False
+        with self._moved:
+            gone = self._gone.get(report.outcome.result_id)
+        if gone is None:
+            return False
+        there = sum(1 for _ in self._objects.list(gone.prefix))
+        # Some may have been written before the deletion and some after it. Later on, whatever is there came whole;
+        # it may be fewer, where the old result had been asked for in more forms.
+        return there < (gone.objects if time.monotonic() - gone.at < WRITING_SECONDS else 1)
+
+    @staticmethod
+    def _release(report: Report) -> Report:
+        return replace(report, kind=ReportKind.RELEASE, outcome=None)
+
+    def _take_out(self, counts: Counter[ResultId], result_ids: Sequence[ResultId]) -> None:
+        with self._moved:
+            counts.subtract(result_ids)
+            for result_id in result_ids:
+                if counts[result_id] <= 0:
+                    del counts[result_id]
+            self._moved.notify_all()

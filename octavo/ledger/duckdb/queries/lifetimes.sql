@@ -1,0 +1,168 @@
+-- name: due_files
+-- purpose: Return some of the files whose time is over and that no unfinished item names, the longest due first.
+SELECT file_id FROM files
+WHERE status IN ('pending', 'ready') AND expires_at <= $now
+    AND file_id NOT IN (SELECT file_id FROM items WHERE status IN ('pending', 'running'))
+ORDER BY expires_at LIMIT $limit;
+
+-- name: expire_files
+-- purpose: Make these files expired, unless an unfinished item names them by now, and return where their bytes are.
+UPDATE files SET status = 'expired'
+WHERE file_id IN (SELECT unnest($file_ids::VARCHAR[]))
+    AND status IN ('pending', 'ready') AND expires_at <= $now
+    AND file_id NOT IN (SELECT file_id FROM items WHERE status IN ('pending', 'running'))
+RETURNING customer_id, object_key;
+
+-- name: batches_with_due_results
+-- purpose: Return the batches that may have results whose time is over, ended ones first.
+SELECT batch_id, batch_no, customer_id, retention_seconds, expired_to, completed_at IS NOT NULL
+FROM batches
+WHERE succeeded > 0 AND created_at + to_seconds(retention_seconds) <= $now
+    AND (expired_to IS NULL OR completed_at IS NULL OR expired_to < completed_at)
+ORDER BY completed_at NULLS LAST LIMIT $limit;
+
+-- name: due_results
+-- purpose: Return results of some batches by when their items were completed, each batch's after and until a moment.
+SELECT i.batch_no, i.completed_at, i.result_id
+FROM items i
+JOIN (
+    SELECT
+        unnest($batch_nos::BIGINT[]) AS batch_no, unnest($after::TIMESTAMP[]) AS after,
+        unnest($until::TIMESTAMP[]) AS until
+) w ON w.batch_no = i.batch_no
+WHERE i.status = 'succeeded' AND i.completed_at > w.after AND i.completed_at <= w.until
+    AND i.batch_no BETWEEN $first AND $last
+ORDER BY i.batch_no, i.completed_at LIMIT $limit;
+
+-- name: note_expired
+-- purpose: Note until when results of batches have expired.
+UPDATE batches SET expired_to = u.expired_to
+FROM (SELECT unnest($batch_nos::BIGINT[]) AS batch_no, unnest($until::TIMESTAMP[]) AS expired_to) u
+WHERE batches.batch_no = u.batch_no;
+
+-- name: doom
+-- purpose: Note what is to go from storage, and return its numbers.
+INSERT INTO doomed (doomed_no, customer_id, object_key, result_id)
+SELECT
+    nextval('doomed_numbers'), unnest($customer_ids::VARCHAR[]), unnest($object_keys::VARCHAR[]),
+    unnest($result_ids::VARCHAR[])
+RETURNING doomed_no;
+
+-- name: doomed
+-- purpose: Return what is to go from storage, the first of it.
+SELECT doomed_no, customer_id, object_key, result_id FROM doomed ORDER BY doomed_no LIMIT $limit;
+
+-- name: doomed_by_number
+-- purpose: Return some of what is to go from storage.
+SELECT doomed_no, customer_id, object_key, result_id FROM doomed
+WHERE doomed_no IN (SELECT unnest($numbers::BIGINT[])) ORDER BY doomed_no;
+
+-- name: forget_doomed
+-- purpose: Forget what has gone from storage.
+DELETE FROM doomed WHERE doomed_no IN (SELECT unnest($numbers::BIGINT[]));
+
+-- name: live_results
+-- purpose: Return those of the results that an item names whose time is not over.
+SELECT DISTINCT i.result_id
+FROM items i JOIN batches b ON b.batch_no = i.batch_no
+WHERE (b.completed_at IS NULL OR b.expires_at > $now)
+    AND i.result_id IN (SELECT unnest($result_ids::VARCHAR[])) AND i.status = 'succeeded'
+    AND i.completed_at + to_seconds(b.retention_seconds) > $now;
+
+-- name: result_expires_at
+-- purpose: Return until when a customer's items keep a result; NULL when none names it.
+SELECT max(i.completed_at + to_seconds(b.retention_seconds))
+FROM items i JOIN batches b ON b.batch_no = i.batch_no
+WHERE b.customer_id = $customer_id AND i.result_id = $result_id AND i.status = 'succeeded';
+
+-- name: file_statuses
+-- purpose: Return the statuses of files, whosever they are.
+SELECT file_id, status FROM files WHERE file_id IN (SELECT unnest($file_ids::VARCHAR[]));
+
+-- name: known_batches
+-- purpose: Return those of the batches that there are.
+SELECT batch_id FROM batches WHERE batch_id IN (SELECT unnest($batch_ids::VARCHAR[]));
+
+-- name: unfinished_batches_of_file
+-- purpose: Return the batches in which an unfinished item names a file.
+SELECT DISTINCT batch_id FROM items
+WHERE file_id = $file_id AND status IN ('pending', 'running') ORDER BY batch_id;
+
+-- name: delete_file
+-- purpose: Leave nothing of a file but that it was there: items may name it.
+UPDATE files SET status = 'deleted', filename = NULL, content_type = NULL, sha256 = NULL, size_bytes = 0
+WHERE file_id = $file_id;
+
+-- name: note_deleted_file
+-- purpose: Note a deleted file for the archive.
+INSERT INTO deletions (deletion_no, file_id, expires_at)
+VALUES (nextval('deletion_numbers'), $file_id, $expires_at);
+
+-- name: note_deleted_batches
+-- purpose: Note deleted batches for the archive.
+INSERT INTO deletions (deletion_no, batch_id)
+SELECT nextval('deletion_numbers'), unnest($batch_ids::VARCHAR[]);
+
+-- name: results_of_batches
+-- purpose: Return the results that items of batches name and whose bytes have not gone with their time.
+SELECT DISTINCT b.customer_id, i.result_id
+FROM items i JOIN batches b ON b.batch_no = i.batch_no
+WHERE i.batch_no IN (SELECT unnest($batch_nos::BIGINT[])) AND i.status = 'succeeded'
+    AND (b.expired_to IS NULL OR i.completed_at > b.expired_to);
+
+-- name: delete_items_of
+-- purpose: Remove the items of batches.
+DELETE FROM items WHERE batch_no IN (SELECT unnest($batch_nos::BIGINT[]));
+
+-- name: delete_batches
+-- purpose: Remove batches.
+DELETE FROM batches WHERE batch_id IN (SELECT unnest($batch_ids::VARCHAR[]));
+
+-- name: delete_ended_runs_of
+-- purpose: Remove the ended runs of batches.
+DELETE FROM runs WHERE status = 'ended' AND batch_id IN (SELECT unnest($batch_ids::VARCHAR[]));
+
+-- name: delete_idempotency_keys_of
+-- purpose: Remove the keys that batches were made with.
+DELETE FROM idempotency_keys WHERE batch_id IN (SELECT unnest($batch_ids::VARCHAR[]));
+
+-- name: old_batches
+-- purpose: Return batches that expired before a moment, oldest first, with how many items they have.
+SELECT batch_id, batch_no, total_items FROM batches
+WHERE completed_at IS NOT NULL AND expires_at < $before ORDER BY expires_at LIMIT $limit;
+
+-- name: forget_files
+-- purpose: Remove files that are expired or deleted, were so before a moment, and that no item names; return them.
+DELETE FROM files
+WHERE file_id IN (
+    SELECT file_id FROM files
+    WHERE status IN ('expired', 'deleted') AND expires_at < $before AND file_id NOT IN (SELECT file_id FROM items)
+    LIMIT $limit
+)
+RETURNING file_id;
+
+-- name: deletions_after
+-- purpose: Return what was deleted after a number, in order.
+SELECT deletion_no, batch_id, file_id, expires_at FROM deletions
+WHERE deletion_no > $deletion_no ORDER BY deletion_no LIMIT $limit;
+
+-- name: forget_deletions
+-- purpose: Forget deletions that were archived.
+DELETE FROM deletions WHERE deletion_no <= $deletion_no;
+
+-- name: usage_of_batches
+-- purpose: Return what items of batches were billed, also of batches that are gone.
+SELECT item_id, batch_id, customer_id, pages, created_at FROM usage
+WHERE batch_id IN (SELECT unnest($batch_ids::VARCHAR[]));
+
+-- name: batches_of_files
+-- purpose: Return the batches whose items name these files.
+SELECT DISTINCT batch_id FROM items WHERE file_id IN (SELECT unnest($file_ids::VARCHAR[])) ORDER BY batch_id;
+
+-- name: restore_usage
+-- purpose: Put archived usage back, unless it is there.
+INSERT INTO usage (item_id, batch_id, customer_id, pages, created_at)
+SELECT
+    unnest($item_id::VARCHAR[]), unnest($batch_id::VARCHAR[]), unnest($customer_id::VARCHAR[]),
+    unnest($pages::INTEGER[]), unnest($created_at::TIMESTAMP[])
+ON CONFLICT DO NOTHING;

@@ -1,0 +1,120 @@
+"""What a ledger does for webhooks: it keeps them, and is the one outbox of what they are told."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Protocol
+
+from octavo.identifiers import CustomerId, DeliveryId, WebhookId
+from octavo.webhooks.records import (
+    Attempt,
+    AttemptReport,
+    Delivery,
+    DueDelivery,
+    Webhook,
+    WebhookChange,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class DeliveryCursor:
+    """A place in a webhook's deliveries, newest first, ordered by `(created_at, delivery_id)`."""
+
+    created_at: datetime
+    delivery_id: DeliveryId
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NewWebhook:
+    """A webhook to be."""
+
+    customer_id: CustomerId
+    url: str
+    events: tuple[str, ...]
+    enabled: bool = True
+    most: int = 10
+    """How many webhooks its customer may have."""
+
+
+class WebhookLedger(Protocol):
+    """Webhooks, deliveries, attempts.
+
+    The delivery of a batch's end is written by the commit that ends the batch, one for each webhook of its customer
+    that is enabled and wants it: no end is without its deliveries, and none has two for one webhook.
+    """
+
+    def add_webhook(self, new: NewWebhook) -> Webhook:
+        """Keep a new webhook. Raises CustomerNotFound, TooManyWebhooks."""
+        ...
+
+    def webhooks(self, customer_id: CustomerId) -> list[Webhook]:
+        """Return a customer's webhooks, oldest first."""
+        ...
+
+    def webhook(self, customer_id: CustomerId, webhook_id: WebhookId) -> Webhook:
+        """Return one of the customer's webhooks. Raises WebhookNotFound."""
+        ...
+
+    def update_webhook(self, customer_id: CustomerId, webhook_id: WebhookId, change: WebhookChange) -> Webhook:
+        """Change what is given; switched off, its pending deliveries are cancelled. Raises WebhookNotFound."""
+        ...
+
+    def rotate_webhook(self, customer_id: CustomerId, webhook_id: WebhookId) -> Webhook:
+        """Give a webhook its next secret; the one before signs for 24 hours more. Raises WebhookNotFound."""
+        ...
+
+    def delete_webhook(self, customer_id: CustomerId, webhook_id: WebhookId) -> None:
+        """Remove a webhook with its deliveries and their attempts. Raises WebhookNotFound."""
+        ...
+
+    def ping_webhook(self, customer_id: CustomerId, webhook_id: WebhookId) -> Delivery:
+        """Make a delivery about nothing. Raises WebhookNotFound, WebhookDisabled."""
+        ...
+
+    def deliveries(
+        self, customer_id: CustomerId, webhook_id: WebhookId, *, after: DeliveryCursor | None = None, limit: int = 50
+    ) -> list[Delivery]:
+        """Return a webhook's deliveries, newest first. Raises WebhookNotFound."""
+        ...
+
+    def delivery(self, customer_id: CustomerId, delivery_id: DeliveryId) -> Delivery:
+        """Return one of the customer's deliveries. Raises DeliveryNotFound."""
+        ...
+
+    def attempts(self, delivery_ids: Sequence[DeliveryId]) -> dict[DeliveryId, list[Attempt]]:
+        """Return the attempts of these deliveries, the first one first; a delivery without any is left out."""
+        ...
+
+    def replay_delivery(self, customer_id: CustomerId, delivery_id: DeliveryId) -> Delivery:
+        """Let a delivery be sent anew, now and by the whole schedule. Raises DeliveryNotFound, WebhookDisabled."""
+        ...
+
+    def claim_deliveries(self, *, limit: int, lease_seconds: float) -> list[DueDelivery]:
+        """Lease deliveries that are due, the longest due first, few of them of one webhook or customer at once.
+
+        Whatever is not reported on within the lease is due again. One whose batch was deleted is cancelled instead.
+        """
+        ...
+
+    def report_attempt(self, report: AttemptReport, *, retry_seconds: Sequence[float]) -> bool:
+        """Keep an attempt, and let the delivery be over or due again; False, and no trace, when it came too late.
+
+        `retry_seconds` is the schedule (see `octavo.webhooks.schedule`). An answer of 410 switches the webhook off.
+        A report that was taken before and is said again is taken again and changes nothing.
+        """
+        ...
+
+    def next_delivery_at(self) -> datetime | None:
+        """Return when `claim_deliveries` next has something to give, now or earlier when it has; None for never."""
+        ...
+
+    def watch_deliveries(self, tell: Callable[[], None]) -> None:
+        """Have `tell` called after every commit that may have made something due; on a thread of the ledger's.
+
+        It must not block. A later watcher takes the place of the one before.
+        """
+        ...
+
+    def prune_deliveries(self, completed_before: datetime) -> int:
+        """Remove deliveries that were over before then, with their attempts; returns how many."""
+        ...

@@ -1,0 +1,8 @@
+"""Requests to addresses that customers name: documents fetched by URL, webhooks. Nothing else calls out for them."""
+
+from octavo.outbound.addresses import Allowed
+from octavo.outbound.fetching import Fetched, Outbound, Posted, TimeLimits
+from octavo.outbound.resolving import Resolver
+from octavo.outbound.targets import Target, check_url
+
+__all__ = ["Allowed", "Fetched", "Outbound", "Posted", "Resolver", "Target", "TimeLimits", "check_url"]

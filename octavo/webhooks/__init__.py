@@ -1,0 +1,1 @@
+"""Webhooks: whom customers want told of a batch's end, what was sent, how it is signed. Pure."""
