@@ -10,6 +10,7 @@ import uvicorn
 
 from api.app import create_app
 from api.archive import Archive
+from api.calls import Calls
 from api.credentials import storage_access
 from api.deliveries import Deliveries
 from api.deps import Service
@@ -49,6 +50,7 @@ def build_service(settings: Settings, storage: S3Settings | None) -> Service:
         presence=presence,
         archive=archive,
         retention=Retention(ledger, objects, archive, orphan_hours=settings.limits.orphan_hours),
+        calls=Calls(ledger, presence, seconds=settings.limits.sync_seconds),
         deliveries=Deliveries(
             ledger,
             dispatcher,
@@ -73,6 +75,7 @@ class _Server(uvicorn.Server):
         self._service.lanes.close()
         await self._service.deliveries.close()
         self._service.waits.close()
+        self._service.calls.close()
         await self._service.presence.close()
         await super().shutdown(sockets)
 

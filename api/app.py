@@ -16,12 +16,12 @@ from api.admin import customers, keys
 from api.admin import usage as admin_usage
 from api.body_limit import BodyLimit
 from api.deps import Service
-from api.internal import deliveries, retention, work, workers
+from api.internal import calls, deliveries, retention, work, workers
 from api.lanes import in_thread
 from api.orphans import Orphans
 from api.rate_limit import FIELDS, RateLimitFields
 from api.reconciler import Reconciler
-from api.v1 import batches, bulk, deletions, engines, exports, files, images, results, retries, usage, webhooks
+from api.v1 import batches, bulk, deletions, engines, exports, extract, files, images, results, retries, usage, webhooks
 from octavo import __version__
 from octavo.errors import StorageUnavailable
 
@@ -87,7 +87,10 @@ def create_app(service: Service) -> FastAPI:
     problems.install(app)
     description.install(app)
     max_bytes = service.settings.api.max_body_bytes
-    app.add_middleware(BodyLimit, max_bytes=max_bytes, larger={bulk.PATH: max_bytes * bulk.BODY_FACTOR})
+    documents = service.settings.limits.max_file_bytes + extract.FORM_BYTES
+    larger = dict.fromkeys(extract.FORM_PATHS, documents)
+    larger |= {bulk.PATH: max_bytes * bulk.BODY_FACTOR, calls.END_PATH: calls.MOST_RESULT_BYTES}
+    app.add_middleware(BodyLimit, max_bytes=max_bytes, larger=larger)
     app.add_middleware(RateLimitFields)
     if service.settings.api.allowed_origins:
         app.add_middleware(
@@ -109,12 +112,14 @@ def create_app(service: Service) -> FastAPI:
         results,
         images,
         deletions,
+        extract,
         webhooks,
         usage,
         workers,
         work,
         retention,
         deliveries,
+        calls,
         customers,
         keys,
         admin_usage,

@@ -6,6 +6,7 @@ from typing import Annotated, cast
 from fastapi import Depends, Request
 
 from api.archive import Archive
+from api.calls import Calls
 from api.deliveries import Deliveries
 from api.dispatch import Dispatcher
 from api.expiry import Retention
@@ -38,6 +39,7 @@ class Service:
     archive: Archive
     retention: Retention
     deliveries: Deliveries
+    calls: Calls
     admin_token: str
     worker_token: str
     rates: SubmissionRates = field(default_factory=SubmissionRates)

@@ -5,7 +5,7 @@ from typing import Any
 
 from octavo import errors
 
-FACTS: Mapping[type[errors.RequestError], Mapping[str, object]] = {
+FACTS: Mapping[type[errors.OctavoError], Mapping[str, object]] = {
     errors.UnknownFiles: {"file_ids": ["file_01m8abc"]},
     errors.FilesNotUploaded: {"file_ids": ["file_01m8abc"]},
     errors.ResultNotReady: {"status": "running"},
@@ -32,7 +32,7 @@ DEFECT = {
 VALIDATION = {"detail": [{"loc": ["query", "limit"], "msg": "Input should be greater than 0", "type": "greater_than"}]}
 
 
-def example(cls: type[errors.RequestError]) -> dict[str, Any]:
+def example(cls: type[errors.OctavoError]) -> dict[str, Any]:
     """Return a body of this error."""
     return {"error": cls.code, **FACTS.get(cls, {}), "message": meaning(cls)}
 

@@ -16,7 +16,7 @@ from octavo import errors
 
 logger = logging.getLogger(__name__)
 
-STATUS: Mapping[type[errors.RequestError], int] = {
+STATUS: Mapping[type[errors.OctavoError], int] = {
     errors.InvalidApiKey: 401,
     errors.InvalidAdminToken: 401,
     errors.CustomerDisabled: 403,
@@ -49,10 +49,21 @@ STATUS: Mapping[type[errors.RequestError], int] = {
     errors.UrlNotAllowed: 422,
     errors.FetchFailed: 422,
     errors.RateLimited: 429,
+    errors.SchemaExtractionUnavailable: 501,
+    errors.ExtractionTimeout: 504,
     errors.UploadsNotConfigured: 503,
     errors.StorageUnavailable: 503,
     errors.OrchestratorUnavailable: 503,
 }
+DOCUMENT_STATUS: Mapping[type[errors.OctavoError], int] = {
+    errors.DocumentTooLarge: 413,
+    errors.PageLimitExceeded: 413,
+    errors.UnsupportedInput: 415,
+    errors.ExtractionFailed: 422,
+    errors.InternalError: 500,
+    errors.OcrProviderError: 503,
+}
+"""What a document came to, where the answer is the document: the sync lane."""
 RETRY_AFTER_SECONDS = 5
 PASSING = (errors.StorageUnavailable, errors.OrchestratorUnavailable)
 """Trouble that passes by itself; these answers say when to come again."""
@@ -80,7 +91,7 @@ class ResultNotReadyError(Problem):
     status: str
 
 
-SHAPES: Mapping[type[errors.RequestError], type[Problem]] = {
+SHAPES: Mapping[type[errors.OctavoError], type[Problem]] = {
     errors.UnknownFiles: FileIdsError,
     errors.FilesNotUploaded: FileIdsError,
     errors.ResultNotReady: ResultNotReadyError,
@@ -88,9 +99,13 @@ SHAPES: Mapping[type[errors.RequestError], type[Problem]] = {
 """Errors whose facts the contract names; all others are told as a `Problem`."""
 
 
-def problem_response(error: errors.RequestError) -> JSONResponse:
+def _status(cls: type[errors.OctavoError]) -> int:
+    return DOCUMENT_STATUS[cls] if issubclass(cls, errors.DocumentError) else STATUS[cls]
+
+
+def problem_response(error: errors.OctavoError) -> JSONResponse:
     """Return the answer that stands for `error`: `{"error": code, "message": ..., facts...}`."""
-    status = STATUS[type(error)]
+    status = _status(type(error))
     headers = {"Retry-After": str(RETRY_AFTER_SECONDS)} if isinstance(error, PASSING) else {}
     if isinstance(error, errors.RateLimited):
         headers["Retry-After"] = str(error.facts["retry_after_seconds"])
@@ -100,13 +115,13 @@ def problem_response(error: errors.RequestError) -> JSONResponse:
     return JSONResponse(jsonable_encoder(body), status_code=status, headers=headers)
 
 
-def problems(*classes: type[errors.RequestError]) -> dict[int | str, dict[str, Any]]:
+def problems(*classes: type[errors.OctavoError]) -> dict[int | str, dict[str, Any]]:
     """Return the OpenAPI `responses` of a route that may raise these, each with an example body."""
     found: dict[int | str, dict[str, Any]] = {}
     for cls in classes:
         shape = SHAPES.get(cls, Problem)
         content: dict[str, Any] = {"application/json": {"examples": {}}}
-        entry = found.setdefault(STATUS[cls], {"model": shape, "description": "", "content": content})
+        entry = found.setdefault(_status(cls), {"model": shape, "description": "", "content": content})
         if entry["model"] is not shape:
             entry["model"] = entry["model"] | shape
         entry["description"] = f"{entry['description']} `{cls.code}`: {meaning(cls)}".strip()
@@ -145,6 +160,10 @@ def install(app: FastAPI) -> None:
 
     @app.exception_handler(errors.RequestError)
     async def answer_request_error(_: Request, error: errors.RequestError) -> JSONResponse:
+        return problem_response(error)
+
+    @app.exception_handler(errors.DocumentError)
+    async def answer_document_error(_: Request, error: errors.DocumentError) -> JSONResponse:
         return problem_response(error)
 
     @app.exception_handler(RequestValidationError)

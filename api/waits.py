@@ -52,7 +52,7 @@ class Waits:
                 loop.call_soon_threadsafe(event.set)
 
         until = loop.time() + seconds
-        gone = asyncio.create_task(_until_gone(request))
+        gone = asyncio.create_task(until_gone(request))
         gone.add_done_callback(lambda _: event.set())
         self._waiting.add(event)
         # Before the first look: what is committed after it is told.
@@ -73,6 +73,7 @@ class Waits:
             gone.cancel()
 
 
-async def _until_gone(request: Request) -> None:
+async def until_gone(request: Request) -> None:
+    """Return when the client of a request, whose body was read, has gone away."""
     while (await request.receive())["type"] != "http.disconnect":
         pass

@@ -43,6 +43,8 @@ OctavoError
 │   ├── MetadataTooLarge     metadata_too_large
 │   ├── UrlNotAllowed        url_not_allowed
 │   ├── FetchFailed          fetch_failed
+│   ├── ExtractionTimeout    extraction_timeout
+│   ├── SchemaExtractionUnavailable schema_extraction_unavailable
 │   ├── UploadsNotConfigured uploads_not_configured
 │   ├── StorageUnavailable   storage_unavailable
 │   └── OrchestratorUnavailable orchestrator_unavailable
@@ -341,6 +343,18 @@ class FetchFailed(RequestError):
     """The URL gave no document: no such host, no answer in time, not status 200."""
 
     code = "fetch_failed"
+
+
+class ExtractionTimeout(RequestError):
+    """The document was not read within the time of a sync call."""
+
+    code = "extraction_timeout"
+
+
+class SchemaExtractionUnavailable(RequestError):
+    """This service fills no schemas yet."""
+
+    code = "schema_extraction_unavailable"
 
 
 class UploadsNotConfigured(RequestError):

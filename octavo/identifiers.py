@@ -16,6 +16,8 @@ ItemId = NewType("ItemId", str)
 ResultId = NewType("ResultId", str)
 WebhookId = NewType("WebhookId", str)
 DeliveryId = NewType("DeliveryId", str)
+CallId = NewType("CallId", str)
+"""One sync call: a document that somebody waits for."""
 RunId = NewType("RunId", str)
 """A Prefect flow run's id (a UUID as text); the core treats it as opaque."""
 WorkerId = NewType("WorkerId", str)
@@ -66,3 +68,8 @@ def new_webhook_id() -> WebhookId:
 def new_delivery_id() -> DeliveryId:
     """Return a fresh delivery id, `delivery_...`."""
     return DeliveryId(f"delivery_{random_part()}")
+
+
+def new_call_id() -> CallId:
+    """Return a fresh call id, `call_...`."""
+    return CallId(f"call_{random_part()}")

@@ -117,6 +117,9 @@ class WorkerSettings(_Group):
         None, description="Token workers show to the API; made at random in the data directory when not given."
     )
     slots: int = Field(16, ge=1, description="Slices in work at once, over all batches.")
+    sync_slots: int = Field(
+        1, ge=0, description="Documents of the sync lane that each worker reads at once, beside its slices; 0: none."
+    )
     processes: int | None = Field(
         None,
         ge=1,
@@ -159,6 +162,9 @@ class LimitSettings(_Group):
     )
     orphan_hours: float = Field(
         24.0, ge=0, description="How old an object in storage must be that nobody names, before it is swept."
+    )
+    sync_seconds: float = Field(
+        300.0, gt=0, description="Longest time for a document of the sync lane, waiting included."
     )
     submissions_per_minute: int = Field(
         60, gt=0, description="Submissions a minute, for each API key and each of the routes that submit."

@@ -18,6 +18,7 @@ from octavo.objects.s3 import S3Objects, S3Settings
 from octavo.outbound import Allowed, Outbound, TimeLimits
 from octavo.settings import Settings
 from octavo.workbench import Courier, Workbench
+from octavo.workbench.caller import Caller
 from octavo.workbench.sweeper import Sweeper
 
 
@@ -121,3 +122,14 @@ def workbench(settings: Settings, client: WorkerClient, reader: Extractor) -> Wo
 def courier(settings: Settings, client: WorkerClient) -> Courier:
     """Return what sends webhooks' deliveries from a worker."""
     return Courier(client, outbound(settings))
+
+
+def caller(settings: Settings, client: WorkerClient, reader: Extractor) -> Caller:
+    """Return a worker's sync lane."""
+    return Caller(
+        client,
+        reader,
+        outbound(settings),
+        slots=settings.worker.sync_slots,
+        max_bytes=settings.limits.max_file_bytes,
+    )

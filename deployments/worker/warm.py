@@ -39,6 +39,7 @@ from octavo.extraction.extractor import Extractor
 from octavo.identifiers import RunId
 from octavo.settings import read_settings
 from octavo.workbench import Workbench
+from octavo.workbench.caller import Caller
 from tasks import bench as process_bench
 
 logger = logging.getLogger(__name__)
@@ -75,6 +76,7 @@ class OctavoWorker(BaseWorker[BaseJobConfiguration, BaseVariables, OctavoWorkerR
         self._connection: WorkerClient | None = None
         self._reader: Extractor | None = None
         self._lane_slots: LaneSlots | None = None
+        self._caller: Caller | None = None
 
     async def setup(self) -> None:
         """Say hello to the API, warm the parsers up, begin to listen; called off meanwhile, leave in good order."""
@@ -101,6 +103,8 @@ class OctavoWorker(BaseWorker[BaseJobConfiguration, BaseVariables, OctavoWorkerR
             self._lane_slots = LaneSlots(self._bench, get_current_settings().home / "lane-slots" / f"{self.name}.json")
             self._bench.on_change = self._lane_slots.changed
         self._bench.start()
+        self._caller = wiring.caller(settings, connection, reader)
+        self._caller.start()
         process_bench.install(self._bench)
         await super().setup()
         # Tasks, not a task group: a group entered here could not be left from within `teardown`'s shield.
@@ -123,6 +127,8 @@ class OctavoWorker(BaseWorker[BaseJobConfiguration, BaseVariables, OctavoWorkerR
         """Drain: claim nothing more, let what is in work finish, then leave."""
         self._leaving.set()
         with anyio.CancelScope(shield=True):
+            if self._caller is not None:
+                self._caller.drain()
             if self._bench is not None:
                 await anyio.to_thread.run_sync(self._bench.drain)
             while self._active:

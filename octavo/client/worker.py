@@ -7,11 +7,13 @@ a lease that nobody renews: it runs out by itself.
 
 import random
 import time
+from pathlib import Path
 from typing import Any, TypeVar
 
 import httpx
 from pydantic import TypeAdapter, ValidationError
 
+from octavo.client.call_protocol import CallClaim, CallClaims, CallEnd, CallPages, CallTaken, ClaimedCall
 from octavo.client.customer import Refused
 from octavo.client.delivery_protocol import (
     AttemptTaken,
@@ -164,6 +166,40 @@ class WorkerClient:
     def prune_deliveries(self) -> int:
         """Have the ledger remove deliveries that have had their time; returns how many."""
         return self._call("/deliveries/prune", DeliveryPruning(), DeliveriesPruned).deliveries
+
+    def claim_call(self, wait_seconds: float) -> ClaimedCall | None:
+        """Ask for a sync call, waiting for one. Raises ServiceUnreachable after seconds."""
+        return self._call(
+            f"/calls/claims?wait={wait_seconds}",
+            CallClaim(worker_id=self.worker_id),
+            CallClaims,
+            patience_seconds=SENDER_PATIENCE_SECONDS,
+            read_seconds=wait_seconds + 15,
+        ).call
+
+    def fetch_call(self, call: ClaimedCall, into: Path) -> None:
+        """Fetch the bytes of a claimed call into a file. Raises StaleLease, ServiceUnreachable."""
+        try:
+            with (
+                self._http.stream("GET", f"/calls/{call.call_id}/document?attempt={call.attempt}") as answer,
+                into.open("wb") as file,
+            ):
+                if not answer.is_success:
+                    raise StaleLease("The API has the bytes of this call no more.")
+                for piece in answer.iter_bytes():
+                    file.write(piece)
+        except httpx.TransportError as error:
+            raise ServiceUnreachable(f"The bytes of a call could not be fetched: {error}") from error
+
+    def reserve_call(self, call: ClaimedCall, pages: int) -> bool:
+        """Ask for the pages of a call before they are read. Raises StaleLease when nobody waits for it any more."""
+        return self._call(
+            "/calls/pages", CallPages(call_id=call.call_id, attempt=call.attempt, pages=pages), CallTaken
+        ).taken
+
+    def end_call(self, end: CallEnd) -> bool:
+        """Report what a call came to. Raises StaleLease when nobody waits for it any more."""
+        return self._call("/calls/end", end, CallTaken, patience_seconds=SENDER_PATIENCE_SECONDS).taken
 
     def close(self) -> None:
         """Let the connections go."""

@@ -57,6 +57,14 @@ class _Ready:
     until: float
 
 
+@dataclass(frozen=True, slots=True)
+class _Place:
+    """Where a document is read: with how much memory, and whether beside all others."""
+
+    memory_bytes: int
+    is_apart: bool
+
+
 class _Begun:
     """Passes on that the reading begins, and remembers when: what waited for a child was not reading."""
 
@@ -147,12 +155,14 @@ class Extractor:
         on_begin: Callable[[], None] | None = None,
         on_counted: Callable[[int], None] | None = None,
         in_fresh_child: bool = False,
+        is_apart: bool = False,
     ) -> Extraction:
         """Read a document; blocks until a child is free and the document is read.
 
         `on_begin` is called once, when work on the document really begins; `on_counted` with the number of
         pages, before they are read. What either raises ends the work and comes out here.
-        `in_fresh_child` has a local engine read it in a child that has read nothing before.
+        `in_fresh_child` has a local engine read it in a child that has read nothing before; `is_apart` in one
+        beside the `processes`, at once: the caller limits how many these are.
 
         Raises a `DocumentError` for what the document came to, `UnknownEngine`, `ChildLost` (somebody else
         ended the parser: not the document's fault, worth another try) and `SandboxUnavailable`.
@@ -164,7 +174,8 @@ class Extractor:
         if engine.kind == "remote":
             reading = self._read_remote(engine, source, options, begun, on_counted)
         else:
-            reading = self._read_local(engine.memory_bytes, source, options, begun, on_counted, fresh=in_fresh_child)
+            place = _Place(engine.memory_bytes, is_apart)
+            reading = self._read_local(place, source, options, begun, on_counted, fresh=in_fresh_child)
         self._refuse_by_pages(reading.document)
         return Extraction(
             document=reading.document,
@@ -216,7 +227,7 @@ class Extractor:
 
     def _read_local(
         self,
-        memory_bytes: int,
+        place: _Place,
         source: Source,
         options: ExtractOptions,
         begin: Callable[[], None],
@@ -225,19 +236,19 @@ class Extractor:
         fresh: bool,
     ) -> Reading:
         try:
-            with self._pool.child(fresh=fresh, memory_bytes=memory_bytes) as child:
+            with self._pool.child(fresh=fresh, memory_bytes=place.memory_bytes, is_apart=place.is_apart) as child:
                 begin()
                 return _read_in(child, source, options, on_counted)
         except ChildOverdue as error:
             raise ExtractionFailed(error.message) from error
         except ChildDied:
-            return self._read_again(memory_bytes, source, options, on_counted)
+            return self._read_again(place, source, options, on_counted)
 
     def _read_again(
-        self, memory_bytes: int, source: Source, options: ExtractOptions, on_counted: Callable[[int], None] | None
+        self, place: _Place, source: Source, options: ExtractOptions, on_counted: Callable[[int], None] | None
     ) -> Reading:
         try:
-            with self._pool.child(fresh=True, memory_bytes=memory_bytes) as child:
+            with self._pool.child(fresh=True, memory_bytes=place.memory_bytes, is_apart=place.is_apart) as child:
                 return _read_in(child, source, options, on_counted)
         except ChildOverdue as error:
             raise ExtractionFailed(error.message) from error

@@ -12,7 +12,7 @@ from enum import StrEnum
 from typing import Literal, Protocol
 
 from octavo.batches import Customer
-from octavo.identifiers import BatchId, CustomerId, ItemId, ResultId
+from octavo.identifiers import BatchId, CallId, CustomerId, ItemId, ResultId
 
 LimitName = Literal["submissions_per_minute", "page_quota", "retention_seconds"]
 
@@ -139,6 +139,13 @@ class AccountLedger(Protocol):
         more pages than were set aside, and more than are left, ends the item with `payment_required`.
 
         Raises: StaleLease when the lease is no longer the item's, ValueError for negative pages.
+        """
+        ...
+
+    def bill_call(self, customer_id: CustomerId, call_id: CallId, pages: int) -> bool:
+        """Bill the pages of a sync call, which is no item, once; False, and nothing is billed, over the quota.
+
+        Raises ValueError for a call that was billed before.
         """
         ...
 

@@ -2,13 +2,13 @@
 
 import threading
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, MutableMapping, Sequence
+from collections.abc import Iterator, Mapping, MutableMapping, MutableSequence, Sequence
 from dataclasses import replace
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 from typing import Any
 
 from octavo.batches import Customer, ItemStatus
-from octavo.identifiers import BatchId, CustomerId, ItemId
+from octavo.identifiers import BatchId, CallId, CustomerId, FileId, ItemId
 from octavo.ledger import refusals, rules
 from octavo.ledger.accounts import (
     BilledResult,
@@ -35,6 +35,7 @@ class MemoryAccounts:
     _batches: MutableMapping[BatchId, BatchRow]
     _items: MutableMapping[ItemId, ItemRow]
     _usage: MutableMapping[ItemId, UsageRow]
+    _deletions: MutableSequence[BatchId | tuple[FileId, datetime]]
 
     def __init__(self) -> None:
         super().__init__()
@@ -83,6 +84,24 @@ class MemoryAccounts:
             self._commit(work)
             return is_reserved
 
+    def bill_call(self, customer_id: CustomerId, call_id: CallId, pages: int) -> bool:
+        with self._enter():
+            if ItemId(call_id) in self._usage:
+                raise ValueError(f"call {call_id} was billed before")
+            work = self._work()
+            if not work.quotas.bill(ItemId(call_id), customer_id, pages):
+                return False
+            self._usage[ItemId(call_id)] = UsageRow(
+                item_id=ItemId(call_id),
+                batch_id=BatchId(call_id),
+                customer_id=customer_id,
+                pages=pages,
+                created_at=self._clock(),
+            )
+            self._deletions.append(BatchId(call_id))
+            self._commit(work)
+            return True
+
     def usage(self, first: date, last: date, customer_id: CustomerId | None = None) -> list[UsageDay]:
         with self._enter():
             days: dict[tuple[date, CustomerId], list[UsageRow]] = defaultdict(list)
@@ -95,7 +114,7 @@ class MemoryAccounts:
                     date=day,
                     pages=sum(row.pages for row in rows),
                     items=len(rows),
-                    batches=len({row.batch_id for row in rows}),
+                    batches=len({row.batch_id for row in rows if not row.batch_id.startswith("call_")}),
                 )
                 for (day, owner), rows in sorted(days.items())
             ]

@@ -22,17 +22,19 @@ def render_chunks(
     engine: str,
     extract_text: bool = True,
     extract_images: bool = True,
+    all_inline: bool = False,
 ) -> Json:
     """Return the result as JSON-ready values.
 
     `images[figure.image_index]` are a figure's bytes; up to 256 KiB they are inline, larger ones are linked
-    as `/v1/results/{result_id}/images/{image_index}`. Without `extract_text` only image chunks remain.
+    as `/v1/results/{result_id}/images/{image_index}`, or inline too with `all_inline`. Without `extract_text`
+    only image chunks remain.
     """
     chunks: list[Json] = []
     for content in document.content():
         if isinstance(content, Figure):
             if extract_images:
-                chunks.append(_image_chunk(content, images[content.image_index], result_id))
+                chunks.append(_image_chunk(content, images[content.image_index], None if all_inline else result_id))
         elif extract_text:
             chunks.append(_text_chunk(content) if isinstance(content, Block) else _table_chunk(content))
     return {
@@ -93,9 +95,9 @@ def _cell(cell: Cell) -> Json:
     return rendered
 
 
-def _image_chunk(figure: Figure, data: bytes, result_id: ResultId) -> Json:
+def _image_chunk(figure: Figure, data: bytes, result_id: ResultId | None) -> Json:
     chunk = _chunk("image", "", figure.page_no, figure.bbox)
-    if len(data) <= MAX_INLINE_IMAGE_BYTES:
+    if result_id is None or len(data) <= MAX_INLINE_IMAGE_BYTES:
         chunk["image_b64"] = base64.b64encode(data).decode("ascii")
     else:
         chunk["image_url"] = f"/v1/results/{result_id}/images/{figure.image_index}"

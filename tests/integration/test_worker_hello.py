@@ -9,6 +9,7 @@ import pytest
 
 from api.app import create_app
 from api.archive import Archive
+from api.calls import Calls
 from api.deliveries import Deliveries
 from api.deps import Service
 from api.dispatch import Dispatcher
@@ -58,6 +59,7 @@ def service(ledger: MemoryLedger) -> Service:
         presence=presence,
         archive=archive,
         retention=Retention(ledger, objects, archive, orphan_hours=settings.limits.orphan_hours),
+        calls=Calls(ledger, presence, seconds=60),
         deliveries=Deliveries(ledger, dispatcher, presence, settings.webhooks, key="key"),
         admin_token="the-admins-token",
         worker_token=TOKEN,

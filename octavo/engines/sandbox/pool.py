@@ -149,6 +149,8 @@ class Child:
 class ChildPool:
     """Children for `processes` documents at once, as far as they fit into `memory_bytes`. Thread-safe.
 
+    Documents that are read apart wait for nothing and count nowhere: whoever asks for that limits them himself.
+
     Starts its nursery when first needed. A document that needs more than all of the memory is read alone.
     """
 
@@ -176,7 +178,7 @@ class ChildPool:
         self._closed = False
 
     @contextmanager
-    def child(self, *, fresh: bool = False, memory_bytes: int = 0) -> Iterator[Child]:
+    def child(self, *, fresh: bool = False, memory_bytes: int = 0, is_apart: bool = False) -> Iterator[Child]:
         """Wait for a place and `memory_bytes` of room, give a child out; it is used again unless the body raises.
 
         `fresh` asks for one that has read nothing yet.
@@ -184,7 +186,8 @@ class ChildPool:
         Raises `ChildLost` when the pool is closed, `SandboxUnavailable` when no child can be confined.
         """
         child: Child | None = None
-        self._take_place(memory_bytes)
+        if not is_apart:
+            self._take_place(memory_bytes)
         try:
             child = (None if fresh else self._idle_child()) or Child(self._living_nursery(), self._limits)
             yield child
@@ -195,7 +198,8 @@ class ChildPool:
         else:
             self._give_back(child)
         finally:
-            self._leave_place(memory_bytes)
+            if not is_apart:
+                self._leave_place(memory_bytes)
 
     def warm_up(self) -> None:
         """Load the parsers and prove that a child can be confined. Raises `SandboxUnavailable`."""
@@ -252,7 +256,8 @@ class ChildPool:
 
     def _give_back(self, child: Child) -> None:
         with self._changed:
-            keep = child.usable and not self._closed
+            # One more than places: a child that was used apart is worth keeping, too.
+            keep = child.usable and not self._closed and len(self._idle) <= self._processes
             if keep:
                 self._idle.append(child)
         if not keep:

@@ -5,7 +5,7 @@ from datetime import date
 from typing import TypeVar
 
 from octavo.batches import Customer
-from octavo.identifiers import CustomerId, ItemId
+from octavo.identifiers import CallId, CustomerId, ItemId
 from octavo.ledger.accounts import (
     BilledResult,
     LimitName,
@@ -23,6 +23,7 @@ from octavo.ledger.duckdb.writer import Writer, each
 
 R = TypeVar("R")
 _SET_LIMITS = each(accounts.set_limits)
+_BILL_CALL = each(accounts.bill_call)
 
 
 class AccountMethods:
@@ -43,6 +44,9 @@ class AccountMethods:
     def reserve(self, asked: Reservation) -> bool:
         check_reservation(asked)
         return self._writer.submit(accounts.reserve, asked)
+
+    def bill_call(self, customer_id: CustomerId, call_id: CallId, pages: int) -> bool:
+        return self._writer.submit(_BILL_CALL, (customer_id, call_id, pages))
 
     def usage(self, first: date, last: date, customer_id: CustomerId | None = None) -> list[UsageDay]:
         return self._read(lambda view: accounts.usage(view, first, last, customer_id))

@@ -5,7 +5,7 @@ from datetime import date
 
 from octavo.batches import Customer
 from octavo.errors import StaleLease
-from octavo.identifiers import CustomerId, ItemId
+from octavo.identifiers import CallId, CustomerId, ItemId
 from octavo.ledger import refusals
 from octavo.ledger.accounts import (
     BilledResult,
@@ -56,6 +56,23 @@ def _reserve(tx: Transaction, asked: Reservation) -> bool | StaleLease:
         return tx.work.reserve(asked)
     except StaleLease as refusal:
         return refusal
+
+
+def bill_call(tx: Transaction, asked: tuple[CustomerId, CallId, int]) -> bool:
+    """Bill a sync call; the archive is told of it as of what is left of a batch that is gone."""
+    customer_id, call_id, pages = asked
+    if not tx.work.quotas.bill(ItemId(call_id), customer_id, pages):
+        return False
+    tx.rows(
+        "add_usage",
+        item_id=[call_id],
+        batch_id=[call_id],
+        customer_id=[customer_id],
+        pages=[pages],
+        created_at=[tx.now],
+    )
+    tx.rows("note_deleted_batches", batch_ids=[call_id])
+    return True
 
 
 def usage(view: Snapshot, first: date, last: date, customer_id: CustomerId | None) -> list[UsageDay]:

@@ -12,6 +12,7 @@ from fastapi import FastAPI
 from api import auth
 from api.app import create_app
 from api.archive import Archive
+from api.calls import Calls
 from api.deliveries import Deliveries
 from api.deps import Service
 from api.dispatch import Dispatcher
@@ -77,6 +78,7 @@ def make_service(given: Settings, ledger: Ledger, objects: ObjectStore, *, silen
         presence=presence,
         archive=archive,
         retention=Retention(ledger, objects, archive, orphan_hours=given.limits.orphan_hours),
+        calls=Calls(ledger, presence, seconds=given.limits.sync_seconds),
         deliveries=Deliveries(ledger, dispatcher, presence, given.webhooks, key=WEBHOOK_KEY),
         admin_token=ADMIN_TOKEN,
         worker_token=WORKER_TOKEN,

@@ -30,7 +30,8 @@ DELETE FROM reservations WHERE item_id IN (SELECT unnest($item_ids::VARCHAR[]));
 
 -- name: usage_days
 -- purpose: Sum what was billed from one day to another, by day and customer.
-SELECT customer_id, created_at::DATE AS day, sum(pages)::BIGINT, count(*), count(DISTINCT batch_id)
+SELECT customer_id, created_at::DATE AS day, sum(pages)::BIGINT, count(*),
+    count(DISTINCT batch_id) FILTER (NOT starts_with(batch_id, 'call_'))
 FROM usage
 WHERE created_at::DATE BETWEEN $first::DATE AND $last::DATE
     AND ($customer_id IS NULL OR customer_id = $customer_id)

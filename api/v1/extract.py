@@ -1,0 +1,264 @@
+"""`/v1/extract`: one document, read while its sender waits."""
+
+import asyncio
+import contextlib
+import shutil
+import tempfile
+from collections.abc import AsyncIterator, Awaitable, Mapping
+from pathlib import Path
+from typing import Annotated, Any, Literal, TypeVar
+
+from fastapi import APIRouter, Request, Response
+from fastapi.exceptions import RequestValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from starlette.datastructures import FormData, UploadFile
+from starlette.exceptions import HTTPException
+
+from api.auth import AddressesAllowed, CustomerDep
+from api.calls import Asked
+from api.deps import Service, ServiceDep
+from api.json_bodies import StrictJsonRoute
+from api.lanes import in_thread
+from api.problems import problems
+from api.quota import require_pages
+from api.v1.extract_schemas import ExtractRequest, ExtractResponse, SchemaExtractRequest, SchemaExtractResponse
+from api.waits import until_gone
+from octavo.batches import Customer
+from octavo.errors import (
+    CustomerDisabled,
+    DocumentTooLarge,
+    ExtractionFailed,
+    ExtractionTimeout,
+    FetchFailed,
+    InternalError,
+    InvalidApiKey,
+    OcrProviderError,
+    PageLimitExceeded,
+    QuotaExceeded,
+    SchemaExtractionUnavailable,
+    UnsupportedInput,
+    UploadsOnly,
+    UrlNotAllowed,
+)
+from octavo.outbound import Allowed, check_url
+
+router = APIRouter(prefix="/v1/extract", tags=["v1"], route_class=StrictJsonRoute)
+FORM_BYTES = 1024 * 1024
+"""What a form may have besides its document."""
+FORM_PATHS = ("/v1/extract/file", "/v1/extract/schema/file")
+CLIENT_GONE = 499
+"""Nobody reads it; it is what proxies' logs say of a client that closed the connection."""
+OF_DOCUMENTS = (
+    InvalidApiKey,
+    CustomerDisabled,
+    QuotaExceeded,
+    DocumentTooLarge,
+    PageLimitExceeded,
+    UnsupportedInput,
+    ExtractionFailed,
+    InternalError,
+    OcrProviderError,
+    ExtractionTimeout,
+)
+T = TypeVar("T")
+
+
+class FormOptions(BaseModel):
+    """The fields of a form besides the document."""
+
+    model_config = ConfigDict(extra="ignore")
+
+    extract_text: bool = True
+    extract_images: bool = True
+    ocr: Literal["auto", "never", "force"] = "auto"
+
+
+class SchemaFormOptions(BaseModel):
+    """The fields of a form that asks for a schema to be filled, besides the document."""
+
+    model_config = ConfigDict(extra="ignore")
+
+    json_schema: Annotated[str | None, Field(alias="schema")] = None
+    strict: bool = True
+    auto_schema: bool = False
+    extract_images: bool = True
+
+
+def _form(options: type[BaseModel]) -> dict[str, Any]:
+    """Return the description of a form: it is read by hand, after the key."""
+    fields = options.model_json_schema()["properties"]
+    file = {"type": "string", "contentMediaType": "application/octet-stream", "title": "File"}
+    schema = {"type": "object", "required": ["file"], "properties": {"file": file, **fields}}
+    return {"requestBody": {"required": True, "content": {"multipart/form-data": {"schema": schema}}}}
+
+
+@router.post(
+    "",
+    operation_id="extract_v1",
+    summary="Extract Endpoint",
+    response_model=ExtractResponse,
+    dependencies=[AddressesAllowed],
+    responses=problems(*OF_DOCUMENTS, UploadsOnly, UrlNotAllowed, FetchFailed),
+)
+async def extract(body: ExtractRequest, request: Request, customer: CustomerDep, service: ServiceDep) -> Response:
+    """Fetch a document by its address and read it at once; the answer is its result."""
+    if not body.url:
+        raise _missing("url")
+    if not service.settings.outbound.url_inputs:
+        raise UrlNotAllowed("This service fetches nothing; send the document itself to /v1/extract/file.")
+    check_url(body.url, Allowed.read(service.settings.outbound.allow))
+    await in_thread(lambda: require_pages(service, customer))
+    return await _answer(request, service, _asked(service, customer, body.extract_text, body.extract_images, body.url))
+
+
+@router.post(
+    "/file",
+    operation_id="extract_file_v1",
+    summary="Extract File Endpoint",
+    response_model=ExtractResponse,
+    responses=problems(*OF_DOCUMENTS),
+    openapi_extra=_form(FormOptions),
+)
+async def extract_file(request: Request, customer: CustomerDep, service: ServiceDep) -> Response:
+    """Read the document that is sent along at once; the answer is its result."""
+    await in_thread(lambda: require_pages(service, customer))
+    async with _read_form(request) as form:
+        document = _document(form, service)
+        options = _options(FormOptions, form)
+        with tempfile.TemporaryDirectory(prefix="octavo-call-") as folder:
+            path = Path(folder) / "document"
+            await in_thread(lambda: _save(document, path))
+            asked = _asked(
+                service,
+                customer,
+                options.extract_text,
+                options.extract_images,
+                path=path,
+                filename=document.filename or None,
+                content_type=document.content_type,
+            )
+            return await _answer(request, service, asked)
+
+
+@router.post(
+    "/schema",
+    operation_id="extract_schema_v1",
+    summary="Extract Schema Endpoint",
+    response_model=SchemaExtractResponse,
+    dependencies=[AddressesAllowed],
+    responses=problems(InvalidApiKey, CustomerDisabled, UploadsOnly, SchemaExtractionUnavailable),
+)
+async def extract_schema(_: SchemaExtractRequest, __: CustomerDep) -> Response:
+    """Not there yet: fill a schema from a document by its address."""
+    raise _unavailable()
+
+
+@router.post(
+    "/schema/file",
+    operation_id="extract_schema_file_v1",
+    summary="Extract Schema File Endpoint",
+    response_model=SchemaExtractResponse,
+    responses=problems(InvalidApiKey, CustomerDisabled, SchemaExtractionUnavailable),
+    openapi_extra=_form(SchemaFormOptions),
+)
+async def extract_schema_file(request: Request, _: CustomerDep, service: ServiceDep) -> Response:
+    """Not there yet: fill a schema from the document that is sent along."""
+    async with _read_form(request) as form:
+        _document(form, service)
+        _options(SchemaFormOptions, form)
+    raise _unavailable()
+
+
+def _asked(
+    service: Service,
+    customer: Customer,
+    extract_text: bool,
+    extract_images: bool,
+    url: str | None = None,
+    path: Path | None = None,
+    filename: str | None = None,
+    content_type: str | None = None,
+) -> Asked:
+    return Asked(
+        customer_id=customer.customer_id,
+        engine=service.engines.resolve(None).name,
+        extract_text=extract_text,
+        extract_images=extract_images,
+        has_quota=customer.page_quota is not None,
+        url=url,
+        path=path,
+        filename=filename,
+        content_type=content_type,
+    )
+
+
+async def _answer(request: Request, service: Service, asked: Asked) -> Response:
+    """Wait for the result as long as somebody is there to read it."""
+    result = await _while_there(request, service.calls.extract(asked))
+    if result is None:
+        return Response(status_code=CLIENT_GONE)
+    return Response(result, media_type="application/json")
+
+
+async def _while_there(request: Request, work: Awaitable[T]) -> T | None:
+    task, gone = asyncio.ensure_future(work), asyncio.create_task(until_gone(request))
+    try:
+        await asyncio.wait({task, gone}, return_when=asyncio.FIRST_COMPLETED)
+        return task.result() if task.done() else None
+    finally:
+        task.cancel()
+        gone.cancel()
+
+
+@contextlib.asynccontextmanager
+async def _read_form(request: Request) -> AsyncIterator[FormData]:
+    """Read a form with one document; files over a megabyte are kept on disk meanwhile."""
+    try:
+        form = await request.form(max_files=1, max_fields=20)
+    except HTTPException as error:
+        raise _invalid({"type": "form_invalid", "loc": ("body",), "msg": str(error.detail)}) from error
+    try:
+        yield form
+    finally:
+        await form.close()
+
+
+def _document(form: FormData, service: Service) -> UploadFile:
+    document = form.get("file")
+    if not isinstance(document, UploadFile):
+        raise _missing("file")
+    limit = service.settings.limits.max_file_bytes
+    if (document.size or 0) > limit:
+        raise DocumentTooLarge(f"The document has {document.size} bytes; at most {limit} are taken.")
+    return document
+
+
+Options = TypeVar("Options", bound=BaseModel)
+
+
+def _options(shape: type[Options], form: FormData) -> Options:
+    fields: Mapping[str, Any] = {name: value for name, value in form.items() if isinstance(value, str)}
+    try:
+        return shape.model_validate(fields)
+    except ValidationError as error:
+        found = [{**row, "loc": ("body", *row["loc"])} for row in error.errors(include_url=False)]
+        raise RequestValidationError(found) from error
+
+
+def _save(document: UploadFile, path: Path) -> None:
+    with path.open("wb") as file:
+        shutil.copyfileobj(document.file, file, 1024 * 1024)
+
+
+def _missing(name: str) -> RequestValidationError:
+    return _invalid({"type": "missing", "loc": ("body", name), "msg": "Field required"})
+
+
+def _invalid(row: dict[str, Any]) -> RequestValidationError:
+    return RequestValidationError([row])
+
+
+def _unavailable() -> SchemaExtractionUnavailable:
+    return SchemaExtractionUnavailable(
+        "This service fills no schemas yet; /v1/extract and batches give text, tables and figures to fill them from."
+    )
