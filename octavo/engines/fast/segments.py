@@ -1,0 +1,63 @@
+"""Words become segments: the pieces of a line that could be cells of a table."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from itertools import groupby
+
+from octavo.documents import Box
+from octavo.engines.fast.lines import clean
+from octavo.engines.mupdf import PdfPage, pymupdf
+
+_FLAGS = pymupdf.TEXT_PRESERVE_WHITESPACE | pymupdf.TEXT_MEDIABOX_CLIP
+_CELL_GAP = 0.65
+
+
+@dataclass(frozen=True, slots=True)
+class Segment:
+    """Words that stand together on one line."""
+
+    text: str
+    box: Box
+
+    @property
+    def middle(self) -> float:
+        return (self.box.y0 + self.box.y1) / 2
+
+
+def page_words(page: PdfPage) -> list[tuple[Box, str, tuple[int, int]]]:
+    """Return a page's words in the order of the text layer, each with the line it belongs to."""
+    return [
+        (Box(x0, y0, x1, y1), text, (block, line))
+        for x0, y0, x1, y1, text, block, line, _ in page.get_text("words", flags=_FLAGS)
+        if x1 > x0 and y1 > y0
+    ]
+
+
+def segments(words: Iterable[tuple[Box, str, tuple[int, int]]]) -> list[Segment]:
+    """Join the words of each line, except where the gap between two is wider than a space would be."""
+    joined: list[Segment] = []
+    for _, members in groupby(words, key=lambda word: word[2]):
+        line = sorted(((box, text) for box, text, _ in members), key=lambda word: word[0].x0)
+        joined += _split(line)
+    return joined
+
+
+def _split(line: Sequence[tuple[Box, str]]) -> list[Segment]:
+    parts: list[list[tuple[Box, str]]] = []
+    for box, text in line:
+        if parts and box.x0 - parts[-1][-1][0].x1 <= _CELL_GAP * box.height:
+            parts[-1].append((box, text))
+        else:
+            parts.append([(box, text)])
+    return [
+        Segment(
+            clean(" ".join(text for _, text in part)),
+            Box(
+                part[0][0].x0,
+                min(box.y0 for box, _ in part),
+                max(box.x1 for box, _ in part),
+                max(box.y1 for box, _ in part),
+            ),
+        )
+        for part in parts
+    ]
