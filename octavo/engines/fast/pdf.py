@@ -12,7 +12,7 @@ from octavo.engines.fast.content import measure
 from octavo.engines.fast.draft import FigureDraft, PageDraft
 from octavo.engines.fast.figures import ImageBudget, Placement, cover_share, figures, placements
 from octavo.engines.fast.scanned import ScannedPage, scan_of_page
-from octavo.engines.fast.tables import outside, ruled_tables
+from octavo.engines.fast.tables import aligned_tables, outside, ruled_tables
 from octavo.engines.fast.text import is_usable, text_lines
 from octavo.engines.mupdf import PDF_ERRORS, PdfDocument, PdfPage, pymupdf
 from octavo.errors import ExtractionFailed
@@ -54,6 +54,7 @@ class PdfReader:
             return scan_of_page(page, known, _image_dpi(images), self.limits, self.folder)
         warnings: list[str] = []
         tables = [] if content.huge else ruled_tables(page, page_no, lines, content.paths)
+        tables += [] if content.huge else aligned_tables(page, page_no, content.paths, tables)
         if content.huge:
             warnings.append(f"page {page_no}: too many drawings, so tables were not looked for")
         pictures: list[FigureDraft] = []

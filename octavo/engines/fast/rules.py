@@ -23,6 +23,19 @@ class Rules:
     def __bool__(self) -> bool:
         return bool(self.across or self.down or self.bands)
 
+    def within(self, region: Box) -> "Rules":
+        """Return the rules that touch a region or run along its edge."""
+
+        def near(boxes: tuple[Box, ...]) -> tuple[Box, ...]:
+            return tuple(box for box in boxes if _touches(box, region))
+
+        return Rules(near(self.across), near(self.down), near(self.bands))
+
+
+def _touches(box: Box, region: Box) -> bool:
+    beside = box.x1 > region.x0 and box.x0 < region.x1
+    return beside and box.y1 >= region.y0 - _THIN and box.y0 <= region.y1 + _THIN
+
 
 def drawn_rules(page: PdfPage) -> Rules:
     """Return the rules of a page, top to bottom; lines of tables are drawn as lines or as thin rectangles."""

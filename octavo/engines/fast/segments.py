@@ -5,11 +5,11 @@ from dataclasses import dataclass
 from itertools import groupby
 
 from octavo.documents import Box
-from octavo.engines.fast.lines import clean
+from octavo.engines.fast.lines import clean, cover
 from octavo.engines.mupdf import PdfPage, pymupdf
 
 _FLAGS = pymupdf.TEXT_PRESERVE_WHITESPACE | pymupdf.TEXT_MEDIABOX_CLIP
-_CELL_GAP = 0.65
+_CELL_GAP, _WIDE_SPACE = 0.65, 0.33
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,10 +18,16 @@ class Segment:
 
     text: str
     box: Box
+    words: tuple[tuple[Box, str], ...] = ()
 
     @property
     def middle(self) -> float:
         return (self.box.y0 + self.box.y1) / 2
+
+
+def page_segments(page: PdfPage) -> list[Segment]:
+    """Return the segments of a page in the order of the text layer."""
+    return segments(page_words(page))
 
 
 def page_words(page: PdfPage) -> list[tuple[Box, str, tuple[int, int]]]:
@@ -49,15 +55,20 @@ def _split(line: Sequence[tuple[Box, str]]) -> list[Segment]:
             parts[-1].append((box, text))
         else:
             parts.append([(box, text)])
-    return [
-        Segment(
-            clean(" ".join(text for _, text in part)),
-            Box(
-                part[0][0].x0,
-                min(box.y0 for box, _ in part),
-                max(box.x1 for box, _ in part),
-                max(box.y1 for box, _ in part),
-            ),
-        )
-        for part in parts
-    ]
+    return [segment_of(part) for part in parts]
+
+
+def split_at_wide_spaces(segment: Segment) -> list[Segment]:
+    """Split a segment wherever a gap is wider than a plain space; narrow columns stand that close."""
+    parts: list[list[tuple[Box, str]]] = []
+    for box, text in segment.words:
+        if parts and box.x0 - parts[-1][-1][0].x1 <= _WIDE_SPACE * box.height:
+            parts[-1].append((box, text))
+        else:
+            parts.append([(box, text)])
+    return [segment_of(part) for part in parts]
+
+
+def segment_of(words: Sequence[tuple[Box, str]]) -> Segment:
+    """Return words of one line as one segment."""
+    return Segment(clean(" ".join(text for _, text in words)), cover(box for box, _ in words), tuple(words))

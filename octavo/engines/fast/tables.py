@@ -1,16 +1,20 @@
-"""Ruled tables of a PDF page, by the lines drawn around their cells."""
+"""Tables of a PDF page: those with lines around every cell, and those that are aligned."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 from octavo.documents import Box, Cell
 from octavo.engines.fast.draft import TableDraft
+from octavo.engines.fast.grids import aligned_grid, drafted
 from octavo.engines.fast.lines import TextLine, rows
 from octavo.engines.fast.paragraphs import joined
+from octavo.engines.fast.regions import aligned_regions, is_table, ruled_regions, shaded_regions
+from octavo.engines.fast.rules import Rules, drawn_rules
+from octavo.engines.fast.segments import Segment, page_segments
 from octavo.engines.mupdf import PdfPage, PdfTable
 
 _MIN_PATHS = 4
 _TOLERANCE = 2.0
-_MAX_CELLS = 5_000
+_MAX_CELLS, _MAX_PATHS = 5_000, 4_000
 
 
 def ruled_tables(page: PdfPage, page_no: int, lines: Sequence[TextLine], paths: int) -> list[TableDraft]:
@@ -26,6 +30,38 @@ def ruled_tables(page: PdfPage, page_no: int, lines: Sequence[TextLine], paths: 
 def outside(lines: Iterable[TextLine], tables: Sequence[TableDraft]) -> list[TextLine]:
     """Return the lines whose middle lies in none of the tables."""
     return [line for line in lines if not any(_holds(table.box, line.box) for table in tables)]
+
+
+def aligned_tables(page: PdfPage, page_no: int, paths: int, known: Sequence[TableDraft]) -> list[TableDraft]:
+    """Return the tables beyond the `known` ones that lines, bands or the alignment of words tell of."""
+    rules = drawn_rules(page) if 0 < paths <= _MAX_PATHS else Rules()
+    segments = [s for s in page_segments(page) if not any(_holds(table.box, s.box) for table in known)]
+    found: list[TableDraft] = []
+    for region, drawn in _regions(segments, rules):
+        if any(region.overlap(table.box) > 0 for table in (*known, *found)):
+            continue
+        draft = table_within(region, segments, rules, page_no, drawn=drawn)
+        if draft is not None:
+            found.append(draft)
+    return found
+
+
+def table_within(
+    region: Box, segments: Sequence[Segment], rules: Rules, page_no: int, *, drawn: bool
+) -> TableDraft | None:
+    """Return the table whose words are aligned within a region; None if it is none."""
+    inside = [segment for segment in segments if _holds(region, segment.box)]
+    grid = aligned_grid(inside, rules.within(region))
+    if grid is None or not is_table(grid, region, drawn=drawn):
+        return None
+    return drafted(grid, region, page_no)
+
+
+def _regions(segments: Sequence[Segment], rules: Rules) -> Iterator[tuple[Box, bool]]:
+    for region in (*ruled_regions(segments, rules), *shaded_regions(segments, rules)):
+        yield region, True
+    for region in aligned_regions(segments):
+        yield region, False
 
 
 def _draft(table: PdfTable, page_no: int, lines: Sequence[TextLine]) -> TableDraft | None:
