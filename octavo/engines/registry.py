@@ -21,6 +21,7 @@ AUTO = "auto"
 
 BUILT_IN: Mapping[str, str] = {
     "fast": "octavo.engines.fast.engine:FastEngine",
+    "layout": "octavo.engines.layout.engine:LayoutEngine",
 }
 TEST_ENGINES: Mapping[str, str] = {
     "sleep": "octavo.engines.sleep:SleepEngine",

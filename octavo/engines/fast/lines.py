@@ -14,7 +14,10 @@ _NOT_TEXT = re.compile("[\x00-\x08\x0e-\x1f\x7f-\x84\x86-\x9f\ud800-\udfff\ufffe
 
 @dataclass(frozen=True, slots=True)
 class TextLine:
-    """A line as it stands on a page: `size` is the font size in points, `confidence` 0..100 on OCR text."""
+    """A line as it stands on a page: `size` is the font size in points, `confidence` 0..100 on OCR text.
+
+    `label` is what a layout model takes it for, `region` the number of the part of the page it lies in.
+    """
 
     text: str
     box: Box
@@ -24,6 +27,8 @@ class TextLine:
     upright: bool = True
     confidence: float | None = None
     shown: Box | None = None
+    label: str | None = None
+    region: int | None = None
 
     @property
     def place(self) -> Box:
@@ -68,6 +73,12 @@ class Row:
     @property
     def upright(self) -> bool:
         return all(line.upright for line in self.lines)
+
+    @property
+    def part(self) -> tuple[str, int] | None:
+        """Return label and number of the part of the page in which most of the row lies."""
+        longest = max(self.lines, key=lambda line: len(line.text))
+        return None if longest.label is None or longest.region is None else (longest.label, longest.region)
 
 
 def clean(text: str) -> str:

@@ -18,6 +18,9 @@ BULLET = re.compile(
 _LETTER_HYPHEN = re.compile(r"[^\W\d_]-$")
 _LOOSE, _SIZE_CHANGE, _INDENT = 1.3, 0.08, 0.9
 _TAB, _RAGGED = 2.0, 0.1
+# A model parts plain text where no paragraph ends; what it takes for one heading is one.
+_MAY_BE_SPLIT = frozenset({"text", "picture"})
+_WHOLE = frozenset({"section-header", "title"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +58,12 @@ class Paragraph:
     def confidence(self) -> float | None:
         confidence = mean_confidence(line for row in self.rows for line in row.lines)
         return None if confidence is None else round(confidence, 1)
+
+    @property
+    def label(self) -> str | None:
+        """Return what a layout model takes the paragraph for."""
+        part = max(self.rows, key=lambda row: len(row.text)).part
+        return None if part is None else part[0]
 
     @property
     def text(self) -> str:
@@ -111,6 +120,12 @@ def _pitch(rows: Sequence[Row]) -> float:
 
 
 def _is_apart(above: Row, row: Row, pitch: float) -> bool:
+    if above.part != row.part and (above.part or row.part):
+        kinds = {part[0] for part in (above.part, row.part) if part}
+        if len(kinds) > 1 or not kinds <= _MAY_BE_SPLIT:
+            return True
+    elif above.part and above.part[0] in _WHOLE:
+        return False
     if not above.upright or not row.upright:
         return above.upright != row.upright or above.box.overlap(row.box) == 0
     if abs(above.size - row.size) > _SIZE_CHANGE * above.size or above.bold != row.bold:
@@ -120,6 +135,8 @@ def _is_apart(above: Row, row: Row, pitch: float) -> bool:
 
 def _begins(group: list[Row], row: Row, left: float, right: float) -> bool:
     above = group[-1]
+    if above.part and above.part == row.part and above.part[0] in _WHOLE:
+        return False
     if not row.upright:
         return False
     if BULLET.match(row.text) or is_tabular(row) or is_tabular(above):

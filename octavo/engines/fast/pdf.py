@@ -1,6 +1,6 @@
 """PDF files for the `fast` engine: open, count, read each page, put scanned ones aside."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -11,6 +11,7 @@ from octavo.engines.fast.assembly import in_order
 from octavo.engines.fast.content import measure
 from octavo.engines.fast.draft import FigureDraft, PageDraft
 from octavo.engines.fast.figures import ImageBudget, Placement, cover_share, figures, placements
+from octavo.engines.fast.labels import LabelledRegion, labelled
 from octavo.engines.fast.scanned import ScannedPage, scan_of_page
 from octavo.engines.fast.tables import aligned_tables, outside, ruled_tables
 from octavo.engines.fast.text import is_usable, text_lines
@@ -19,6 +20,9 @@ from octavo.errors import ExtractionFailed
 
 _POINTS_PER_INCH = 72
 _MAX_REASON = 200
+
+Look = Callable[[PdfPage], Sequence[LabelledRegion]]
+"""What a layout model sees on an upright page."""
 
 
 @dataclass
@@ -29,6 +33,7 @@ class PdfReader:
     options: ExtractOptions
     limits: Limits
     folder: Path
+    look: Look | None = None
     budget: ImageBudget = field(init=False)
 
     def __post_init__(self) -> None:
@@ -54,7 +59,9 @@ class PdfReader:
             return scan_of_page(page, known, _image_dpi(images), self.limits, self.folder)
         warnings: list[str] = []
         tables = [] if content.huge else ruled_tables(page, page_no, lines, content.paths)
-        tables += [] if content.huge else aligned_tables(page, page_no, content.paths, tables)
+        regions = [] if content.huge or self.look is None else self.look(page)
+        lines = labelled(lines, regions)
+        tables += [] if content.huge else aligned_tables(page, page_no, content.paths, tables, regions)
         if content.huge:
             warnings.append(f"page {page_no}: too many drawings, so tables were not looked for")
         pictures: list[FigureDraft] = []

@@ -7,7 +7,7 @@ from octavo.engines.contract import ExtractOptions, Limits, Progress, Reading, S
 from octavo.engines.detect import detect
 from octavo.engines.fast.assembly import assemble
 from octavo.engines.fast.draft import PageDraft
-from octavo.engines.fast.pdf import PdfReader, opened_pdf, page_count
+from octavo.engines.fast.pdf import Look, PdfReader, opened_pdf, page_count
 from octavo.engines.fast.pictures import PictureReader, frame_count, opened_picture
 from octavo.engines.fast.scanned import ScannedPage, page_of_scan
 from octavo.engines.scans.recognise import recognise
@@ -19,12 +19,22 @@ _PAGES_PER_CALL = 8
 ReadPage = Callable[[int], PageDraft | ScannedPage]
 
 
-def read(source: Source, options: ExtractOptions, limits: Limits, progress: Progress, folder: Path) -> Reading:
-    """Read a PDF or an image. Raises the `DocumentError` that the document came to."""
+def read(
+    source: Source,
+    options: ExtractOptions,
+    limits: Limits,
+    progress: Progress,
+    folder: Path,
+    look: Look | None = None,
+) -> Reading:
+    """Read a PDF or an image; `look` tells of each page of a PDF what its parts are.
+
+    Raises the `DocumentError` that the document came to.
+    """
     if detect(source.path) == "pdf":
         with opened_pdf(source.path) as document:
             count = _counted(page_count(document), limits, progress)
-            reader = PdfReader(document, options, limits, folder)
+            reader = PdfReader(document, options, limits, folder, look)
             warnings = ["the PDF was damaged and has been repaired"] if document.is_repaired else []
             return _read_all(reader.read, count, options, limits, progress, folder, warnings)
     with opened_picture(source.path, limits) as image:

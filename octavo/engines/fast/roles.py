@@ -75,6 +75,31 @@ def survey(pages: Sequence[PageDraft]) -> Manuscript:
 
 def cast(paragraph: Paragraph, page: PageDraft, index: int, manuscript: Manuscript) -> Cast:
     """Return the role of a paragraph; `index` is its place among the page's contents."""
+    if paragraph.label is not None:
+        return _labelled(paragraph, page, index, manuscript)
+    return _plain(paragraph, page, index, manuscript)
+
+
+def _labelled(paragraph: Paragraph, page: PageDraft, index: int, manuscript: Manuscript) -> Cast:
+    """Return the role by what a layout model says, where what is known of the document does not know better."""
+    plain = _plain(paragraph, page, index, manuscript)
+    match paragraph.label:
+        case "section-header" | "title":
+            if plain.role in ("title", "heading"):
+                return plain
+            return Cast("heading", _level(paragraph, manuscript))
+        case "page-header" | "page-footer":
+            if plain.role == "page_number" or _PAGE_NUMBER.match(paragraph.text):
+                return Cast("page_number")
+            return Cast("header" if paragraph.label == "page-header" else "footer")
+        case "list-item":
+            return Cast("list_item")
+        case "caption" | "footnote" | "formula":
+            return Cast(paragraph.label)
+    return Cast("paragraph") if plain.role in ("heading", "title") else plain
+
+
+def _plain(paragraph: Paragraph, page: PageDraft, index: int, manuscript: Manuscript) -> Cast:
     text = paragraph.text
     marginal = _marginal(paragraph, page, manuscript)
     if marginal is not None:

@@ -5,6 +5,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from octavo.documents import Box, Cell
 from octavo.engines.fast.draft import TableDraft
 from octavo.engines.fast.grids import aligned_grid, drafted
+from octavo.engines.fast.labels import LabelledRegion
 from octavo.engines.fast.lines import TextLine, rows
 from octavo.engines.fast.paragraphs import joined
 from octavo.engines.fast.regions import aligned_regions, is_table, ruled_regions, shaded_regions
@@ -32,12 +33,14 @@ def outside(lines: Iterable[TextLine], tables: Sequence[TableDraft]) -> list[Tex
     return [line for line in lines if not any(_holds(table.box, line.box) for table in tables)]
 
 
-def aligned_tables(page: PdfPage, page_no: int, paths: int, known: Sequence[TableDraft]) -> list[TableDraft]:
-    """Return the tables beyond the `known` ones that lines, bands or the alignment of words tell of."""
+def aligned_tables(
+    page: PdfPage, page_no: int, paths: int, known: Sequence[TableDraft], labelled: Sequence[LabelledRegion]
+) -> list[TableDraft]:
+    """Return the tables beyond the `known` ones that lines, bands, a model or the alignment of words tell of."""
     rules = drawn_rules(page) if 0 < paths <= _MAX_PATHS else Rules()
     segments = [s for s in page_segments(page) if not any(_holds(table.box, s.box) for table in known)]
     found: list[TableDraft] = []
-    for region, drawn in _regions(segments, rules):
+    for region, drawn in _regions(segments, rules, labelled):
         if any(region.overlap(table.box) > 0 for table in (*known, *found)):
             continue
         draft = table_within(region, segments, rules, page_no, drawn=drawn)
@@ -57,11 +60,18 @@ def table_within(
     return drafted(grid, region, page_no)
 
 
-def _regions(segments: Sequence[Segment], rules: Rules) -> Iterator[tuple[Box, bool]]:
+def _regions(
+    segments: Sequence[Segment], rules: Rules, labelled: Sequence[LabelledRegion]
+) -> Iterator[tuple[Box, bool]]:
+    """Yield regions, each with whether there is more to it than words that stand over one another."""
     for region in (*ruled_regions(segments, rules), *shaded_regions(segments, rules)):
         yield region, True
-    for region in aligned_regions(segments):
-        yield region, False
+    for part in labelled:
+        if part.label == "table":
+            yield part.box, True
+    if not labelled:
+        for region in aligned_regions(segments):
+            yield region, False
 
 
 def _draft(table: PdfTable, page_no: int, lines: Sequence[TextLine]) -> TableDraft | None:
