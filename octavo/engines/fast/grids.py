@@ -169,13 +169,18 @@ def _edges(starts: Sequence[float], ends: Sequence[float], first: float, last: f
 
 
 def _text(segments: Sequence[Segment]) -> str:
+    return joined([" ".join(segment.text for segment in line) for line in text_rows(segments)])
+
+
+def text_rows(segments: Sequence[Segment]) -> list[list[Segment]]:
+    """Return segments as lines of text, top to bottom, each from left to right."""
     lines: list[list[Segment]] = []
     for segment in sorted(segments, key=lambda segment: segment.middle):
         if lines and _shared_height(lines[-1][0].box, segment.box) > 0.5:
             lines[-1].append(segment)
         else:
             lines.append([segment])
-    return joined([" ".join(s.text for s in sorted(line, key=lambda s: s.box.x0)) for line in lines])
+    return [sorted(line, key=lambda segment: segment.box.x0) for line in lines]
 
 
 def _bands(segments: Sequence[Segment]) -> list[int]:
@@ -376,7 +381,7 @@ def _leading(
         return float("inf")
     small = min(step.gap for step in steps)
     near = [step for step in steps if step.gap <= small + _NEAR_LEADING]
-    broken = sum(_goes_on(segments[step.above].text, segments[step.below].text) for step in near)
+    broken = sum(goes_on(segments[step.above].text, segments[step.below].text) for step in near)
     if broken > _BROKEN_SHARE * len(near):
         return small + _NEAR_LEADING
     rowlike = sum({bands[step.above], bands[step.below]} <= full for step in near)
@@ -413,7 +418,8 @@ def _full_bands(bands: Sequence[int], columns: Sequence[_Column]) -> set[int]:
     return {band for band, count in filled.items() if band in key and count >= max(2, _FULL_ROW * len(columns))}
 
 
-def _goes_on(above: str, below: str) -> bool:
+def goes_on(above: str, below: str) -> bool:
+    """Tell whether a line looks like the middle of a sentence that the line above began."""
     return below[:1].islower() or above.endswith((",", "-", "/"))
 
 

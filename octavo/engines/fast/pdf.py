@@ -13,7 +13,7 @@ from octavo.engines.fast.draft import FigureDraft, PageDraft
 from octavo.engines.fast.figures import ImageBudget, Placement, cover_share, figures, placements
 from octavo.engines.fast.labels import LabelledRegion, labelled
 from octavo.engines.fast.scanned import ScannedPage, scan_of_page
-from octavo.engines.fast.tables import aligned_tables, outside, ruled_tables
+from octavo.engines.fast.tables import outside, page_tables
 from octavo.engines.fast.text import is_usable, text_lines
 from octavo.engines.mupdf import PDF_ERRORS, PdfDocument, PdfPage, pymupdf
 from octavo.errors import ExtractionFailed
@@ -58,10 +58,9 @@ class PdfReader:
         if not is_usable(lines, cover_share(images, page), content.paths):
             return scan_of_page(page, known, _image_dpi(images), self.limits, self.folder)
         warnings: list[str] = []
-        tables = [] if content.huge else ruled_tables(page, page_no, lines, content.paths)
         regions = [] if content.huge or self.look is None else self.look(page)
         lines = labelled(lines, regions)
-        tables += [] if content.huge else aligned_tables(page, page_no, content.paths, tables, regions)
+        tables = [] if content.huge else page_tables(page, page_no, content.paths, regions)
         if content.huge:
             warnings.append(f"page {page_no}: too many drawings, so tables were not looked for")
         pictures: list[FigureDraft] = []

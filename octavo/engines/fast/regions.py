@@ -11,7 +11,7 @@ from itertools import pairwise
 from statistics import fmean, median
 
 from octavo.documents import Box
-from octavo.engines.fast.grids import Grid, joined_rules
+from octavo.engines.fast.grids import Grid, joined_rules, text_rows
 from octavo.engines.fast.lines import cover
 from octavo.engines.fast.rules import Rules
 from octavo.engines.fast.segments import Segment
@@ -63,7 +63,7 @@ def aligned_regions(segments: Sequence[Segment]) -> list[Box]:
     """Return the regions of rows whose pieces stand over one another, with nothing drawn around them."""
     regions: list[Box] = []
     run: list[list[Segment]] = []
-    for row in _lines(segments):
+    for row in text_rows(segments):
         is_row = len(row) > 1 and not any(_LEADERS.search(segment.text) for segment in row)
         near = not run or _gap(run[-1], row) <= _ROW_GAP * row[0].box.height
         if is_row and near:
@@ -136,23 +136,12 @@ def _inside(segments: Sequence[Segment], region: Box) -> list[Segment]:
     ]
 
 
-def _lines(segments: Sequence[Segment]) -> list[list[Segment]]:
-    lines: list[list[Segment]] = []
-    for segment in sorted(segments, key=lambda segment: (segment.middle, segment.box.x0)):
-        first = lines[-1][0].box if lines else None
-        if first and min(first.y1, segment.box.y1) - max(first.y0, segment.box.y0) > 0.5 * segment.box.height:
-            lines[-1].append(segment)
-        else:
-            lines.append([segment])
-    return lines
-
-
 def _between(segments: Sequence[Segment], above: Box, below: Box) -> str:
     region = Box(min(above.x0, below.x0), above.y0, max(above.x1, below.x1), below.y1)
     inside = _inside(segments, region)
     if not inside:
         return "empty"
-    lines = _lines(inside)
+    lines = text_rows(inside)
     if 2 * sum(len(line) > 1 for line in lines) >= len(lines):
         return "table"
     return "sparse" if all(segment.box.width < _NARROW * region.width for segment in inside) else "prose"
@@ -162,7 +151,7 @@ def _region(run: Sequence[Box], segments: Sequence[Segment]) -> Iterator[Box]:
     if len(run) < 2:
         return
     box = cover(run)
-    first = _lines(_inside(segments, Box(box.x0, run[0].y0, box.x1, run[1].y1)))
+    first = text_rows(_inside(segments, Box(box.x0, run[0].y0, box.x1, run[1].y1)))
     # Without a line under its header it needs rows enough, and must not be prose in columns.
     if len(run) > 2 and len(first) <= _HEAD_LINES:
         yield box

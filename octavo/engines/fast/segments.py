@@ -12,13 +12,16 @@ _FLAGS = pymupdf.TEXT_PRESERVE_WHITESPACE | pymupdf.TEXT_MEDIABOX_CLIP
 _CELL_GAP, _WIDE_SPACE = 0.65, 0.33
 
 
+Word = tuple[Box, str]
+
+
 @dataclass(frozen=True, slots=True)
 class Segment:
     """Words that stand together on one line."""
 
     text: str
     box: Box
-    words: tuple[tuple[Box, str], ...] = ()
+    words: tuple[Word, ...] = ()
 
     @property
     def middle(self) -> float:
@@ -48,8 +51,8 @@ def segments(words: Iterable[tuple[Box, str, tuple[int, int]]]) -> list[Segment]
     return joined
 
 
-def _split(line: Sequence[tuple[Box, str]]) -> list[Segment]:
-    parts: list[list[tuple[Box, str]]] = []
+def _split(line: Sequence[Word]) -> list[Segment]:
+    parts: list[list[Word]] = []
     for box, text in line:
         if parts and box.x0 - parts[-1][-1][0].x1 <= _CELL_GAP * box.height:
             parts[-1].append((box, text))
@@ -60,7 +63,7 @@ def _split(line: Sequence[tuple[Box, str]]) -> list[Segment]:
 
 def split_at_wide_spaces(segment: Segment) -> list[Segment]:
     """Split a segment wherever a gap is wider than a plain space; narrow columns stand that close."""
-    parts: list[list[tuple[Box, str]]] = []
+    parts: list[list[Word]] = []
     for box, text in segment.words:
         if parts and box.x0 - parts[-1][-1][0].x1 <= _WIDE_SPACE * box.height:
             parts[-1].append((box, text))
@@ -69,6 +72,6 @@ def split_at_wide_spaces(segment: Segment) -> list[Segment]:
     return [segment_of(part) for part in parts]
 
 
-def segment_of(words: Sequence[tuple[Box, str]]) -> Segment:
+def segment_of(words: Sequence[Word]) -> Segment:
     """Return words of one line as one segment."""
     return Segment(clean(" ".join(text for _, text in words)), cover(box for box, _ in words), tuple(words))
