@@ -23,7 +23,8 @@ _RIGHT_ALIGNED, _NEAR_HEIGHTS = 2.5, 1.5
 _CENTRED, _CROWDED, _MOST_GROUP_ROWS = 0.12, 4, 3
 _ACROSS_SHARE = 0.5
 _CLEAR_STEP, _NEAR_LEADING = 0.3, 0.12
-_BROKEN_SHARE, _FULL_ROW = 0.25, 0.7
+_BROKEN_SHARE, _FULL_ROW, _HEAD_LEADING = 0.25, 0.7, 0.25
+_MOST_LEADING = 0.6
 _SHARED_HEIGHT = 0.25
 _MAX_SEGMENTS = 3_000
 
@@ -76,6 +77,7 @@ def _grid(segments: Sequence[Segment], rules: Rules) -> Grid | None:
     columns = _with_headers_merged(columns, segments, bands, cuts)
     if not columns:
         return None
+    wide = [index for index in wide if not _fits_one(index, segments[index].box, columns)]
     blocks = _blocks(segments, bands, columns, cuts) + [(index,) for index in wide]
     rows, row_places = _rows(segments, blocks, cuts)
     col_places = _col_places(segments, columns, wide)
@@ -250,6 +252,14 @@ def _columns(segments: Sequence[Segment], bands: Sequence[int]) -> tuple[list[_C
     return sorted(columns, key=lambda column: column.x0), wide
 
 
+def _fits_one(index: int, box: Box, columns: Sequence[_Column]) -> bool:
+    """Put a segment into its column if it reaches over no other one, now that columns were joined."""
+    touched = [column for column in columns if _overlap(column, box) > 0]
+    if len(touched) == 1:
+        touched[0].members.append(index)
+    return len(touched) == 1
+
+
 def _overlap(column: _Column, box: Box) -> float:
     return min(column.x1, box.x1) - max(column.x0, box.x0)
 
@@ -307,11 +317,14 @@ def _blocks(
 ) -> list[tuple[int, ...]]:
     """Return the segments of each cell: those of a column that follow each other closely."""
     leading = _leading(segments, bands, columns, cuts)
+    full = _full_bands(bands, columns)
     blocks: list[tuple[int, ...]] = []
     for column in columns:
         run: list[int] = []
         for index in sorted(column.members, key=lambda i: segments[i].middle):
-            if run and _is_apart(segments[run[-1]].box, segments[index].box, cuts, leading):
+            in_head = bool(cuts) and segments[index].middle < cuts[0] and bands[index] not in full
+            allowed = max(leading, _HEAD_LEADING) if in_head else leading
+            if run and _is_apart(segments[run[-1]].box, segments[index].box, cuts, allowed):
                 blocks.append(tuple(run))
                 run = []
             run.append(index)
@@ -385,7 +398,7 @@ def _leading(
     if broken > _BROKEN_SHARE * len(near):
         return small + _NEAR_LEADING
     rowlike = sum({bands[step.above], bands[step.below]} <= full for step in near)
-    if 2 * rowlike > len(near):
+    if 2 * rowlike > len(near) or small > _MOST_LEADING:
         return -1.0
     far = [step.gap for step in steps if step.gap > small + _NEAR_LEADING]
     if not far:

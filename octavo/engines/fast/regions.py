@@ -16,10 +16,11 @@ from octavo.engines.fast.lines import cover
 from octavo.engines.fast.rules import Rules
 from octavo.engines.fast.segments import Segment
 
-_SAME_EDGE = 6.0
+_SAME_EDGE, _DOUBLE = 6.0, 5.0
 _LEAST_WIDTH = 60.0
 _NARROW = 0.5
 _PROSE_FILL, _PROSE_CHARACTERS = 0.8, 22
+_PROSE_LINE = 0.88
 _LEAST_FILL = 0.25
 _MOST_WIDE = 0.4
 _HEAD_LINES = 5
@@ -33,14 +34,17 @@ def ruled_regions(segments: Sequence[Segment], rules: Rules) -> list[Box]:
     regions: list[Box] = []
     for group in _of_one_length([rule for rule in joined_rules(rules.across) if rule.width >= _LEAST_WIDTH]):
         run: list[Box] = []
-        for above, below in pairwise(group):
+        head: Box | None = None
+        for above, below in pairwise(_without_doubles(group)):
             kind = _between(segments, above, below)
             if kind == "table" or (run and kind == "sparse"):
-                run = run or [above]
+                run = run or [head or above]
                 run.append(below)
             else:
                 regions += _region(run, segments)
                 run = []
+            # A header over all columns has a line of its own below it.
+            head = above if kind == "sparse" and not run else None
         regions += _region(run, segments)
     return regions
 
@@ -72,6 +76,11 @@ def aligned_regions(segments: Sequence[Segment]) -> list[Box]:
         regions += _aligned(run)
         run = [row] if is_row else []
     return [*regions, *_aligned(run)]
+
+
+def is_number(segment: Segment) -> bool:
+    """Tell whether a piece of text is a number, with or without a unit or a sign."""
+    return bool(_NUMBER.match(segment.text))
 
 
 def is_table(grid: Grid, box: Box, *, drawn: bool) -> bool:
@@ -116,6 +125,15 @@ def _of_one_length(boxes: Sequence[Box]) -> list[list[Box]]:
     return [group for group in groups if len(group) > 1]
 
 
+def _without_doubles(group: Sequence[Box]) -> list[Box]:
+    """Take two lines that stand close for one."""
+    return [rule for rule, after in zip(group, (*group[1:], None), strict=True) if after is None or _apart(rule, after)]
+
+
+def _apart(rule: Box, after: Box) -> bool:
+    return after.y0 - rule.y0 > _DOUBLE
+
+
 def _joined_bands(bands: Sequence[Box]) -> list[Box]:
     whole: list[Box] = []
     for band in sorted(bands, key=lambda box: (round(box.y0), box.x0)):
@@ -142,9 +160,20 @@ def _between(segments: Sequence[Segment], above: Box, below: Box) -> str:
     if not inside:
         return "empty"
     lines = text_rows(inside)
-    if 2 * sum(len(line) > 1 for line in lines) >= len(lines):
+    if 2 * sum(_is_broken(line, region.width) for line in lines) >= len(lines):
         return "table"
     return "sparse" if all(segment.box.width < _NARROW * region.width for segment in inside) else "prose"
+
+
+def _is_broken(line: Sequence[Segment], measure: float) -> bool:
+    """Tell a row of cells from a line of prose whose spaces are wide."""
+    return len(line) > 1 and not _fills(line, measure)
+
+
+def _fills(line: Sequence[Segment], measure: float) -> bool:
+    width = max(segment.box.x1 for segment in line) - min(segment.box.x0 for segment in line)
+    filled = sum(segment.box.width for segment in line) >= _PROSE_LINE * width
+    return filled and width >= _PROSE_LINE * measure
 
 
 def _region(run: Sequence[Box], segments: Sequence[Segment]) -> Iterator[Box]:
@@ -163,6 +192,9 @@ def _shaded(run: Sequence[Box], segments: Sequence[Segment]) -> Iterator[Box]:
     if len(run) < 2 or any(not _inside(segments, band) for band in run):
         return
     box = cover(run)
+    lines = text_rows(_inside(segments, box))
+    if 2 * sum(_fills(line, box.width) for line in lines) > len(lines):
+        return
     height = median(band.height for band in run)
     apart = any(b.y0 - a.y1 > 0.5 * height for a, b in pairwise(run))
     after = Box(box.x0, box.y1, box.x1, box.y1 + 1.1 * height)
@@ -179,7 +211,7 @@ def _aligned(run: Sequence[Sequence[Segment]]) -> Iterator[Box]:
     if len(run) < 3:
         return
     pieces = [segment for row in run for segment in row]
-    numbers = sum(bool(_NUMBER.match(segment.text)) for segment in pieces)
+    numbers = sum(map(is_number, pieces))
     columns = median(len(row) for row in run)
     if numbers >= 0.3 * len(pieces) or (columns > 2 and fmean(len(s.text) for s in pieces) <= _PROSE_CHARACTERS):
         yield cover(segment.box for segment in pieces)

@@ -9,15 +9,15 @@ from octavo.engines.fast.grids import aligned_grid, drafted, goes_on, text_rows
 from octavo.engines.fast.labels import LabelledRegion
 from octavo.engines.fast.lines import TextLine
 from octavo.engines.fast.paragraphs import joined
-from octavo.engines.fast.regions import aligned_regions, is_table, ruled_regions, shaded_regions
+from octavo.engines.fast.regions import aligned_regions, is_number, is_table, ruled_regions, shaded_regions
 from octavo.engines.fast.rules import Rules, drawn_rules
 from octavo.engines.fast.segments import Segment, Word, page_segments, segment_of
 from octavo.engines.mupdf import PdfPage, PdfTable
 
 _MIN_PATHS = 4
-_TOLERANCE = 2.0
+_TOLERANCE, _DOUBLE = 2.0, 10.0
 _MAX_CELLS, _MAX_PATHS = 5_000, 4_000
-_CROWDED_LINES, _BROKEN_SHARE, _SHORT = 3, 0.25, 25
+_CROWDED_LINES, _BROKEN_SHARE, _SHORT, _NUMBERS = 3, 0.25, 25, 0.3
 _CHART_CELLS, _CHART_FILL = 12, 0.25
 
 
@@ -30,14 +30,12 @@ def page_tables(
     """
     segments = page_segments(page)
     rules = drawn_rules(page) if 0 < paths <= _MAX_PATHS else Rules()
-    found = [
-        _refined(draft, segments, rules)
-        for draft in _ruled_tables(page, page_no, segments, paths)
-        if not _is_chart(draft)
-    ]
+    ruled = _ruled_tables(page, page_no, segments, paths)
+    charts = [draft.box for draft in ruled if _is_chart(draft)]
+    found = [_refined(draft, segments, rules) for draft in ruled if draft.box not in charts]
     apart = [s for s in segments if not any(_holds(table.box, s.box) for table in found)]
     for region, drawn in _regions(apart, rules, labelled):
-        if not any(region.overlap(table.box) > 0 for table in found):
+        if not any(region.overlap(box) > 0 for box in (*charts, *(table.box for table in found))):
             draft = _table_within(region, apart, rules, page_no, drawn=drawn)
             found += [draft] if draft is not None else []
     return sorted(found, key=lambda draft: draft.box.y0)
@@ -54,7 +52,8 @@ def _ruled_tables(page: PdfPage, page_no: int, segments: Sequence[Segment], path
 
 def _refined(draft: TableDraft, segments: Sequence[Segment], rules: Rules) -> TableDraft:
     """Return the table by the alignment of its words, where the lines leave several rows or columns in one cell."""
-    if not any(_is_crowded(row) for row in _cell_segments(draft, segments)):
+    rows = list(_cell_segments(draft, segments))
+    if not _holds_columns(rows) and not any(_holds_rows(row) for row in rows):
         return draft
     page_no = draft.cells[0].page_no
     return _table_within(draft.box, segments, rules, page_no, drawn=True) or draft
@@ -68,11 +67,16 @@ def _cell_segments(draft: TableDraft, segments: Sequence[Segment]) -> Iterator[l
         yield [[segment for segment in inside if _holds(cell.bbox, segment.box)] for cell in cells]
 
 
-def _is_crowded(row: Sequence[Sequence[Segment]]) -> bool:
-    """Tell whether a row's cells hold several rows or columns each."""
+def _holds_columns(rows: Sequence[Sequence[Sequence[Segment]]]) -> bool:
+    """Tell whether single cells hold numbers side by side, line after line."""
+    lines = [line for row in rows for cell in row for line in text_rows(cell) if len(line) > 1]
+    pieces = [segment for line in lines for segment in line]
+    return len(lines) > 1 and sum(map(is_number, pieces)) >= _NUMBERS * len(pieces)
+
+
+def _holds_rows(row: Sequence[Sequence[Segment]]) -> bool:
+    """Tell whether a row's cells hold several rows each: as many short lines in most of them."""
     lines = [text_rows(cell) for cell in row]
-    if any(sum(len(line) > 1 for line in cell) >= 2 for cell in lines):
-        return True
     tall = [cell for cell in lines if len(cell) >= _CROWDED_LINES]
     if len(tall) < 2 or 2 * len(tall) < sum(bool(cell) for cell in lines):
         return False
@@ -125,7 +129,8 @@ def _draft(table: PdfTable, page_no: int, segments: Sequence[Segment]) -> TableD
     boxes = [Box(*map(float, cell)) for cell in table.cells if cell is not None]
     if not 2 <= len(boxes) <= _MAX_CELLS:
         return None
-    xs = _edges(x for box in boxes for x in (box.x0, box.x1))
+    words = [box for segment in segments for box, _ in segment.words]
+    xs = _without_double_rules(_edges(x for box in boxes for x in (box.x0, box.x1)), words)
     ys = _edges(y for box in boxes for y in (box.y0, box.y1))
     n_rows, n_cols = len(ys) - 1, len(xs) - 1
     if n_rows < 1 or n_cols < 1 or n_rows * n_cols < 4:
@@ -134,6 +139,7 @@ def _draft(table: PdfTable, page_no: int, segments: Sequence[Segment]) -> TableD
     inside = [word for segment in segments if segment.box.overlap(whole) > 0 for word in segment.words]
     if not any(_holds(whole, box) for box, _ in inside):
         return None
+    boxes = [box for box in boxes if _nearest(xs, box.x0) != _nearest(xs, box.x1) or box.width > _DOUBLE]
     cells = tuple(_cell(box, xs, ys, inside, page_no) for box in sorted(boxes, key=lambda b: (b.y0, b.x0)))
     if not _fits(cells, n_rows, n_cols):
         return None
@@ -146,6 +152,16 @@ def _edges(positions: Iterable[float]) -> list[float]:
         if not edges or position - edges[-1] > _TOLERANCE:
             edges.append(position)
     return edges
+
+
+def _without_double_rules(edges: Sequence[float], words: Sequence[Box]) -> list[float]:
+    """Take two edges that stand close with nothing between them for one."""
+    kept = list(edges[:1])
+    for edge in edges[1:]:
+        close = edge - kept[-1] < _DOUBLE and len(kept) > 1
+        if not close or any(kept[-1] < (word.x0 + word.x1) / 2 < edge for word in words):
+            kept.append(edge)
+    return kept
 
 
 def _nearest(edges: Sequence[float], position: float) -> int:
