@@ -1,9 +1,10 @@
 """Lines of text with what order, paragraphs and roles are decided by. Knows no parser."""
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import reduce
+from itertools import pairwise
 from statistics import fmean
 
 from octavo.documents import Box
@@ -107,9 +108,23 @@ def rows(lines: Iterable[TextLine]) -> list[Row]:
             gathered[-1].append(line)
         else:
             gathered.append([line])
-    return [Row(tuple(sorted(row, key=lambda line: line.box.x0))) for row in gathered]
+    return [row for band in gathered for row in _parted(sorted(band, key=lambda line: line.box.x0))]
+
+
+def _parted(band: list[TextLine]) -> Iterator[Row]:
+    """Yield the rows of a band: where one part of the page ends and another begins, a row ends too."""
+    row = band[:1]
+    for left, line in pairwise(band):
+        parts = {left.region, line.region} - {None}
+        if len(parts) > 1 and line.box.x0 - left.box.x1 > line.size:
+            yield Row(tuple(row))
+            row = []
+        row.append(line)
+    yield Row(tuple(row))
 
 
 def _beside(first: TextLine, line: TextLine) -> bool:
+    if first.upright != line.upright:
+        return False
     shared = min(first.box.y1, line.box.y1) - max(first.box.y0, line.box.y0)
     return shared > 0.5 * min(first.box.height, line.box.height)

@@ -85,6 +85,10 @@ def _labelled(paragraph: Paragraph, page: PageDraft, index: int, manuscript: Man
     plain = _plain(paragraph, page, index, manuscript)
     match paragraph.label:
         case "section-header" | "title":
+            if paragraph.text[:1].islower() or not _LETTERS.search(paragraph.text):
+                return Cast("paragraph")
+            if _CAPTION.match(paragraph.text) and _beside_exhibit(paragraph.box, page.contents):
+                return Cast("caption")
             if plain.role in ("title", "heading"):
                 return plain
             return Cast("heading", _level(paragraph, manuscript))
@@ -96,7 +100,7 @@ def _labelled(paragraph: Paragraph, page: PageDraft, index: int, manuscript: Man
             return Cast("list_item")
         case "caption" | "footnote" | "formula":
             return Cast(paragraph.label)
-    return Cast("paragraph") if plain.role in ("heading", "title") else plain
+    return Cast("paragraph") if plain.role == "heading" else plain
 
 
 def _plain(paragraph: Paragraph, page: PageDraft, index: int, manuscript: Manuscript) -> Cast:
