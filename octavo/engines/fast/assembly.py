@@ -1,29 +1,87 @@
 """Drafts of pages become a `Document`: order, roles, captions, images."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from itertools import groupby
+from statistics import median
 
-from octavo.documents import Block, Document, Figure, Table
+from octavo.documents import Block, Box, Document, Figure, Table
 from octavo.engines.contract import Reading
 from octavo.engines.fast.columns import Placed, columns
 from octavo.engines.fast.draft import ContentDraft, FigureDraft, PageDraft, TableDraft
-from octavo.engines.fast.lines import TextLine, rows
+from octavo.engines.fast.lines import TextLine, cover, rows
 from octavo.engines.fast.paragraphs import Paragraph, paragraphs
-from octavo.engines.fast.roles import Manuscript, cast, is_caption_of, survey
+from octavo.engines.fast.roles import NOTE, Manuscript, cast, is_caption_of, survey
+
+_APART = frozenset({"page-header", "footnote", "page-footer", "picture"})
+_NOTE_SIZE = 0.92
 
 
 def in_order(lines: Sequence[TextLine], exhibits: Sequence[TableDraft | FigureDraft]) -> tuple[ContentDraft, ...]:
-    """Put a page's lines, tables and figures in reading order, lines gathered into paragraphs."""
-    placed = [Placed(line.box, len(line.text)) for line in lines]
-    placed += [Placed(exhibit.box, 0) for exhibit in exhibits]
-    contents: list[ContentDraft] = []
+    """Put a page's lines, tables and figures in reading order, lines gathered into paragraphs.
+
+    Running heads come first, footnotes and running feet last, wherever the columns end; the words of a
+    picture stay together.
+    """
+    heads, notes, feet = (
+        paragraphs(rows(line for line in lines if line.label == label))
+        for label in ("page-header", "footnote", "page-footer")
+    )
+    pictures = _pictures(lines)
+    body = [line for line in lines if line.label not in _APART]
+    placed = [Placed(line.box, len(line.text)) for line in body]
+    others: list[TableDraft | FigureDraft | _Picture] = [*exhibits, *pictures]
+    placed += [Placed(other.box, 0) for other in others]
+    usual = median(line.size for line in body for _ in line.text) if body else 0.0
+    contents: list[ContentDraft] = [*heads]
     for column in columns(placed):
-        for is_line, members in groupby(column, key=lambda index: index < len(lines)):
+        found: list[ContentDraft] = []
+        for is_line, members in groupby(column, key=lambda index: index < len(body)):
             if is_line:
-                contents += paragraphs(rows(lines[index] for index in members))
-            else:
-                contents += [exhibits[index - len(lines)] for index in members]
-    return tuple(contents)
+                found += paragraphs(rows(body[index] for index in members))
+                continue
+            for other in (others[index - len(body)] for index in members):
+                found += other.paragraphs if isinstance(other, _Picture) else [other]
+        first_note = _first_note(found, usual)
+        contents += found[:first_note]
+        notes += [content for content in found[first_note:] if isinstance(content, Paragraph)]
+    return (*contents, *notes, *feet)
+
+
+def _first_note(column: Sequence[ContentDraft], usual: float) -> int:
+    """Return where the footnotes of a column begin: at its foot, in smaller type, one of them with a mark."""
+    first = len(column)
+    while first > 0 and _is_small(column[first - 1], usual):
+        first -= 1
+    marked = any(isinstance(content, Paragraph) and NOTE.match(content.text) for content in column[first:])
+    return first if first > 0 and marked else len(column)
+
+
+def _is_small(content: ContentDraft, usual: float) -> bool:
+    return isinstance(content, Paragraph) and content.upright and content.size <= _NOTE_SIZE * usual
+
+
+@dataclass(frozen=True, slots=True)
+class _Picture:
+    """The words of one picture."""
+
+    box: Box
+    paragraphs: tuple[Paragraph, ...]
+
+
+def _pictures(lines: Sequence[TextLine]) -> list[_Picture]:
+    by_region: dict[int | None, list[TextLine]] = {}
+    for line in lines:
+        if line.label == "picture":
+            by_region.setdefault(line.region, []).append(line)
+    return [
+        _Picture(cover(line.box for line in inside), tuple(_in_columns(inside))) for inside in by_region.values()
+    ]
+
+
+def _in_columns(lines: Sequence[TextLine]) -> Iterator[Paragraph]:
+    for column in columns([Placed(line.box, len(line.text)) for line in lines]):
+        yield from paragraphs(rows(lines[index] for index in column))
 
 
 def assemble(pages: Sequence[PageDraft], warnings: Iterable[str], *, with_text: bool) -> Reading:

@@ -27,7 +27,7 @@ _CAPTION = re.compile(r"^(?:figure|fig\.|table|tab\.|chart|abbildung|abb\.|tabel
 _NUMBERED = re.compile(r"^(\d{1,2}(?:\.\d{1,2}){0,4})\.?\s+\S")
 _NUMBERED_PART = re.compile(r"^\d{1,2}(?:\.\d{1,2}){1,4}\.?\s+[A-Z]")
 _CAPITALS = re.compile(r"^(?=(?:[^A-Z]*[A-Z]){6})[A-Z][^a-z]*\s[^a-z]+$")
-_NOTE = re.compile(r"^(?:\d{1,2}|[*\u2020\u2021])\s?\S")
+NOTE = re.compile(r"^(?:\d{1,2}|[*\u2020\u2021])\s?\S")
 _LETTERS = re.compile(r"[^\W\d_]")
 _DIGITS = re.compile(r"\d+")
 _FORMULA_SIGNS = re.compile(r"[=\u2211\u222b\u221a\u2264\u2265\u00b1\u00d7\u2202\u221e\u2248\u03b1-\u03c9]")
@@ -119,7 +119,7 @@ def _plain(paragraph: Paragraph, page: PageDraft, index: int, manuscript: Manusc
     if BULLET.match(text):
         return Cast("list_item")
     low = paragraph.box.y0 > (1 - _FOOT_SHARE) * page.page.height
-    if low and paragraph.size <= _SMALLER * manuscript.body and _NOTE.match(text):
+    if low and paragraph.size <= _SMALLER * manuscript.body and NOTE.match(text):
         return Cast("footnote")
     if len(paragraph.rows) == 1 and _is_formula(text):
         return Cast("formula")
