@@ -49,12 +49,24 @@ def in_order(lines: Sequence[TextLine], exhibits: Sequence[TableDraft | FigureDr
 
 
 def _first_note(column: Sequence[ContentDraft], usual: float) -> int:
-    """Return where the footnotes of a column begin: at its foot, in smaller type, one of them with a mark."""
-    first = len(column)
-    while first > 0 and _is_small(column[first - 1], usual):
+    """Return where the footnotes of a column begin: at its foot, in smaller type, led by a mark.
+
+    What stands close above the first mark, as small, is the end of the previous page's last note.
+    """
+    small = len(column)
+    while small > 0 and _is_small(column[small - 1], usual):
+        small -= 1
+    marked = [n for n in range(max(small, 1), len(column)) if _is_marked(column[n])]
+    if not marked:
+        return len(column)
+    first = marked[0]
+    while first > max(small, 1) and column[first].box.y0 - column[first - 1].box.y1 < 0.5 * usual:
         first -= 1
-    marked = any(isinstance(content, Paragraph) and NOTE.match(content.text) for content in column[first:])
-    return first if first > 0 and marked else len(column)
+    return first
+
+
+def _is_marked(content: ContentDraft) -> bool:
+    return isinstance(content, Paragraph) and bool(NOTE.match(content.text))
 
 
 def _is_small(content: ContentDraft, usual: float) -> bool:

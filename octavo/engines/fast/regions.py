@@ -25,6 +25,7 @@ _LEAST_FILL = 0.25
 _MOST_WIDE = 0.4
 _HEAD_LINES = 5
 _ROW_GAP = 2.2
+_SOME_NUMBERS, _MOSTLY = 0.3, 0.7
 _NUMBER = re.compile(r"^[^\w]*[\d][\d.,\s%\u2013-]*\W*$")
 _LEADERS = re.compile(r"(?:\.\s?){4,}|\u2026{2,}|_{4,}")
 
@@ -211,7 +212,11 @@ def _aligned(run: Sequence[Sequence[Segment]]) -> Iterator[Box]:
     if len(run) < 3:
         return
     pieces = [segment for row in run for segment in row]
-    numbers = sum(map(is_number, pieces))
-    columns = median(len(row) for row in run)
-    if numbers >= 0.3 * len(pieces) or (columns > 2 and fmean(len(s.text) for s in pieces) <= _PROSE_CHARACTERS):
+    if median(len(row) for row in run) > 2:
+        short = fmean(len(segment.text) for segment in pieces) <= _PROSE_CHARACTERS
+        fits = short or sum(map(is_number, pieces)) >= _SOME_NUMBERS * len(pieces)
+    else:
+        # Two columns may be two texts side by side: a table has words on the left and numbers on the right.
+        fits = sum(is_number(row[-1]) and not is_number(row[0]) for row in run) >= _MOSTLY * len(run)
+    if fits:
         yield cover(segment.box for segment in pieces)
