@@ -16,10 +16,11 @@ from octavo.engines.contract import Engine, EngineInfo
 from octavo.errors import UnknownEngine
 
 ENTRY_POINT_GROUP = "octavo.engines"
-DEFAULT_ENGINE = "fast"
+DEFAULT_ENGINE = "auto"
 AUTO = "auto"
 
 BUILT_IN: Mapping[str, str] = {
+    "auto": "octavo.engines.auto.engine:AutoEngine",
     "fast": "octavo.engines.fast.engine:FastEngine",
     "layout": "octavo.engines.layout.engine:LayoutEngine",
 }

@@ -1,6 +1,6 @@
 """PDF files for the `fast` engine: open, count, read each page, put scanned ones aside."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -11,8 +11,9 @@ from octavo.engines.fast.assembly import in_order
 from octavo.engines.fast.content import measure
 from octavo.engines.fast.draft import FigureDraft, PageDraft
 from octavo.engines.fast.figures import ImageBudget, Placement, cover_share, figures, placements
-from octavo.engines.fast.labels import LabelledRegion, labelled
+from octavo.engines.fast.labels import labelled
 from octavo.engines.fast.scanned import ScannedPage, scan_of_page
+from octavo.engines.fast.sight import Look, Sight
 from octavo.engines.fast.tables import outside, page_tables
 from octavo.engines.fast.text import is_usable, text_lines
 from octavo.engines.mupdf import PDF_ERRORS, PdfDocument, PdfPage, pymupdf
@@ -20,10 +21,6 @@ from octavo.errors import ExtractionFailed
 
 _POINTS_PER_INCH = 72
 _MAX_REASON = 200
-
-Look = Callable[[PdfPage], Sequence[LabelledRegion]]
-"""What a layout model sees on an upright page."""
-
 
 @dataclass
 class PdfReader:
@@ -55,10 +52,11 @@ class PdfReader:
         content = measure(self.document, page, self.limits)
         images = placements(page)
         lines = text_lines(page)
-        if not is_usable(lines, cover_share(images, page), content.paths):
+        sight = Sight(page, lines, content.paths, cover_share(images, page))
+        if not is_usable(lines, sight.image_cover, content.paths):
             return scan_of_page(page, known, _image_dpi(images), self.limits, self.folder)
         warnings: list[str] = []
-        regions = [] if content.huge or self.look is None else self.look(page)
+        regions = [] if content.huge or self.look is None else self.look(sight)
         lines = labelled(lines, regions)
         tables = [] if content.huge else page_tables(page, page_no, content.paths, regions)
         if content.huge:

@@ -7,9 +7,10 @@ from octavo.engines.contract import ExtractOptions, Limits, Progress, Reading, S
 from octavo.engines.detect import detect
 from octavo.engines.fast.assembly import assemble
 from octavo.engines.fast.draft import PageDraft
-from octavo.engines.fast.pdf import Look, PdfReader, opened_pdf, page_count
+from octavo.engines.fast.pdf import PdfReader, opened_pdf, page_count
 from octavo.engines.fast.pictures import PictureReader, frame_count, opened_picture
 from octavo.engines.fast.scanned import ScannedPage, page_of_scan
+from octavo.engines.fast.sight import Look
 from octavo.engines.scans.recognise import recognise
 from octavo.errors import ExtractionFailed, PageLimitExceeded
 

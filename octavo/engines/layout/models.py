@@ -9,6 +9,7 @@ import onnxruntime
 
 from octavo.documents import Box
 from octavo.engines.fast.labels import LabelledRegion, is_label
+from octavo.engines.fast.sight import Sight
 from octavo.engines.mupdf import PdfPage
 
 
@@ -24,11 +25,10 @@ def load() -> None:
         onnxruntime.InferenceSession = make_session
 
 
-def labelled_regions(page: PdfPage) -> list[LabelledRegion]:
+def labelled_regions(sight: Sight) -> list[LabelledRegion]:
     """Return what the model takes the parts of an upright page for, in its reading order."""
     load()
-    # Whoever looks for tables later must not find what was left on the page.
-    groups = _analyse(page) or []
+    groups = _analyse(sight.page) or []
     return [
         LabelledRegion(group["class_name"], Box(*map(float, group["group_bbox"])), tuple(_boxes(group)))
         for group in groups
@@ -39,6 +39,7 @@ def labelled_regions(page: PdfPage) -> list[LabelledRegion]:
 def _analyse(page: PdfPage) -> list[dict[str, Any]]:
     page.get_layout(return_raw=True)
     groups: list[dict[str, Any]] = page.layout_information
+    # Whoever looks for tables later must not find it.
     page.layout_information = None
     return groups
 
