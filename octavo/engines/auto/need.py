@@ -1,12 +1,10 @@
 """Which pages are worth a look by the layout model, told by what the text layer shows for next to nothing.
 
 The model tells headings from other short lines, and what belongs to a picture or a margin. A page of plain
-prose in one column has nothing of that: there it would only cost time.
+prose in one column has nothing of that, and a heading in larger type is one without asking.
 """
 
-import re
 from collections.abc import Sequence
-from statistics import median
 
 from octavo.engines.fast.columns import Placed, columns
 from octavo.engines.fast.lines import Row, TextLine, rows
@@ -14,41 +12,28 @@ from octavo.engines.fast.paragraphs import is_tabular
 from octavo.engines.fast.sight import Sight
 
 FEW_CHARACTERS = 250
-SOME_PATHS, SOME_COVER = 4, 0.02
-LARGER, SMALLER = 1.06, 0.8
 MARGIN = 0.08
 SHORT = 0.75
-_CAPITALS = re.compile(r"^(?=(?:[^A-Z]*[A-Z]){4})[^a-z]+$")
-_NUMBERED = re.compile(r"^(?:\d{1,2}(?:\.\d{1,2}){0,4}\.?|[A-Z]\.|[IVX]{1,5}\.)\s+\S")
-_LETTERS = re.compile(r"[^\W\d_]{2}")
 
 
 def needs_layout(sight: Sight) -> bool:
-    """Tell whether a page has columns, pictures, rules, tabular rows, or lines that may be headings."""
+    """Tell whether a page has columns, tabular rows, or short bold lines that may be headings."""
     lines = [line for line in sight.lines if line.upright]
     if sum(len(line.text) for line in lines) < FEW_CHARACTERS:
         return False
-    if sight.paths >= SOME_PATHS or sight.image_cover >= SOME_COVER:
-        return True
-    if sum(len(column) > 2 for column in columns([Placed(line.box, len(line.text)) for line in lines])) > 1:
-        return True
-    return _has_doubtful_rows(rows(lines), lines, sight.height)
+    inner = [row for row in rows(lines) if MARGIN * sight.height < row.box.y0 < (1 - MARGIN) * sight.height]
+    return any(map(is_tabular, inner)) or _has_doubtful_headings(inner, lines) or _has_columns(lines)
 
 
-def _has_doubtful_rows(found: Sequence[Row], lines: Sequence[TextLine], height: float) -> bool:
-    usual = median(line.size for line in lines for _ in line.text)
-    measure = max(row.box.width for row in found)
-    bold = sum(len(line.text) for line in lines if line.bold) * 2 > sum(len(line.text) for line in lines)
-    inner = [row for row in found if row.box.y0 > MARGIN * height and row.box.y1 < (1 - MARGIN) * height]
-    return any(is_tabular(row) or _stands_out(row, usual, measure, bold=bold) for row in inner)
+def _has_columns(lines: Sequence[TextLine]) -> bool:
+    found = columns([Placed(line.box, len(line.text)) for line in lines])
+    return sum(len(column) > 2 for column in found) > 1
 
 
-def _stands_out(row: Row, usual: float, measure: float, *, bold: bool) -> bool:
-    """Tell whether a row may be a heading: not a full line, and larger, bolder, in capitals or numbered."""
-    text = row.text
-    if not _LETTERS.search(text):
+def _has_doubtful_headings(inner: Sequence[Row], lines: Sequence[TextLine]) -> bool:
+    """Tell whether single short lines are bold where most of the page is not."""
+    bold = sum(len(line.text) for line in lines if line.bold)
+    if 2 * bold > sum(len(line.text) for line in lines):
         return False
-    if row.size >= LARGER * usual:
-        return True
-    short = row.box.width < SHORT * measure
-    return short and ((row.bold and not bold) or bool(_CAPITALS.match(text)) or bool(_NUMBERED.match(text)))
+    measure = max((row.box.width for row in inner), default=0.0)
+    return any(row.bold and row.box.width < SHORT * measure for row in inner)
