@@ -1,6 +1,6 @@
 """Pages with a known truth, from the two kinds of folders that the quality bench reads."""
 
-import xml.etree.ElementTree as ElementTree
+import xml.etree.ElementTree as ET
 from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -36,11 +36,11 @@ def reports_with_tables(folder: Path) -> Iterator[Sample]:
 
 def _tables(structure: Path) -> Iterator[tuple[int, str]]:
     # These files lie on the measurer's own disk.
-    for region in ElementTree.parse(structure).getroot().iter("region"):  # noqa: S314
+    for region in ET.parse(structure).getroot().iter("region"):  # noqa: S314
         yield int(region.attrib["page"]), _html(region)
 
 
-def _html(region: ElementTree.Element) -> str:
+def _html(region: ET.Element) -> str:
     rows: dict[int, dict[int, str]] = defaultdict(dict)
     taken: set[tuple[int, int]] = set()
     cells = list(region.iter("cell"))

@@ -86,9 +86,7 @@ def _pictures(lines: Sequence[TextLine]) -> list[_Picture]:
     for line in lines:
         if line.label == "picture":
             by_region.setdefault(line.region, []).append(line)
-    return [
-        _Picture(cover(line.box for line in inside), tuple(_in_columns(inside))) for inside in by_region.values()
-    ]
+    return [_Picture(cover(line.box for line in inside), tuple(_in_columns(inside))) for inside in by_region.values()]
 
 
 def _in_columns(lines: Sequence[TextLine]) -> Iterator[Paragraph]:

@@ -16,7 +16,7 @@ from octavo.engines.contract import (
     Source,
 )
 
-_REVISION = "1"
+_REVISION = "2"
 _PACKAGES = ("pymupdf", "ocrmypdf", "magic", "PIL")
 
 

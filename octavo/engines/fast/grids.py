@@ -361,7 +361,7 @@ def _rows(
         places |= {index: (position, 1) for member in members for index in blocks[member]}
     for number in tall:
         over = [position for position, row in enumerate(rows) if _same_row(row[0], boxes[number], cuts)]
-        places |= {index: (over[0], over[-1] - over[0] + 1) for index in blocks[number]}
+        places |= dict.fromkeys(blocks[number], (over[0], over[-1] - over[0] + 1))
     return tuple((box.y0, box.y1) for box, _ in rows), places
 
 
@@ -494,9 +494,7 @@ def _group_headers(
     return wider
 
 
-def _centred_span(
-    box: Box, first: int, end: int, columns: Sequence[_Column], taken: set[int]
-) -> tuple[int, int]:
+def _centred_span(box: Box, first: int, end: int, columns: Sequence[_Column], taken: set[int]) -> tuple[int, int]:
     left = first
     while left > 0 and left - 1 not in taken:
         left -= 1

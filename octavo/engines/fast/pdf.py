@@ -22,6 +22,7 @@ from octavo.errors import ExtractionFailed
 _POINTS_PER_INCH = 72
 _MAX_REASON = 200
 
+
 @dataclass
 class PdfReader:
     """Reads the pages of one open PDF."""

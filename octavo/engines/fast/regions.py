@@ -183,9 +183,8 @@ def _region(run: Sequence[Box], segments: Sequence[Segment]) -> Iterator[Box]:
     box = cover(run)
     first = text_rows(_inside(segments, Box(box.x0, run[0].y0, box.x1, run[1].y1)))
     # Without a line under its header it needs rows enough, and must not be prose in columns.
-    if len(run) > 2 and len(first) <= _HEAD_LINES:
-        yield box
-    elif len(first) >= 3 and fmean(len(s.text) for line in first for s in line) <= _PROSE_CHARACTERS:
+    has_head = len(run) > 2 and len(first) <= _HEAD_LINES
+    if has_head or (len(first) >= 3 and fmean(len(s.text) for line in first for s in line) <= _PROSE_CHARACTERS):
         yield box
 
 

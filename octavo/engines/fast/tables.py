@@ -21,9 +21,7 @@ _CROWDED_LINES, _BROKEN_SHARE, _SHORT, _NUMBERS = 3, 0.25, 25, 0.3
 _CHART_CELLS, _CHART_FILL = 12, 0.25
 
 
-def page_tables(
-    page: PdfPage, page_no: int, paths: int, labelled: Sequence[LabelledRegion] = ()
-) -> list[TableDraft]:
+def page_tables(page: PdfPage, page_no: int, paths: int, labelled: Sequence[LabelledRegion] = ()) -> list[TableDraft]:
     """Return the tables of a page; `paths` is how many operators draw on it.
 
     Lines around every cell come first, then lines, bands and a model, which only say where a table is.

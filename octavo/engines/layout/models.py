@@ -12,6 +12,10 @@ from octavo.engines.fast.labels import LabelledRegion, is_label
 from octavo.engines.fast.sight import Sight
 from octavo.engines.mupdf import PdfPage
 
+Session = Any
+Options = Any
+"""ONNX Runtime's objects, which come without types."""
+
 
 @cache
 def load() -> None:
@@ -48,12 +52,10 @@ def _boxes(group: dict[str, Any]) -> list[Box]:
     return [Box(*(float(part) for part in box)) for box in group["bboxes"]]
 
 
-def _with_one_thread(make_session: Callable[..., Any]) -> Callable[..., Any]:
-    def made(*arguments: Any, sess_options: Any = None, **named: Any) -> Any:
+def _with_one_thread(make_session: Callable[..., Session]) -> Callable[..., Session]:
+    def made(*arguments: object, sess_options: Options | None = None, **named: object) -> Session:
         options = sess_options or onnxruntime.SessionOptions()
         options.intra_op_num_threads = options.inter_op_num_threads = 1
         return make_session(*arguments, sess_options=options, **named)
 
     return made
-
-
