@@ -70,13 +70,17 @@ class PdfReader:
         return PageDraft(known, contents, tuple(warnings))
 
 
+class UnreadablePdf(Exception):
+    """PyMuPDF cannot make anything of a file; another reader may."""
+
+
 @contextmanager
 def opened_pdf(path: Path) -> Iterator[PdfDocument]:
-    """Open a PDF. Raises `ExtractionFailed` for damaged and locked ones."""
+    """Open a PDF. Raises `UnreadablePdf` for a damaged one, `ExtractionFailed` for a locked one."""
     try:
         document = pymupdf.open(path, filetype="pdf")
     except PDF_ERRORS as error:
-        raise ExtractionFailed("the PDF is damaged beyond repair") from error
+        raise UnreadablePdf("the PDF is damaged beyond repair") from error
     with document:
         if document.needs_pass:
             raise ExtractionFailed("the PDF needs a password")
@@ -84,13 +88,13 @@ def opened_pdf(path: Path) -> Iterator[PdfDocument]:
 
 
 def page_count(document: PdfDocument) -> int:
-    """Return the number of pages. Raises `ExtractionFailed` if they cannot be counted."""
+    """Return the number of pages. Raises `UnreadablePdf` if they cannot be counted."""
     try:
         count = int(document.page_count)
     except PDF_ERRORS as error:
-        raise ExtractionFailed("the PDF is damaged: its pages cannot be counted") from error
+        raise UnreadablePdf("the PDF is damaged: its pages cannot be counted") from error
     if count < 1:
-        raise ExtractionFailed("the PDF is damaged: it has no pages")
+        raise UnreadablePdf("the PDF is damaged: it has no pages")
     return count
 
 
