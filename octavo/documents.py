@@ -144,7 +144,10 @@ class Line:
 
 @dataclass(frozen=True, slots=True)
 class Block:
-    """A run of text that belongs together. `level` (1..6) is on headings, `confidence` on OCR text."""
+    """A run of text that belongs together. `level` (1..6) is on headings, `confidence` on OCR text.
+
+    `continues` is on a paragraph that goes on from the one before, over the end of a column or a page.
+    """
 
     __pydantic_config__: ClassVar[ConfigDict] = _STRICT
 
@@ -156,6 +159,7 @@ class Block:
     level: int | None = None
     confidence: float | None = None
     lines: tuple[Line, ...] = ()
+    continues: bool = False
 
     def __post_init__(self) -> None:
         _require(self.order >= 0, "reading order counts from 0")

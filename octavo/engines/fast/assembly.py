@@ -9,6 +9,7 @@ from octavo.documents import Block, Box, Document, Figure, Table
 from octavo.engines.contract import Reading
 from octavo.engines.fast.columns import Placed, columns
 from octavo.engines.fast.draft import ContentDraft, FigureDraft, PageDraft, TableDraft
+from octavo.engines.fast.flow import joined_tables, with_continuations
 from octavo.engines.fast.lines import TextLine, cover, rows
 from octavo.engines.fast.paragraphs import Paragraph, paragraphs
 from octavo.engines.fast.roles import NOTE, Manuscript, cast, is_caption_of, survey
@@ -96,6 +97,7 @@ def _in_columns(lines: Sequence[TextLine]) -> Iterator[Paragraph]:
 
 def assemble(pages: Sequence[PageDraft], warnings: Iterable[str], *, with_text: bool) -> Reading:
     """Return the document of all pages; without text only figures stay."""
+    pages, merged = joined_tables(pages)
     manuscript = survey(pages)
     images: dict[bytes, int] = {}
     blocks: list[Block] = []
@@ -107,12 +109,12 @@ def assemble(pages: Sequence[PageDraft], warnings: Iterable[str], *, with_text: 
                 index = images.setdefault(content.data, len(images))
                 figures.append(_figure(content, page, order, index))
             elif with_text and isinstance(content, TableDraft):
-                tables.append(_table(content, page, order))
+                tables.append(_table(content, page, order, merged.get((page.page.page_no, order), ())))
             elif with_text and isinstance(content, Paragraph):
                 blocks.append(_block(content, page, order, manuscript))
     document = Document(
         pages=tuple(page.page for page in pages),
-        blocks=tuple(blocks),
+        blocks=with_continuations(blocks),
         tables=tuple(tables),
         figures=tuple(figures),
         warnings=(*warnings, *(warning for page in pages for warning in page.warnings)),
@@ -135,7 +137,7 @@ def _block(paragraph: Paragraph, page: PageDraft, order: int, manuscript: Manusc
     )
 
 
-def _table(table: TableDraft, page: PageDraft, order: int) -> Table:
+def _table(table: TableDraft, page: PageDraft, order: int, merged: tuple[int, ...]) -> Table:
     return Table(
         page_no=page.page.page_no,
         order=order,
@@ -143,6 +145,7 @@ def _table(table: TableDraft, page: PageDraft, order: int) -> Table:
         n_rows=table.n_rows,
         n_cols=table.n_cols,
         cells=table.cells,
+        merged_from_pages=merged,
     )
 
 
@@ -150,7 +153,7 @@ def _figure(figure: FigureDraft, page: PageDraft, order: int, index: int) -> Fig
     captions = [
         content.text
         for content in page.contents
-        if isinstance(content, Paragraph) and is_caption_of(content.text, content.box, figure.box)
+        if isinstance(content, Paragraph) and is_caption_of(content, figure.box)
     ]
     return Figure(
         page_no=page.page.page_no,

@@ -13,7 +13,7 @@ from statistics import median
 
 from octavo.documents import Box, Cell
 from octavo.engines.fast.draft import TableDraft
-from octavo.engines.fast.lines import cover
+from octavo.engines.fast.lines import cover, side_by_side
 from octavo.engines.fast.paragraphs import joined
 from octavo.engines.fast.rules import Rules
 from octavo.engines.fast.segments import Segment, segment_of, split_at_wide_spaces
@@ -171,7 +171,7 @@ def _edges(starts: Sequence[float], ends: Sequence[float], first: float, last: f
 
 
 def _text(segments: Sequence[Segment]) -> str:
-    return joined([" ".join(segment.text for segment in line) for line in text_rows(segments)])
+    return joined([side_by_side([segment.text for segment in line]) for line in text_rows(segments)])
 
 
 def text_rows(segments: Sequence[Segment]) -> list[list[Segment]]:

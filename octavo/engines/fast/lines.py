@@ -1,11 +1,12 @@
 """Lines of text with what order, paragraphs and roles are decided by. Knows no parser."""
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import reduce
 from itertools import pairwise
 from statistics import fmean
+from unicodedata import bidirectional
 
 from octavo.documents import Box
 
@@ -57,7 +58,7 @@ class Row:
 
     @property
     def text(self) -> str:
-        return " ".join(line.text for line in self.lines)
+        return side_by_side([line.text for line in self.lines])
 
     @property
     def size(self) -> float:
@@ -85,6 +86,19 @@ class Row:
 def clean(text: str) -> str:
     """Return text that can be stored and shown anywhere: no control characters, no lone surrogates."""
     return _SPACES.sub(" ", _NOT_TEXT.sub("\ufffd", text)).strip()
+
+
+def side_by_side(texts: Sequence[str]) -> str:
+    """Join the texts of one line, given from left to right, in the direction in which they are read."""
+    return " ".join(reversed(texts) if runs_leftwards("".join(texts)) else texts)
+
+
+def runs_leftwards(text: str) -> bool:
+    """Tell whether most letters of a text belong to a script that is written from right to left."""
+    if text.isascii():
+        return False
+    directions = [bidirectional(character) for character in text]
+    return sum(map(directions.count, ("R", "AL"))) > directions.count("L")
 
 
 def cover(boxes: Iterable[Box]) -> Box:

@@ -143,9 +143,10 @@ def in_margin(box: Box, page: PageDraft) -> bool:
     return box.y1 < _MARGIN_SHARE * page.page.height or box.y0 > (1 - _MARGIN_SHARE) * page.page.height
 
 
-def is_caption_of(text: str, box: Box, figure: Box) -> bool:
-    """Tell whether a caption at `box` stands close enough to a figure to be its own."""
-    return bool(_CAPTION.match(text)) and _near(box, figure)
+def is_caption_of(paragraph: Paragraph, figure: Box) -> bool:
+    """Tell whether a paragraph is a caption, and stands close enough to a figure to be its own."""
+    is_caption = paragraph.label == "caption" or bool(_CAPTION.match(paragraph.text))
+    return is_caption and _near(paragraph.box, figure)
 
 
 def _looks_like_heading(paragraph: Paragraph, manuscript: Manuscript) -> bool:

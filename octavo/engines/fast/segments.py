@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from itertools import groupby
 
 from octavo.documents import Box
-from octavo.engines.fast.lines import clean, cover
+from octavo.engines.fast.lines import clean, cover, runs_leftwards
 from octavo.engines.mupdf import PdfPage, pymupdf
 
 _FLAGS = pymupdf.TEXT_PRESERVE_WHITESPACE | pymupdf.TEXT_MEDIABOX_CLIP
@@ -74,4 +74,6 @@ def split_at_wide_spaces(segment: Segment) -> list[Segment]:
 
 def segment_of(words: Sequence[Word]) -> Segment:
     """Return words of one line as one segment."""
-    return Segment(clean(" ".join(text for _, text in words)), cover(box for box, _ in words), tuple(words))
+    texts = [text for _, text in words]
+    ordered = reversed(texts) if runs_leftwards("".join(texts)) else texts
+    return Segment(clean(" ".join(ordered)), cover(box for box, _ in words), tuple(words))

@@ -7,7 +7,7 @@ from octavo.documents import Box, Cell
 from octavo.engines.fast.draft import TableDraft
 from octavo.engines.fast.grids import aligned_grid, drafted, goes_on, text_rows
 from octavo.engines.fast.labels import LabelledRegion
-from octavo.engines.fast.lines import TextLine
+from octavo.engines.fast.lines import TextLine, side_by_side
 from octavo.engines.fast.paragraphs import joined
 from octavo.engines.fast.regions import aligned_regions, is_number, is_table, ruled_regions, shaded_regions
 from octavo.engines.fast.rules import Rules, drawn_rules
@@ -170,7 +170,7 @@ def _cell(box: Box, xs: Sequence[float], ys: Sequence[float], words: Sequence[Wo
     row, col = _nearest(ys, box.y0), _nearest(xs, box.x0)
     within = text_rows([segment_of([word]) for word in words if _in(box, word[0])])
     return Cell(
-        text=joined([" ".join(segment.text for segment in line) for line in within]),
+        text=joined([side_by_side([segment.text for segment in line]) for line in within]),
         row=row,
         col=col,
         page_no=page_no,

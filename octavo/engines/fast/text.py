@@ -1,6 +1,7 @@
 """The text layer of a PDF page as lines, and whether it can be trusted."""
 
 import re
+from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
@@ -16,6 +17,12 @@ _MAX_UNREADABLE_SHARE = 0.3
 _FEW_CHARACTERS = 60
 _SCAN_COVER, _SOME_COVER = 0.6, 0.2
 _MANY_PATHS = 200
+_UPRIGHT_SHARE = 0.3
+# Directions of writing on a page whose y axis runs down.
+_TURNS = {(0, -1): 90, (0, 1): 270, (-1, 0): 180}
+_VOWELS = re.compile("[aeiouy]", re.I)
+_LATIN = re.compile("[a-z]", re.I)
+_ENOUGH_LETTERS, _LEAST_VOWELS = 200, 0.18
 
 
 def text_lines(page: PdfPage) -> list[TextLine]:
@@ -29,6 +36,20 @@ def text_lines(page: PdfPage) -> list[TextLine]:
     return lines
 
 
+def sideways(page: PdfPage, lines: Sequence[TextLine]) -> int:
+    """Return by how many degrees clockwise a page must be turned for its text to run from left to right."""
+    characters = sum(len(line.text) for line in lines)
+    if sum(len(line.text) for line in lines if line.upright) >= _UPRIGHT_SHARE * characters:
+        return 0
+    counted: Counter[int] = Counter()
+    for block in page.get_text("dict", flags=_FLAGS)["blocks"]:
+        for line in block.get("lines", ()):
+            direction = round(line["dir"][0]), round(line["dir"][1])
+            counted[_TURNS.get(direction, 0)] += sum(len(span["text"]) for span in line["spans"])
+    turn, most = counted.most_common(1)[0]
+    return turn if most > (1 - _UPRIGHT_SHARE) * counted.total() else 0
+
+
 def is_usable(lines: Sequence[TextLine], image_cover: float, paths: int) -> bool:
     """Tell whether a page's text layer says what the page shows.
 
@@ -36,6 +57,10 @@ def is_usable(lines: Sequence[TextLine], image_cover: float, paths: int) -> bool
     """
     characters = "".join(line.text for line in lines)
     if len(_UNREADABLE.findall(characters)) > _MAX_UNREADABLE_SHARE * len(characters):
+        return False
+    latin = len(_LATIN.findall(characters))
+    if latin >= _ENOUGH_LETTERS and len(_VOWELS.findall(characters)) < _LEAST_VOWELS * latin:
+        # A font whose codes were mapped to the wrong letters.
         return False
     if not characters.strip():
         return image_cover < _SOME_COVER and paths < _MANY_PATHS
