@@ -77,7 +77,8 @@ def _grid(segments: Sequence[Segment], rules: Rules) -> Grid | None:
     columns = _with_headers_merged(columns, segments, bands, cuts)
     if not columns:
         return None
-    wide = [index for index in wide if not _fits_one(index, segments[index].box, columns)]
+    columns, between = _without_group_headers(columns, bands)
+    wide = [index for index in (*wide, *between) if not _fits_one(index, segments[index].box, columns)]
     blocks = _blocks(segments, bands, columns, cuts) + [(index,) for index in wide]
     rows, row_places = _rows(segments, blocks, cuts)
     col_places = _col_places(segments, columns, wide)
@@ -252,6 +253,16 @@ def _columns(segments: Sequence[Segment], bands: Sequence[int]) -> tuple[list[_C
     return sorted(columns, key=lambda column: column.x0), wide
 
 
+def _without_group_headers(columns: list[_Column], bands: Sequence[int]) -> tuple[list[_Column], list[int]]:
+    """Take out what stands between two columns, above the first line that is full: a header over both."""
+    filled = Counter(band for column in columns for band in {bands[i] for i in column.members})
+    full = [band for band, count in filled.items() if count >= _FULL_ROW * len(columns)]
+    first = min(full, default=0)
+    above = [column for column in columns[1:-1] if all(bands[i] < first for i in column.members)]
+    kept = [column for column in columns if column not in above]
+    return kept, [index for column in above for index in column.members]
+
+
 def _fits_one(index: int, box: Box, columns: Sequence[_Column]) -> bool:
     """Put a segment into its column if it reaches over no other one, now that columns were joined."""
     touched = [column for column in columns if _overlap(column, box) > 0]
@@ -299,7 +310,9 @@ def _is_one_column(
     near = right.x0 - left.x1 <= _NEAR_HEIGHTS * median(segments[i].box.height for i in right.members)
     if has_head == [True, True]:
         # A header of two words, set far apart.
-        return has_body == [True, False] and near and len(right.members) == 1
+        ends = [segments[i].box.x1 for i in left.members if bands[i] == bands[right.members[0]]]
+        close = bool(ends) and right.x0 - max(ends) <= _NEAR_HEIGHTS * segments[right.members[0]].box.height
+        return has_body == [True, False] and len(right.members) == 1 and close
     if {bands[i] for i in left.members} & {bands[i] for i in right.members}:
         return False
     if has_head == [False, False]:
@@ -456,7 +469,7 @@ def _col_places(
     for index in wide:
         box = segments[index].box
         under = [number for number, column in enumerate(columns) if _covers(column, box)]
-        first = under[0] if under else min(range(len(columns)), key=lambda n: abs(columns[n].x0 - box.x0))
+        first = under[0] if under else _home(box, columns)
         places[index] = (first, max(1, len(under)))
     return places
 
