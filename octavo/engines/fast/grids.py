@@ -20,7 +20,7 @@ from octavo.engines.fast.segments import Segment, segment_of, split_at_wide_spac
 
 _OVERLAP = 0.1
 _RIGHT_ALIGNED, _NEAR_HEIGHTS = 2.5, 1.5
-_CENTRED, _CROWDED, _MOST_GROUP_ROWS = 0.12, 4, 3
+_CENTRED, _CROWDED, _MOST_GROUP_ROWS, _TIE = 0.12, 4, 3, 0.03
 _ACROSS_SHARE = 0.5
 _CLEAR_STEP, _NEAR_LEADING = 0.3, 0.12
 _BROKEN_SHARE, _FULL_ROW, _HEAD_LEADING = 0.25, 0.7, 0.25
@@ -84,6 +84,7 @@ def _grid(segments: Sequence[Segment], rules: Rules) -> Grid | None:
     col_places = _col_places(segments, columns, wide)
     group_rows = _group_rows(row_places, col_places, len(rows), len(columns))
     col_places |= _group_headers(segments, columns, row_places, col_places, group_rows)
+    row_places |= _tall_headers(row_places, col_places, group_rows)
     places = tuple(
         Place(row_places[i][0], col_places[i][0], row_places[i][1], col_places[i][1]) for i in range(len(segments))
     )
@@ -507,6 +508,19 @@ def _group_headers(
     return wider
 
 
+def _tall_headers(
+    row_places: dict[int, tuple[int, int]], col_places: dict[int, tuple[int, int]], group_rows: int
+) -> dict[int, tuple[int, int]]:
+    """Heighten the headers that have their column for themselves, beside headers in several rows."""
+    heads = [i for i, (row, _) in row_places.items() if row <= group_rows]
+    taller: dict[int, tuple[int, int]] = {}
+    for col in {first for first, span in col_places.values() if span == 1}:
+        here = [i for i in heads if col_places[i][0] <= col < sum(col_places[i])]
+        if group_rows and len({row_places[i] for i in here}) == 1 and all(col_places[i] == (col, 1) for i in here):
+            taller |= dict.fromkeys(here, (0, group_rows + 1))
+    return taller
+
+
 def _centred_span(box: Box, first: int, end: int, columns: Sequence[_Column], taken: set[int]) -> tuple[int, int]:
     left = first
     while left > 0 and left - 1 not in taken:
@@ -521,9 +535,15 @@ def _centred_span(box: Box, first: int, end: int, columns: Sequence[_Column], ta
         return abs((x0 + x1) / 2 - middle) / (x1 - x0)
 
     spans = [(a, b) for a in range(left, first + 1) for b in range(end, right + 1)]
-    best = min(spans, key=lambda span: (round(off(span), 2), span[0] - span[1]))
-    if off((first, end)) <= _CENTRED or off(best) > _CENTRED:
+    centred = [span for span in spans if off(span) <= _CENTRED]
+    if not taken and centred:
+        # Alone in its row, it stands over as many columns as it can.
+        closest = min(map(off, centred))
+        best = max((span for span in centred if off(span) <= closest + _TIE), key=lambda span: span[1] - span[0])
+    elif off((first, end)) <= _CENTRED or not centred:
         best = (first, end)
+    else:
+        best = min(centred, key=lambda span: (round(off(span), 2), span[0] - span[1]))
     return best[0], best[1] - best[0]
 
 

@@ -127,7 +127,8 @@ def _draft(table: PdfTable, page_no: int, segments: Sequence[Segment]) -> TableD
     boxes = [Box(*map(float, cell)) for cell in table.cells if cell is not None]
     if not 2 <= len(boxes) <= _MAX_CELLS:
         return None
-    words = [box for segment in segments for box, _ in segment.words]
+    top, bottom = min(box.y0 for box in boxes), max(box.y1 for box in boxes)
+    words = [box for s in segments if top < s.middle < bottom for box, _ in s.words]
     xs = _without_double_rules(_edges(x for box in boxes for x in (box.x0, box.x1)), words)
     ys = _edges(y for box in boxes for y in (box.y0, box.y1))
     n_rows, n_cols = len(ys) - 1, len(xs) - 1
