@@ -142,7 +142,6 @@ def with_continuations(blocks: Sequence[Block]) -> tuple[Block, ...]:
 def _goes_on(before: Block, after: Block) -> bool:
     if after.role != "paragraph" or not after.text[:1].islower() or len(before.text) < _LONG:
         return False
-    moved = after.page_no == before.page_no + 1 or (
-        after.page_no == before.page_no and after.bbox.y0 < before.bbox.y0 and after.bbox.x0 > before.bbox.x0
-    )
+    beside = after.bbox.x0 > (before.bbox.x0 + before.bbox.x1) / 2 and after.bbox.y0 < before.bbox.y1
+    moved = after.page_no == before.page_no + 1 or (after.page_no == before.page_no and beside)
     return moved and (bool(_HYPHEN.search(before.text)) or not _ENDED.search(before.text))
