@@ -65,6 +65,9 @@ class Box:
     y1: float
 
     def __post_init__(self) -> None:
+        # A page has hundreds of boxes: the usual case is told by two comparisons.
+        if -math.inf < self.x0 <= self.x1 < math.inf and -math.inf < self.y0 <= self.y1 < math.inf:
+            return
         _require(all(map(math.isfinite, self.as_tuple())), "a box has finite coordinates")
         _require(self.x1 >= self.x0, "a box has its right edge left of its left edge")
         _require(self.y1 >= self.y0, "a box has its bottom edge above its top edge")

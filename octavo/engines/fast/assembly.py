@@ -3,14 +3,13 @@
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import groupby
-from statistics import median
 
 from octavo.documents import Block, Box, Document, Figure, Table
 from octavo.engines.contract import Reading
 from octavo.engines.fast.columns import Placed, columns
 from octavo.engines.fast.draft import ContentDraft, FigureDraft, PageDraft, TableDraft
 from octavo.engines.fast.flow import joined_tables, with_continuations
-from octavo.engines.fast.lines import TextLine, cover, rows
+from octavo.engines.fast.lines import TextLine, cover, rows, usual_size
 from octavo.engines.fast.paragraphs import Paragraph, paragraphs
 from octavo.engines.fast.roles import NOTE, Manuscript, cast, is_caption_of, survey
 
@@ -33,7 +32,7 @@ def in_order(lines: Sequence[TextLine], exhibits: Sequence[TableDraft | FigureDr
     placed = [Placed(line.box, len(line.text)) for line in body]
     others: list[TableDraft | FigureDraft | _Picture] = [*exhibits, *pictures]
     placed += [Placed(other.box, 0) for other in others]
-    usual = median(line.size for line in body for _ in line.text) if body else 0.0
+    usual = usual_size(body)
     contents: list[ContentDraft] = [*heads]
     for column in columns(placed):
         found: list[ContentDraft] = []

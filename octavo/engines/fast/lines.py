@@ -2,15 +2,13 @@
 
 import re
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
-from functools import reduce
+from dataclasses import dataclass, field
 from itertools import pairwise
 from statistics import fmean
 from unicodedata import bidirectional
 
 from octavo.documents import Box
 
-_SPACES = re.compile(r"\s+")
 _NOT_TEXT = re.compile("[\x00-\x08\x0e-\x1f\x7f-\x84\x86-\x9f\ud800-\udfff\ufffe\uffff]")
 
 
@@ -47,22 +45,26 @@ class Row:
     """Lines that stand side by side at one height, left to right."""
 
     lines: tuple[TextLine, ...]
+    # What is asked for again and again is worked out once.
+    box: Box = field(init=False)
+    text: str = field(init=False)
+    size: float = field(init=False)
 
-    @property
-    def box(self) -> Box:
-        return cover(line.box for line in self.lines)
+    def __post_init__(self) -> None:
+        if len(self.lines) == 1:
+            (line,) = self.lines
+            box, text, size = line.box, line.text, line.size
+        else:
+            box = cover(line.box for line in self.lines)
+            text = side_by_side([line.text for line in self.lines])
+            size = max(self.lines, key=lambda line: len(line.text)).size
+        object.__setattr__(self, "box", box)
+        object.__setattr__(self, "text", text)
+        object.__setattr__(self, "size", size)
 
     @property
     def place(self) -> Box:
-        return cover(line.place for line in self.lines)
-
-    @property
-    def text(self) -> str:
-        return side_by_side([line.text for line in self.lines])
-
-    @property
-    def size(self) -> float:
-        return max(self.lines, key=lambda line: len(line.text)).size
+        return self.lines[0].place if len(self.lines) == 1 else cover(line.place for line in self.lines)
 
     @property
     def bold(self) -> bool:
@@ -79,13 +81,14 @@ class Row:
     @property
     def part(self) -> tuple[str, int] | None:
         """Return label and number of the part of the page in which most of the row lies."""
-        longest = max(self.lines, key=lambda line: len(line.text))
+        longest = max(self.lines, key=lambda line: len(line.text)) if len(self.lines) > 1 else self.lines[0]
         return None if longest.label is None or longest.region is None else (longest.label, longest.region)
 
 
 def clean(text: str) -> str:
     """Return text that can be stored and shown anywhere: no control characters, no lone surrogates."""
-    return _SPACES.sub(" ", _NOT_TEXT.sub("\ufffd", text)).strip()
+    whole = " ".join(text.split())
+    return whole if whole.isprintable() else _NOT_TEXT.sub("\ufffd", whole)
 
 
 def side_by_side(texts: Sequence[str]) -> str:
@@ -103,7 +106,22 @@ def runs_leftwards(text: str) -> bool:
 
 def cover(boxes: Iterable[Box]) -> Box:
     """Return the smallest box that covers all of at least one box."""
-    return reduce(Box.union, boxes)
+    corners = [(box.x0, box.y0, box.x1, box.y1) for box in boxes]
+    if len(corners) == 1:
+        return Box(*corners[0])
+    lefts, tops, rights, bottoms = zip(*corners, strict=True)
+    return Box(min(lefts), min(tops), max(rights), max(bottoms))
+
+
+def usual_size(lines: Iterable[TextLine]) -> float:
+    """Return the size in which the middle one of all characters is set; 0 where there is none."""
+    weighted = sorted((line.size, len(line.text)) for line in lines)
+    half = sum(weight for _, weight in weighted) / 2
+    for size, weight in weighted:
+        half -= weight
+        if half <= 0:
+            return size
+    return 0.0
 
 
 def mean_confidence(lines: Iterable[TextLine]) -> float | None:

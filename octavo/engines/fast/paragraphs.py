@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import pairwise
 from statistics import median
 
@@ -15,7 +15,6 @@ BULLET = re.compile(
     r"|\(?(?:\d{1,2}|[a-zA-Z]|[ivx]{1,4})[.)]\s+\S"
     r"|(?:[\u00a2\u00b0\u00ab\u00bb]|\u00a9(?!\s*\d))\s+\S)"
 )
-_LETTER_HYPHEN = re.compile(r"[^\W\d_]-$")
 _LOOSE, _SIZE_CHANGE, _INDENT = 1.3, 0.08, 0.9
 _TAB, _RAGGED = 2.0, 0.1
 # A model parts plain text where no paragraph ends; what it takes for one heading is one.
@@ -28,19 +27,24 @@ class Paragraph:
     """Rows that belong together, not yet given a role."""
 
     rows: tuple[Row, ...]
+    # What is asked for again and again is worked out once.
+    box: Box = field(init=False)
+    text: str = field(init=False)
+    size: float = field(init=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "box", cover(row.box for row in self.rows))
+        object.__setattr__(self, "text", joined([row.text for row in self.rows]))
+        object.__setattr__(self, "size", self._longest.size)
 
     @property
-    def box(self) -> Box:
-        return cover(row.box for row in self.rows)
+    def _longest(self) -> Row:
+        return max(self.rows, key=lambda row: len(row.text))
 
     @property
     def place(self) -> Box:
         """Return where the paragraph is seen; `box` is where it was put in order."""
         return cover(row.place for row in self.rows)
-
-    @property
-    def size(self) -> float:
-        return max(self.rows, key=lambda row: len(row.text)).size
 
     @property
     def bold(self) -> bool:
@@ -62,14 +66,11 @@ class Paragraph:
     @property
     def label(self) -> str | None:
         """Return what a layout model takes the paragraph for."""
-        part = max(self.rows, key=lambda row: len(row.text)).part
+        part = self._longest.part
         return None if part is None else part[0]
 
-    @property
-    def text(self) -> str:
-        return joined([row.text for row in self.rows])
-
     def lines(self) -> tuple[Line, ...]:
+        """Return the rows as the lines of a block."""
         return tuple(Line(row.text, row.place.rounded()) for row in self.rows)
 
 
@@ -77,7 +78,7 @@ def joined(texts: Sequence[str]) -> str:
     """Join lines with spaces; a word broken by a hyphen at a line's end is made whole."""
     whole = texts[0] if texts else ""
     for text in texts[1:]:
-        broken = _LETTER_HYPHEN.search(whole) and text[:1].islower()
+        broken = whole[-1:] == "-" and whole[-2:-1].isalpha() and text[:1].islower()
         whole = whole[:-1] + text if broken else f"{whole} {text}"
     return whole
 

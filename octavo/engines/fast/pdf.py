@@ -15,7 +15,7 @@ from octavo.engines.fast.labels import labelled
 from octavo.engines.fast.scanned import ScannedPage, scan_of_page
 from octavo.engines.fast.sight import Look, Sight
 from octavo.engines.fast.tables import outside, page_tables
-from octavo.engines.fast.text import is_usable, sideways, text_lines
+from octavo.engines.fast.text import is_usable, sideways, text_lines, text_page
 from octavo.engines.mupdf import PDF_ERRORS, PdfDocument, PdfPage, pymupdf
 from octavo.errors import ExtractionFailed
 
@@ -49,22 +49,24 @@ class PdfReader:
         rotation = int(page.rotation) % 360
         if rotation:
             page.remove_rotation()
-        lines = text_lines(page)
+        text = text_page(page)
+        lines = text_lines(page, text)
         if turn := sideways(page, lines):
             page.set_rotation(turn)
             page.remove_rotation()
             rotation = (rotation + turn) % 360
-            lines = text_lines(page)
+            text = text_page(page)
+            lines = text_lines(page, text)
         known = Page(page_no, float(page.rect.width), float(page.rect.height), rotation=rotation)
         content = measure(self.document, page, self.limits)
-        images = placements(page)
+        images = placements(page) if content.images else []
         sight = Sight(page, lines, content.paths, cover_share(images, page))
         if not is_usable(lines, sight.image_cover, content.paths):
             return scan_of_page(page, known, _image_dpi(images), self.limits, self.folder)
         warnings: list[str] = []
         regions = [] if content.huge or self.look is None else self.look(sight)
         lines = labelled(lines, regions)
-        tables = [] if content.huge else page_tables(page, page_no, content.paths, regions)
+        tables = [] if content.huge else page_tables(sight, text, page_no, regions)
         if content.huge:
             warnings.append(f"page {page_no}: too many drawings, so tables were not looked for")
         pictures: list[FigureDraft] = []

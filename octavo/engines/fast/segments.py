@@ -6,9 +6,8 @@ from itertools import groupby
 
 from octavo.documents import Box
 from octavo.engines.fast.lines import clean, cover, runs_leftwards
-from octavo.engines.mupdf import PdfPage, pymupdf
+from octavo.engines.mupdf import PdfPage, PdfTextPage
 
-_FLAGS = pymupdf.TEXT_PRESERVE_WHITESPACE | pymupdf.TEXT_MEDIABOX_CLIP
 _CELL_GAP, _WIDE_SPACE = 0.65, 0.33
 
 
@@ -28,16 +27,16 @@ class Segment:
         return (self.box.y0 + self.box.y1) / 2
 
 
-def page_segments(page: PdfPage) -> list[Segment]:
+def page_segments(page: PdfPage, text: PdfTextPage) -> list[Segment]:
     """Return the segments of a page in the order of the text layer."""
-    return segments(page_words(page))
+    return segments(page_words(page, text))
 
 
-def page_words(page: PdfPage) -> list[tuple[Box, str, tuple[int, int]]]:
+def page_words(page: PdfPage, text: PdfTextPage) -> list[tuple[Box, str, tuple[int, int]]]:
     """Return a page's words in the order of the text layer, each with the line it belongs to."""
     return [
         (Box(x0, y0, x1, y1), text, (block, line))
-        for x0, y0, x1, y1, text, block, line, _ in page.get_text("words", flags=_FLAGS)
+        for x0, y0, x1, y1, text, block, line, _ in page.get_text("words", textpage=text)
         if x1 > x0 and y1 > y0
     ]
 

@@ -1,5 +1,6 @@
 """Tables of a PDF page: those with lines around every cell, and those that are aligned."""
 
+from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import pairwise
 
@@ -12,21 +13,28 @@ from octavo.engines.fast.paragraphs import joined
 from octavo.engines.fast.regions import aligned_regions, is_number, is_table, ruled_regions, shaded_regions
 from octavo.engines.fast.rules import Rules, drawn_rules
 from octavo.engines.fast.segments import Segment, Word, page_segments, segment_of
-from octavo.engines.mupdf import PdfPage, PdfTable
+from octavo.engines.fast.sight import Sight
+from octavo.engines.mupdf import PdfPage, PdfTable, PdfTextPage
 
 _MIN_PATHS = 4
+_LEAST_ROWS = 2
 _TOLERANCE, _DOUBLE = 2.0, 10.0
 _MAX_CELLS, _MAX_PATHS = 5_000, 4_000
 _CROWDED_LINES, _BROKEN_SHARE, _SHORT, _NUMBERS = 3, 0.25, 25, 0.3
 _CHART_CELLS, _CHART_FILL = 12, 0.25
 
 
-def page_tables(page: PdfPage, page_no: int, paths: int, labelled: Sequence[LabelledRegion] = ()) -> list[TableDraft]:
-    """Return the tables of a page; `paths` is how many operators draw on it.
+def page_tables(
+    sight: Sight, text: PdfTextPage, page_no: int, labelled: Sequence[LabelledRegion] = ()
+) -> list[TableDraft]:
+    """Return the tables of a page; `text` is its text.
 
     Lines around every cell come first, then lines, bands and a model, which only say where a table is.
     """
-    segments = page_segments(page)
+    page, paths = sight.page, sight.paths
+    if not paths and not labelled and not _has_rows(sight.lines):
+        return []
+    segments = page_segments(page, text)
     rules = drawn_rules(page) if 0 < paths <= _MAX_PATHS else Rules()
     ruled = _ruled_tables(page, page_no, segments, paths)
     charts = [draft.box for draft in ruled if _is_chart(draft)]
@@ -37,6 +45,12 @@ def page_tables(page: PdfPage, page_no: int, paths: int, labelled: Sequence[Labe
             draft = _table_within(region, apart, rules, page_no, drawn=drawn)
             found += [draft] if draft is not None else []
     return sorted(found, key=lambda draft: draft.box.y0)
+
+
+def _has_rows(lines: Sequence[TextLine]) -> bool:
+    """Tell whether enough lines stand side by side for a table without rules."""
+    heights = Counter(round(line.middle / 3) for line in lines)
+    return sum(count > 1 for count in heights.values()) >= _LEAST_ROWS
 
 
 def _ruled_tables(page: PdfPage, page_no: int, segments: Sequence[Segment], paths: int) -> list[TableDraft]:

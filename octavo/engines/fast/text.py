@@ -3,11 +3,12 @@
 import re
 from collections import Counter
 from collections.abc import Sequence
+from string import ascii_lowercase
 from typing import Any
 
 from octavo.documents import Box
 from octavo.engines.fast.lines import TextLine, clean, cover
-from octavo.engines.mupdf import PdfPage, pymupdf
+from octavo.engines.mupdf import PdfPage, PdfTextPage, pymupdf
 
 _FLAGS = pymupdf.TEXT_PRESERVE_WHITESPACE | pymupdf.TEXT_MEDIABOX_CLIP
 _BOLD_FLAG, _MONO_FLAG = 16, 8
@@ -20,15 +21,19 @@ _MANY_PATHS = 200
 _UPRIGHT_SHARE = 0.3
 # Directions of writing on a page whose y axis runs down.
 _TURNS = {(0, -1): 90, (0, 1): 270, (-1, 0): 180}
-_VOWELS = re.compile("[aeiouy]", re.I)
-_LATIN = re.compile("[a-z]", re.I)
+_VOWELS = "aeiouy"
 _ENOUGH_LETTERS, _LEAST_VOWELS = 200, 0.18
 
 
-def text_lines(page: PdfPage) -> list[TextLine]:
+def text_page(page: PdfPage) -> PdfTextPage:
+    """Return the text of a page as PyMuPDF holds it, from which lines and words are taken."""
+    return page.get_textpage(flags=_FLAGS)
+
+
+def text_lines(page: PdfPage, text: PdfTextPage | None = None) -> list[TextLine]:
     """Return the lines of a page whose rotation has been taken out; invisible text counts as text."""
     lines: list[TextLine] = []
-    for block in page.get_text("dict", flags=_FLAGS)["blocks"]:
+    for block in page.get_text("dict", textpage=text or text_page(page))["blocks"]:
         for line in block.get("lines", ()):
             made = _line(line)
             if made is not None:
@@ -58,13 +63,18 @@ def is_usable(lines: Sequence[TextLine], image_cover: float, paths: int) -> bool
     characters = "".join(line.text for line in lines)
     if len(_UNREADABLE.findall(characters)) > _MAX_UNREADABLE_SHARE * len(characters):
         return False
-    latin = len(_LATIN.findall(characters))
-    if latin >= _ENOUGH_LETTERS and len(_VOWELS.findall(characters)) < _LEAST_VOWELS * latin:
-        # A font whose codes were mapped to the wrong letters.
+    if _is_misspelt(characters.lower()):
         return False
     if not characters.strip():
         return image_cover < _SOME_COVER and paths < _MANY_PATHS
     return len(characters) >= _FEW_CHARACTERS or image_cover < _SCAN_COVER
+
+
+def _is_misspelt(characters: str) -> bool:
+    """Tell text of a font whose codes were mapped to the wrong letters: hardly a vowel in it."""
+    latin = sum(map(characters.count, ascii_lowercase))
+    vowels = sum(map(characters.count, _VOWELS))
+    return latin >= _ENOUGH_LETTERS and vowels < _LEAST_VOWELS * latin
 
 
 def _line(line: dict[str, Any]) -> TextLine | None:
@@ -74,6 +84,11 @@ def _line(line: dict[str, Any]) -> TextLine | None:
     text = clean("".join(span["text"] for span in line["spans"]))
     if not text:
         return None
+    upright = line["dir"][0] > 0.98
+    if len(spans) == 1:
+        (span,) = spans
+        size, mono = float(span["size"]), bool(span["flags"] & _MONO_FLAG)
+        return TextLine(text, Box(*span["bbox"]), size, bold=_is_bold(span), mono=mono, upright=upright)
     main = max(spans, key=lambda span: len(span["text"]))
     letters = sum(len(span["text"]) for span in spans)
     bold = sum(len(span["text"]) for span in spans if _is_bold(span))
@@ -84,7 +99,7 @@ def _line(line: dict[str, Any]) -> TextLine | None:
         size=float(main["size"]),
         bold=bold > 0.6 * letters,
         mono=mono > 0.8 * letters,
-        upright=line["dir"][0] > 0.98,
+        upright=upright,
     )
 
 
