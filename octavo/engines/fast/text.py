@@ -3,6 +3,7 @@
 import re
 from collections import Counter
 from collections.abc import Sequence
+from functools import lru_cache
 from string import ascii_lowercase
 from typing import Any
 
@@ -104,4 +105,9 @@ def _line(line: dict[str, Any]) -> TextLine | None:
 
 
 def _is_bold(span: dict[str, Any]) -> bool:
-    return bool(span["flags"] & _BOLD_FLAG) or bool(_BOLD_NAME.search(span["font"]))
+    return bool(span["flags"] & _BOLD_FLAG) or _is_bold_name(span["font"])
+
+
+@lru_cache(maxsize=256)
+def _is_bold_name(font: str) -> bool:
+    return bool(_BOLD_NAME.search(font))
