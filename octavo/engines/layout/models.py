@@ -1,16 +1,22 @@
-"""PyMuPDF's layout models, loaded once and with one thread, so that a process that forks may hold them."""
+"""PyMuPDF's layout models, loaded once and with one thread, so that a process that forks may hold them.
+
+ONNX Runtime reports its use to its makers, from a thread it starts when it is imported. Nothing here reports
+anything to anybody: it is told so before.
+"""
 
 import importlib
+import os
 from collections.abc import Callable
 from functools import cache
 from typing import Any
-
-import onnxruntime
 
 from octavo.documents import Box
 from octavo.engines.fast.labels import LabelledRegion, is_label
 from octavo.engines.fast.sight import Sight
 from octavo.engines.mupdf import PdfPage
+
+os.environ["ORT_DISABLE_TELEMETRY"] = "1"
+onnxruntime = importlib.import_module("onnxruntime")
 
 Session = Any
 Options = Any
