@@ -11,7 +11,8 @@ from itertools import pairwise
 from statistics import fmean, median
 
 from octavo.documents import Box
-from octavo.engines.fast.grids import Grid, joined_rules, text_rows
+from octavo.engines.fast.grid_lines import joined_rules, text_rows
+from octavo.engines.fast.grids import Grid
 from octavo.engines.fast.lines import cover
 from octavo.engines.fast.rules import Rules
 from octavo.engines.fast.segments import Segment

@@ -6,7 +6,9 @@ from itertools import pairwise
 
 from octavo.documents import Box, Cell
 from octavo.engines.fast.draft import TableDraft
-from octavo.engines.fast.grids import aligned_grid, drafted, goes_on, text_rows
+from octavo.engines.fast.grid_lines import text_rows
+from octavo.engines.fast.grid_rows import goes_on
+from octavo.engines.fast.grids import aligned_grid, drafted
 from octavo.engines.fast.labels import LabelledRegion
 from octavo.engines.fast.lines import TextLine, side_by_side
 from octavo.engines.fast.paragraphs import joined

@@ -88,8 +88,9 @@ def _line(line: dict[str, Any]) -> TextLine | None:
     upright = line["dir"][0] > 0.98
     if len(spans) == 1:
         (span,) = spans
-        size, mono = float(span["size"]), bool(span["flags"] & _MONO_FLAG)
-        return TextLine(text, Box(*span["bbox"]), size, bold=_is_bold(span), mono=mono, upright=upright)
+        is_mono = bool(span["flags"] & _MONO_FLAG)
+        box, size = Box(*span["bbox"]), float(span["size"])
+        return TextLine(text, box, size, bold=_is_bold(span), mono=is_mono, upright=upright)
     main = max(spans, key=lambda span: len(span["text"]))
     letters = sum(len(span["text"]) for span in spans)
     bold = sum(len(span["text"]) for span in spans if _is_bold(span))

@@ -16,7 +16,7 @@ from octavo.engines.fast.sight import Sight
 from octavo.engines.mupdf import PdfPage
 
 os.environ["ORT_DISABLE_TELEMETRY"] = "1"
-onnxruntime = importlib.import_module("onnxruntime")
+onnxruntime: Any = importlib.import_module("onnxruntime")
 
 Session = Any
 Options = Any
