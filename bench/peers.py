@@ -24,7 +24,8 @@ from bench.scorecard import write_scorecard
 from bench.truth import Sample
 from octavo.engines.mupdf import pymupdf
 
-PACKAGES = {"markitdown": "markitdown[pdf]"}
+# Since 2.0 pymupdf4llm is a part of pymupdf, and the package of that name is empty.
+PACKAGES = {"markitdown": ["markitdown[pdf]"], "pymupdf4llm": ["pymupdf4llm", "pymupdf>=2,<3"]}
 _PIPE_ROW = re.compile(r"^\s*\|.*\|\s*$")
 _DIVIDER = re.compile(r"^\s*\|(?:\s*:?-+:?\s*\|)+\s*$")
 
@@ -34,7 +35,7 @@ def environment(folder: Path, names: Sequence[str]) -> Path:
     python = folder / "env" / "bin" / "python"
     if not python.exists():
         venv.create(folder / "env", with_pip=True)
-        wanted = [PACKAGES.get(name, name) for name in names]
+        wanted = [package for name in names for package in PACKAGES.get(name, [name])]
         subprocess.run([str(python), "-m", "pip", "install", "--quiet", *wanted], check=True)
     return python
 
@@ -125,7 +126,10 @@ def main() -> int:
     )
     figures: dict[str, Any] = {"versions": versions(python, names)}
     for name in names:
-        figures[name] = measure(python, name, samples, arguments.folder / name)
+        try:
+            figures[name] = measure(python, name, samples, arguments.folder / name)
+        except subprocess.CalledProcessError as error:
+            figures[name] = {"error": f"it ended with {error.returncode}"}
         print(name, json.dumps(figures[name]), flush=True)
     if arguments.scorecard:
         print(write_scorecard("peers", figures))
