@@ -15,7 +15,7 @@ from octavo.engines.fast.paragraphs import BULLET, Paragraph, is_tabular
 _LARGER, _SCAN_LARGER, _MUCH_LARGER, _SMALLER = 1.12, 1.25, 1.6, 0.88
 _HEADING_ROWS, _HEADING_CHARACTERS, _BOLD_HEADING_CHARACTERS = 4, 240, 110
 _PLAIN_HEADING_CHARACTERS = 80
-_LEAST_HEADING = 0.82
+_LEAST_HEADING, _LEAST_BOLD = 0.82, 0.55
 _MARGIN_SHARE = 0.08
 _FOOT_SHARE = 0.3
 _NEAR = 40.0
@@ -161,10 +161,12 @@ def _looks_like_heading(paragraph: Paragraph, manuscript: Manuscript) -> bool:
         return larger and not BULLET.match(text) and not text[0].islower()
     if paragraph.size >= _LARGER * manuscript.body:
         return True
-    if paragraph.size < _LEAST_HEADING * manuscript.body or text.endswith((".", ",", ";")):
+    ended = text.endswith((".", ",", ";"))
+    if paragraph.bold and not manuscript.body_bold and paragraph.size >= _LEAST_BOLD * manuscript.body:
+        short = len(text) <= _BOLD_HEADING_CHARACTERS and len(paragraph.rows) <= 2
+        return short and (not ended or bool(_CAPITALS.match(text))) and not _CAPTION.match(text)
+    if paragraph.size < _LEAST_HEADING * manuscript.body or ended:
         return False
-    if paragraph.bold and not manuscript.body_bold:
-        return len(text) <= _BOLD_HEADING_CHARACTERS and len(paragraph.rows) <= 2
     marked = _CAPITALS.match(text) or _NUMBERED_PART.match(text)
     return bool(marked) and len(paragraph.rows) == 1 and len(text) <= _PLAIN_HEADING_CHARACTERS
 
