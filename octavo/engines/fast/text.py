@@ -4,7 +4,6 @@ import re
 from collections import Counter
 from collections.abc import Sequence
 from functools import lru_cache
-from string import ascii_lowercase
 from typing import Any
 
 from octavo.documents import Box
@@ -22,7 +21,7 @@ _MANY_PATHS = 200
 _UPRIGHT_SHARE = 0.3
 # Directions of writing on a page whose y axis runs down.
 _TURNS = {(0, -1): 90, (0, 1): 270, (-1, 0): 180}
-_VOWELS = "aeiouy"
+_VOWELS, _WORDS = "aeiouy", re.compile("[a-z]{4,}")
 _ENOUGH_LETTERS, _LEAST_VOWELS = 200, 0.18
 
 
@@ -73,9 +72,9 @@ def is_usable(lines: Sequence[TextLine], image_cover: float, paths: int) -> bool
 
 def _is_misspelt(characters: str) -> bool:
     """Tell text of a font whose codes were mapped to the wrong letters: hardly a vowel in it."""
-    latin = sum(map(characters.count, ascii_lowercase))
-    vowels = sum(map(characters.count, _VOWELS))
-    return latin >= _ENOUGH_LETTERS and vowels < _LEAST_VOWELS * latin
+    # Codes and abbreviations have no vowels either, but they are short.
+    words = "".join(_WORDS.findall(characters))
+    return len(words) >= _ENOUGH_LETTERS and sum(map(words.count, _VOWELS)) < _LEAST_VOWELS * len(words)
 
 
 def _line(line: dict[str, Any]) -> TextLine | None:

@@ -22,6 +22,8 @@ Session = Any
 Options = Any
 """ONNX Runtime's objects, which come without types."""
 
+MOST_LINES, MOST_AREA = 1_500, 2_500_000
+
 
 @cache
 def load() -> None:
@@ -36,7 +38,13 @@ def load() -> None:
 
 
 def labelled_regions(sight: Sight) -> list[LabelledRegion]:
-    """Return what the model takes the parts of an upright page for, in its reading order."""
+    """Return what the model takes the parts of an upright page for, in its reading order.
+
+    Nothing for a page with more than `MOST_LINES` lines or `MOST_AREA` square points, sheets beyond A2: its time
+    and memory grow faster than the lines do, and it draws the page at a pixel a point.
+    """
+    if len(sight.lines) > MOST_LINES or sight.page.rect.width * sight.page.rect.height > MOST_AREA:
+        return []
     load()
     groups = _analyse(sight.page) or []
     return [

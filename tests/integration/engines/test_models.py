@@ -50,6 +50,14 @@ def test_the_models_are_loaded_where_they_are_needed_and_start_no_thread(engine:
     assert int(threads) == 1
 
 
+def test_the_model_is_not_asked_about_a_page_with_too_many_lines(monkeypatch: pytest.MonkeyPatch) -> None:
+    from octavo.engines.layout import models
+
+    monkeypatch.setattr(models, "MOST_LINES", 10)
+    assert report().read("layout").tables == report().read("fast").tables
+    assert texts(report().read("layout")) == texts(report().read("fast"))
+
+
 def test_auto_does_not_ask_the_model_about_plain_prose(monkeypatch: pytest.MonkeyPatch) -> None:
     from octavo.engines.layout import models
 

@@ -120,6 +120,14 @@ def test_a_text_layer_of_wrong_letters_is_recognised_from_the_image_of_the_page(
     assert page.ocr
 
 
+def test_a_page_of_codes_without_vowels_is_text() -> None:
+    drawing = Drawing()
+    for index in range(40):
+        drawing.text(72, 80 + 16 * index, " ".join(f"BX{index:02}-{part}K" for part in range(10)))
+    (page,) = drawing.read().pages
+    assert not page.ocr
+
+
 def test_headers_feet_and_page_numbers_are_kept_by_role() -> None:
     drawing = Drawing()
     for number in range(1, 4):
