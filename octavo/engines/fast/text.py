@@ -42,9 +42,15 @@ def text_lines(page: PdfPage, text: PdfTextPage | None = None) -> list[TextLine]
 
 
 def sideways(page: PdfPage, lines: Sequence[TextLine]) -> int:
-    """Return by how many degrees clockwise a page must be turned for its text to run from left to right."""
+    """Return by how many degrees clockwise a page must be turned for its text to run from left to right.
+
+    A few words say nothing: pages with little but a picture have labels that run upwards.
+    """
     characters = sum(len(line.text) for line in lines)
-    if sum(len(line.text) for line in lines if line.upright) >= _UPRIGHT_SHARE * characters:
+    if (
+        characters < _ENOUGH_LETTERS
+        or sum(len(line.text) for line in lines if line.upright) >= _UPRIGHT_SHARE * characters
+    ):
         return 0
     counted: Counter[int] = Counter()
     for block in page.get_text("dict", flags=_FLAGS)["blocks"]:
