@@ -10,8 +10,9 @@ from octavo.engines.fast.columns import Placed, columns
 from octavo.engines.fast.draft import ContentDraft, FigureDraft, PageDraft, TableDraft
 from octavo.engines.fast.flow import joined_tables, with_continuations
 from octavo.engines.fast.lines import TextLine, cover, rows, usual_size
-from octavo.engines.fast.paragraphs import Paragraph, paragraphs
+from octavo.engines.fast.paragraphs import Paragraph, joined, paragraphs
 from octavo.engines.fast.roles import NOTE, Manuscript, cast, is_caption_of, survey
+from octavo.engines.fast.vocabulary import Vocabulary
 
 _APART = frozenset({"page-header", "footnote", "page-footer", "picture"})
 _NOTE_SIZE = 0.92
@@ -98,6 +99,7 @@ def assemble(pages: Sequence[PageDraft], warnings: Iterable[str], *, with_text: 
     """Return the document of all pages; without text only figures stay."""
     pages, merged = joined_tables(pages)
     manuscript = survey(pages)
+    words = Vocabulary(pages)
     images: dict[bytes, int] = {}
     blocks: list[Block] = []
     tables: list[Table] = []
@@ -110,7 +112,7 @@ def assemble(pages: Sequence[PageDraft], warnings: Iterable[str], *, with_text: 
             elif with_text and isinstance(content, TableDraft):
                 tables.append(_table(content, page, order, merged.get((page.page.page_no, order), ())))
             elif with_text and isinstance(content, Paragraph):
-                blocks.append(_block(content, page, order, manuscript))
+                blocks.append(_block(content, page, order, manuscript, words))
     document = Document(
         pages=tuple(page.page for page in pages),
         blocks=with_continuations(blocks),
@@ -121,9 +123,11 @@ def assemble(pages: Sequence[PageDraft], warnings: Iterable[str], *, with_text: 
     return Reading(document, tuple(images))
 
 
-def _block(paragraph: Paragraph, page: PageDraft, order: int, manuscript: Manuscript) -> Block:
+def _block(paragraph: Paragraph, page: PageDraft, order: int, manuscript: Manuscript, words: Vocabulary) -> Block:
     role = cast(paragraph, page, order, manuscript)
-    text = "\n".join(row.text for row in paragraph.rows) if role.role == "code" else paragraph.text
+    lines = [row.text for row in paragraph.rows]
+    broken = any(line.endswith("-") for line in lines[:-1])
+    text = "\n".join(lines) if role.role == "code" else joined(lines, words) if broken else paragraph.text
     return Block(
         page_no=page.page.page_no,
         order=order,

@@ -68,7 +68,7 @@ class Row:
 
     @property
     def bold(self) -> bool:
-        return all(line.bold for line in self.lines)
+        return self.lines[0].bold if len(self.lines) == 1 else all(line.bold for line in self.lines)
 
     @property
     def mono(self) -> bool:
@@ -76,12 +76,12 @@ class Row:
 
     @property
     def upright(self) -> bool:
-        return all(line.upright for line in self.lines)
+        return self.lines[0].upright if len(self.lines) == 1 else all(line.upright for line in self.lines)
 
     @property
     def part(self) -> tuple[str, int] | None:
         """Return label and number of the part of the page in which most of the row lies."""
-        longest = max(self.lines, key=lambda line: len(line.text)) if len(self.lines) > 1 else self.lines[0]
+        longest = self.lines[0] if len(self.lines) == 1 else max(self.lines, key=lambda line: len(line.text))
         return None if longest.label is None or longest.region is None else (longest.label, longest.region)
 
 
@@ -140,7 +140,13 @@ def rows(lines: Iterable[TextLine]) -> list[Row]:
             gathered[-1].append(line)
         else:
             gathered.append([line])
-    return [row for band in gathered for row in _parted(sorted(band, key=lambda line: line.box.x0))]
+    made: list[Row] = []
+    for band in gathered:
+        if len(band) == 1:
+            made.append(Row((band[0],)))
+        else:
+            made += _parted(sorted(band, key=lambda line: line.box.x0))
+    return made
 
 
 def _parted(band: list[TextLine]) -> Iterator[Row]:

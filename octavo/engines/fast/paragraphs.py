@@ -1,7 +1,7 @@
 """Rows of one column become paragraphs: where one ends is told by gaps, sizes, bullets and indents."""
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Container, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
 from statistics import median
@@ -15,6 +15,7 @@ BULLET = re.compile(
     r"|\(?(?:\d{1,2}|[a-zA-Z]|[ivx]{1,4})[.)]\s+\S"
     r"|(?:[\u00a2\u00b0\u00ab\u00bb]|\u00a9(?!\s*\d))\s+\S)"
 )
+_LAST_WORD, _FIRST_WORD = re.compile(r"([^\W\d_]+(?:-[^\W\d_]+)*)-$"), re.compile(r"[^\W\d_]+(?:-[^\W\d_]+)*")
 _LOOSE, _SIZE_CHANGE, _INDENT = 1.3, 0.08, 0.9
 _TAB, _RAGGED = 2.0, 0.1
 # A model parts plain text where no paragraph ends; what it takes for one heading is one.
@@ -74,13 +75,28 @@ class Paragraph:
         return tuple(Line(row.text, row.place.rounded()) for row in self.rows)
 
 
-def joined(texts: Sequence[str]) -> str:
-    """Join lines with spaces; a word broken by a hyphen at a line's end is made whole."""
+def joined(texts: Sequence[str], known: Container[str] = ()) -> str:
+    """Join lines with spaces; a word broken by a hyphen at a line's end is made whole.
+
+    The hyphen stays where the document has the word with it elsewhere (`known`), and never without.
+    """
     whole = texts[0] if texts else ""
     for text in texts[1:]:
-        broken = whole[-1:] == "-" and whole[-2:-1].isalpha() and text[:1].islower()
-        whole = whole[:-1] + text if broken else f"{whole} {text}"
+        if not (whole[-1:] == "-" and whole[-2:-1].isalpha() and text[:1].islower()):
+            whole = f"{whole} {text}"
+        elif _is_compound(whole, text, known):
+            whole += text
+        else:
+            whole = whole[:-1] + text
     return whole
+
+
+def _is_compound(above: str, below: str, known: Container[str]) -> bool:
+    first, second = _LAST_WORD.search(above), _FIRST_WORD.match(below)
+    if not first or not second:
+        return False
+    parts = first[1].lower(), second[0].lower()
+    return "-".join(parts) in known and "".join(parts) not in known
 
 
 def paragraphs(rows: Sequence[Row]) -> list[Paragraph]:
@@ -121,11 +137,12 @@ def _pitch(rows: Sequence[Row]) -> float:
 
 
 def _is_apart(above: Row, row: Row, pitch: float) -> bool:
-    if above.part != row.part and (above.part or row.part):
-        kinds = {part[0] for part in (above.part, row.part) if part}
+    parts = above.part, row.part
+    if parts[0] != parts[1]:
+        kinds = {part[0] for part in parts if part}
         if len(kinds) > 1 or not kinds <= _MAY_BE_SPLIT:
             return True
-    elif above.part and above.part[0] in _WHOLE:
+    elif parts[0] and parts[0][0] in _WHOLE:
         return False
     if not above.upright or not row.upright:
         return above.upright != row.upright or above.box.overlap(row.box) == 0
@@ -165,4 +182,6 @@ def _is_centred(above: Row, row: Row) -> bool:
 
 def is_tabular(row: Row) -> bool:
     """Tell whether a row's lines stand as far apart as the cells of a table."""
+    if len(row.lines) == 1:
+        return False
     return any(right.box.x0 - left.box.x1 > _TAB * row.size for left, right in pairwise(row.lines))

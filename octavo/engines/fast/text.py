@@ -18,7 +18,7 @@ _MAX_UNREADABLE_SHARE = 0.3
 _FEW_CHARACTERS = 60
 _SCAN_COVER, _SOME_COVER = 0.6, 0.2
 _MANY_PATHS = 200
-_UPRIGHT_SHARE = 0.3
+_UPRIGHT_SHARE, _LEAST_RULE = 0.3, 10
 # Directions of writing on a page whose y axis runs down.
 _TURNS = {(0, -1): 90, (0, 1): 270, (-1, 0): 180}
 _VOWELS, _WORDS = "aeiouy", re.compile("[a-z]{4,}")
@@ -76,6 +76,11 @@ def is_usable(lines: Sequence[TextLine], image_cover: float, paths: int) -> bool
     return len(characters) >= _FEW_CHARACTERS or image_cover < _SCAN_COVER
 
 
+def _is_rule(text: str) -> bool:
+    """Tell a line that was drawn with underscores from text."""
+    return len(text) >= _LEAST_RULE and not text.strip("_ ")
+
+
 def _is_misspelt(characters: str) -> bool:
     """Tell text of a font whose codes were mapped to the wrong letters: hardly a vowel in it."""
     # Codes and abbreviations have no vowels either, but they are short.
@@ -88,7 +93,7 @@ def _line(line: dict[str, Any]) -> TextLine | None:
     if not spans:
         return None
     text = clean("".join(span["text"] for span in line["spans"]))
-    if not text:
+    if not text or _is_rule(text):
         return None
     upright = line["dir"][0] > 0.98
     if len(spans) == 1:

@@ -55,6 +55,22 @@ def test_a_word_broken_at_the_end_of_a_line_is_whole() -> None:
     assert "hardened steel" in " ".join(texts(drawing.read()))
 
 
+def test_a_hyphen_that_the_word_has_elsewhere_stays() -> None:
+    drawing = Drawing()
+    drawing.text(72, 80, "The well-known printers of the town had their workshops by the river.")
+    drawing.text(72, 92, "They set what they were given, and so even the least of them became well-")
+    drawing.text(72, 104, "known to all who could read, and to a few who could not read at all.")
+    text = " ".join(texts(drawing.read()))
+    assert text.count("well-known") == 2
+
+
+def test_a_line_of_underscores_is_no_text() -> None:
+    drawing = Drawing()
+    drawing.text(72, 70, "_" * 60)
+    drawing.prose(72, 90, 440, 6)
+    assert not any("_" in text for text in texts(drawing.read()))
+
+
 def test_footnotes_of_both_columns_come_after_the_text() -> None:
     drawing = Drawing()
     for x, note in ((60, "1 The first note, in smaller type."), (310, "2 The second note, smaller too.")):
