@@ -10,7 +10,7 @@ from octavo.engines.contract import ExtractOptions, Limits
 from octavo.engines.fast.assembly import in_order
 from octavo.engines.fast.content import measure
 from octavo.engines.fast.draft import FigureDraft, PageDraft
-from octavo.engines.fast.figures import ImageBudget, Placement, cover_share, figures, placements
+from octavo.engines.fast.figures import ImageBudget, Placement, cover_share, drawn_figures, figures, placements
 from octavo.engines.fast.labels import labelled
 from octavo.engines.fast.scanned import ScannedPage, scan_of_page
 from octavo.engines.fast.sight import Look, Sight
@@ -72,6 +72,7 @@ class PdfReader:
         pictures: list[FigureDraft] = []
         if self.options.extract_images:
             pictures, said = figures(self.document, page, images, self.budget)
+            pictures += drawn_figures(page, regions, pictures, self.budget)
             warnings += [f"page {page_no}: {warning}" for warning in said]
         contents = in_order(outside(lines, tables), [*tables, *pictures])
         return PageDraft(known, contents, tuple(warnings))

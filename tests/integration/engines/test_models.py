@@ -68,3 +68,20 @@ def test_auto_does_not_ask_the_model_about_plain_prose(monkeypatch: pytest.Monke
     drawing = Drawing()
     drawing.prose(72, 80, 440, 40)
     assert texts(drawing.read("auto"))
+
+
+def test_what_is_drawn_and_no_image_is_a_figure_of_its_own() -> None:
+    from octavo.documents import Box
+    from octavo.engines.contract import Limits
+    from octavo.engines.fast.figures import ImageBudget, drawn_figures
+    from octavo.engines.fast.labels import LabelledRegion
+
+    drawing = Drawing()
+    drawing.page.draw_circle((200, 300), 80, color=(0, 0, 0), fill=(0.5, 0.6, 0.9))
+    picture = LabelledRegion("picture", Box(120, 220, 280, 380))
+    small = LabelledRegion("picture", Box(300, 220, 310, 230))
+    budget = ImageBudget(Limits())
+    (figure,) = drawn_figures(drawing.page, [picture, small, LabelledRegion("text", picture.box)], [], budget)
+    assert figure.data.startswith(b"\x89PNG")
+    assert (figure.width, figure.height) == (320, 320)
+    assert not drawn_figures(drawing.page, [picture], [figure], budget)
