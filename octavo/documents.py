@@ -65,6 +65,9 @@ class Box:
     y1: float
 
     def __post_init__(self) -> None:
+        # A page has hundreds of boxes: the usual case is told by two comparisons.
+        if -math.inf < self.x0 <= self.x1 < math.inf and -math.inf < self.y0 <= self.y1 < math.inf:
+            return
         _require(all(map(math.isfinite, self.as_tuple())), "a box has finite coordinates")
         _require(self.x1 >= self.x0, "a box has its right edge left of its left edge")
         _require(self.y1 >= self.y0, "a box has its bottom edge above its top edge")
@@ -144,7 +147,10 @@ class Line:
 
 @dataclass(frozen=True, slots=True)
 class Block:
-    """A run of text that belongs together. `level` (1..6) is on headings, `confidence` on OCR text."""
+    """A run of text that belongs together. `level` (1..6) is on headings, `confidence` on OCR text.
+
+    `continues` is on a paragraph that goes on from the one before, over the end of a column or a page.
+    """
 
     __pydantic_config__: ClassVar[ConfigDict] = _STRICT
 
@@ -156,6 +162,7 @@ class Block:
     level: int | None = None
     confidence: float | None = None
     lines: tuple[Line, ...] = ()
+    continues: bool = False
 
     def __post_init__(self) -> None:
         _require(self.order >= 0, "reading order counts from 0")

@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 import typer
 
 from octavo import __version__
-from octavo.cli import accounts, diagnosis, documents, fetching, rebuilding, serving, submitting
+from octavo.cli import accounts, comparing, diagnosis, documents, fetching, rebuilding, serving, submitting
 from octavo.cli.options import DataOption
 from octavo.cli.terminal import EXIT_SOME_FAILED, errors_in_one_line, out
 
@@ -142,6 +142,21 @@ def extract(
     """
     with errors_in_one_line():
         typer.echo(documents.extract(file, as_format=as_format, engine=engine, data=data))
+
+
+@app.command(epilog="Example: octavo compare report.pdf --engines fast,auto,layout --out compare.html")
+def compare(
+    files: Annotated[list[Path], typer.Argument(help="Documents.", exists=True, dir_okay=False, readable=True)],
+    engines: Annotated[str, typer.Option(help="Engines, with commas between them.")] = "fast,auto,layout",
+    to: Annotated[Path, typer.Option("--out", help="The page that is written.", metavar="FILE")] = Path("compare.html"),
+    data: DataOption = None,
+) -> None:
+    """Read documents with several engines, no server needed, and write one page that shows the results side by side."""
+    with errors_in_one_line():
+        compared = comparing.compare(files, engines.split(","), data=data)
+        to.write_text(compared.page, encoding="utf-8")
+    out.print(compared.table)
+    out.print(f"{to} shows what each made of each page.")
 
 
 @app.command(epilog="Example: octavo doctor --data .octavo")

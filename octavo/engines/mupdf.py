@@ -22,6 +22,7 @@ finally:
 PdfDocument = Any
 PdfPage = Any
 PdfTable = Any
+PdfTextPage = Any
 """PyMuPDF's objects; its own annotations do not hold up under a strict checker."""
 
 PDF_ERRORS: tuple[type[Exception], ...] = (

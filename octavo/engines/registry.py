@@ -16,11 +16,13 @@ from octavo.engines.contract import Engine, EngineInfo
 from octavo.errors import UnknownEngine
 
 ENTRY_POINT_GROUP = "octavo.engines"
-DEFAULT_ENGINE = "fast"
 AUTO = "auto"
+DEFAULT_ENGINE = AUTO
 
 BUILT_IN: Mapping[str, str] = {
+    "auto": "octavo.engines.auto.engine:AutoEngine",
     "fast": "octavo.engines.fast.engine:FastEngine",
+    "layout": "octavo.engines.layout.engine:LayoutEngine",
 }
 TEST_ENGINES: Mapping[str, str] = {
     "sleep": "octavo.engines.sleep:SleepEngine",
@@ -46,15 +48,14 @@ class EngineRegistry:
 
     def names(self) -> tuple[str, ...]:
         """Return the names customers may ask for, `auto` first."""
-        return (AUTO, *sorted(self.references))
+        return (AUTO, *sorted(self.references.keys() - {AUTO}))
 
     def resolve(self, name: str | None) -> Engine:
-        """Return the engine of that name; None and `auto` are the default pipeline.
+        """Return the engine of that name; without a name the default one, `auto`.
 
         Raises `UnknownEngine`, whose facts hold the list of names.
         """
-        if name is None or name == AUTO:
-            name = DEFAULT_ENGINE
+        name = DEFAULT_ENGINE if name is None else name
         head, colon, parameter = name.partition(":")
         reference = self.references.get(head)
         if reference is None:

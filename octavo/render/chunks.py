@@ -69,6 +69,8 @@ def _text_chunk(block: Block) -> Json:
         chunk["level"] = block.level
     if block.confidence is not None:
         chunk["confidence"] = block.confidence
+    if block.continues:
+        chunk["continues"] = True
     return chunk
 
 

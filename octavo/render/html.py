@@ -8,7 +8,7 @@ from itertools import groupby
 from octavo.documents import Block, Content, Document, Figure, Page, Table
 from octavo.render.grid import html_table
 
-_STYLE = """
+STYLE = """
 body { font: 1rem/1.55 system-ui, sans-serif; color: #1d1d1f; background: #f3f3f1; margin: 0; }
 main { max-width: 50rem; margin: 2rem auto; padding: 0 1rem; }
 section { background: #fff; padding: 2.5rem 3rem; margin-bottom: 1.5rem; box-shadow: 0 1px 4px #0002; }
@@ -23,24 +23,29 @@ figcaption, .caption, .footnote { font-size: 0.875rem; color: #555; }
 .failed { color: #a00; }
 pre { background: #f6f6f4; padding: 0.8em; overflow-x: auto; }
 """
-_POLICY = "default-src 'none'; img-src data:; style-src 'unsafe-inline'"
+POLICY = "default-src 'none'; img-src data:; style-src 'unsafe-inline'"
 
 
 def render_html(document: Document, images: Sequence[bytes] = (), *, title: str = "Document") -> str:
     """Return a page that shows the document; figures are inline where their bytes are given (empty: not)."""
+    sections = "\n".join(page_sections(document, images))
+    return (
+        "<!DOCTYPE html>\n"
+        '<html><head><meta charset="utf-8">'
+        f'<meta http-equiv="Content-Security-Policy" content="{POLICY}">'
+        '<meta name="viewport" content="width=device-width">'
+        f"<title>{escape(title)}</title><style>{STYLE}</style></head>\n"
+        f"<body><main>\n{sections}\n</main></body></html>\n"
+    )
+
+
+def page_sections(document: Document, images: Sequence[bytes] = ()) -> list[str]:
+    """Return each page's contents as a `<section>` of its own."""
     by_page = {
         page_no: list(contents)
         for page_no, contents in groupby(document.content(), key=lambda content: content.page_no)
     }
-    sections = "\n".join("\n".join(_section(page, by_page.get(page.page_no, []), images)) for page in document.pages)
-    return (
-        "<!DOCTYPE html>\n"
-        '<html><head><meta charset="utf-8">'
-        f'<meta http-equiv="Content-Security-Policy" content="{_POLICY}">'
-        '<meta name="viewport" content="width=device-width">'
-        f"<title>{escape(title)}</title><style>{_STYLE}</style></head>\n"
-        f"<body><main>\n{sections}\n</main></body></html>\n"
-    )
+    return ["\n".join(_section(page, by_page.get(page.page_no, []), images)) for page in document.pages]
 
 
 def _section(page: Page, contents: Sequence[Content], images: Sequence[bytes]) -> Iterator[str]:

@@ -8,6 +8,7 @@ from octavo.render.grid import html_table
 _MARKS = re.compile(r"([\\`*_\[\]])")
 _LINE_START = re.compile(r"^(\s*)(#{1,6}(?=\s|$)|[>+=-]|~{3,}|\d{1,9}[.)](?=\s))")
 _BULLET = re.compile(r"^\s*[\u2022\u2023\u25aa\u25cf\u25cb\u25e6\u25a0\u2043\u2219\uf0b7*\u00b7\u2013\u2014-]\s+")
+_LETTER_HYPHEN = re.compile(r"[^\W\d_]-$")
 _NUMBER = re.compile(r"^\s*(\d{1,9})[.)]\s+")
 
 
@@ -15,16 +16,28 @@ def render_markdown(document: Document) -> str:
     """Return the document as Markdown; running headers, footers and page numbers are left out."""
     parts: list[str] = []
     previous_was_item = False
+    last_text: int | None = None
     for content in document.content():
         part = _part(content)
         if not part:
             continue
+        if isinstance(content, Block) and content.role in ("paragraph", "list_item"):
+            if content.continues and last_text is not None:
+                parts[last_text] = _joined(parts[last_text], part)
+                continue
+            last_text = len(parts) + bool(parts)
         is_item = isinstance(content, Block) and content.role == "list_item"
         if parts:
             parts.append("\n" if is_item and previous_was_item else "\n\n")
         parts.append(part)
         previous_was_item = is_item
     return "".join(parts) + "\n" if parts else ""
+
+
+def _joined(text: str, rest: str) -> str:
+    """Join the two ends of a paragraph; a word that was broken by a hyphen is made whole."""
+    broken = _LETTER_HYPHEN.search(text) and rest[:1].islower()
+    return text[:-1] + rest if broken else f"{text} {rest}"
 
 
 def _part(content: Content) -> str:

@@ -39,11 +39,27 @@ _MIN_CHARACTERS = 12
 _FULL_LINE, _FULL_SHARE = 0.7, 0.35
 _MIN_GAP_HEIGHTS = 0.4
 _MAX_DEPTH = 12
+_LEAST_SHIFT = 0.1
 
 
 def columns(placed: Sequence[Placed]) -> list[list[int]]:
     """Return the indices of `placed` as columns in reading order, each from top to bottom."""
-    return _columns(placed, tuple(range(len(placed))), _MAX_DEPTH)
+    members = tuple(range(len(placed)))
+    if not _may_have_columns(placed):
+        return [_downwards(placed, members)] if members else []
+    return _columns(placed, members, _MAX_DEPTH)
+
+
+def _may_have_columns(placed: Sequence[Placed]) -> bool:
+    """Tell whether lines enough begin so far from the left that they could be another column: most pages have none."""
+    left = min((item.box.x0 for item in placed), default=0.0)
+    right = max((item.box.x1 for item in placed), default=0.0)
+    inner = left + _LEAST_SHIFT * (right - left)
+    return sum(item.box.x0 > inner for item in placed) >= _MIN_LINES
+
+
+def _downwards(placed: Sequence[Placed], members: tuple[int, ...]) -> list[int]:
+    return sorted(members, key=lambda i: (placed[i].middle, placed[i].box.x0))
 
 
 def _columns(placed: Sequence[Placed], members: tuple[int, ...], depth: int) -> list[list[int]]:
@@ -70,7 +86,7 @@ def _columns(placed: Sequence[Placed], members: tuple[int, ...], depth: int) -> 
 
 def _stacked(placed: Sequence[Placed], members: tuple[int, ...], depth: int) -> list[list[int]]:
     """Look for columns above and below the widest gap; where there are none, it is one column after all."""
-    whole = [sorted(members, key=lambda i: (placed[i].middle, placed[i].box.x0))]
+    whole = [_downwards(placed, members)]
     cut = _widest_gap(placed, members) if depth else None
     if cut is None:
         return whole

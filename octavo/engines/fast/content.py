@@ -8,29 +8,36 @@ from octavo.engines.contract import Limits
 from octavo.engines.mupdf import PdfDocument, PdfPage
 
 _PATHS = re.compile(rb"(?<=[\s\d])(?:re|l|c|v|y)(?=\s|$)")
+_PAINTED = re.compile(rb"\bDo\b|\bBI\b|\bscn\b")
 _MAX_PLAIN_BYTES = 1_000_000
 
 
 @dataclass(frozen=True, slots=True)
 class ContentSize:
-    """`paths` counts drawing operators; `huge` says that the page is too large for drawings and tables."""
+    """`paths` counts drawing operators; `huge` says that the page is too large for drawings and tables.
+
+    `images` is false only where nothing is painted that could be an image.
+    """
 
     paths: int
     huge: bool
+    images: bool = True
 
 
 def measure(document: PdfDocument, page: PdfPage, limits: Limits) -> ContentSize:
     """Measure a page's content streams without ever decoding more than the limit allows."""
     paths = total = 0
+    images = False
     for xref in page.get_contents():
         decoded = _decoded(document, xref, limits.max_content_bytes - total)
         if decoded is None:
             return ContentSize(paths, huge=True)
         total += len(decoded)
+        images = images or bool(_PAINTED.search(decoded))
         paths += len(_PATHS.findall(decoded))
         if paths > limits.max_paths:
             return ContentSize(paths, huge=True)
-    return ContentSize(paths, huge=False)
+    return ContentSize(paths, huge=False, images=images)
 
 
 def _decoded(document: PdfDocument, xref: int, room: int) -> bytes | None:

@@ -16,8 +16,8 @@ from octavo.engines.contract import (
     Source,
 )
 
-_REVISION = "1"
-_PACKAGES = ("pymupdf", "ocrmypdf", "magic", "PIL")
+_REVISION = "2"
+_PACKAGES = ("pymupdf", "ocrmypdf", "magic", "PIL", "liteparse")
 
 
 class FastEngine:
@@ -32,7 +32,7 @@ class FastEngine:
 
     @property
     def version(self) -> str:
-        return f"{_REVISION}-pymupdf{version('pymupdf')}-ocrmypdf{version('ocrmypdf')}"
+        return f"{_REVISION}-pymupdf{version('pymupdf')}-ocrmypdf{version('ocrmypdf')}-liteparse{version('liteparse')}"
 
     def availability(self) -> Availability:
         for package in _PACKAGES:

@@ -1,17 +1,20 @@
 """Embedded images of a PDF page as figures."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from octavo.documents import Box
 from octavo.engines.contract import Limits
 from octavo.engines.fast.draft import FigureDraft
+from octavo.engines.fast.labels import LabelledRegion
 from octavo.engines.mupdf import PdfDocument, PdfPage, pymupdf
 
 _MIN_PIXELS, _MIN_POINTS = 16, 8.0
 _BACKGROUND_COVER = 0.9
 _RENDER_DPI = 200
 _POINTS_PER_INCH = 72
+_LEAST_DRAWN, _MOST_DRAWN, _DRAWN_DPI, _SAME_PICTURE = 40.0, 20, 144, 0.3
 _MIME = {"png": "image/png", "jpeg": "image/jpeg", "jpg": "image/jpeg"}
 
 
@@ -86,6 +89,26 @@ def figures(
             break
         drafts.append(draft)
     return drafts, warnings
+
+
+def drawn_figures(
+    page: PdfPage, regions: Sequence[LabelledRegion], found: Sequence[FigureDraft], budget: ImageBudget
+) -> list[FigureDraft]:
+    """Return what a layout model takes for pictures and no image of the page covers: charts, drawings."""
+    frame = Box(0.0, 0.0, float(page.rect.width), float(page.rect.height))
+    drafts: list[FigureDraft] = []
+    for region in regions:
+        box = region.box.within(frame.width, frame.height)
+        if region.label != "picture" or min(box.width, box.height) < _LEAST_DRAWN:
+            continue
+        if any(box.overlap(figure.box) > _SAME_PICTURE * min(box.area, figure.box.area) for figure in found):
+            continue
+        width, height = (round(side * _DRAWN_DPI / _POINTS_PER_INCH) for side in (box.width, box.height))
+        draft = _rendered(page, Placement(box, width, height, as_is=False))
+        if draft is None or len(drafts) == _MOST_DRAWN or not budget.take(len(draft.data)):
+            break
+        drafts.append(draft)
+    return drafts
 
 
 def _is_upright(transform: tuple[float, ...]) -> bool:

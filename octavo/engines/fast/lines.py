@@ -1,20 +1,23 @@
 """Lines of text with what order, paragraphs and roles are decided by. Knows no parser."""
 
 import re
-from collections.abc import Iterable
-from dataclasses import dataclass
-from functools import reduce
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from itertools import pairwise
 from statistics import fmean
+from unicodedata import bidirectional
 
 from octavo.documents import Box
 
-_SPACES = re.compile(r"\s+")
 _NOT_TEXT = re.compile("[\x00-\x08\x0e-\x1f\x7f-\x84\x86-\x9f\ud800-\udfff\ufffe\uffff]")
 
 
 @dataclass(frozen=True, slots=True)
 class TextLine:
-    """A line as it stands on a page: `size` is the font size in points, `confidence` 0..100 on OCR text."""
+    """A line as it stands on a page: `size` is the font size in points, `confidence` 0..100 on OCR text.
+
+    `label` is what a layout model takes it for, `region` the number of the part of the page it lies in.
+    """
 
     text: str
     box: Box
@@ -24,6 +27,8 @@ class TextLine:
     upright: bool = True
     confidence: float | None = None
     shown: Box | None = None
+    label: str | None = None
+    region: int | None = None
 
     @property
     def place(self) -> Box:
@@ -40,26 +45,30 @@ class Row:
     """Lines that stand side by side at one height, left to right."""
 
     lines: tuple[TextLine, ...]
+    # What is asked for again and again is worked out once.
+    box: Box = field(init=False)
+    text: str = field(init=False)
+    size: float = field(init=False)
 
-    @property
-    def box(self) -> Box:
-        return cover(line.box for line in self.lines)
+    def __post_init__(self) -> None:
+        if len(self.lines) == 1:
+            (line,) = self.lines
+            box, text, size = line.box, line.text, line.size
+        else:
+            box = cover(line.box for line in self.lines)
+            text = side_by_side([line.text for line in self.lines])
+            size = max(self.lines, key=lambda line: len(line.text)).size
+        object.__setattr__(self, "box", box)
+        object.__setattr__(self, "text", text)
+        object.__setattr__(self, "size", size)
 
     @property
     def place(self) -> Box:
-        return cover(line.place for line in self.lines)
-
-    @property
-    def text(self) -> str:
-        return " ".join(line.text for line in self.lines)
-
-    @property
-    def size(self) -> float:
-        return max(self.lines, key=lambda line: len(line.text)).size
+        return self.lines[0].place if len(self.lines) == 1 else cover(line.place for line in self.lines)
 
     @property
     def bold(self) -> bool:
-        return all(line.bold for line in self.lines)
+        return self.lines[0].bold if len(self.lines) == 1 else all(line.bold for line in self.lines)
 
     @property
     def mono(self) -> bool:
@@ -67,17 +76,52 @@ class Row:
 
     @property
     def upright(self) -> bool:
-        return all(line.upright for line in self.lines)
+        return self.lines[0].upright if len(self.lines) == 1 else all(line.upright for line in self.lines)
+
+    @property
+    def part(self) -> tuple[str, int] | None:
+        """Return label and number of the part of the page in which most of the row lies."""
+        longest = self.lines[0] if len(self.lines) == 1 else max(self.lines, key=lambda line: len(line.text))
+        return None if longest.label is None or longest.region is None else (longest.label, longest.region)
 
 
 def clean(text: str) -> str:
     """Return text that can be stored and shown anywhere: no control characters, no lone surrogates."""
-    return _SPACES.sub(" ", _NOT_TEXT.sub("\ufffd", text)).strip()
+    whole = " ".join(text.split())
+    return whole if whole.isprintable() else _NOT_TEXT.sub("\ufffd", whole)
+
+
+def side_by_side(texts: Sequence[str]) -> str:
+    """Join the texts of one line, given from left to right, in the direction in which they are read."""
+    return " ".join(reversed(texts) if runs_leftwards("".join(texts)) else texts)
+
+
+def runs_leftwards(text: str) -> bool:
+    """Tell whether most letters of a text belong to a script that is written from right to left."""
+    if text.isascii():
+        return False
+    directions = [bidirectional(character) for character in text]
+    return sum(map(directions.count, ("R", "AL"))) > directions.count("L")
 
 
 def cover(boxes: Iterable[Box]) -> Box:
     """Return the smallest box that covers all of at least one box."""
-    return reduce(Box.union, boxes)
+    corners = [(box.x0, box.y0, box.x1, box.y1) for box in boxes]
+    if len(corners) == 1:
+        return Box(*corners[0])
+    lefts, tops, rights, bottoms = zip(*corners, strict=True)
+    return Box(min(lefts), min(tops), max(rights), max(bottoms))
+
+
+def usual_size(lines: Iterable[TextLine]) -> float:
+    """Return the size in which the middle one of all characters is set; 0 where there is none."""
+    weighted = sorted((line.size, len(line.text)) for line in lines)
+    half = sum(weight for _, weight in weighted) / 2
+    for size, weight in weighted:
+        half -= weight
+        if half <= 0:
+            return size
+    return 0.0
 
 
 def mean_confidence(lines: Iterable[TextLine]) -> float | None:
@@ -96,9 +140,29 @@ def rows(lines: Iterable[TextLine]) -> list[Row]:
             gathered[-1].append(line)
         else:
             gathered.append([line])
-    return [Row(tuple(sorted(row, key=lambda line: line.box.x0))) for row in gathered]
+    made: list[Row] = []
+    for band in gathered:
+        if len(band) == 1:
+            made.append(Row((band[0],)))
+        else:
+            made += _parted(sorted(band, key=lambda line: line.box.x0))
+    return made
+
+
+def _parted(band: list[TextLine]) -> Iterator[Row]:
+    """Yield the rows of a band: where one part of the page ends and another begins, a row ends too."""
+    row = band[:1]
+    for left, line in pairwise(band):
+        parts = {left.region, line.region} - {None}
+        if len(parts) > 1 and line.box.x0 - left.box.x1 > line.size:
+            yield Row(tuple(row))
+            row = []
+        row.append(line)
+    yield Row(tuple(row))
 
 
 def _beside(first: TextLine, line: TextLine) -> bool:
+    if first.upright != line.upright:
+        return False
     shared = min(first.box.y1, line.box.y1) - max(first.box.y0, line.box.y0)
     return shared > 0.5 * min(first.box.height, line.box.height)

@@ -1,8 +1,8 @@
 """Rows of one column become paragraphs: where one ends is told by gaps, sizes, bullets and indents."""
 
 import re
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Container, Sequence
+from dataclasses import dataclass, field
 from itertools import pairwise
 from statistics import median
 
@@ -15,9 +15,12 @@ BULLET = re.compile(
     r"|\(?(?:\d{1,2}|[a-zA-Z]|[ivx]{1,4})[.)]\s+\S"
     r"|(?:[\u00a2\u00b0\u00ab\u00bb]|\u00a9(?!\s*\d))\s+\S)"
 )
-_LETTER_HYPHEN = re.compile(r"[^\W\d_]-$")
+_LAST_WORD, _FIRST_WORD = re.compile(r"([^\W\d_]+(?:-[^\W\d_]+)*)-$"), re.compile(r"[^\W\d_]+(?:-[^\W\d_]+)*")
 _LOOSE, _SIZE_CHANGE, _INDENT = 1.3, 0.08, 0.9
 _TAB, _RAGGED = 2.0, 0.1
+# A model parts plain text where no paragraph ends; what it takes for one heading is one.
+_MAY_BE_SPLIT = frozenset({"text", "picture"})
+_WHOLE = frozenset({"section-header", "title"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,19 +28,24 @@ class Paragraph:
     """Rows that belong together, not yet given a role."""
 
     rows: tuple[Row, ...]
+    # What is asked for again and again is worked out once.
+    box: Box = field(init=False)
+    text: str = field(init=False)
+    size: float = field(init=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "box", cover(row.box for row in self.rows))
+        object.__setattr__(self, "text", joined([row.text for row in self.rows]))
+        object.__setattr__(self, "size", self._longest.size)
 
     @property
-    def box(self) -> Box:
-        return cover(row.box for row in self.rows)
+    def _longest(self) -> Row:
+        return max(self.rows, key=lambda row: len(row.text))
 
     @property
     def place(self) -> Box:
         """Return where the paragraph is seen; `box` is where it was put in order."""
         return cover(row.place for row in self.rows)
-
-    @property
-    def size(self) -> float:
-        return max(self.rows, key=lambda row: len(row.text)).size
 
     @property
     def bold(self) -> bool:
@@ -57,20 +65,38 @@ class Paragraph:
         return None if confidence is None else round(confidence, 1)
 
     @property
-    def text(self) -> str:
-        return joined([row.text for row in self.rows])
+    def label(self) -> str | None:
+        """Return what a layout model takes the paragraph for."""
+        part = self._longest.part
+        return None if part is None else part[0]
 
     def lines(self) -> tuple[Line, ...]:
+        """Return the rows as the lines of a block."""
         return tuple(Line(row.text, row.place.rounded()) for row in self.rows)
 
 
-def joined(texts: Sequence[str]) -> str:
-    """Join lines with spaces; a word broken by a hyphen at a line's end is made whole."""
+def joined(texts: Sequence[str], known: Container[str] = ()) -> str:
+    """Join lines with spaces; a word broken by a hyphen at a line's end is made whole.
+
+    The hyphen stays where the document has the word with it elsewhere (`known`), and never without.
+    """
     whole = texts[0] if texts else ""
     for text in texts[1:]:
-        broken = _LETTER_HYPHEN.search(whole) and text[:1].islower()
-        whole = whole[:-1] + text if broken else f"{whole} {text}"
+        if not (whole[-1:] == "-" and whole[-2:-1].isalpha() and text[:1].islower()):
+            whole = f"{whole} {text}"
+        elif _is_compound(whole, text, known):
+            whole += text
+        else:
+            whole = whole[:-1] + text
     return whole
+
+
+def _is_compound(above: str, below: str, known: Container[str]) -> bool:
+    first, second = _LAST_WORD.search(above), _FIRST_WORD.match(below)
+    if not first or not second:
+        return False
+    parts = first[1].lower(), second[0].lower()
+    return "-".join(parts) in known and "".join(parts) not in known
 
 
 def paragraphs(rows: Sequence[Row]) -> list[Paragraph]:
@@ -111,6 +137,13 @@ def _pitch(rows: Sequence[Row]) -> float:
 
 
 def _is_apart(above: Row, row: Row, pitch: float) -> bool:
+    parts = above.part, row.part
+    if parts[0] != parts[1]:
+        kinds = {part[0] for part in parts if part}
+        if len(kinds) > 1 or not kinds <= _MAY_BE_SPLIT:
+            return True
+    elif parts[0] and parts[0][0] in _WHOLE:
+        return False
     if not above.upright or not row.upright:
         return above.upright != row.upright or above.box.overlap(row.box) == 0
     if abs(above.size - row.size) > _SIZE_CHANGE * above.size or above.bold != row.bold:
@@ -120,6 +153,8 @@ def _is_apart(above: Row, row: Row, pitch: float) -> bool:
 
 def _begins(group: list[Row], row: Row, left: float, right: float) -> bool:
     above = group[-1]
+    if above.part and above.part == row.part and above.part[0] in _WHOLE:
+        return False
     if not row.upright:
         return False
     if BULLET.match(row.text) or is_tabular(row) or is_tabular(above):
@@ -147,4 +182,6 @@ def _is_centred(above: Row, row: Row) -> bool:
 
 def is_tabular(row: Row) -> bool:
     """Tell whether a row's lines stand as far apart as the cells of a table."""
+    if len(row.lines) == 1:
+        return False
     return any(right.box.x0 - left.box.x1 > _TAB * row.size for left, right in pairwise(row.lines))

@@ -10,10 +10,12 @@ from octavo.engines.contract import ExtractOptions, Limits
 from octavo.engines.fast.assembly import in_order
 from octavo.engines.fast.content import measure
 from octavo.engines.fast.draft import FigureDraft, PageDraft
-from octavo.engines.fast.figures import ImageBudget, Placement, cover_share, figures, placements
+from octavo.engines.fast.figures import ImageBudget, Placement, cover_share, drawn_figures, figures, placements
+from octavo.engines.fast.labels import labelled
 from octavo.engines.fast.scanned import ScannedPage, scan_of_page
-from octavo.engines.fast.tables import outside, ruled_tables
-from octavo.engines.fast.text import is_usable, text_lines
+from octavo.engines.fast.sight import Look, Sight
+from octavo.engines.fast.tables import outside, page_tables
+from octavo.engines.fast.text import is_usable, sideways, text_lines, text_page
 from octavo.engines.mupdf import PDF_ERRORS, PdfDocument, PdfPage, pymupdf
 from octavo.errors import ExtractionFailed
 
@@ -29,6 +31,7 @@ class PdfReader:
     options: ExtractOptions
     limits: Limits
     folder: Path
+    look: Look | None = None
     budget: ImageBudget = field(init=False)
 
     def __post_init__(self) -> None:
@@ -46,31 +49,46 @@ class PdfReader:
         rotation = int(page.rotation) % 360
         if rotation:
             page.remove_rotation()
+        text = text_page(page)
+        lines = text_lines(page, text)
+        if turn := sideways(page, lines):
+            page.set_rotation(turn)
+            page.remove_rotation()
+            rotation = (rotation + turn) % 360
+            text = text_page(page)
+            lines = text_lines(page, text)
         known = Page(page_no, float(page.rect.width), float(page.rect.height), rotation=rotation)
         content = measure(self.document, page, self.limits)
-        images = placements(page)
-        lines = text_lines(page)
-        if not is_usable(lines, cover_share(images, page), content.paths):
+        images = placements(page) if content.images else []
+        sight = Sight(page, lines, content.paths, cover_share(images, page))
+        if not is_usable(lines, sight.image_cover, content.paths):
             return scan_of_page(page, known, _image_dpi(images), self.limits, self.folder)
         warnings: list[str] = []
-        tables = [] if content.huge else ruled_tables(page, page_no, lines, content.paths)
+        regions = [] if content.huge or self.look is None else self.look(sight)
+        lines = labelled(lines, regions)
+        tables = [] if content.huge else page_tables(sight, text, page_no, regions)
         if content.huge:
             warnings.append(f"page {page_no}: too many drawings, so tables were not looked for")
         pictures: list[FigureDraft] = []
         if self.options.extract_images:
             pictures, said = figures(self.document, page, images, self.budget)
+            pictures += drawn_figures(page, regions, pictures, self.budget)
             warnings += [f"page {page_no}: {warning}" for warning in said]
         contents = in_order(outside(lines, tables), [*tables, *pictures])
         return PageDraft(known, contents, tuple(warnings))
 
 
+class UnreadablePdf(Exception):
+    """PyMuPDF cannot make anything of a file; another reader may."""
+
+
 @contextmanager
 def opened_pdf(path: Path) -> Iterator[PdfDocument]:
-    """Open a PDF. Raises `ExtractionFailed` for damaged and locked ones."""
+    """Open a PDF. Raises `UnreadablePdf` for a damaged one, `ExtractionFailed` for a locked one."""
     try:
         document = pymupdf.open(path, filetype="pdf")
     except PDF_ERRORS as error:
-        raise ExtractionFailed("the PDF is damaged beyond repair") from error
+        raise UnreadablePdf("the PDF is damaged beyond repair") from error
     with document:
         if document.needs_pass:
             raise ExtractionFailed("the PDF needs a password")
@@ -78,13 +96,13 @@ def opened_pdf(path: Path) -> Iterator[PdfDocument]:
 
 
 def page_count(document: PdfDocument) -> int:
-    """Return the number of pages. Raises `ExtractionFailed` if they cannot be counted."""
+    """Return the number of pages. Raises `UnreadablePdf` if they cannot be counted."""
     try:
         count = int(document.page_count)
     except PDF_ERRORS as error:
-        raise ExtractionFailed("the PDF is damaged: its pages cannot be counted") from error
+        raise UnreadablePdf("the PDF is damaged: its pages cannot be counted") from error
     if count < 1:
-        raise ExtractionFailed("the PDF is damaged: it has no pages")
+        raise UnreadablePdf("the PDF is damaged: it has no pages")
     return count
 
 

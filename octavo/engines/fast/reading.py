@@ -7,9 +7,11 @@ from octavo.engines.contract import ExtractOptions, Limits, Progress, Reading, S
 from octavo.engines.detect import detect
 from octavo.engines.fast.assembly import assemble
 from octavo.engines.fast.draft import PageDraft
-from octavo.engines.fast.pdf import PdfReader, opened_pdf, page_count
+from octavo.engines.fast.pdf import PdfReader, UnreadablePdf, opened_pdf, page_count
 from octavo.engines.fast.pictures import PictureReader, frame_count, opened_picture
 from octavo.engines.fast.scanned import ScannedPage, page_of_scan
+from octavo.engines.fast.second_reader import WARNING, second_reading
+from octavo.engines.fast.sight import Look
 from octavo.engines.scans.recognise import recognise
 from octavo.errors import ExtractionFailed, PageLimitExceeded
 
@@ -19,18 +21,46 @@ _PAGES_PER_CALL = 8
 ReadPage = Callable[[int], PageDraft | ScannedPage]
 
 
-def read(source: Source, options: ExtractOptions, limits: Limits, progress: Progress, folder: Path) -> Reading:
-    """Read a PDF or an image. Raises the `DocumentError` that the document came to."""
+def read(
+    source: Source,
+    options: ExtractOptions,
+    limits: Limits,
+    progress: Progress,
+    folder: Path,
+    look: Look | None = None,
+) -> Reading:
+    """Read a PDF or an image; `look` tells of each page of a PDF what its parts are.
+
+    Raises the `DocumentError` that the document came to.
+    """
     if detect(source.path) == "pdf":
-        with opened_pdf(source.path) as document:
-            count = _counted(page_count(document), limits, progress)
-            reader = PdfReader(document, options, limits, folder)
-            warnings = ["the PDF was damaged and has been repaired"] if document.is_repaired else []
-            return _read_all(reader.read, count, options, limits, progress, folder, warnings)
+        try:
+            return _read_pdf(source, options, limits, progress, folder, look)
+        except UnreadablePdf as error:
+            return _read_again(source, options, limits, progress, str(error))
     with opened_picture(source.path, limits) as image:
         count = _counted(frame_count(image), limits, progress)
         pictures = PictureReader(image, limits, folder)
         return _read_all(pictures.read, count, options, limits, progress, folder, ())
+
+
+def _read_pdf(
+    source: Source, options: ExtractOptions, limits: Limits, progress: Progress, folder: Path, look: Look | None
+) -> Reading:
+    with opened_pdf(source.path) as document:
+        count = _counted(page_count(document), limits, progress)
+        reader = PdfReader(document, options, limits, folder, look)
+        warnings = ["the PDF was damaged and has been repaired"] if document.is_repaired else []
+        return _read_all(reader.read, count, options, limits, progress, folder, warnings)
+
+
+def _read_again(source: Source, options: ExtractOptions, limits: Limits, progress: Progress, why: str) -> Reading:
+    progress.working(1)
+    pages = second_reading(source.path, limits)
+    if pages is None:
+        raise ExtractionFailed(why)
+    _counted(len(pages), limits, progress)
+    return assemble(pages, [WARNING], with_text=options.extract_text)
 
 
 def _counted(count: int, limits: Limits, progress: Progress) -> int:

@@ -15,7 +15,7 @@ from octavo.engines.fast.paragraphs import BULLET, Paragraph, is_tabular
 _LARGER, _SCAN_LARGER, _MUCH_LARGER, _SMALLER = 1.12, 1.25, 1.6, 0.88
 _HEADING_ROWS, _HEADING_CHARACTERS, _BOLD_HEADING_CHARACTERS = 4, 240, 110
 _PLAIN_HEADING_CHARACTERS = 80
-_LEAST_HEADING = 0.82
+_LEAST_HEADING, _LEAST_BOLD = 0.82, 0.55
 _MARGIN_SHARE = 0.08
 _FOOT_SHARE = 0.3
 _NEAR = 40.0
@@ -27,7 +27,7 @@ _CAPTION = re.compile(r"^(?:figure|fig\.|table|tab\.|chart|abbildung|abb\.|tabel
 _NUMBERED = re.compile(r"^(\d{1,2}(?:\.\d{1,2}){0,4})\.?\s+\S")
 _NUMBERED_PART = re.compile(r"^\d{1,2}(?:\.\d{1,2}){1,4}\.?\s+[A-Z]")
 _CAPITALS = re.compile(r"^(?=(?:[^A-Z]*[A-Z]){6})[A-Z][^a-z]*\s[^a-z]+$")
-_NOTE = re.compile(r"^(?:\d{1,2}|[*\u2020\u2021])\s?\S")
+NOTE = re.compile(r"^(?:\d{1,2}|[*\u2020\u2021])\s?\S")
 _LETTERS = re.compile(r"[^\W\d_]")
 _DIGITS = re.compile(r"\d+")
 _FORMULA_SIGNS = re.compile(r"[=\u2211\u222b\u221a\u2264\u2265\u00b1\u00d7\u2202\u221e\u2248\u03b1-\u03c9]")
@@ -75,6 +75,35 @@ def survey(pages: Sequence[PageDraft]) -> Manuscript:
 
 def cast(paragraph: Paragraph, page: PageDraft, index: int, manuscript: Manuscript) -> Cast:
     """Return the role of a paragraph; `index` is its place among the page's contents."""
+    if paragraph.label is not None:
+        return _labelled(paragraph, page, index, manuscript)
+    return _plain(paragraph, page, index, manuscript)
+
+
+def _labelled(paragraph: Paragraph, page: PageDraft, index: int, manuscript: Manuscript) -> Cast:
+    """Return the role by what a layout model says, where what is known of the document does not know better."""
+    plain = _plain(paragraph, page, index, manuscript)
+    match paragraph.label:
+        case "section-header" | "title":
+            if paragraph.text[:1].islower() or not _LETTERS.search(paragraph.text):
+                return Cast("paragraph")
+            if _CAPTION.match(paragraph.text) and _beside_exhibit(paragraph.box, page.contents):
+                return Cast("caption")
+            if plain.role in ("title", "heading"):
+                return plain
+            return Cast("heading", _level(paragraph, manuscript))
+        case "page-header" | "page-footer":
+            if plain.role == "page_number" or _PAGE_NUMBER.match(paragraph.text):
+                return Cast("page_number")
+            return Cast("header" if paragraph.label == "page-header" else "footer")
+        case "list-item":
+            return Cast("list_item")
+        case "caption" | "footnote" | "formula":
+            return Cast(paragraph.label)
+    return Cast("paragraph") if plain.role == "heading" else plain
+
+
+def _plain(paragraph: Paragraph, page: PageDraft, index: int, manuscript: Manuscript) -> Cast:
     text = paragraph.text
     marginal = _marginal(paragraph, page, manuscript)
     if marginal is not None:
@@ -90,7 +119,7 @@ def cast(paragraph: Paragraph, page: PageDraft, index: int, manuscript: Manuscri
     if BULLET.match(text):
         return Cast("list_item")
     low = paragraph.box.y0 > (1 - _FOOT_SHARE) * page.page.height
-    if low and paragraph.size <= _SMALLER * manuscript.body and _NOTE.match(text):
+    if low and paragraph.size <= _SMALLER * manuscript.body and NOTE.match(text):
         return Cast("footnote")
     if len(paragraph.rows) == 1 and _is_formula(text):
         return Cast("formula")
@@ -114,9 +143,10 @@ def in_margin(box: Box, page: PageDraft) -> bool:
     return box.y1 < _MARGIN_SHARE * page.page.height or box.y0 > (1 - _MARGIN_SHARE) * page.page.height
 
 
-def is_caption_of(text: str, box: Box, figure: Box) -> bool:
-    """Tell whether a caption at `box` stands close enough to a figure to be its own."""
-    return bool(_CAPTION.match(text)) and _near(box, figure)
+def is_caption_of(paragraph: Paragraph, figure: Box) -> bool:
+    """Tell whether a paragraph is a caption, and stands close enough to a figure to be its own."""
+    is_caption = paragraph.label == "caption" or bool(_CAPTION.match(paragraph.text))
+    return is_caption and _near(paragraph.box, figure)
 
 
 def _looks_like_heading(paragraph: Paragraph, manuscript: Manuscript) -> bool:
@@ -131,10 +161,12 @@ def _looks_like_heading(paragraph: Paragraph, manuscript: Manuscript) -> bool:
         return larger and not BULLET.match(text) and not text[0].islower()
     if paragraph.size >= _LARGER * manuscript.body:
         return True
-    if paragraph.size < _LEAST_HEADING * manuscript.body or text.endswith((".", ",", ";")):
+    ended = text.endswith((".", ",", ";"))
+    if paragraph.bold and not manuscript.body_bold and paragraph.size >= _LEAST_BOLD * manuscript.body:
+        short = len(text) <= _BOLD_HEADING_CHARACTERS and len(paragraph.rows) <= 2
+        return short and (not ended or bool(_CAPITALS.match(text))) and not _CAPTION.match(text)
+    if paragraph.size < _LEAST_HEADING * manuscript.body or ended:
         return False
-    if paragraph.bold and not manuscript.body_bold:
-        return len(text) <= _BOLD_HEADING_CHARACTERS and len(paragraph.rows) <= 2
     marked = _CAPITALS.match(text) or _NUMBERED_PART.match(text)
     return bool(marked) and len(paragraph.rows) == 1 and len(text) <= _PLAIN_HEADING_CHARACTERS
 

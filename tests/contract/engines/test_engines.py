@@ -111,7 +111,9 @@ def test_pages_are_counted_before_they_are_read(extractor: Extractor, tmp_path: 
 
 def test_auto_and_nothing_are_the_default_pipeline() -> None:
     registry = EngineRegistry.installed()
-    assert registry.resolve(None).name == registry.resolve("auto").name == "fast"
+    assert registry.resolve(None).name == registry.resolve("auto").name == "auto"
+    assert registry.names()[0] == "auto"
+    assert registry.names().count("auto") == 1
 
 
 def test_test_engines_are_not_offered_by_default() -> None:
@@ -142,6 +144,8 @@ def test_a_remote_engine_runs_without_a_child(extractor: Extractor, tmp_path: Pa
 
 
 def test_engines_are_listed_with_what_customers_are_told() -> None:
-    (fast,) = EngineRegistry(BUILT_IN).describe()
-    assert (fast.name, fast.kind, fast.available, fast.reason) == ("fast", "local", True, None)
-    assert "eng" in fast.languages
+    engines = EngineRegistry(BUILT_IN).describe()
+    assert [engine.name for engine in engines] == ["auto", "fast", "layout"]
+    for engine in engines:
+        assert (engine.kind, engine.available, engine.reason) == ("local", True, None)
+        assert "eng" in engine.languages

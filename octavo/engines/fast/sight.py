@@ -1,0 +1,26 @@
+"""What the text layer shows of a page, and the kind of function that sees more in it."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from octavo.engines.fast.labels import LabelledRegion
+from octavo.engines.fast.lines import TextLine
+from octavo.engines.mupdf import PdfPage
+
+
+@dataclass(frozen=True, slots=True)
+class Sight:
+    """An upright page with its lines; `paths` is how many operators draw on it, `image_cover` a share of it."""
+
+    page: PdfPage
+    lines: Sequence[TextLine]
+    paths: int
+    image_cover: float
+
+    @property
+    def height(self) -> float:
+        return float(self.page.rect.height)
+
+
+Look = Callable[[Sight], Sequence[LabelledRegion]]
+"""Tells what the parts of a page are; nothing where there is nothing to tell."""
