@@ -11,6 +11,7 @@ from fastapi.openapi.utils import validation_error_definition, validation_error_
 
 from api.problem_examples import DEFECT, LEDGER_UNAVAILABLE, VALIDATION, example, meaning
 from api.problems import Problem
+from api.v1.extract import FORMS
 from octavo.errors import LedgerUnavailable, RequestTooLarge
 
 Json = dict[str, Any]
@@ -46,6 +47,7 @@ def install(app: FastAPI) -> None:
 def _complete(document: Json) -> None:
     schemas = document.setdefault("components", {}).setdefault("schemas", {})
     schemas.setdefault("Problem", Problem.model_json_schema())
+    schemas |= FORMS
     schemas.setdefault("ValidationError", validation_error_definition)
     schemas.setdefault("HTTPValidationError", validation_error_response_definition)
     schemes = document["components"].setdefault("securitySchemes", {})

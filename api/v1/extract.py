@@ -46,6 +46,8 @@ router = APIRouter(prefix="/v1/extract", tags=["v1"], route_class=StrictJsonRout
 FORM_BYTES = 1024 * 1024
 """What a form may have besides its document."""
 FORM_PATHS = ("/v1/extract/file", "/v1/extract/schema/file")
+FORMS: dict[str, dict[str, Any]] = {}
+"""The shapes of the forms by name, for the description."""
 CLIENT_GONE = 499
 """Nobody reads it; it is what proxies' logs say of a client that closed the connection."""
 OF_DOCUMENTS = (
@@ -84,12 +86,13 @@ class SchemaFormOptions(BaseModel):
     extract_images: bool = True
 
 
-def _form(options: type[BaseModel]) -> dict[str, Any]:
+def _form(name: str, options: type[BaseModel]) -> dict[str, Any]:
     """Return the description of a form: it is read by hand, after the key."""
     fields = options.model_json_schema()["properties"]
     file = {"type": "string", "contentMediaType": "application/octet-stream", "title": "File"}
-    schema = {"type": "object", "required": ["file"], "properties": {"file": file, **fields}}
-    return {"requestBody": {"required": True, "content": {"multipart/form-data": {"schema": schema}}}}
+    FORMS[name] = {"title": name, "type": "object", "required": ["file"], "properties": {"file": file, **fields}}
+    shape = {"$ref": f"#/components/schemas/{name}"}
+    return {"requestBody": {"required": True, "content": {"multipart/form-data": {"schema": shape}}}}
 
 
 @router.post(
@@ -117,7 +120,7 @@ async def extract(body: ExtractRequest, request: Request, customer: CustomerDep,
     summary="Extract File Endpoint",
     response_model=ExtractResponse,
     responses=problems(*OF_DOCUMENTS),
-    openapi_extra=_form(FormOptions),
+    openapi_extra=_form("ExtractFileForm", FormOptions),
 )
 async def extract_file(request: Request, customer: CustomerDep, service: ServiceDep) -> Response:
     """Read the document that is sent along at once; the answer is its result."""
@@ -159,7 +162,7 @@ async def extract_schema(_: SchemaExtractRequest, __: CustomerDep) -> Response:
     summary="Extract Schema File Endpoint",
     response_model=SchemaExtractResponse,
     responses=problems(InvalidApiKey, CustomerDisabled, SchemaExtractionUnavailable),
-    openapi_extra=_form(SchemaFormOptions),
+    openapi_extra=_form("Body_extract_schema_file_v1", SchemaFormOptions),
 )
 async def extract_schema_file(request: Request, _: CustomerDep, service: ServiceDep) -> Response:
     """Not there yet: fill a schema from the document that is sent along."""

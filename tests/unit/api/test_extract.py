@@ -114,7 +114,7 @@ async def test_a_body_without_an_address_or_with_odd_options_is_a_422(api: Api, 
 
 async def test_a_form_without_a_document_is_a_422(api: Api) -> None:
     for given in ({"data": {"file": "text"}}, {"files": {"other": b"x"}}, {"content": b"no form"}):
-        answer = await api.http.post("/v1/extract/file", **given)  # type: ignore[arg-type]
+        answer = await api.http.post("/v1/extract/file", **given)
         assert answer.status_code == 422, given
         assert answer.json()["detail"][0]["loc"] == ["body", "file"]
     odd = await api.http.post("/v1/extract/file", files={"file": b"x"}, data={"extract_text": "perhaps"})
