@@ -1,7 +1,7 @@
 """Keeps retention: looks every few seconds for what has had its time, off the way of every request.
 
 A loop and no schedule of Prefect's: bytes are to be gone within a minute, also while no worker is there
-(docs/adr/0024-expiry-is-a-loop-sweeping-a-flow.md).
+(docs/adr/0031-expiry-is-a-loop-sweeping-a-flow.md).
 """
 
 import asyncio
