@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 import typer
 
 from octavo import __version__
-from octavo.cli import accounts, comparing, diagnosis, documents, fetching, rebuilding, serving, submitting
+from octavo.cli import accounts, comparing, conforming, diagnosis, documents, fetching, rebuilding, serving, submitting
 from octavo.cli.options import DataOption
 from octavo.cli.terminal import EXIT_SOME_FAILED, errors_in_one_line, out
 
@@ -170,3 +170,29 @@ def doctor(data: DataOption = None) -> None:
 def main() -> None:
     """Run the command line."""
     app()
+
+
+@app.command(epilog="Example: octavo conformance http://127.0.0.1:8000 KEY --out report.md")
+def conformance(
+    url: Annotated[str, typer.Argument(help="Address of a server that speaks the extract.page batch contract.")],
+    key: Annotated[str, typer.Argument(help="An API key there; some small files and batches are made with it.")],
+    other_key: Annotated[
+        str | None, typer.Option("--other-key", help="A key of another customer, to see that both are kept apart.")
+    ] = None,
+    to: Annotated[
+        Path | None, typer.Option("--out", help="Where the report goes; standard output if not given.", metavar="FILE")
+    ] = None,
+) -> None:
+    """Check any server against the extract.page batch contract, and write a report in Markdown.
+
+    Exits with 1 when a claim of the contract does not hold. Extensions are told of, and fail nothing.
+    """
+    with errors_in_one_line():
+        passed, report = conforming.conform(url, key, other_key)
+    if to is None:
+        print(report, end="")  # noqa: T201 - the report as it is, not as a terminal's text
+    else:
+        to.write_text(report, encoding="utf-8")
+        out.print(f"written to {to}")
+    if not passed:
+        raise typer.Exit(1)
