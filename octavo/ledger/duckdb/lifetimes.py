@@ -177,8 +177,10 @@ def _delete(tx: Transaction, batches: dict[BatchId, int]) -> list[int]:
     numbers, batch_ids = list(batches.values()), list(batches)
     results = tx.rows("results_of_batches", batch_nos=list(numbers))
     tx.rows("delete_items_of", batch_nos=list(numbers))
-    for name in ("delete_batches", "delete_ended_runs_of", "delete_idempotency_keys_of", "note_deleted_batches"):
-        tx.rows(name, batch_ids=list(batch_ids))
+    tx.rows("delete_batches", batch_ids=batch_ids)
+    tx.rows("delete_ended_runs_of", batch_ids=batch_ids)
+    tx.rows("delete_idempotency_keys_of", batch_ids=batch_ids)
+    tx.rows("note_deleted_batches", batch_ids=batch_ids)
     tx.working.forget_batches(batch_ids)
     return _doom(tx, [(row[0], None, row[1]) for row in results if row[1] is not None])
 
