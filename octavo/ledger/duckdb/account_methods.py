@@ -20,6 +20,7 @@ from octavo.ledger.accounts import (
 from octavo.ledger.duckdb import accounts
 from octavo.ledger.duckdb.snapshot import Snapshot
 from octavo.ledger.duckdb.writer import Writer, each
+from octavo.ledger.principals import Principals
 
 R = TypeVar("R")
 _SET_LIMITS = each(accounts.set_limits)
@@ -30,13 +31,16 @@ class AccountMethods:
     """What `DuckdbLedger` does for accounts; file and writer are the ledger's."""
 
     _writer: Writer
+    _principals: Principals
 
     def _read(self, read: Callable[[Snapshot], R]) -> R:
         raise NotImplementedError
 
     def set_limits(self, customer_id: CustomerId, limits: Mapping[LimitName, int | None]) -> Customer:
         check_limits(limits)
-        return self._writer.submit(_SET_LIMITS, (customer_id, limits))
+        changed = self._writer.submit(_SET_LIMITS, (customer_id, limits))
+        self._principals.forget()
+        return changed
 
     def page_account(self, customer_id: CustomerId) -> PageAccount:
         return self._read(lambda view: accounts.page_account(view, customer_id))

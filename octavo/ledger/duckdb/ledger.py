@@ -48,6 +48,7 @@ from octavo.ledger.duckdb.snapshot import Snapshot, Statements
 from octavo.ledger.duckdb.transaction import Transaction
 from octavo.ledger.duckdb.webhook_methods import WebhookMethods
 from octavo.ledger.duckdb.writer import Writer, each
+from octavo.ledger.principals import Principals
 from octavo.ledger.restoring import Restoring, check_empty
 from octavo.timestamps import Clock, now
 
@@ -101,10 +102,12 @@ class DuckdbLedger(LifetimeMethods, WebhookMethods, AccountMethods, ReadingMetho
         self._statements = Statements()
         self._writer = Writer(self._database, self._statements, clock)
         self._closed = False
+        self._principals = Principals()
 
     def close(self) -> None:
         """Commit what waits, end the writer and release the file; again without harm."""
         self._closed = True
+        self._principals.forget()
         self._writer.close()
         self._database.close()
 
@@ -133,7 +136,9 @@ class DuckdbLedger(LifetimeMethods, WebhookMethods, AccountMethods, ReadingMetho
         self, customer_id: CustomerId, *, enabled: bool | None = None, item_cap: int | None = None
     ) -> Customer:
         change = customers.CustomerChange(customer_id, enabled, item_cap)
-        return self._writer.submit(_UPDATE_CUSTOMER, change)
+        changed = self._writer.submit(_UPDATE_CUSTOMER, change)
+        self._principals.forget()
+        return changed
 
     def add_key(
         self, customer_id: CustomerId, *, prefix: str, digest: str, label: str = "", uploads_only: bool = False
@@ -144,10 +149,12 @@ class DuckdbLedger(LifetimeMethods, WebhookMethods, AccountMethods, ReadingMetho
         return self._read(lambda view: customers.keys(view, customer_id))
 
     def revoke_key(self, key_id: str) -> ApiKey | None:
-        return self._writer.submit(_REVOKE_KEY, KeyId(key_id))
+        revoked = self._writer.submit(_REVOKE_KEY, KeyId(key_id))
+        self._principals.forget()
+        return revoked
 
     def principal(self, digest: str) -> Principal | None:
-        return self._read(lambda view: customers.principal(view, digest))
+        return self._principals.find(digest, lambda: self._read(lambda view: customers.principal(view, digest)))
 
     # Files
 
