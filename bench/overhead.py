@@ -103,7 +103,7 @@ def run(stack: Running, arm: Arm, paths: list[Path], rounds: int) -> dict[str, o
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--items", type=int, default=1000, help="documents for the fast engine; a fifth for the other")
+    parser.add_argument("--items", type=int, default=1000, help="documents, for each engine")
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--only", default="", help="part of an arm's name")
     arguments = parser.parse_args()
@@ -117,7 +117,7 @@ def main() -> None:
             if arguments.only not in arm.name:
                 continue
             waits = arm.engine.startswith("sleep")
-            count = max(WARM_UP, arguments.items // 5) if waits else arguments.items
+            count = arguments.items
             paths = (distinct_texts if waits else one_page_pdfs)(Path(folder) / arm.engine, count)
             figures[arm.name] = run(stack, arm, paths, arguments.rounds)
             print(f"{arm.name}: {figures[arm.name]}", flush=True)
