@@ -170,11 +170,9 @@ async def test_pages_over_the_quota_are_refused_before_they_are_read(api: Api) -
     assert not await reserve(other, 2)
     assert await reserve(other, 1)
     await end(api, other, code="payment_required", message="no pages left")
-    refused = await again if not sent.done() else await sent
     await end(api, call, pages=2, result=RESULT)
     answers = {answer.status_code for answer in await asyncio.gather(sent, again)}
     assert answers == {200, 402}
-    assert refused.status_code in answers
     assert api.ledger.page_account(api.customer.customer_id) == PageAccount(limit=3, used=2, reserved=0)
 
 
