@@ -60,6 +60,8 @@ class _Call:
     worker_id: WorkerId | None = None
     pages: int = 0
     """Set aside for it."""
+    is_billing: bool = False
+    """Whether its usage row is being written: until that has come out, nobody else may end it."""
 
 
 @dataclass(eq=False)
@@ -94,6 +96,11 @@ class Calls:
             async with asyncio.timeout(self.seconds):
                 return await self._answer(call)
         except TimeoutError:
+            # A bill that is being written is waited for: who is told 504 pays nothing.
+            while call.is_billing:
+                await asyncio.wait({call.answer}, timeout=LOOK_SECONDS)
+            if call.answer.done():
+                return call.answer.result()
             raise ExtractionTimeout(
                 f"The document was not read within {self.seconds:.0f} s; submit it as a batch, which has no such limit."
             ) from None
@@ -109,7 +116,7 @@ class Calls:
             done, _ = await asyncio.wait({call.answer}, timeout=LOOK_SECONDS)
             if done:
                 return call.answer.result()
-            if call.worker_id is not None and self.presence.is_silent(call.worker_id):
+            if call.worker_id is not None and not call.is_billing and self.presence.is_silent(call.worker_id):
                 if call.attempt >= MOST_ATTEMPTS:
                     raise InternalError("The workers that read this document were lost again and again.")
                 self._queue(call)
@@ -190,10 +197,16 @@ class Calls:
             self._fail(call, said)
             return True
         owner = call.asked.customer_id
-        if await in_thread(lambda: self.ledger.bill_call(owner, call.call_id, said.pages)):
-            if not call.answer.done():
-                call.answer.set_result(said.result)
-        elif not call.answer.done():
+        call.is_billing = True
+        try:
+            is_paid = await in_thread(lambda: self.ledger.bill_call(owner, call.call_id, said.pages))
+        finally:
+            call.is_billing = False
+        if call.answer.done():
+            return True
+        if is_paid:
+            call.answer.set_result(said.result)
+        else:
             call.answer.set_exception(_over_quota(said.message))
         return True
 
@@ -207,7 +220,7 @@ class Calls:
 
     def _current(self, call_id: CallId, attempt: int) -> _Call:
         call = self._calls.get(call_id)
-        if call is None or call.attempt != attempt or call.worker_id is None or call.answer.done():
+        if call is None or call.attempt != attempt or call.worker_id is None or call.is_billing or call.answer.done():
             raise StaleLease("nobody waits for this call any more, or another worker has it")
         return call
 

@@ -1,13 +1,16 @@
 """`/v1/extract`: what a caller sees of the sync lane; a worker is played by its own requests."""
 
 import asyncio
+import contextlib
 import json
+import threading
+from collections.abc import Iterator
 from typing import Any
 
 import httpx
 import pytest
 
-from octavo.identifiers import WorkerId
+from octavo.identifiers import CallId, CustomerId, WorkerId
 from octavo.ledger.accounts import PageAccount
 from tests.unit.api.service import ADMIN_TOKEN, Api
 
@@ -199,6 +202,69 @@ async def test_a_document_that_takes_too_long_is_a_504(api: Api) -> None:
     answer = await send(api)
     assert (answer.status_code, answer.json()["error"]) == (504, "extraction_timeout")
     assert await claim(api, wait=0) is None
+
+
+@contextlib.contextmanager
+def held_bill(api: Api, monkeypatch: pytest.MonkeyPatch, *, fails: bool = False) -> Iterator[threading.Event]:
+    """Let no bill be written before the event is set."""
+    write, go = api.ledger.bill_call, threading.Event()
+
+    def bill(customer_id: CustomerId, call_id: CallId, pages: int) -> bool:
+        go.wait(5)
+        if fails:
+            raise ValueError("no commit")
+        return write(customer_id, call_id, pages)
+
+    monkeypatch.setattr(api.ledger, "bill_call", bill)
+    try:
+        yield go
+    finally:
+        go.set()
+
+
+async def until_billing(api: Api) -> None:
+    async with asyncio.timeout(5):
+        while not any(call.is_billing for call in api.service.calls._calls.values()):
+            await asyncio.sleep(0.005)
+
+
+async def test_who_is_billed_at_the_last_moment_gets_the_result(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
+    api.service.calls.seconds = 0.5
+    with held_bill(api, monkeypatch) as go:
+        sent = send(api)
+        ended = asyncio.create_task(end(api, await claimed(api), pages=2, result=RESULT))
+        await until_billing(api)
+        done, _ = await asyncio.wait({sent}, timeout=1.0)
+        assert not done
+        go.set()
+        assert ((await sent).status_code, (await ended).status_code) == (200, 200)
+    assert api.ledger.pages_used(api.customer.customer_id) == 2
+
+
+async def test_a_bill_that_cannot_be_written_keeps_nobody_waiting(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
+    api.service.calls.seconds = 0.5
+    with held_bill(api, monkeypatch, fails=True) as go:
+        sent = send(api)
+        ended = asyncio.create_task(end(api, await claimed(api), pages=2, result=RESULT))
+        await until_billing(api)
+        go.set()
+        await ended
+        assert (await asyncio.wait_for(sent, 5)).status_code == 504
+    assert api.ledger.pages_used(api.customer.customer_id) == 0
+
+
+async def test_a_word_that_is_said_again_while_it_is_billed_is_refused(
+    api: Api, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with held_bill(api, monkeypatch) as go:
+        sent = send(api)
+        call = await claimed(api)
+        first = asyncio.create_task(end(api, call, pages=2, result=RESULT))
+        await until_billing(api)
+        assert (await end(api, call, pages=2, result=RESULT)).status_code == 409
+        go.set()
+        assert ((await first).status_code, (await sent).status_code) == (200, 200)
+    assert api.ledger.pages_used(api.customer.customer_id) == 2
 
 
 async def test_schemas_are_not_filled_yet(api: Api) -> None:
