@@ -39,6 +39,8 @@ def counted(route: str) -> Callable[[Request, PrincipalDep, ServiceDep], Awaitab
 FileSubmission = Depends(counted("POST /v1/files"))
 """For `dependencies=[...]` of a route that stages files: one call is one submission, however many files it stages."""
 BatchSubmission = Depends(counted("POST /v1/batches"))
+AddressExtraction = Depends(counted("POST /v1/extract"))
+FileExtraction = Depends(counted("POST /v1/extract/file"))
 
 
 class RateLimitFields:

@@ -21,6 +21,7 @@ from api.json_bodies import StrictJsonRoute
 from api.lanes import in_thread
 from api.problems import problems
 from api.quota import require_pages
+from api.rate_limit import AddressExtraction, FileExtraction
 from api.v1.extract_schemas import ExtractRequest, ExtractResponse, SchemaExtractRequest, SchemaExtractResponse
 from api.waits import until_gone
 from octavo.batches import Customer
@@ -35,6 +36,7 @@ from octavo.errors import (
     OcrProviderError,
     PageLimitExceeded,
     QuotaExceeded,
+    RateLimited,
     SchemaExtractionUnavailable,
     UnsupportedInput,
     UploadsOnly,
@@ -53,6 +55,7 @@ CLIENT_GONE = 499
 OF_DOCUMENTS = (
     InvalidApiKey,
     CustomerDisabled,
+    RateLimited,
     QuotaExceeded,
     DocumentTooLarge,
     PageLimitExceeded,
@@ -100,7 +103,7 @@ def _form(name: str, options: type[BaseModel]) -> dict[str, Any]:
     operation_id="extract_v1",
     summary="Extract Endpoint",
     response_model=ExtractResponse,
-    dependencies=[AddressesAllowed],
+    dependencies=[AddressesAllowed, AddressExtraction],
     responses=problems(*OF_DOCUMENTS, UploadsOnly, UrlNotAllowed, FetchFailed),
 )
 async def extract(body: ExtractRequest, request: Request, customer: CustomerDep, service: ServiceDep) -> Response:
@@ -119,6 +122,7 @@ async def extract(body: ExtractRequest, request: Request, customer: CustomerDep,
     operation_id="extract_file_v1",
     summary="Extract File Endpoint",
     response_model=ExtractResponse,
+    dependencies=[FileExtraction],
     responses=problems(*OF_DOCUMENTS),
     openapi_extra=_form("ExtractFileForm", FormOptions),
 )

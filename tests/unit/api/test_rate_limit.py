@@ -100,6 +100,16 @@ async def test_each_route_and_each_key_has_its_own_count(limited: Api) -> None:
     assert (await stage(limited, limited.client(X_API_KEY=secret))).status_code == 200
 
 
+async def test_calls_of_the_sync_lane_are_counted_before_their_bodies_are_read(limited: Api) -> None:
+    address = {"json": {"url": "http://127.0.0.1/x.pdf"}}
+    for path, body in (("/v1/extract", address), ("/v1/extract/file", {"content": b"no form"})):
+        for left in (2, 1, 0):
+            answer = await limited.http.post(path, **body)
+            assert (answer.status_code, standing(answer)[1]) == (422, left)
+        refused = await limited.http.post(path, **body)
+        assert (refused.status_code, refused.json()["error"]) == (429, "rate_limited")
+
+
 async def test_routes_that_submit_nothing_are_not_counted(limited: Api) -> None:
     file_id = (await stage(limited)).json()["id"]
     for path in ("/v1/batches", f"/v1/files/{file_id}"):
