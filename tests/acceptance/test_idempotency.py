@@ -3,6 +3,7 @@
 import http.client
 import json
 import signal
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -15,13 +16,13 @@ SUBMITS = 200
 
 
 @pytest.fixture(scope="module")
-def client(stack: Stack) -> httpx.Client:
+def client(stack: Stack) -> Iterator[httpx.Client]:
     """A customer whose rate is raised."""
     key = stack.new_key("idempotency")
     run_octavo("customers", "set", "idempotency", "--rate", "100000", "--data", str(stack.data), limit=30)
-    return httpx.Client(
-        base_url=stack.url, headers={"X-API-KEY": key}, timeout=60, limits=httpx.Limits(max_connections=SUBMITS)
-    )
+    limits = httpx.Limits(max_connections=SUBMITS)
+    with httpx.Client(base_url=stack.url, headers={"X-API-KEY": key}, timeout=60, limits=limits) as made:
+        yield made
 
 
 @pytest.fixture(scope="module")
