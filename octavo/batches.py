@@ -219,6 +219,9 @@ class Item:
     updated_at: datetime
     is_leased: bool = False
     """Whether a worker holds it; a lease changes nothing else, not even `updated_at`."""
+    pages_done: int | None = None
+    """Pages finished of a running item; None until its worker has told, which it does of long ones only."""
+    pages_total: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -76,6 +76,8 @@ async def heartbeat(body: Heartbeat, service: ServiceDep) -> Lost:
     lost: list[str] = []
     if body.slice_ids:
         lost = await in_thread(lambda: service.ledger.renew(body.worker_id, body.slice_ids, body.lease_seconds))
+    if body.progress:
+        await in_thread(lambda: service.ledger.note_progress(body.progress))
     if body.run_ids:
         await in_thread(lambda: service.ledger.see_runs(body.run_ids))
     return Lost(slice_ids=tuple(lost))

@@ -130,6 +130,10 @@ class BatchItemResource(BaseModel):
     attempts: int
     updated_at: str
     page_count: int | None = None
+    pages_done: int | None = Field(
+        None, description="Pages finished of a running item; null while unknown, and for one that takes seconds only."
+    )
+    pages_total: int | None = Field(None, description="Pages of a running item; null where `pages_done` is.")
     started_at: str | None = None
     completed_at: str | None = None
     result_url: str | None = None
@@ -211,6 +215,8 @@ def item_fields(item: Item) -> dict[str, Any]:
         "attempts": item.attempts,
         "updated_at": to_wire(item.updated_at),
         "page_count": item.page_count,
+        "pages_done": item.pages_done,
+        "pages_total": item.pages_total,
         "started_at": to_wire(item.started_at) if item.started_at else None,
         "completed_at": to_wire(item.completed_at) if item.completed_at else None,
         "result_url": f"/v1/batches/{item.batch_id}/items/{item.item_id}/result" if succeeded else None,

@@ -43,6 +43,7 @@ from octavo.errors import InvalidAdminToken, ServiceUnreachable, StaleLease
 from octavo.identifiers import RunId, WorkerId
 from octavo.ledger.accounts import Reservation
 from octavo.ledger.contract import Claim, ClaimRequest, Pruned, Report, Verdict
+from octavo.ledger.progress import ItemProgress
 from octavo.objects.contract import ObjectInfo
 from octavo.webhooks.records import AttemptReport
 
@@ -100,6 +101,7 @@ class WorkerClient:
         lease_seconds: float,
         *,
         slots: int | None = None,
+        progress: tuple[ItemProgress, ...] = (),
     ) -> Lost:
         """Renew the leases; returns what was lost. Raises ServiceUnreachable at once."""
         beat = Heartbeat(
@@ -108,6 +110,7 @@ class WorkerClient:
             run_ids=run_ids,
             lease_seconds=lease_seconds,
             slots=slots,
+            progress=progress,
         )
         return self._call("/workers/heartbeat", beat, Lost, patience_seconds=0.0)
 

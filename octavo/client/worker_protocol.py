@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from octavo.batches import BatchStatus
 from octavo.identifiers import BatchId, CustomerId, RunId, WorkerId
 from octavo.ledger.contract import Report
+from octavo.ledger.progress import ItemProgress
 from octavo.objects.contract import ObjectInfo
 
 TOKEN_SCHEME = "Bearer"  # noqa: S105 - the name of a scheme
@@ -100,6 +101,8 @@ class Heartbeat:
     lease_seconds: float
     slots: int | None = None
     """Slices it may hold at once, 0 while it drains; said again and again, for an API that was restarted."""
+    progress: tuple[ItemProgress, ...] = ()
+    """How far items are that have been in work for longer than a heartbeat, where that is new."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

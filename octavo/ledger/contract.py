@@ -33,6 +33,7 @@ from octavo.identifiers import BatchId, CustomerId, FileId, ItemId, RunId, Worke
 from octavo.ledger.accounts import AccountLedger
 from octavo.ledger.archive import ArchivedPart, ArchivePosition, Changes, LedgerIdentity, Manifest, Outcomes
 from octavo.ledger.lifetimes import Lifetimes
+from octavo.ledger.progress import ProgressLedger
 from octavo.ledger.reading import ReadingLedger
 from octavo.ledger.webhooks import WebhookLedger
 from octavo.outcomes import Outcome
@@ -166,7 +167,7 @@ class HeldLanes:
     lanes: int
 
 
-class Ledger(Lifetimes, WebhookLedger, AccountLedger, ReadingLedger, Protocol):
+class Ledger(Lifetimes, WebhookLedger, AccountLedger, ReadingLedger, ProgressLedger, Protocol):
     """The one owner of Octavo's state."""
 
     # Customers and keys

@@ -55,6 +55,7 @@ from octavo.ledger.contract import (
 from octavo.ledger.memory_accounts import MemoryAccounts
 from octavo.ledger.memory_archive import MemoryArchive
 from octavo.ledger.memory_lifetimes import MemoryLifetimes
+from octavo.ledger.memory_progress import MemoryProgress
 from octavo.ledger.memory_reading import MemoryReading
 from octavo.ledger.memory_webhooks import MemoryWebhooks
 from octavo.ledger.rows import BatchRow, ItemRow, SliceRow, UsageRow
@@ -62,7 +63,7 @@ from octavo.ledger.watching import Watches
 from octavo.timestamps import Clock, now
 
 
-class MemoryLedger(MemoryLifetimes, MemoryArchive, MemoryWebhooks, MemoryAccounts, MemoryReading):
+class MemoryLedger(MemoryLifetimes, MemoryArchive, MemoryWebhooks, MemoryAccounts, MemoryReading, MemoryProgress):
     """A `Ledger` in memory; `clock` tells the time wherever the contract speaks of it."""
 
     def __init__(self, clock: Clock = now) -> None:
@@ -592,4 +593,4 @@ class MemoryLedger(MemoryLifetimes, MemoryArchive, MemoryWebhooks, MemoryAccount
         if work.stamp.used:
             self._last_commit = work.stamp()
         self._tell_of_ends(work.ended_batches)
-        self._watches.tell(work.changed_batches)
+        self._watches.tell({*work.changed_batches, *(item.batch_id for item in work.progressed_items.values())})

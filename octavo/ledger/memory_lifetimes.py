@@ -145,6 +145,9 @@ class MemoryLifetimes:
     def _delete(self, batch: BatchRow) -> list[int]:
         numbers = self._doom_results(self._kept_items(batch))
         batch_id = batch.batch_id
+        numbers += self._doom(
+            (batch.customer_id, None, item.kept_in) for item in self._items_of[batch_id] if item.kept_in is not None
+        )
         for item in self._items_of.pop(batch_id, []):
             del self._items[item.item_id]
         del self._batches[batch_id]

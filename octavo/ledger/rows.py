@@ -39,6 +39,10 @@ class ItemRow:
     seconds: float | None = None
     started_at: datetime | None = None
     completed_at: datetime | None = None
+    pages_done: int | None = None
+    pages_total: int | None = None
+    kept_in: ResultId | None = None
+    """Under which result to be finished pages of it were kept, whatever has become of them."""
 
     def record(self) -> Item:
         """Return the item as everybody sees it."""
@@ -59,6 +63,8 @@ class ItemRow:
             completed_at=self.completed_at,
             updated_at=self.updated_at,
             is_leased=self.slice_id is not None,
+            pages_done=self.pages_done if self.status is ItemStatus.RUNNING else None,
+            pages_total=self.pages_total if self.status is ItemStatus.RUNNING else None,
         )
 
 

@@ -22,6 +22,7 @@ from octavo.identifiers import BatchId, FileId, ItemId, RunId, WorkerId, random_
 from octavo.ledger import refusals
 from octavo.ledger.accounts import Reservation
 from octavo.ledger.contract import ClaimRequest, Report, ReportKind, Verdict
+from octavo.ledger.progress import ItemProgress
 from octavo.ledger.quotas import Quotas
 from octavo.ledger.rows import BatchRow, ItemRow, SliceRow, UsageRow
 from octavo.outcomes import Failed, Outcome, Succeeded, failure, lost_too_often, over_quota
@@ -237,10 +238,18 @@ class Work:
         self.new_slices: list[SliceRow] = []
         self.usage: list[UsageRow] = []
         self.sha256: dict[FileId, str] = {}
+        self.progressed_items: dict[ItemId, ItemRow] = {}
+        """Those of which `pages_done`, `pages_total` or `kept_in` is new, and `updated_at` with it."""
 
     def forget_changes(self) -> None:
         """Begin anew with what has changed: it is stored."""
-        for changes in (self.changed_items, self.leased_items, self.changed_batches, self.sha256):
+        for changes in (
+            self.changed_items,
+            self.leased_items,
+            self.progressed_items,
+            self.changed_batches,
+            self.sha256,
+        ):
             changes.clear()
         self.closed_slices.clear()
         self.shrunk_slices.clear()
@@ -291,6 +300,17 @@ class Work:
             return False
         self._begin(item, again=False)
         return True
+
+    def progress(self, told: ItemProgress) -> None:
+        """Note how far a running item is; what is late or not new leaves no trace."""
+        item = self.items.get(told.item_id)
+        if item is None or item.status is not ItemStatus.RUNNING or item.lease_no != told.lease_no:
+            return
+        new = told.pages_done, told.pages_total, told.kept_in or item.kept_in
+        if new != (item.pages_done, item.pages_total, item.kept_in):
+            item.pages_done, item.pages_total, item.kept_in = new
+            item.updated_at = self.stamp()
+            self.progressed_items[item.item_id] = item
 
     def verdict(self, report: Report, *, accepted: bool) -> Verdict:
         """Return what to answer to a report once all words of the commit were taken."""
@@ -358,6 +378,9 @@ class Work:
         if item.status is ItemStatus.RUNNING and not again:
             return
         item.attempts += 1
+        if item.pages_total is not None:
+            item.pages_done = item.pages_total = None
+            self.progressed_items[item.item_id] = item
         if item.started_at is None:
             item.started_at = self.stamp()
         batch = self.batches[item.batch_id]

@@ -42,6 +42,7 @@ from octavo.ledger.duckdb.account_methods import AccountMethods
 from octavo.ledger.duckdb.database import Database
 from octavo.ledger.duckdb.files import add_files
 from octavo.ledger.duckdb.lifetime_methods import LifetimeMethods
+from octavo.ledger.duckdb.progress_methods import ProgressMethods
 from octavo.ledger.duckdb.reading_methods import ReadingMethods
 from octavo.ledger.duckdb.reports import take_reports
 from octavo.ledger.duckdb.snapshot import Snapshot, Statements
@@ -89,7 +90,7 @@ _END_RESTORE = each(restoring.end_restore)
 _PRUNE = each(runs.prune)
 
 
-class DuckdbLedger(LifetimeMethods, WebhookMethods, AccountMethods, ReadingMethods):
+class DuckdbLedger(LifetimeMethods, WebhookMethods, AccountMethods, ReadingMethods, ProgressMethods):
     """A `Ledger` in the DuckDB file at `path`, made if it is new, readable by its owner alone.
 
     Raises: DataDirectoryInUse when the file is open elsewhere, LedgerTooNew when a newer version

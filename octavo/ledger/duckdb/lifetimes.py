@@ -176,6 +176,7 @@ def forget_batches(tx: Transaction, asked: tuple[datetime, int]) -> int:
 def _delete(tx: Transaction, batches: dict[BatchId, int]) -> list[int]:
     numbers, batch_ids = list(batches.values()), list(batches)
     results = tx.rows("results_of_batches", batch_nos=list(numbers))
+    results += tx.rows("kept_pages_of_batches", batch_nos=list(numbers))
     tx.rows("delete_items_of", batch_nos=list(numbers))
     tx.rows("delete_batches", batch_ids=batch_ids)
     tx.rows("delete_ended_runs_of", batch_ids=batch_ids)

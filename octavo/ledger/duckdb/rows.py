@@ -58,6 +58,9 @@ def item_row(row: Row) -> ItemRow:
         seconds=row[18],
         started_at=aware(row[19]),
         completed_at=aware(row[20]),
+        pages_done=row[21],
+        pages_total=row[22],
+        kept_in=row[23],
     )
 
 

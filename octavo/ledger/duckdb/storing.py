@@ -22,6 +22,7 @@ _BATCH_COLUMNS = [
 ]
 _SLICE_COLUMNS = ["slice_id", "batch_id", "customer_id", "run_id", "worker_id", "expires_at", "open_items"]
 USAGE_COLUMNS = ["item_id", "batch_id", "customer_id", "pages", "created_at"]
+_PROGRESS_COLUMNS = ["item_id", "updated_at", "pages_done", "pages_total", "kept_in"]
 _ITEM_COLUMNS = [
     "item_id",
     "updated_at",
@@ -52,6 +53,8 @@ def store_work(view: Snapshot, work: rules.Work) -> None:
     """Write what has changed: items, leases, slices, batches, usage, digests."""
     if work.changed_items:
         view.rows("store_items", **columns(work.changed_items.values(), _ITEM_COLUMNS))
+    if work.progressed_items:
+        view.rows("store_progress", **columns(work.progressed_items.values(), _PROGRESS_COLUMNS))
     if work.leased_items:
         view.rows("lease_items", **columns(work.leased_items.values(), ["item_id", "lease_no", "slice_id"]))
     _store_slices(view, work)

@@ -81,6 +81,7 @@ class Transaction(Snapshot):
         if self._work is not None:
             self.has_news |= self._frees_something(self._work)
             self.touched.update(item.batch_id for item in self._work.changed_items.values())
+            self.touched.update(item.batch_id for item in self._work.progressed_items.values())
             store_work(self, self._work)
             if self._work.ended_batches:
                 self.has_deliveries |= tell_of_ends(self, self._work.ended_batches, self.working.webhooks(self))

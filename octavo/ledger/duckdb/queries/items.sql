@@ -3,7 +3,7 @@
 SELECT
     item_id, batch_id, file_id, position, created_at, updated_at, status, attempts, lease_no, lost_leases,
     slice_id, finished_lease_no, page_count, result_id, error_code, error_message, error_retryable, engine,
-    seconds, started_at, completed_at
+    seconds, started_at, completed_at, pages_done, pages_total, kept_in
 FROM items
 WHERE batch_no = $batch_no
     AND updated_at >= $updated_at AND (updated_at > $updated_at OR item_id > $item_id)
@@ -15,7 +15,7 @@ LIMIT $limit;
 SELECT
     item_id, batch_id, file_id, position, created_at, updated_at, status, attempts, lease_no, lost_leases,
     slice_id, finished_lease_no, page_count, result_id, error_code, error_message, error_retryable, engine,
-    seconds, started_at, completed_at
+    seconds, started_at, completed_at, pages_done, pages_total, kept_in
 FROM items WHERE item_id IN (SELECT unnest($item_ids::VARCHAR[]));
 
 -- name: items_of_slices
@@ -23,7 +23,7 @@ FROM items WHERE item_id IN (SELECT unnest($item_ids::VARCHAR[]));
 SELECT
     item_id, batch_id, file_id, position, created_at, updated_at, status, attempts, lease_no, lost_leases,
     slice_id, finished_lease_no, page_count, result_id, error_code, error_message, error_retryable, engine,
-    seconds, started_at, completed_at
+    seconds, started_at, completed_at, pages_done, pages_total, kept_in
 FROM items WHERE slice_id IN (SELECT unnest($slice_ids::VARCHAR[]));
 
 -- name: free_items
@@ -31,7 +31,7 @@ FROM items WHERE slice_id IN (SELECT unnest($slice_ids::VARCHAR[]));
 SELECT
     item_id, batch_id, file_id, position, created_at, updated_at, status, attempts, lease_no, lost_leases,
     slice_id, finished_lease_no, page_count, result_id, error_code, error_message, error_retryable, engine,
-    seconds, started_at, completed_at
+    seconds, started_at, completed_at, pages_done, pages_total, kept_in
 FROM items
 WHERE batch_no = $batch_no
     AND status = 'pending' AND slice_id IS NULL
