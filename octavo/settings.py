@@ -132,6 +132,12 @@ class WorkerSettings(_Group):
         "when not given, its share of three quarters of this machine's.",
     )
     lease_seconds: float = Field(90.0, gt=0, description="Life of a lease; renewed every 3 s or at a third of it.")
+    keep_pages_seconds: float = Field(
+        20.0,
+        gt=0,
+        description="How often finished pages of a document in work are kept in storage, for the worker that goes on "
+        "if this one is lost; shorter documents keep none.",
+    )
     silence_seconds: float = Field(10.0, gt=0, description="Without a word for this long a worker counts as dead.")
     test_engines: bool = Field(False, description="Offer the sleeping and the failing engine, for tests and benches.")
 

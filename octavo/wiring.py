@@ -108,7 +108,7 @@ def workbench(settings: Settings, client: WorkerClient, reader: Extractor) -> Wo
             region=access.region,
         )
     )
-    work = ItemWork(objects, reader, folder=None)
+    work = ItemWork(objects, reader, folder=None, keep_seconds=settings.worker.keep_pages_seconds)
     return Workbench(
         client,
         work,

@@ -4,9 +4,10 @@ Knows no engine. A local engine runs in a sandboxed child and may parse; a remot
 of the owner's process, calls a service, and must not parse anything itself.
 """
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal, Protocol
+from typing import Literal, Protocol, runtime_checkable
 
 from octavo.documents import Document
 
@@ -36,6 +37,7 @@ class Limits:
     max_images: int = 2_000
     max_image_bytes: int = 128 * 1024**2
     max_document_bytes: int = 128 * 1024**2
+    max_kept_bytes: int = 192 * 1024**2
     documents_per_child: int = 50
 
 
@@ -89,6 +91,40 @@ class Progress(Protocol):
 
     def working(self, pages: int) -> None:
         """Say that the next word may take as long as that many pages need."""
+
+
+@runtime_checkable
+class PageKeeper(Protocol):
+    """A `Progress` that takes pages as they are finished, so that a reading that is broken off is not lost.
+
+    Engines ask with `isinstance`, and may leave it alone.
+    """
+
+    def finished(self, pages: int) -> None:
+        """Say how many pages are finished by now; heard together with the next `working`."""
+
+    def keep(self, pack: Callable[[], bytes | None]) -> None:
+        """Offer what was finished since the last offer that was taken; `pack` is called when it is worth keeping."""
+
+    def kept(self) -> Sequence[bytes]:
+        """Return what readings of the same bytes by the same version with the same options have had kept.
+
+        Each piece is whole; in which order they come means nothing, and pages may be in more than one.
+        """
+
+
+@dataclass(frozen=True, slots=True)
+class PageCare:
+    """What becomes of the pages of one reading while it goes on. Calls come on the reader's thread.
+
+    `on_page` is told how many pages are finished, between pages: what it raises ends the reading. `keep` is given a
+    piece of finished pages every `seconds` or more, `kept` returns the pieces of earlier readings.
+    """
+
+    on_page: Callable[[int], None]
+    keep: Callable[[bytes], None]
+    kept: Callable[[], Sequence[bytes]]
+    seconds: float
 
 
 class Engine(Protocol):

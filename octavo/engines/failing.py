@@ -1,10 +1,12 @@
 """A test engine that misbehaves as the document's name, or else its first bytes, tell it to.
 
 The word is the name up to its first dot (`crash.pdf`), or the first word of the bytes. It knows every
-item error code and the names of `_DEEDS`; any other word is read as one page that holds it. Never
+item error code and the names of `_DEEDS`; `pages 300 0.05` is as many pages of so many seconds each; any other word is
+read as one page that holds it. Never
 registered unless the registry is asked for test engines.
 """
 
+import json
 import os
 import signal
 import socket
@@ -22,6 +24,7 @@ from octavo.engines.contract import (
     EngineKind,
     ExtractOptions,
     Limits,
+    PageKeeper,
     Progress,
     Reading,
     Source,
@@ -54,6 +57,8 @@ class FailingEngine:
         self, source: Source, options: ExtractOptions, limits: Limits, progress: Progress, folder: Path
     ) -> Reading:
         word, argument = _words(source)
+        if word == "pages":
+            return _slow_pages(argument, progress)
         progress.counted(1)
         if word in DOCUMENT_ERRORS:
             raise DOCUMENT_ERRORS[word](f"the document asked for {word}")
@@ -82,6 +87,36 @@ def _page(text: str, *, failed: bool = False) -> Reading:
     block = Block(page_no=1, order=0, role="paragraph", text=text, bbox=Box(72, 72, 300, 84))
     bad = (Page(2, 595.0, 842.0, status="failed", error="the page asked to fail"),) if failed else ()
     return Reading(Document(pages=(Page(1, 595.0, 842.0), *bad), blocks=(block,)))
+
+
+def _slow_pages(argument: str, progress: Progress) -> Reading:
+    """Read as many pages as the document says, each in so many seconds; each holds the process that read it."""
+    count, seconds = int(argument.split()[0]), float(argument.split()[1])
+    progress.counted(count)
+    keeper = progress if isinstance(progress, PageKeeper) else None
+    readers: dict[str, str] = {}
+    for piece in keeper.kept() if keeper else ():
+        readers |= json.loads(piece)
+    fresh: dict[str, str] = {}
+
+    def pack() -> bytes:
+        packed = json.dumps(fresh).encode()
+        fresh.clear()
+        return packed
+
+    for page_no in map(str, range(1, count + 1)):
+        if page_no not in readers:
+            progress.working(1)
+            time.sleep(seconds)
+            readers[page_no] = fresh[page_no] = str(os.getpid())
+            if keeper is not None:
+                keeper.finished(len(readers))
+                keeper.keep(pack)
+    blocks = tuple(
+        Block(page_no=number, order=0, role="paragraph", text=readers[str(number)], bbox=Box(72, 72, 300, 84))
+        for number in range(1, count + 1)
+    )
+    return Reading(Document(pages=tuple(Page(block.page_no, 595.0, 842.0) for block in blocks), blocks=blocks))
 
 
 def _crash(_: Errand) -> Reading:

@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 
 from octavo.identifiers import ResultId
 from octavo.ledger.contract import Report, ReportKind
+from octavo.objects import keys
 from octavo.objects.contract import ObjectStore
 from octavo.outcomes import Succeeded
 
@@ -88,7 +89,7 @@ class ResultGate:
             gone = self._gone.get(report.outcome.result_id)
         if gone is None:
             return False
-        there = sum(1 for _ in self._objects.list(gone.prefix))
+        there = sum(not keys.is_of_kept_pages(info.key) for info in self._objects.list(gone.prefix))
         # Some may have been written before the deletion and some after it. Later on, whatever is there came whole;
         # it may be fewer, where the old result had been asked for in more forms.
         return there < (gone.objects if time.monotonic() - gone.at < WRITING_SECONDS else 1)

@@ -2,14 +2,14 @@
 
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import Self
 
 from octavo.documents import Document, InvalidDocument
-from octavo.engines.contract import Engine, ExtractOptions, Limits, Reading, Source
+from octavo.engines.contract import Engine, ExtractOptions, Limits, PageCare, Reading, Source
 from octavo.engines.registry import EngineRegistry
 from octavo.engines.sandbox.confinement import Require
 from octavo.engines.sandbox.failures import ChildDied, ChildOverdue
@@ -78,18 +78,35 @@ class _Begun:
         self.at = time.monotonic()
 
 
-class _Silent:
+class _Near:
     """Takes the progress of an engine that runs in the caller's own thread."""
 
-    def __init__(self, on_counted: Callable[[int], None] | None) -> None:
+    def __init__(self, on_counted: Callable[[int], None] | None, care: PageCare | None) -> None:
         self._on_counted = on_counted
+        self._care = care
+        self._done = 0
+        self._last = time.monotonic()
 
     def counted(self, pages: int) -> None:
         if self._on_counted is not None:
             self._on_counted(pages)
 
     def working(self, pages: int) -> None:
-        pass
+        if self._care is not None:
+            self._care.on_page(self._done)
+
+    def finished(self, pages: int) -> None:
+        self._done = pages
+
+    def keep(self, pack: Callable[[], bytes | None]) -> None:
+        if self._care is None or time.monotonic() - self._last < self._care.seconds:
+            return
+        if (data := pack()) is not None:
+            self._care.keep(data)
+        self._last = time.monotonic()
+
+    def kept(self) -> Sequence[bytes]:
+        return () if self._care is None else self._care.kept()
 
 
 class Extractor:
@@ -147,6 +164,11 @@ class Extractor:
         ready = self._ready.get(engine)
         return ready is None or ready.engine.kind == "local"
 
+    def engine_version(self, name: str | None) -> tuple[str, str]:
+        """Return the name and the version of the engine that is meant. Raises as `extract` does."""
+        ready = self._ready_engine(name)
+        return ready.engine.name, ready.version
+
     def extract(
         self,
         source: Source,
@@ -156,13 +178,14 @@ class Extractor:
         on_counted: Callable[[int], None] | None = None,
         in_fresh_child: bool = False,
         is_apart: bool = False,
+        care: PageCare | None = None,
     ) -> Extraction:
         """Read a document; blocks until a child is free and the document is read.
 
         `on_begin` is called once, when work on the document really begins; `on_counted` with the number of
         pages, before they are read. What either raises ends the work and comes out here.
         `in_fresh_child` has a local engine read it in a child that has read nothing before; `is_apart` in one
-        beside the `processes`, at once: the caller limits how many these are.
+        beside the `processes`, at once: the caller limits how many these are. `care` is for who follows the pages.
 
         Raises a `DocumentError` for what the document came to, `UnknownEngine`, `ChildLost` (somebody else
         ended the parser: not the document's fault, worth another try) and `SandboxUnavailable`.
@@ -172,10 +195,10 @@ class Extractor:
         self._refuse_by_size(source)
         begun = _Begun(on_begin)
         if engine.kind == "remote":
-            reading = self._read_remote(engine, source, options, begun, on_counted)
+            reading = self._read_remote(engine, source, options, begun, on_counted, care)
         else:
             place = _Place(engine.memory_bytes, is_apart)
-            reading = self._read_local(place, source, options, begun, on_counted, fresh=in_fresh_child)
+            reading = self._read_local(place, source, options, begun, on_counted, care, fresh=in_fresh_child)
         self._refuse_by_pages(reading.document)
         return Extraction(
             document=reading.document,
@@ -218,10 +241,11 @@ class Extractor:
         options: ExtractOptions,
         begin: Callable[[], None],
         on_counted: Callable[[int], None] | None,
+        care: PageCare | None,
     ) -> Reading:
         begin()
         with tempfile.TemporaryDirectory(prefix="octavo-remote-", dir=self._work_directory) as folder:
-            reading = engine.extract(source, options, self._limits, _Silent(on_counted), Path(folder))
+            reading = engine.extract(source, options, self._limits, _Near(on_counted, care), Path(folder))
         _check_images(reading)
         return reading
 
@@ -232,24 +256,30 @@ class Extractor:
         options: ExtractOptions,
         begin: Callable[[], None],
         on_counted: Callable[[int], None] | None,
+        care: PageCare | None,
         *,
         fresh: bool,
     ) -> Reading:
         try:
             with self._pool.child(fresh=fresh, memory_bytes=place.memory_bytes, is_apart=place.is_apart) as child:
                 begin()
-                return _read_in(child, source, options, on_counted)
+                return _read_in(child, source, options, on_counted, care)
         except ChildOverdue as error:
             raise ExtractionFailed(error.message) from error
         except ChildDied:
-            return self._read_again(place, source, options, on_counted)
+            return self._read_again(place, source, options, on_counted, care)
 
     def _read_again(
-        self, place: _Place, source: Source, options: ExtractOptions, on_counted: Callable[[int], None] | None
+        self,
+        place: _Place,
+        source: Source,
+        options: ExtractOptions,
+        on_counted: Callable[[int], None] | None,
+        care: PageCare | None,
     ) -> Reading:
         try:
             with self._pool.child(fresh=True, memory_bytes=place.memory_bytes, is_apart=place.is_apart) as child:
-                return _read_in(child, source, options, on_counted)
+                return _read_in(child, source, options, on_counted, care)
         except ChildOverdue as error:
             raise ExtractionFailed(error.message) from error
         except ChildDied as error:
@@ -257,9 +287,13 @@ class Extractor:
 
 
 def _read_in(
-    child: Child, source: Source, options: ExtractOptions, on_counted: Callable[[int], None] | None
+    child: Child,
+    source: Source,
+    options: ExtractOptions,
+    on_counted: Callable[[int], None] | None,
+    care: PageCare | None,
 ) -> Reading:
-    untrusted = child.read(source, options, on_counted)
+    untrusted = child.read(source, options, on_counted, care)
     try:
         return _checked(untrusted)
     except InvalidDocument as error:

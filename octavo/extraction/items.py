@@ -16,10 +16,12 @@ from types import TracebackType
 from typing import Self
 
 from octavo.batches import ClaimedItem
-from octavo.engines.contract import ExtractOptions, Source
+from octavo.engines.contract import ExtractOptions, PageCare, Source
 from octavo.engines.sandbox.failures import ChildLost, SandboxUnavailable
 from octavo.errors import DocumentError, ExtractionFailed, OcrProviderError, StorageUnavailable, UploadMissing
+from octavo.extraction.course import Course
 from octavo.extraction.extractor import Extraction, Extractor
+from octavo.extraction.kept_pages import KeptPages
 from octavo.identifiers import ResultId
 from octavo.objects import keys
 from octavo.objects.contract import Downloaded, ObjectMissing, ObjectStore, ObjectTooLarge
@@ -28,6 +30,7 @@ from octavo.render.chunks import render_chunks
 
 WRITERS = 16
 PROBE_BYTES = 1024 * 1024
+KEEP_SECONDS = 20.0
 SCRATCH_ROOM_BYTES = 64 * 1024 * 1024
 """With less than this the disk for documents in work counts as full; looked at only when something has failed."""
 
@@ -75,8 +78,12 @@ class Input:
 class ItemWork:
     """Works on items, any number at once; `Extractor` sees to it how many are parsed at once."""
 
-    def __init__(self, objects: ObjectStore, extractor: Extractor, *, folder: Path | None) -> None:
+    def __init__(
+        self, objects: ObjectStore, extractor: Extractor, *, folder: Path | None, keep_seconds: float = KEEP_SECONDS
+    ) -> None:
+        """Finished pages are kept every `keep_seconds` of a reading: what takes less than that writes none."""
         self._objects = objects
+        self._keep_seconds = keep_seconds
         self._extractor = extractor
         self._folder = Path(tempfile.gettempdir()) if folder is None else folder
         self._writers = ThreadPoolExecutor(WRITERS, thread_name_prefix="octavo-write")
@@ -109,27 +116,42 @@ class ItemWork:
         begin: Callable[[], None],
         on_counted: Callable[[int], None] | None = None,
         in_fresh_child: bool = False,
+        course: Course | None = None,
     ) -> Outcome:
         """Return what the item came to; its result is in storage when it succeeded.
 
         `begin` is called once, when work on the document really begins. `on_counted` is told the number of pages
         before they are read, and again where it turns out to be another. What either raises ends the work.
-        `in_fresh_child` has it read in a child of its own, that has read nothing before.
+        `in_fresh_child` has it read in a child of its own, that has read nothing before. With a `course` its pages are
+        followed and kept: a reading that is broken off is gone on with by the next one, wherever that is.
         Raises OcrProviderError (worth another attempt), StorageUnavailable, ChildLost.
         """
-        began, counted = _Once(begin), _Counted(on_counted)
+        began, counted = _Once(begin), _Counted(on_counted, course)
+        kept: KeptPages | None = None
         try:
             if found.sha256 is None:
                 raise found.error or UploadMissing("The file's bytes are not there.")
-            extraction = self._extract(item, found.path, options, began, counted, in_fresh_child=in_fresh_child)
+            if course is not None:
+                kept = self._kept_pages(item, options, found.sha256, may_be_some=course.is_again)
+            care = None if kept is None or course is None else course.care(kept, self._keep_seconds)
+            extraction = self._extract(item, found.path, options, began, counted, care, in_fresh_child=in_fresh_child)
             counted(extraction.document.page_count)
         except (DocumentError, ChildLost, SandboxUnavailable, OSError) as error:
             self._refuse_full_disk(error)
             if isinstance(error, OcrProviderError) or not isinstance(error, DocumentError):
                 raise
             began()
-            return failure(error, sha256=found.sha256)
-        return self._keep(item, options, found.sha256, extraction)
+            outcome: Outcome = failure(error, sha256=found.sha256)
+        else:
+            outcome = self._keep(item, options, found.sha256, extraction)
+        if kept is not None:
+            kept.drop()
+        return outcome
+
+    def _kept_pages(self, item: ClaimedItem, options: ItemOptions, sha256: str, *, may_be_some: bool) -> KeptPages:
+        engine, version = self._extractor.engine_version(options.engine)
+        result_id = _result_id(item, options, sha256, engine, version)
+        return KeptPages(self._objects, item.customer_id, result_id, may_be_some=may_be_some)
 
     def is_storage_there(self) -> bool:
         """Whether storage takes bytes, and the disk for documents in work has room."""
@@ -171,6 +193,7 @@ class ItemWork:
         options: ItemOptions,
         begin: Callable[[], None],
         on_counted: Callable[[int], None],
+        care: PageCare | None,
         *,
         in_fresh_child: bool,
     ) -> Extraction:
@@ -179,17 +202,11 @@ class ItemWork:
             engine=options.engine, extract_text=options.extract_text, extract_images=options.extract_images
         )
         return self._extractor.extract(
-            source, wanted, on_begin=begin, on_counted=on_counted, in_fresh_child=in_fresh_child
+            source, wanted, on_begin=begin, on_counted=on_counted, in_fresh_child=in_fresh_child, care=care
         )
 
     def _keep(self, item: ClaimedItem, options: ItemOptions, sha256: str, extraction: Extraction) -> Succeeded:
-        result_id = keys.result_id(
-            item.customer_id,
-            sha256,
-            extraction.engine,
-            extraction.engine_version,
-            {"extract_text": options.extract_text, "extract_images": options.extract_images},
-        )
+        result_id = _result_id(item, options, sha256, extraction.engine, extraction.engine_version)
         # Two at a time: what the document waits for is storage, not this process.
         document = self._writers.submit(
             self._write, item, result_id, "document.json", extraction.document.to_json().encode()
@@ -220,6 +237,11 @@ class ItemWork:
         self._objects.write(keys.result_key(item.customer_id, result_id, part), data, "application/json")
 
 
+def _result_id(item: ClaimedItem, options: ItemOptions, sha256: str, engine: str, engine_version: str) -> ResultId:
+    shown = {"extract_text": options.extract_text, "extract_images": options.extract_images}
+    return keys.result_id(item.customer_id, sha256, engine, engine_version, shown)
+
+
 class _Once:
     """Calls what it was given the first time only."""
 
@@ -236,11 +258,14 @@ class _Once:
 class _Counted:
     """Passes on how many pages there are, each number once in a row."""
 
-    def __init__(self, tell: Callable[[int], None] | None) -> None:
+    def __init__(self, tell: Callable[[int], None] | None, course: Course | None) -> None:
         self._tell = tell
+        self._course = course
         self._told: int | None = None
 
     def __call__(self, pages: int) -> None:
+        if self._course is not None:
+            self._course.pages_total = pages
         if self._tell is not None and pages != self._told:
             self._tell(pages)
             self._told = pages

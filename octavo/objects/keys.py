@@ -4,6 +4,7 @@
     results/{customer_id}/{result_id}/document.json            the document model
     results/{customer_id}/{result_id}/extract-page.json        the same, rendered for the dialect
     results/{customer_id}/{result_id}/images/{n}               figures too large to be inline, from 0
+    results/{customer_id}/{result_id}/kept/{piece}             finished pages of a result that is not there yet
     ledger/archive.json                                        of which ledger all below is the archive
     ledger/accounts/{number}.json                              customers and the digests of their keys
     ledger/runs.json                                           the flow runs of unfinished batches
@@ -77,6 +78,21 @@ def result_image_key(customer_id: CustomerId, result_id: ResultId, number: int) 
     if number < 0:
         raise ValueError(f"images are counted from 0, not {number}")
     return f"{result_prefix(customer_id, result_id)}images/{number}"
+
+
+def kept_pages_prefix(customer_id: CustomerId, result_id: ResultId) -> str:
+    """Return the prefix of the pages that are finished of a result to be. Raises ValueError for an odd id."""
+    return f"{result_prefix(customer_id, result_id)}kept/"
+
+
+def kept_pages_key(customer_id: CustomerId, result_id: ResultId, piece: str) -> str:
+    """Return the key of one piece of them, named by whoever writes it. Raises ValueError for an odd id or name."""
+    return kept_pages_prefix(customer_id, result_id) + _checked(piece)
+
+
+def is_of_kept_pages(key: str) -> bool:
+    """Tell whether an object below a result is a piece of kept pages, and so no part of the result."""
+    return key.startswith(RESULTS) and key.split("/")[3:4] == ["kept"]
 
 
 def accounts_key(number: int) -> str:

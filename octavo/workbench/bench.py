@@ -20,6 +20,7 @@ from octavo.identifiers import BatchId, CustomerId, RunId
 from octavo.ledger.contract import ClaimRequest, Pruned
 from octavo.pacing import Pace
 from octavo.workbench.held import Ended, Held
+from octavo.workbench.news import News
 from octavo.workbench.slicework import SliceWork
 from octavo.workbench.sweeper import Sweeper
 
@@ -63,6 +64,7 @@ class Workbench:
         self._closed = threading.Event()
         self._work = SliceWork(work, self._outbox, self._draining, reserve=client.reserve, lanes=slots)
         self._lanes = ThreadPoolExecutor(slots, thread_name_prefix="octavo-lane")
+        self._news = News()
         self.on_change = on_change
         self._beat = threading.Thread(target=self._keep_leases, name="octavo-leases", daemon=True)
 
@@ -329,12 +331,14 @@ class Workbench:
             with self._lock:
                 slice_ids = tuple(slice_id for slice_id, held in self._held.items() if not held.is_done)
                 run_ids = tuple(self._runs)
+                progress = self._news.look(self._held.values(), pause)
             try:
                 slots = 0 if self._draining.is_set() else self._slots
-                lost = self._client.heartbeat(slice_ids, run_ids, self._lease_seconds, slots=slots)
+                lost = self._client.heartbeat(slice_ids, run_ids, self._lease_seconds, slots=slots, progress=progress)
             except (ServiceUnreachable, OctavoError) as error:
                 logger.warning("leases could not be renewed: %s", error.message)
                 continue
+            self._news.note_told(progress)
             with self._lock:
                 for slice_id in lost.slice_ids:
                     if slice_id in self._held:

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 
 from octavo.batches import Slice
 from octavo.client.worker_protocol import OpenedRun
+from octavo.extraction.course import Course
 from octavo.identifiers import ItemId, RunId
 from octavo.pacing import Pace
 
@@ -22,6 +23,8 @@ class Held:
     pace: Pace
     attempts: dict[ItemId, int] = field(default_factory=dict)
     finished: set[ItemId] = field(default_factory=set)
+    courses: dict[ItemId, Course] = field(default_factory=dict)
+    """How far the reading of the item in work has come."""
     is_lost: bool = False
     """Whether the lease is no longer ours."""
     is_done: bool = False

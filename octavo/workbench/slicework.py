@@ -10,6 +10,7 @@ from octavo.batches import MAX_LOST_LEASES, ClaimedItem
 from octavo.client.outbox import Outbox
 from octavo.engines.sandbox.failures import ChildLost, SandboxUnavailable
 from octavo.errors import InternalError, OcrProviderError, ServiceUnreachable, StaleLease, StorageUnavailable
+from octavo.extraction.course import Course
 from octavo.extraction.items import Input, ItemOptions, ItemWork
 from octavo.ledger.accounts import Reservation
 from octavo.ledger.contract import Report, ReportKind
@@ -24,7 +25,7 @@ MAX_OUTAGES = 20
 
 
 class _Draining(Exception):
-    """Ends work that was about to begin on a worker that takes nothing new."""
+    """Ends work on a worker that takes nothing new: what was about to begin, what the next worker can go on with."""
 
 
 class SliceWork:
@@ -139,6 +140,10 @@ class SliceWork:
     ) -> Outcome | None:
         options = ItemOptions.of_batch(held.run.options)
         is_begun = item.item_id not in held.attempts and not self._work.waits_for_child(options)
+        is_again = item.attempts > 0 or item.item_id in held.attempts
+        course = held.courses[item.item_id] = Course(
+            lambda course: self._between_pages(held, course), is_again=is_again
+        )
         try:
             if is_begun:
                 # Nothing but its bytes is waited for: the ledger hears of it while they come.
@@ -151,6 +156,7 @@ class SliceWork:
                     begin=lambda: None if is_begun else self._begin(held, item),
                     on_counted=(lambda pages: self._reserve(item, pages)) if item.reserves_pages else None,
                     in_fresh_child=lost >= MAX_LOST_LEASES - 1,
+                    course=course,
                 )
         except OcrProviderError as error:
             if not is_last_attempt:
@@ -161,13 +167,22 @@ class SliceWork:
             self.give_back(held, item)
             return None
         except StaleLease:
-            logger.info("item %s was taken away before work on it began", item.item_id)
+            logger.info("item %s was taken away", item.item_id)
             return None
         except (StorageUnavailable, ChildLost, ServiceUnreachable, SandboxUnavailable):
             raise
         except Exception:  # the edge of the worker: a defect of ours must not be taken for a bad document
             logger.exception("item %s met a defect", item.item_id)
             return failure(InternalError("Something went wrong on our side; submit the file again."))
+        finally:
+            held.courses.pop(item.item_id, None)
+
+    def _between_pages(self, held: Held, course: Course) -> None:
+        """End a reading that nobody wants any more, or that the next worker goes on with and loses nothing."""
+        if held.is_lost:
+            raise StaleLease("the lease was lost during the reading")
+        if self._draining.is_set() and course.is_just_kept:
+            raise _Draining
 
     def _input(self, item: ClaimedItem, fetched: "Future[Input] | None") -> Input:
         return self._work.fetch(item) if fetched is None else fetched.result()

@@ -7,16 +7,19 @@ from octavo.engines.contract import ExtractOptions, Limits, Progress, Reading, S
 from octavo.engines.detect import detect
 from octavo.engines.fast.assembly import assemble
 from octavo.engines.fast.draft import PageDraft
+from octavo.engines.fast.keeping import FinishedPages
 from octavo.engines.fast.pdf import PdfReader, UnreadablePdf, opened_pdf, page_count
 from octavo.engines.fast.pictures import PictureReader, frame_count, opened_picture
 from octavo.engines.fast.scanned import ScannedPage, page_of_scan
 from octavo.engines.fast.second_reader import WARNING, second_reading
 from octavo.engines.fast.sight import Look
+from octavo.engines.mupdf import let_go
 from octavo.engines.scans.recognise import recognise
 from octavo.errors import ExtractionFailed, PageLimitExceeded
 
 _LANGUAGES = ("eng",)
 _PAGES_PER_CALL = 8
+_PAGES_HELD = 20
 
 ReadPage = Callable[[int], PageDraft | ScannedPage]
 
@@ -41,7 +44,8 @@ def read(
     with opened_picture(source.path, limits) as image:
         count = _counted(frame_count(image), limits, progress)
         pictures = PictureReader(image, limits, folder)
-        return _read_all(pictures.read, count, options, limits, progress, folder, ())
+        finished = FinishedPages(progress, count)
+        return _read_all(pictures.read, finished, options, limits, progress, folder, ())
 
 
 def _read_pdf(
@@ -50,8 +54,11 @@ def _read_pdf(
     with opened_pdf(source.path) as document:
         count = _counted(page_count(document), limits, progress)
         reader = PdfReader(document, options, limits, folder, look)
+        finished = FinishedPages(progress, count)
+        for figure in finished.figures():
+            reader.budget.take(len(figure.data))
         warnings = ["the PDF was damaged and has been repaired"] if document.is_repaired else []
-        return _read_all(reader.read, count, options, limits, progress, folder, warnings)
+        return _read_all(reader.read, finished, options, limits, progress, folder, warnings)
 
 
 def _read_again(source: Source, options: ExtractOptions, limits: Limits, progress: Progress, why: str) -> Reading:
@@ -72,37 +79,38 @@ def _counted(count: int, limits: Limits, progress: Progress) -> int:
 
 def _read_all(
     read_page: ReadPage,
-    count: int,
+    finished: FinishedPages,
     options: ExtractOptions,
     limits: Limits,
     progress: Progress,
     folder: Path,
     warnings: Iterable[str],
 ) -> Reading:
-    drafts: dict[int, PageDraft] = {}
     waiting: list[ScannedPage] = []
-    for page_no in range(1, count + 1):
+    for page_no in finished.missing():
         progress.working(1)
         read = read_page(page_no)
         if isinstance(read, PageDraft):
-            drafts[page_no] = read
+            finished.add([read])
         elif options.extract_text:
             waiting.append(read)
         else:
-            drafts[page_no] = PageDraft(read.page)
+            finished.add([PageDraft(read.page)])
         if len(waiting) == _PAGES_PER_CALL:
-            drafts |= _recognised(waiting, limits, progress, folder)
+            finished.add(_recognised(waiting, limits, progress, folder))
             waiting = []
-    drafts |= _recognised(waiting, limits, progress, folder)
-    pages = [drafts[page_no] for page_no in sorted(drafts)]
+        if page_no % _PAGES_HELD == 0:
+            let_go()
+    finished.add(_recognised(waiting, limits, progress, folder))
+    pages = finished.pages()
     if all(draft.page.status == "failed" for draft in pages):
         raise ExtractionFailed(f"no page of the document could be read: {pages[0].page.error}")
     return assemble(pages, warnings, with_text=options.extract_text)
 
 
-def _recognised(waiting: list[ScannedPage], limits: Limits, progress: Progress, folder: Path) -> dict[int, PageDraft]:
+def _recognised(waiting: list[ScannedPage], limits: Limits, progress: Progress, folder: Path) -> list[PageDraft]:
     if not waiting:
-        return {}
+        return []
     found = recognise(
         [scanned.scan for scanned in waiting],
         languages=_LANGUAGES,
@@ -112,7 +120,4 @@ def _recognised(waiting: list[ScannedPage], limits: Limits, progress: Progress, 
     )
     for scanned in waiting:
         scanned.scan.path.unlink(missing_ok=True)
-    return {
-        scanned.page.page_no: page_of_scan(scanned, recognised)
-        for scanned, recognised in zip(waiting, found, strict=True)
-    }
+    return [page_of_scan(scanned, recognised) for scanned, recognised in zip(waiting, found, strict=True)]

@@ -4,6 +4,8 @@ import dataclasses
 import os
 import shutil
 import tempfile
+import time
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, NoReturn, cast
 
@@ -21,16 +23,39 @@ _MAX_MESSAGE = 2000
 
 
 class _Reporter:
-    """Sends an engine's progress to the owner."""
+    """Sends an engine's progress, and the pages it has finished, to the owner."""
 
-    def __init__(self, channel: Channel) -> None:
+    def __init__(self, channel: Channel, kept: Sequence[bytes], keep_seconds: float | None, room: int) -> None:
         self._channel = channel
+        self._kept = kept
+        self._keep_seconds = keep_seconds
+        self._room = room
+        self._last = time.monotonic()
+        self._done = 0
 
     def counted(self, pages: int) -> None:
         self._channel.send({"type": "counted", "pages": pages})
 
     def working(self, pages: int) -> None:
-        self._channel.send({"type": "working", "pages": pages})
+        self._channel.send({"type": "working", "pages": pages, "done": self._done})
+
+    def finished(self, pages: int) -> None:
+        self._done = pages
+
+    def keep(self, pack: Callable[[], bytes | None]) -> None:
+        if self._keep_seconds is None or time.monotonic() - self._last < self._keep_seconds:
+            return
+        data = pack()
+        if data is not None and len(data) > self._room:
+            self._keep_seconds = None
+        elif data is not None:
+            self._room -= len(data)
+            self._channel.send({"type": "keep", "bytes": len(data)}, data)
+        self._last = time.monotonic()
+
+    def kept(self) -> Sequence[bytes]:
+        kept, self._kept = self._kept, ()
+        return kept
 
 
 def serve(channel: Channel, folder: Path, registry: EngineRegistry, limits: Limits, require: Require) -> NoReturn:
@@ -70,11 +95,13 @@ def _answer(channel: Channel, task: Header, folder: Path, registry: EngineRegist
 def _read(channel: Channel, task: Header, work: Path, registry: EngineRegistry, limits: Limits) -> Reading:
     claimed = cast(dict[str, Any], task["source"])
     options = ExtractOptions(**cast(dict[str, Any], task["options"]))
+    kept = [channel.receive_bytes(length) for length in cast(list[int], task["kept"])]
     path = work / "source"
     _copy(channel.take_descriptor(), path)
     source = Source(path=path, **claimed)
     engine = registry.resolve(options.engine)
-    return engine.extract(source, options, limits, _Reporter(channel), work)
+    reporter = _Reporter(channel, kept, cast(float | None, task["keep_seconds"]), limits.max_kept_bytes)
+    return engine.extract(source, options, limits, reporter, work)
 
 
 def _copy(descriptor: int, path: Path) -> None:
@@ -93,7 +120,13 @@ def _send_error(channel: Channel, error: DocumentError) -> None:
     channel.send({"type": "error", "code": error.code, "message": error.message[:_MAX_MESSAGE]})
 
 
-def task_for(source: Source, options: ExtractOptions) -> Header:
-    """Return the frame that asks a child to read; the descriptor goes with it."""
+def task_for(source: Source, options: ExtractOptions, kept: Sequence[bytes], keep_seconds: float | None) -> Header:
+    """Return the frame that asks a child to read; the descriptor goes with it, what was kept after it."""
     claimed = {"filename": source.filename, "content_type": source.content_type, "size": source.size}
-    return {"type": "task", "source": claimed, "options": dataclasses.asdict(options)}
+    return {
+        "type": "task",
+        "source": claimed,
+        "options": dataclasses.asdict(options),
+        "kept": [len(piece) for piece in kept],
+        "keep_seconds": keep_seconds,
+    }

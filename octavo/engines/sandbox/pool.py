@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from octavo.engines.contract import ExtractOptions, Limits, Source
+from octavo.engines.contract import ExtractOptions, Limits, PageCare, Source
 from octavo.engines.registry import EngineRegistry
 from octavo.engines.sandbox.child import task_for
 from octavo.engines.sandbox.confinement import Require
@@ -52,7 +52,11 @@ class Child:
         return self.served < self._limits.documents_per_child and not self._nursery.has_ended(self.pid)
 
     def read(
-        self, source: Source, options: ExtractOptions, on_counted: Callable[[int], None] | None
+        self,
+        source: Source,
+        options: ExtractOptions,
+        on_counted: Callable[[int], None] | None,
+        care: PageCare | None = None,
     ) -> UntrustedReading:
         """Have the child read a document.
 
@@ -61,7 +65,7 @@ class Child:
         """
         self.served += 1
         try:
-            return self._converse(source, options, on_counted)
+            return self._converse(source, options, on_counted, care)
         except WireOverdue:
             self.kill()
             raise ChildOverdue("the document took longer than is allowed") from None
@@ -87,14 +91,19 @@ class Child:
             raise SandboxUnavailable(f"the sandbox cannot be set up: {said.get('message')}")
 
     def _converse(
-        self, source: Source, options: ExtractOptions, on_counted: Callable[[int], None] | None
+        self,
+        source: Source,
+        options: ExtractOptions,
+        on_counted: Callable[[int], None] | None,
+        care: PageCare | None,
     ) -> UntrustedReading:
-        started = time.monotonic()
-        end = started + self._limits.wall_seconds
-        pages = 1
+        kept = () if care is None else care.kept()
+        end = time.monotonic() + self._limits.wall_seconds
+        pages, room = 1, self._limits.max_kept_bytes
         descriptor = os.open(source.path, os.O_RDONLY)
         try:
-            self._channel.send(task_for(source, options), descriptors=[descriptor])
+            task = task_for(source, options, kept, None if care is None else care.seconds)
+            self._channel.send(task, *kept, descriptors=[descriptor])
         finally:
             os.close(descriptor)
         while True:
@@ -104,8 +113,13 @@ class Child:
                     believable = self._believable(count)
                     if on_counted is not None:
                         on_counted(believable)
-                case {"type": "working", "pages": int(count)}:
+                case {"type": "working", "pages": int(count), "done": int(done)}:
                     pages = max(1, self._believable(count))
+                    if care is not None:
+                        care.on_page(self._believable(done))
+                case {"type": "keep", "bytes": int(length)} if care is not None and 0 < length <= room:
+                    room -= length
+                    care.keep(self._channel.receive_bytes(length, end))
                 case {"type": "reading", "document": int(length), "images": list(sizes)}:
                     return self._receive(length, sizes, end)
                 case {"type": "error", "code": str(code), "message": str(message)}:

@@ -1,0 +1,91 @@
+"""Finished pages as a piece: what comes back is what went in, or nothing."""
+
+import pickle
+import zlib
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+
+import pytest
+
+from octavo.documents import Box, Cell, Page
+from octavo.engines.fast import keeping
+from octavo.engines.fast.draft import FigureDraft, PageDraft, TableDraft
+from octavo.engines.fast.keeping import FinishedPages, pack, unpack
+from octavo.engines.fast.lines import Row, TextLine
+from octavo.engines.fast.paragraphs import Paragraph
+
+BOX = Box(72.123456789, 72, 300, 84)
+FAILED = replace(Page(3, 0.0, 0.0), status="failed", error="torn")
+
+
+def page(number: int) -> PageDraft:
+    line = TextLine("Zeile \u00e9", BOX, 11.0, confidence=91.5, label="text", region=2)
+    cells = (Cell("a", 0, 0, number, BOX, is_header=True),)
+    figure = FigureDraft(BOX, "image/png", 2, 3, b"\x89PNG")
+    contents = (Paragraph((Row((line,)), Row((line, line)))), TableDraft(BOX, 1, 1, cells), figure)
+    return PageDraft(Page(number, 595.0, 842.0, rotation=90), contents, ("page 1: a warning",))
+
+
+class Keeper:
+    """Keeps every offer."""
+
+    def __init__(self, *pieces: bytes) -> None:
+        self.pieces = list(pieces)
+        self.done: list[int] = []
+
+    def counted(self, pages: int) -> None: ...
+
+    def working(self, pages: int) -> None: ...
+
+    def finished(self, pages: int) -> None:
+        self.done.append(pages)
+
+    def keep(self, pack: Callable[[], bytes | None]) -> None:
+        if (piece := pack()) is not None:
+            self.pieces.append(piece)
+
+    def kept(self) -> Sequence[bytes]:
+        return self.pieces
+
+
+def test_pages_come_back_as_they_were() -> None:
+    pages = [page(1), page(7)]
+    assert unpack(pack(pages)) == pages
+
+
+def test_a_piece_cut_short_or_changed_gives_no_page() -> None:
+    piece = pack([page(1)])
+    for length in (0, 1, 32, 33, len(piece) // 2, len(piece) - 1):
+        assert unpack(piece[:length]) == []
+    for place in range(0, len(piece), 7):
+        changed = piece[:place] + bytes([piece[place] ^ 255]) + piece[place + 1 :]
+        assert unpack(changed) in ([], [page(1)])
+
+
+@pytest.mark.parametrize("harm", [print, [Keeper()], {"page": 1}, "pages", ([page(1)], 2)])
+def test_a_piece_that_holds_anything_but_pages_gives_none(harm: object) -> None:
+    assert unpack(keeping._SHAPE + zlib.compress(pickle.dumps(harm))) == []
+
+
+def test_a_piece_of_drafts_of_another_shape_is_not_taken_up() -> None:
+    piece = pack([page(1)])
+    assert unpack(bytes(len(keeping._SHAPE)) + piece[len(keeping._SHAPE) :]) == []
+
+
+def test_a_reading_goes_on_where_an_earlier_one_was_broken_off() -> None:
+    first = Keeper()
+    finished = FinishedPages(first, 4)
+    assert finished.missing() == [1, 2, 3, 4]
+    finished.add([page(2)])
+    finished.add([PageDraft(FAILED), page(1)])
+    second = Keeper(*first.pieces, b"broken")
+    again = FinishedPages(second, 4)
+    assert again.missing() == [3, 4], "a page that failed is tried again"
+    assert second.done == [2]
+    again.add([page(3), page(4)])
+    assert again.pages() == [page(number) for number in (1, 2, 3, 4)]
+    assert len(list(again.figures())) == 4
+
+
+def test_pages_beyond_the_last_one_are_not_taken_up() -> None:
+    assert FinishedPages(Keeper(pack([page(9)])), 2).missing() == [1, 2]

@@ -1,0 +1,190 @@
+"""Documents of many pages on a worker's bench: followed page by page, stopped between two, gone on with elsewhere."""
+
+import json
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from octavo.batches import Item, ItemStatus
+from octavo.engines.contract import Limits
+from octavo.engines.registry import EngineRegistry
+from octavo.extraction.course import Course
+from octavo.extraction.extractor import Extractor
+from octavo.extraction.items import ItemWork
+from octavo.identifiers import BatchId, RunId
+from octavo.objects import keys
+from octavo.workbench import Workbench
+from octavo.workbench.bench import CLAIM_WAIT_SECONDS
+from octavo.workbench.news import News
+from tests.unit.api.serving import until
+from tests.unit.client.stack import RUN, Stack, running_stack
+
+PAGES = 60
+LONG = f"pages {PAGES} 0.02".encode()
+NEXT_RUN = RunId("33333333-3333-4333-8333-333333333333")
+MakeBench = Callable[[str], Workbench]
+
+
+@pytest.fixture
+def stack(tmp_path: Path) -> Iterator[Stack]:
+    with running_stack(tmp_path) as made:
+        yield made
+
+
+@pytest.fixture
+def bench_of(stack: Stack, tmp_path: Path) -> Iterator[MakeBench]:
+    """Make benches of workers that beat five times a second and keep pages ten times a second."""
+    benches: list[Workbench] = []
+    readers: list[Extractor] = []
+
+    def make(name: str) -> Workbench:
+        readers.append(Extractor(processes=1, limits=Limits(), registry=EngineRegistry.installed(test_engines=True)))
+        work = ItemWork(stack.objects, readers[-1], folder=tmp_path, keep_seconds=0.1)
+        made = Workbench(stack.worker(f"{name}/1"), work, slots=4, lease_seconds=0.6, on_change=lambda: None)
+        benches.append(made)
+        made.start()
+        return made
+
+    yield make
+    for bench in benches:
+        bench.close()
+    for reader in readers:
+        reader.close()
+
+
+def begin(stack: Stack, bench: Workbench, document: bytes = LONG) -> tuple[BatchId, "Future[tuple[int, int]]"]:
+    """Submit a document and begin to work it off."""
+    batch_id = stack.batch(stack.file(document), engine="failing")
+    return batch_id, go_on(stack, bench, batch_id, RUN)
+
+
+def go_on(stack: Stack, bench: Workbench, batch_id: BatchId, run_id: RunId) -> "Future[tuple[int, int]]":
+    bench.open_run(stack.named_run(batch_id, run_id), batch_id)
+    (slice_id,) = next(bench.claims(run_id))
+    return ThreadPoolExecutor(1).submit(bench.work_off, slice_id, is_last_attempt=False)
+
+
+def kept(stack: Stack) -> list[str]:
+    return [info.key for info in stack.objects.list("results/") if keys.is_of_kept_pages(info.key)]
+
+
+def item_of(stack: Stack, batch_id: BatchId) -> Item:
+    (item,) = stack.items(batch_id)
+    return item
+
+
+def readers_of(stack: Stack, item: Item) -> list[str]:
+    """Return which process has read each page."""
+    assert item.result_id is not None
+    key = keys.result_key(stack.customer.customer_id, item.result_id, "extract-page.json")
+    return [chunk["page_content"] for chunk in json.loads(stack.objects.read(key, max_bytes=10**6))["chunks"]]
+
+
+def assert_finished_by_two(stack: Stack, batch_id: BatchId) -> None:
+    item = item_of(stack, batch_id)
+    assert (item.status, item.attempts, item.page_count) == (ItemStatus.SUCCEEDED, 2, PAGES)
+    readers = readers_of(stack, item)
+    first = readers.count(readers[0])
+    assert 1 <= first < PAGES
+    assert readers == [readers[0]] * first + [readers[-1]] * (PAGES - first), "each page was read once"
+    assert stack.ledger.pages_used(stack.customer.customer_id) == PAGES
+    assert kept(stack) == [], "a result leaves no pieces"
+
+
+def test_a_running_item_shows_its_pages_to_the_customer(stack: Stack, bench_of: MakeBench) -> None:
+    batch_id, working = begin(stack, bench_of("first"), b"pages 100 0.02")
+
+    def shown() -> dict[str, Any]:
+        headers = {"Authorization": f"Bearer {stack.key}"}
+        (item,) = httpx.get(f"{stack.url}/v1/batches/{batch_id}", headers=headers, trust_env=False).json()["items"]
+        found: dict[str, Any] = item
+        return found
+
+    until(lambda: (shown()["pages_done"] or 0) >= 10, "ten pages are shown")
+    seen = shown()
+    assert (seen["status"], seen["pages_total"], seen["page_count"]) == ("running", 100, None)
+    assert working.result(timeout=20) == (1, 0)
+    after = shown()
+    assert (after["pages_done"], after["pages_total"], after["page_count"]) == (None, None, 100)
+
+
+def test_a_lost_lease_ends_the_reading_between_two_pages(stack: Stack, bench_of: MakeBench) -> None:
+    batch_id, working = begin(stack, bench_of("first"), b"pages 900 0.05")
+    until(lambda: (item_of(stack, batch_id).pages_done or 0) >= 3, "it reads")
+    stack.ledger.revoke(run_id=RUN)
+    assert working.result(timeout=10) == (0, 0), "far sooner than the 45 s it would have taken"
+    assert item_of(stack, batch_id).status is ItemStatus.PENDING
+
+
+def test_the_next_worker_goes_on_with_the_pages_that_were_kept(stack: Stack, bench_of: MakeBench) -> None:
+    batch_id, working = begin(stack, bench_of("first"))
+    until(lambda: len(kept(stack)) >= 2, "pages are kept")
+    stack.ledger.revoke(run_id=RUN)
+    assert working.result(timeout=10) == (0, 0)
+    assert go_on(stack, bench_of("second"), batch_id, NEXT_RUN).result(timeout=20) == (1, 0)
+    assert_finished_by_two(stack, batch_id)
+
+
+def test_a_worker_that_drains_gives_a_long_document_back_with_its_pages(stack: Stack, bench_of: MakeBench) -> None:
+    first = bench_of("first")
+    batch_id, working = begin(stack, first)
+    until(lambda: len(kept(stack)) >= 1, "pages are kept")
+    first.drain()
+    assert working.result(timeout=10) == (0, 0)
+    assert item_of(stack, batch_id).status is ItemStatus.PENDING
+    assert stack.ledger._items[item_of(stack, batch_id).item_id].lost_leases == 0
+    assert go_on(stack, bench_of("second"), batch_id, NEXT_RUN).result(timeout=20) == (1, 0)
+    assert_finished_by_two(stack, batch_id)
+
+
+def test_a_worker_that_drains_finishes_what_has_kept_nothing(stack: Stack, bench_of: MakeBench) -> None:
+    first = bench_of("first")
+    batch_id, working = begin(stack, first, b"busy")
+    until(lambda: item_of(stack, batch_id).status is ItemStatus.RUNNING, "it runs")
+    first.drain()
+    assert working.result(timeout=10) == (1, 0)
+
+
+def test_a_child_that_is_killed_is_followed_by_one_that_goes_on(stack: Stack, bench_of: MakeBench) -> None:
+    first = bench_of("first")
+    batch_id, working = begin(stack, first)
+    until(lambda: len(kept(stack)) >= 2, "pages are kept")
+    extractor = first._work._work._extractor
+    nursery = extractor._pool._nursery
+    assert nursery is not None
+    for pid in list(nursery._living):
+        nursery.kill(pid)
+    assert working.result(timeout=20) == (1, 0)
+    assert_finished_by_two(stack, batch_id)
+
+
+def test_a_deleted_batch_takes_the_pages_that_were_kept_with_it(stack: Stack, bench_of: MakeBench) -> None:
+    batch_id, working = begin(stack, bench_of("first"), b"pages 900 0.02")
+    until(lambda: stack.ledger._items[item_of(stack, batch_id).item_id].kept_in is not None, "the ledger knows")
+    stack.ledger.revoke(run_id=RUN)
+    working.result(timeout=10)
+    assert kept(stack)
+    customer_id = stack.customer.customer_id
+    stack.ledger.cancel_batch(customer_id, batch_id)
+    stack.service.retention.expiry.finish(stack.ledger.delete_batch(customer_id, batch_id))
+    assert kept(stack) == []
+
+
+def test_items_that_take_less_than_a_heartbeat_are_never_told_of(stack: Stack, bench_of: MakeBench) -> None:
+    first = bench_of("first")
+    batch_id, working = begin(stack, first)
+    until(lambda: any(held.courses for held in first._held.values()), "it is in work")
+    (held,) = first._held.values()
+    held.courses = {held.piece.items[0].item_id: Course(lambda _: None, pages_total=3, pages_done=1)}
+    news = News()
+    assert news.look([held], least_seconds=3.0) == ()
+    (told,) = news.look([held], least_seconds=0.0)
+    assert (told.pages_done, told.pages_total, told.item_id) == (1, 3, item_of(stack, batch_id).item_id)
+    assert news.look([held], least_seconds=0.0) == (told,), "until it has arrived"
+    news.note_told([told])
+    assert news.look([held], least_seconds=0.0) == (), "and once"
+    assert working.result(timeout=CLAIM_WAIT_SECONDS) == (1, 0)
