@@ -63,6 +63,7 @@ def with_bars(total: int, work: Callable[[Progress], list[ItemEnd]]) -> list[Ite
         upload = bars.add_task("upload", total=total, note="")
         batch = bars.add_task("extract", total=total, note="")
         ended = 0
+        pages = LongItems()
         submitted: list[str] = []
 
         def on_uploaded(found: Input) -> None:
@@ -75,7 +76,8 @@ def with_bars(total: int, work: Callable[[Progress], list[ItemEnd]]) -> list[Ite
 
         def on_changed(body: dict[str, Any]) -> None:
             counts = body["counts"]
-            bars.update(batch, note=f"{body['status']}, {counts['running']} running, {counts['failed']} failed")
+            note = f"{body['status']}, {counts['running']} running, {counts['failed']} failed{pages.told(body)}"
+            bars.update(batch, note=note)
 
         def on_ended(_: ItemEnd) -> None:
             nonlocal ended
@@ -90,6 +92,23 @@ def with_bars(total: int, work: Callable[[Progress], list[ItemEnd]]) -> list[Ite
                     f"The batch goes on without this; its results: {own_command()} fetch {batch_id}", markup=False
                 )
             raise
+
+
+class LongItems:
+    """How far the long ones among the running items are, from all bodies of one batch."""
+
+    def __init__(self) -> None:
+        self._pages: dict[str, tuple[int, int]] = {}
+
+    def told(self, body: dict[str, Any]) -> str:
+        """Return words for the bar, none where every item is short."""
+        for item in body.get("items", ()):
+            self._pages.pop(item["id"], None)
+            # A service of another make tells nothing of pages.
+            if item.get("pages_total") is not None:
+                self._pages[item["id"]] = item["pages_done"], item["pages_total"]
+        done, total = (sum(counts) for counts in zip(*self._pages.values(), strict=True)) if self._pages else (0, 0)
+        return f", {done} of {total} pages" if total else ""
 
 
 def _files(count: int) -> str:

@@ -8,6 +8,7 @@ import pytest
 import typer
 
 from octavo.cli import terminal
+from octavo.cli.submitting import LongItems
 from octavo.client.submission import Input, ItemEnd
 from octavo.errors import ServiceUnreachable
 
@@ -71,3 +72,14 @@ def test_a_terminal_that_is_gone_does_not_end_the_stack(monkeypatch: pytest.Monk
         monkeypatch.setattr("sys.stderr", io.TextIOWrapper(io.BufferedWriter(raw), write_through=True))
         terminal.tell("worker", "starting")
         monkeypatch.undo()
+
+
+def test_pages_of_long_items_are_told_while_they_run() -> None:
+    pages = LongItems()
+    running = {"id": "item_1", "pages_done": 17, "pages_total": 300}
+    short = {"id": "item_2", "pages_done": None, "pages_total": None}
+    assert pages.told({"items": [short]}) == ""
+    assert pages.told({"items": [running, short]}) == ", 17 of 300 pages"
+    assert pages.told({"items": [running | {"id": "item_3", "pages_done": 3}]}) == ", 20 of 600 pages"
+    assert pages.told({"items": [running | {"pages_done": None, "pages_total": None}]}) == ", 3 of 300 pages"
+    assert pages.told({"items": [{"id": "item_3"}]}) == "", "a service that tells nothing of pages"
