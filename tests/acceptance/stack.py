@@ -288,6 +288,8 @@ def session_stack(config: pytest.Config) -> Stack:
             # A test does not wait minutes between two attempts.
             OCTAVO_WEBHOOKS__RETRY_SECONDS="[0, 0.5, 1, 1]",
             OCTAVO_WEBHOOKS__POST_SECONDS="3",
+            # Documents of a test are long after a second.
+            OCTAVO_WORKER__KEEP_PAGES_SECONDS="1",
         )
         stack.outside = outside
         config.add_cleanup(lambda: _end(stack))
