@@ -18,6 +18,7 @@ from bench.service import Running
 from deployments.worker import __main__ as worker
 from octavo import wiring
 from octavo.batches import ClaimedItem
+from octavo.extraction.course import Course
 from octavo.extraction.items import Input, ItemOptions, ItemWork
 from octavo.identifiers import ResultId
 from octavo.outcomes import Outcome, Succeeded
@@ -41,6 +42,7 @@ class NoWork(ItemWork):
         begin: Callable[[], None],
         on_counted: Callable[[int], None] | None = None,
         in_fresh_child: bool = False,
+        course: Course | None = None,
     ) -> Outcome:
         """Begin, and have succeeded."""
         begin()

@@ -1,4 +1,4 @@
-"""What a child needs for a long document: `python -m bench.long_documents --data DIR [--pages N] [--engines fast,auto]`.
+"""What a child needs for a long document: `python -m bench.long_documents --data DIR [--pages N]`.
 
 The first pages of the PDFs below DIR, over and over, make one document of N pages. Each engine reads it in a fresh
 child; told are the most memory the child had resident, what is mapped beyond its start, and the pages a second.

@@ -141,9 +141,9 @@ class ItemWork:
             if isinstance(error, OcrProviderError) or not isinstance(error, DocumentError):
                 raise
             began()
-            outcome: Outcome = failure(error, sha256=found.sha256)
-        else:
-            outcome = self._keep(item, options, found.sha256, extraction)
+            # Pages that were kept stay: where the item is run again, only the others are read.
+            return failure(error, sha256=found.sha256)
+        outcome = self._keep(item, options, found.sha256, extraction)
         if kept is not None:
             kept.drop()
         return outcome

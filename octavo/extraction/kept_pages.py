@@ -60,11 +60,11 @@ class KeptPages:
         return found
 
     def drop(self) -> None:
-        """Take the pieces away: the result is there, or never will be. What cannot be done now is swept later."""
+        """Take the pieces away: the result is there. What cannot be done now goes with the result."""
         try:
             self._objects.delete(self._keys())
         except StorageUnavailable as error:
-            logger.warning("kept pages stay for the sweep: %s", error.message)
+            logger.warning("kept pages stay as long as the result: %s", error.message)
 
     def _keys(self) -> list[str]:
         # A first reading has nothing to find, and is not to wait for a listing.

@@ -31,7 +31,8 @@ class Lifetimes(Protocol):
         """Take the next things whose time is over, about `limit` of them; returns how many, 0 when none is due.
 
         A file is expired at `expires_at` unless an unfinished item names it; a result when the
-        retention of its batch has passed since its item was completed. Their bytes are doomed.
+        retention of its batch has passed since its item was completed, and so are pages that were kept of an item
+        that ended without one. Their bytes are doomed.
         """
         ...
 

@@ -50,7 +50,15 @@ class MemoryLifetimes:
             for batch in self._batches.values():
                 self._expired_to[batch.batch_id] = self._clock() - timedelta(seconds=batch.retention_seconds)
             self._doom_results(results)
-            return len(files) + len(results)
+            kept = [item for item in self._items.values() if self._has_due_pages(item)]
+            self._doom((self._batches[item.batch_id].customer_id, None, item.kept_in) for item in kept)
+            for item in kept:
+                item.kept_in = None
+            return len(files) + len(results) + len(kept)
+
+    def _has_due_pages(self, item: ItemRow) -> bool:
+        is_over = item.status in (ItemStatus.FAILED, ItemStatus.CANCELLED)
+        return item.kept_in is not None and is_over and self._end_of(item) <= self._clock()
 
     def _is_due(self, file: StagedFile) -> bool:
         is_kept = file.status in (FileStatus.PENDING, FileStatus.READY)

@@ -25,7 +25,7 @@ class ProgressLedger(Protocol):
     def note_progress(self, told: Sequence[ItemProgress]) -> None:
         """Let running items show how far they are; what comes late, or changes nothing, leaves no trace.
 
-        Counts of an item begin anew with its next start. Where its pages are kept is remembered until the item is
-        deleted, and then doomed like a result.
+        Counts of an item begin anew with its next start. Where its pages are kept is remembered, and doomed with
+        the item or, if it ends without a result, when its retention has passed.
         """
         ...

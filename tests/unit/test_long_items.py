@@ -16,6 +16,7 @@ from octavo.extraction.course import Course
 from octavo.extraction.extractor import Extractor
 from octavo.extraction.items import ItemWork
 from octavo.identifiers import BatchId, RunId
+from octavo.ledger.reading import Retry
 from octavo.objects import keys
 from octavo.workbench import Workbench
 from octavo.workbench.bench import CLAIM_WAIT_SECONDS
@@ -25,8 +26,9 @@ from tests.unit.client.stack import RUN, Stack, running_stack
 
 PAGES = 60
 LONG = f"pages {PAGES} 0.02".encode()
+LIMITS = Limits()
 NEXT_RUN = RunId("33333333-3333-4333-8333-333333333333")
-MakeBench = Callable[[str], Workbench]
+MakeBench = Callable[..., Workbench]
 
 
 @pytest.fixture
@@ -41,8 +43,8 @@ def bench_of(stack: Stack, tmp_path: Path) -> Iterator[MakeBench]:
     benches: list[Workbench] = []
     readers: list[Extractor] = []
 
-    def make(name: str) -> Workbench:
-        readers.append(Extractor(processes=1, limits=Limits(), registry=EngineRegistry.installed(test_engines=True)))
+    def make(name: str, limits: Limits = LIMITS) -> Workbench:
+        readers.append(Extractor(processes=1, limits=limits, registry=EngineRegistry.installed(test_engines=True)))
         work = ItemWork(stack.objects, readers[-1], folder=tmp_path, keep_seconds=0.1)
         made = Workbench(stack.worker(f"{name}/1"), work, slots=4, lease_seconds=0.6, on_change=lambda: None)
         benches.append(made)
@@ -172,6 +174,20 @@ def test_a_deleted_batch_takes_the_pages_that_were_kept_with_it(stack: Stack, be
     stack.ledger.cancel_batch(customer_id, batch_id)
     stack.service.retention.expiry.finish(stack.ledger.delete_batch(customer_id, batch_id))
     assert kept(stack) == []
+
+
+def test_a_failed_item_that_is_run_again_reads_only_the_pages_that_are_missing(
+    stack: Stack, bench_of: MakeBench
+) -> None:
+    batch_id, working = begin(stack, bench_of("hasty", Limits(wall_seconds=0.8)))
+    assert working.result(timeout=20) == (0, 1)
+    item = item_of(stack, batch_id)
+    assert (item.status, item.error_code) == (ItemStatus.FAILED, "extraction_failed")
+    assert kept(stack)
+    assert stack.ledger.pages_used(stack.customer.customer_id) == 0
+    stack.ledger.retry_failed(Retry(customer_id=stack.customer.customer_id, batch_id=batch_id))
+    assert go_on(stack, bench_of("second"), batch_id, NEXT_RUN).result(timeout=20) == (1, 0)
+    assert_finished_by_two(stack, batch_id)
 
 
 def test_items_that_take_less_than_a_heartbeat_are_never_told_of(stack: Stack, bench_of: MakeBench) -> None:

@@ -14,6 +14,7 @@ R = TypeVar("R")
 
 _EXPIRE_FILES = each(lifetimes.expire_files)
 _DOOM_RESULTS = each(lifetimes.doom_results)
+_DOOM_KEPT_PAGES = each(lifetimes.doom_kept_pages)
 _FORGET_DOOMED = each(lifetimes.forget_doomed)
 _DELETE_FILE = each(lifetimes.delete_file)
 _DELETE_BATCH = each(lifetimes.delete_batch)
@@ -36,7 +37,10 @@ class LifetimeMethods:
         due = self._read(lambda view: lifetimes.due_results(view, limit))
         if due.until:
             self._writer.submit(_DOOM_RESULTS, due)
-        return len(file_ids) + len(due.results)
+        kept = self._read(lambda view: lifetimes.due_kept_pages(view, limit))
+        if kept:
+            self._writer.submit(_DOOM_KEPT_PAGES, kept)
+        return len(file_ids) + len(due.results) + len(kept)
 
     def doomed(self, limit: int, numbers: Sequence[int] | None = None) -> list[Doomed]:
         return self._read(lambda view: lifetimes.doomed(view, limit, numbers))

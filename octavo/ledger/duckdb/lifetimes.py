@@ -4,7 +4,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
-from octavo.identifiers import BatchId, CustomerId, FileId, ResultId
+from octavo.identifiers import BatchId, CustomerId, FileId, ItemId, ResultId
 from octavo.ledger import refusals
 from octavo.ledger.duckdb.files import files
 from octavo.ledger.duckdb.snapshot import Row, Snapshot, aware, utc
@@ -87,6 +87,19 @@ def doom_results(tx: Transaction, due: DueResults) -> list[int]:
     tx.flush()
     tx.rows("note_expired", batch_nos=[number for number, _ in due.until], until=[moment for _, moment in due.until])
     return _doom(tx, [(customer_id, None, result_id) for customer_id, result_id in due.results])
+
+
+def due_kept_pages(view: Snapshot, limit: int) -> list[ItemId]:
+    """Return some of the items without a result whose kept pages have had their time."""
+    return [row[0] for row in view.rows("due_kept_pages", now=view.now, item_ids=None, limit=limit)]
+
+
+def doom_kept_pages(tx: Transaction, item_ids: Sequence[ItemId]) -> list[int]:
+    """Doom the pages of these items, unless one is to run again by now."""
+    tx.flush()
+    due = tx.rows("due_kept_pages", now=tx.now, item_ids=list(item_ids), limit=len(item_ids))
+    tx.rows("forget_kept_pages", item_ids=[row[0] for row in due])
+    return _doom(tx, [(row[1], None, row[2]) for row in due])
 
 
 def _doom(tx: Transaction, found: Iterable[tuple[CustomerId, str | None, ResultId | None]]) -> list[int]:

@@ -7,6 +7,7 @@ from octavo.batches import ClaimedItem, ItemStatus
 from octavo.identifiers import ResultId
 from octavo.ledger.duckdb import DuckdbLedger
 from octavo.ledger.progress import ItemProgress
+from octavo.ledger.reading import Retry
 from tests.contract.ledger.world import StandingClock, World, begin, cursor, failed, finish, release
 
 KEPT = ResultId("res_kept")
@@ -98,6 +99,32 @@ def test_pages_that_were_kept_are_doomed_with_their_batch(world: World) -> None:
     customer_id = world.customer.customer_id
     numbers = world.ledger.delete_batch(customer_id, item.batch_id)
     assert [(one.customer_id, one.result_id) for one in world.ledger.doomed(10, numbers)] == [(customer_id, KEPT)]
+
+
+def test_pages_of_an_item_that_ended_without_a_result_are_doomed_when_its_time_is_over(world: World) -> None:
+    items = world.take(world.batch(3), 3)
+    world.say(*map(begin, items))
+    world.ledger.note_progress([told(item, 40, kept_in=ResultId(f"res_{n}")) for n, item in enumerate(items)])
+    world.say(finish(items[0], failed()), finish(items[1]))
+    world.clock.go(seconds=3599)
+    world.ledger.expire(100)
+    assert world.ledger.doomed(10) == [], "the failed one may run again till then"
+    world.clock.go(seconds=2)
+    world.ledger.expire(100)
+    named = {one.result_id for one in world.ledger.doomed(10)}
+    assert "res_0" in named
+    assert "res_2" not in named, "it is still in work"
+    assert world.ledger.expire(100) == 0, "once"
+
+
+def test_an_item_that_runs_again_keeps_its_pages(world: World) -> None:
+    item = running(world)
+    world.ledger.note_progress([told(item, 40, kept_in=KEPT)])
+    world.say(finish(item, failed()))
+    world.ledger.retry_failed(Retry(customer_id=world.customer.customer_id, batch_id=item.batch_id))
+    world.clock.go(hours=2)
+    world.ledger.expire(100)
+    assert [one for one in world.ledger.doomed(10) if one.result_id == KEPT] == []
 
 
 def test_progress_of_items_nobody_knows_is_nothing(world: World) -> None:

@@ -15,3 +15,16 @@ WHERE items.item_id = u.item_id;
 SELECT DISTINCT b.customer_id, i.kept_in
 FROM items i JOIN batches b ON b.batch_no = i.batch_no
 WHERE i.batch_no IN (SELECT unnest($batch_nos::BIGINT[])) AND i.kept_in IS NOT NULL;
+
+-- name: due_kept_pages
+-- purpose: Return items without a result whose time is over and whose pages may be kept still, all or some of these.
+SELECT i.item_id, b.customer_id, i.kept_in
+FROM items i JOIN batches b ON b.batch_no = i.batch_no
+WHERE i.kept_in IS NOT NULL AND i.status IN ('failed', 'cancelled')
+    AND i.completed_at + to_seconds(b.retention_seconds) <= $now
+    AND ($item_ids::VARCHAR[] IS NULL OR i.item_id IN (SELECT unnest($item_ids::VARCHAR[])))
+LIMIT $limit;
+
+-- name: forget_kept_pages
+-- purpose: Forget that pages of these items are kept.
+UPDATE items SET kept_in = NULL WHERE item_id IN (SELECT unnest($item_ids::VARCHAR[]));
