@@ -13,13 +13,16 @@ import time
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 from multiprocessing import get_context
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Protocol
 
+from bench.processes import Family
 from bench.scorecard import write_scorecard
 from bench.service import Running, running_stack
-from bench.small_documents import distinct_texts, one_page_pdfs, upload
+from bench.small_documents import copies_of, distinct_texts, full_page_pdfs, one_page_pdfs, upload
 from octavo.batches import DEFAULT_ITEM_CAP
 from octavo.client.customer import CustomerClient
 from octavo.engines.contract import ExtractOptions, Limits, Source
@@ -29,6 +32,12 @@ from octavo.identifiers import random_part
 WARM_UP = 32
 
 
+class Draw(Protocol):
+    """Makes so many documents in a folder."""
+
+    def __call__(self, folder: Path, *, count: int) -> list[Path]: ...
+
+
 @dataclass(frozen=True, slots=True)
 class Arm:
     """One engine: how many documents, in how many processes, and the least share of the bare speed."""
@@ -36,7 +45,8 @@ class Arm:
     name: str
     engine: str
     processes: int
-    target: float
+    target: float | None
+    draw: Draw
 
 
 class _Silent:
@@ -80,6 +90,7 @@ def through_service(client: CustomerClient, engine: str, file_ids: list[str]) ->
 
 def run(stack: Running, arm: Arm, paths: list[Path], rounds: int) -> dict[str, object]:
     bares, services = [], []
+    spent: dict[str, float] = {}
     with (
         CustomerClient(stack.url, stack.key(f"overhead {arm.engine}")) as client,
         ProcessPoolExecutor(arm.processes, mp_context=get_context("forkserver")) as pool,
@@ -89,7 +100,10 @@ def run(stack: Running, arm: Arm, paths: list[Path], rounds: int) -> dict[str, o
         through_service(client, arm.engine, file_ids[:WARM_UP])
         for _ in range(rounds):
             bares.append(bare(pool, arm.engine, paths))
+            before = Family.of(stack.pid).cpu_seconds
             services.append(through_service(client, arm.engine, file_ids))
+            for kind, seconds in Family.of(stack.pid).cpu_seconds.items():
+                spent[kind] = spent.get(kind, 0.0) + seconds - before.get(kind, 0.0)
     ratio = statistics.median(services) / statistics.median(bares)
     return {
         "documents": len(paths),
@@ -98,6 +112,9 @@ def run(stack: Running, arm: Arm, paths: list[Path], rounds: int) -> dict[str, o
         "service_pages_per_second": [round(rate, 1) for rate in services],
         "ratio": round(ratio, 3),
         "target": arm.target,
+        "cpu_ms_per_document": {
+            kind: round(1000 * seconds / (len(paths) * rounds), 2) for kind, seconds in spent.items()
+        },
     }
 
 
@@ -106,19 +123,23 @@ def main() -> None:
     parser.add_argument("--items", type=int, default=1000, help="documents, for each engine")
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--only", default="", help="part of an arm's name")
+    parser.add_argument("--data", type=Path, help="a folder with PDFs of one page, for one more arm")
     arguments = parser.parse_args()
-    arms = (
-        Arm("fast engine", "fast", os.cpu_count() or 1, 0.5),
-        Arm("engine of 0.5 s a page", "sleep:0.5", DEFAULT_ITEM_CAP, 0.95),
-    )
+    cores = os.cpu_count() or 1
+    arms = [
+        Arm("fast engine, full pages", "fast", cores, 0.5, full_page_pdfs),
+        Arm("fast engine, letters", "fast", cores, None, one_page_pdfs),
+        Arm("engine of 0.5 s a page", "sleep:0.5", DEFAULT_ITEM_CAP, 0.95, distinct_texts),
+    ]
+    if arguments.data is not None:
+        originals = sorted(arguments.data.rglob("*.pdf"))
+        arms.append(Arm("fast engine, given pages", "fast", cores, 0.5, partial(copies_of, originals=originals)))
     figures = {}
     with TemporaryDirectory() as folder, running_stack() as stack:
-        for arm in arms:
+        for number, arm in enumerate(arms):
             if arguments.only not in arm.name:
                 continue
-            waits = arm.engine.startswith("sleep")
-            count = arguments.items
-            paths = (distinct_texts if waits else one_page_pdfs)(Path(folder) / arm.engine, count)
+            paths = arm.draw(Path(folder) / str(number), count=arguments.items)
             figures[arm.name] = run(stack, arm, paths, arguments.rounds)
             print(f"{arm.name}: {figures[arm.name]}", flush=True)
     if not arguments.only:

@@ -1,13 +1,13 @@
 """How many items go into one slice: enough that Prefect's cost per task run is a small part of the work. Pure.
 
-A task run costs about 44 ms of CPU in all, over server, worker and API; a slice of half a second
-keeps that below a tenth. Until a few items were timed, a slice is one item.
+A task run costs about 44 ms of CPU in all, over server, worker and API; a slice of a second keeps
+that below a twentieth. Until a few items were timed, a slice is one item.
 """
 
 import statistics
 from collections import deque
 
-SLICE_SECONDS = 0.5
+SLICE_SECONDS = 1.0
 SHORT_SECONDS = 0.1
 """The words about items shorter than this may wait a moment and go together."""
 MOST_ITEMS = 100
@@ -32,11 +32,11 @@ class Pace:
 
     @property
     def slice_items(self) -> int:
-        """How many items make half a second of work: 1 to 100."""
+        """How many items make a second of work: 1 to 100."""
         median = self.median_seconds
         if median is None:
             return 1
-        return max(1, min(MOST_ITEMS, int(SLICE_SECONDS / max(median, SLICE_SECONDS / MOST_ITEMS))))
+        return max(1, min(MOST_ITEMS, round(SLICE_SECONDS / max(median, SLICE_SECONDS / MOST_ITEMS))))
 
     @property
     def is_short(self) -> bool:

@@ -15,13 +15,17 @@ def test_slices_are_single_items_until_a_few_were_timed() -> None:
     assert paced(0.001, TIMED_ITEMS - 1).median_seconds is None
 
 
-def test_a_slice_is_half_a_second_of_work() -> None:
-    assert paced(0.05).slice_items == 10
-    assert paced(0.12).slice_items == 4
+def test_a_slice_is_a_second_of_work() -> None:
+    assert paced(0.05).slice_items == 20
+    assert paced(0.12).slice_items == 8
 
 
-def test_items_of_half_a_second_and_more_are_slices_of_one() -> None:
-    assert paced(0.5).slice_items == 1
+def test_what_takes_a_hair_more_than_half_a_second_still_goes_in_pairs() -> None:
+    assert paced(0.5008).slice_items == 2
+
+
+def test_longer_items_are_slices_of_one() -> None:
+    assert paced(0.7).slice_items == 1
     assert paced(5.0).slice_items == 1
 
 
