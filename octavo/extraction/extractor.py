@@ -134,6 +134,11 @@ class Extractor:
         self._pool.warm_up()
 
     @property
+    def child_failures(self) -> dict[str, int]:
+        """How many children died, were overdue or were lost so far, by code; second tries count again."""
+        return self._pool.failures
+
+    @property
     def nursery_pid(self) -> int | None:
         """The process id of the sandbox's nursery while one runs."""
         return self._pool.nursery_pid

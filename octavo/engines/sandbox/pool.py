@@ -4,6 +4,7 @@ import os
 import signal
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -175,6 +176,7 @@ class ChildPool:
         self._starting = threading.Lock()
         self._nursery: NurseryHandle | None = None
         self._idle: list[Child] = []
+        self._failures: Counter[str] = Counter()
         self._closed = False
 
     @contextmanager
@@ -191,7 +193,10 @@ class ChildPool:
         try:
             child = (None if fresh else self._idle_child()) or Child(self._living_nursery(), self._limits)
             yield child
-        except BaseException:
+        except BaseException as error:
+            if isinstance(error, ChildFailure):
+                with self._changed:
+                    self._failures[error.code] += 1
             if child is not None:
                 child.kill()
             raise
@@ -205,6 +210,12 @@ class ChildPool:
         """Load the parsers and prove that a child can be confined. Raises `SandboxUnavailable`."""
         with self.child():
             pass
+
+    @property
+    def failures(self) -> dict[str, int]:
+        """How many children have failed so far, by the code of the failure; second tries count again."""
+        with self._changed:
+            return dict(self._failures)
 
     @property
     def nursery_pid(self) -> int | None:
