@@ -33,6 +33,8 @@ class Hello:
     worker_id: WorkerId
     slots: int = 0
     """Slices it may hold at once; counts where a life begins, not where it drains, waits or ends."""
+    protection: tuple[str, ...] = ()
+    """Which walls are up around its extraction children; counts where a life begins, as above."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -100,6 +102,8 @@ class Heartbeat:
     lease_seconds: float
     slots: int | None = None
     """Slices it may hold at once, 0 while it drains; said again and again, for an API that was restarted."""
+    protection: tuple[str, ...] = ()
+    """As in its hello; said again for the same reason."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

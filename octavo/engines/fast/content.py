@@ -14,13 +14,13 @@ _MAX_PLAIN_BYTES = 1_000_000
 
 @dataclass(frozen=True, slots=True)
 class ContentSize:
-    """`paths` counts drawing operators; `huge` says that the page is too large for drawings and tables.
+    """`paths` counts drawing operators; `huge` says how the page is too large for drawings and tables, if it is.
 
     `images` is false only where nothing is painted that could be an image.
     """
 
     paths: int
-    huge: bool
+    huge: str | None = None
     images: bool = True
 
 
@@ -31,13 +31,13 @@ def measure(document: PdfDocument, page: PdfPage, limits: Limits) -> ContentSize
     for xref in page.get_contents():
         decoded = _decoded(document, xref, limits.max_content_bytes - total)
         if decoded is None:
-            return ContentSize(paths, huge=True)
+            return ContentSize(paths, huge=f"its content has more than {limits.max_content_bytes} bytes")
         total += len(decoded)
         images = images or bool(_PAINTED.search(decoded))
         paths += len(_PATHS.findall(decoded))
         if paths > limits.max_paths:
-            return ContentSize(paths, huge=True)
-    return ContentSize(paths, huge=False, images=images)
+            return ContentSize(paths, huge=f"it has more than {limits.max_paths} drawings")
+    return ContentSize(paths, images=images)
 
 
 def _decoded(document: PdfDocument, xref: int, room: int) -> bytes | None:

@@ -68,7 +68,7 @@ class PdfReader:
         lines = labelled(lines, regions)
         tables = [] if content.huge else page_tables(sight, text, page_no, regions)
         if content.huge:
-            warnings.append(f"page {page_no}: too many drawings, so tables were not looked for")
+            warnings.append(f"page {page_no}: {content.huge}, so tables were not looked for")
         pictures: list[FigureDraft] = []
         if self.options.extract_images:
             pictures, said = figures(self.document, page, images, self.budget)
