@@ -5,7 +5,7 @@ import zlib
 from dataclasses import dataclass
 
 from octavo.engines.contract import Limits
-from octavo.engines.mupdf import PdfDocument, PdfPage
+from octavo.engines.mupdf import PDF_ERRORS, PdfDocument, PdfPage
 
 _PATHS = re.compile(rb"(?<=[\s\d])(?:re|l|c|v|y)(?=\s|$)")
 _PAINTED = re.compile(rb"\bDo\b|\bBI\b|\bscn\b")
@@ -29,7 +29,12 @@ def measure(document: PdfDocument, page: PdfPage, limits: Limits) -> ContentSize
     paths = total = 0
     images = False
     for xref in page.get_contents():
-        decoded = _decoded(document, xref, limits.max_content_bytes - total)
+        try:
+            decoded = _decoded(document, xref, limits.max_content_bytes - total)
+        except PDF_ERRORS:
+            # MuPDF may still draw what cannot be looked at, or leave it out.
+            images = True
+            continue
         if decoded is None:
             return ContentSize(paths, huge=f"its content has more than {limits.max_content_bytes} bytes")
         total += len(decoded)
