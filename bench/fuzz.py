@@ -20,6 +20,7 @@ from contextlib import ExitStack
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from queue import SimpleQueue
+from tempfile import gettempdir
 
 from bench.mutations import Mutant, mutant
 from bench.scorecard import write_scorecard
@@ -189,7 +190,9 @@ def main() -> int:
     parser.add_argument("--count", type=int, default=10_000)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--data", type=Path, help="further documents to mutate")
-    parser.add_argument("--keep", type=Path, default=Path("fuzz"), help="folder for notes and failing documents")
+    parser.add_argument(
+        "--keep", type=Path, default=Path(gettempdir(), "octavo-fuzz"), help="folder for notes and failing documents"
+    )
     parser.add_argument("--processes", type=int, default=os.cpu_count() or 1)
     parser.add_argument("--only", type=int, help="number of the one mutant to read")
     arguments = parser.parse_args()
