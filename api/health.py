@@ -12,7 +12,9 @@ from pydantic import BaseModel
 from api.deps import Service, ServiceDep
 from api.lanes import in_thread
 from octavo import __version__
+from octavo.engines.sandbox.confinement import WALLS
 from octavo.errors import OctavoError
+from octavo.identifiers import WorkerId
 
 router = APIRouter(tags=["operation"])
 PROBE_SECONDS = 3.0
@@ -26,13 +28,21 @@ class PartHealth(BaseModel):
     milliseconds: int | None = None
 
 
+class Protection(BaseModel):
+    """Which walls are up around the children in which a worker reads documents, and which are not."""
+
+    active: list[str]
+    missing: list[str]
+
+
 class Health(BaseModel):
-    """The whole stack."""
+    """The whole stack; `sandbox` tells of each worker by its name."""
 
     status: Literal["ok", "degraded"]
     version: str
     parts: dict[str, PartHealth]
     workers: list[str]
+    sandbox: dict[str, Protection]
     api_url: str
     docs_url: str
     prefect_ui_url: str | None
@@ -54,15 +64,30 @@ async def health(response: Response, service: ServiceDep) -> Health:
     archive = service.archive.trouble
     found["archive"] = PartHealth(status="down" if archive else "ok", message=archive)
     api_url = service.settings.api.public_url or ""
+    there = service.presence.workers()
     return Health(
         status="ok" if all(part.status == "ok" for part in found.values()) else "degraded",
         version=__version__,
         parts=found,
-        workers=[worker_id.partition("/")[0] for worker_id in service.presence.workers()],
+        workers=[_name(worker_id) for worker_id in there],
+        sandbox={
+            _name(worker_id): told for worker_id in there if (told := _protection(service, worker_id)) is not None
+        },
         api_url=api_url,
         docs_url=f"{api_url}/docs",
         prefect_ui_url=service.settings.prefect.ui_url,
     )
+
+
+def _name(worker_id: WorkerId) -> str:
+    return worker_id.partition("/")[0]
+
+
+def _protection(service: Service, worker_id: WorkerId) -> Protection | None:
+    active = service.presence.protection(worker_id)
+    if not active:
+        return None
+    return Protection(active=list(active), missing=[wall for wall in WALLS if wall not in active])
 
 
 async def _timed(probe: Coroutine[Any, Any, str | None]) -> PartHealth:

@@ -16,6 +16,7 @@ class Presence:
         self._silence_seconds = silence_seconds
         self._heard: dict[WorkerId, float] = {}
         self._slots: dict[WorkerId, int] = {}
+        self._protection: dict[WorkerId, tuple[str, ...]] = {}
         self._listening: set[WorkerId] = set()
         self._news = asyncio.Event()
         self._since = time.monotonic()
@@ -23,9 +24,14 @@ class Presence:
         self._is_closed = False
         self._bell = asyncio.Condition()
 
-    def hear(self, worker_id: WorkerId, *, slots: int | None = None) -> None:
-        """Note a sign of life, and how many slices the worker may hold if it says so; 0 while it drains."""
+    def hear(self, worker_id: WorkerId, *, slots: int | None = None, protection: tuple[str, ...] = ()) -> None:
+        """Note a sign of life, and how many slices the worker may hold if it says so; 0 while it drains.
+
+        `protection` names the walls around its extraction children, if it says so.
+        """
         self._heard[worker_id] = time.monotonic()
+        if protection:
+            self._protection[worker_id] = protection
         if slots is not None and self._slots.get(worker_id) != slots:
             self._slots[worker_id] = slots
             self._news.set()
@@ -46,6 +52,7 @@ class Presence:
         """Note that a worker has gone."""
         self._heard.pop(worker_id, None)
         self._slots.pop(worker_id, None)
+        self._protection.pop(worker_id, None)
         self._listening.discard(worker_id)
 
     def was_away(self) -> None:
@@ -65,6 +72,10 @@ class Presence:
     def workers(self) -> list[WorkerId]:
         """Return the workers that are there."""
         return [worker_id for worker_id in self._heard if not self.is_silent(worker_id)]
+
+    def protection(self, worker_id: WorkerId) -> tuple[str, ...]:
+        """Return which walls a worker has around its extraction children; empty if it did not say."""
+        return self._protection.get(worker_id, ())
 
     def rooms(self, held: Mapping[WorkerId, int]) -> list[WorkerRoom]:
         """Return the workers that are there and have told their slots; `held` is how many slices each holds."""

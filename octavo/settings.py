@@ -178,7 +178,21 @@ class LimitSettings(_Group):
     document_seconds: float = Field(600.0, gt=0, description="Wall-clock limit of one document.")
     document_cpu_seconds: float = Field(600.0, gt=0, description="CPU limit of one document.")
     document_memory_bytes: int = Field(3 * 1024**3, gt=0, description="Memory limit of one extraction child.")
+    page_seconds: float = Field(60.0, gt=0, description="Longest time in which no page of a document is finished.")
     max_page_pixels: int = Field(50_000_000, gt=0, description="Most pixels of a page or image that is rendered.")
+    max_page_content_bytes: int = Field(
+        10_000_000,
+        gt=0,
+        description="Longest content of a page, unpacked, in which drawings and tables are looked for.",
+    )
+    max_page_paths: int = Field(
+        20_000, gt=0, description="Most drawing operators of a page in which drawings and tables are looked for."
+    )
+    max_images: int = Field(2_000, gt=0, description="Most images of a result; further ones are left out.")
+    max_image_bytes: int = Field(
+        128 * 1024**2, gt=0, description="Most bytes of a result's images; those past half of it are left out."
+    )
+    max_result_bytes: int = Field(128 * 1024**2, gt=0, description="Most bytes of a result without its images.")
 
 
 class OutboundSettings(_Group):
@@ -221,12 +235,17 @@ class WebhookSettings(_Group):
 
 
 class SandboxSettings(_Group):
-    """The walls around extraction children."""
+    """The walls around extraction children, and what one of them may use of the machine."""
 
     require: Literal["all", "none"] = Field(
         "all",
         description="`all`: refuse to work where the kernel offers no walls; `none`: work without them.",
     )
+    documents_per_child: int = Field(50, gt=0, description="Documents after which a child is replaced by a fresh one.")
+    open_files: int = Field(256, ge=32, description="Most files that a child has open at once.")
+    processes: int = Field(32, gt=0, description="Most processes that a child has at once, itself included.")
+    file_bytes: int = Field(512 * 1024**2, gt=0, description="Largest file that a child may write.")
+    scratch_bytes: int = Field(2 * 1024**3, gt=0, description="Most bytes of all files that a child has on the disk.")
 
 
 class Settings(BaseSettings):

@@ -1,5 +1,6 @@
 """Where settings become real parts: ledger, objects, engines, a worker's bench. Nothing else builds them."""
 
+import math
 import secrets
 from pathlib import Path
 
@@ -46,14 +47,25 @@ def engine_registry(settings: Settings) -> EngineRegistry:
 
 def limits(settings: Settings) -> Limits:
     """Return what one document may cost."""
-    given = settings.limits
+    given, walls = settings.limits, settings.sandbox
     return Limits(
         wall_seconds=given.document_seconds,
-        cpu_seconds=int(given.document_cpu_seconds),
+        page_seconds=given.page_seconds,
+        cpu_seconds=math.ceil(given.document_cpu_seconds),
         memory_bytes=given.document_memory_bytes,
+        file_bytes=walls.file_bytes,
+        scratch_bytes=walls.scratch_bytes,
+        open_files=walls.open_files,
+        processes=walls.processes,
         max_bytes=given.max_file_bytes,
         max_pages=given.max_pages,
         max_page_pixels=given.max_page_pixels,
+        max_content_bytes=given.max_page_content_bytes,
+        max_paths=given.max_page_paths,
+        max_images=given.max_images,
+        max_image_bytes=given.max_image_bytes,
+        max_document_bytes=given.max_result_bytes,
+        documents_per_child=walls.documents_per_child,
     )
 
 
@@ -96,7 +108,7 @@ def worker_client(settings: Settings, name: str) -> WorkerClient:
 
 def workbench(settings: Settings, client: WorkerClient, reader: Extractor) -> Workbench:
     """Say hello to the API and return a bench with the storage it names. Raises ServiceUnreachable."""
-    access = client.hello(slots=settings.worker.slots).storage
+    access = client.hello(slots=settings.worker.slots, protection=reader.protection).storage
     objects = S3Objects(
         S3Settings(
             # A worker on another machine may reach storage at another address than the API does.

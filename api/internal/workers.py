@@ -24,7 +24,7 @@ async def hello(body: Hello, service: ServiceDep) -> Welcome:
     for other in await in_thread(service.ledger.workers):
         if other.partition("/")[0] == name and other != body.worker_id:
             await _revoke(service, other)
-    service.presence.hear(body.worker_id, slots=body.slots)
+    service.presence.hear(body.worker_id, slots=body.slots, protection=body.protection)
     storage = service.storage
     access = StorageAccess(
         endpoint_url=storage.endpoint_url,
@@ -72,7 +72,7 @@ async def wait(
 @router.post("/heartbeat")
 async def heartbeat(body: Heartbeat, service: ServiceDep) -> Lost:
     """Renew a worker's leases."""
-    service.presence.hear(body.worker_id, slots=body.slots)
+    service.presence.hear(body.worker_id, slots=body.slots, protection=body.protection)
     lost: list[str] = []
     if body.slice_ids:
         lost = await in_thread(lambda: service.ledger.renew(body.worker_id, body.slice_ids, body.lease_seconds))

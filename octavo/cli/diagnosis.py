@@ -15,6 +15,7 @@ from octavo import wiring
 from octavo.cli.terminal import out
 from octavo.directory import DataDirectory
 from octavo.engines.registry import EngineRegistry
+from octavo.engines.sandbox.confinement import WALLS
 from octavo.errors import OctavoError
 from octavo.objects import embedded
 from octavo.settings import Settings, read_settings
@@ -97,7 +98,8 @@ def _sandbox(settings: Settings) -> str:
     one_child = settings.worker.model_copy(update={"processes": 1})
     with wiring.extractor(settings.model_copy(update={"worker": one_child})) as extractor:
         extractor.warm_up()
-    return "documents are read behind walls" if settings.sandbox.require == "all" else "walls are not required"
+        missing = [wall for wall in WALLS if wall not in extractor.protection]
+        return f"walls: {', '.join(extractor.protection)}" + (f"; without {', '.join(missing)}" if missing else "")
 
 
 def _checked(name: str, look: Callable[[], str], advice: str) -> Finding:

@@ -66,6 +66,7 @@ class WorkerClient:
         transport: httpx.BaseTransport | None = None,
     ) -> None:
         self.worker_id = worker_id
+        self._protection: tuple[str, ...] = ()
         self._patience_seconds = patience_seconds
         self._http = httpx.Client(
             base_url=f"{api_url.rstrip('/')}/internal",
@@ -76,9 +77,14 @@ class WorkerClient:
             transport=transport,
         )
 
-    def hello(self, *, slots: int = 0) -> Welcome:
-        """Begin this worker's life; it may hold so many slices at once. Raises ServiceUnreachable."""
-        return self._call("/workers/hello", Hello(worker_id=self.worker_id, slots=slots), Welcome)
+    def hello(self, *, slots: int = 0, protection: tuple[str, ...] = ()) -> Welcome:
+        """Begin this worker's life; it may hold so many slices at once, and reads behind these walls.
+
+        Raises ServiceUnreachable.
+        """
+        self._protection = protection
+        said = Hello(worker_id=self.worker_id, slots=slots, protection=protection)
+        return self._call("/workers/hello", said, Welcome)
 
     def drain(self) -> None:
         """Have the claims of this worker that wait answered now."""
@@ -111,6 +117,7 @@ class WorkerClient:
             lease_seconds=lease_seconds,
             slots=slots,
             progress=progress,
+            protection=self._protection,
         )
         return self._call("/workers/heartbeat", beat, Lost, patience_seconds=0.0)
 

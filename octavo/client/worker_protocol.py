@@ -34,6 +34,8 @@ class Hello:
     worker_id: WorkerId
     slots: int = 0
     """Slices it may hold at once; counts where a life begins, not where it drains, waits or ends."""
+    protection: tuple[str, ...] = ()
+    """Which walls are up around its extraction children; counts where a life begins, as above."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -103,6 +105,8 @@ class Heartbeat:
     """Slices it may hold at once, 0 while it drains; said again and again, for an API that was restarted."""
     progress: tuple[ItemProgress, ...] = ()
     """How far items are that have been in work for longer than a heartbeat, where that is new."""
+    protection: tuple[str, ...] = ()
+    """As in its hello; said again for the same reason."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -20,7 +20,8 @@ class Limits:
 
     `wall_seconds` bounds the whole document, `page_seconds` the time without a page being finished (a
     group of n pages under recognition has n times as long). `memory_bytes` is address space beyond
-    what the child has when it starts.
+    what the child has when it starts, and memory beyond that over the child and all that it has started.
+    `file_bytes` is for one file that is written, `scratch_bytes` for all of them at a time.
     """
 
     wall_seconds: float = 1800.0
@@ -28,7 +29,9 @@ class Limits:
     cpu_seconds: int = 1800
     memory_bytes: int = 2 * 1024**3
     file_bytes: int = 512 * 1024**2
+    scratch_bytes: int = 2 * 1024**3
     open_files: int = 256
+    processes: int = 32
     max_bytes: int = 150 * 1024 * 1024
     max_pages: int = 1000
     max_page_pixels: int = 50_000_000

@@ -151,6 +151,16 @@ class Extractor:
         self._pool.warm_up()
 
     @property
+    def protection(self) -> tuple[str, ...]:
+        """Which walls are up around the sandbox's children, by `confinement.WALLS`; known once it is warm."""
+        return self._pool.protection
+
+    @property
+    def child_failures(self) -> dict[str, int]:
+        """How many children died, were overdue or were lost so far, by code; second tries count again."""
+        return self._pool.failures
+
+    @property
     def nursery_pid(self) -> int | None:
         """The process id of the sandbox's nursery while one runs."""
         return self._pool.nursery_pid

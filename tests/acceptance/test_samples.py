@@ -3,11 +3,13 @@
 import json
 import re
 import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from octavo.engines.sandbox.confinement import WALLS
 from octavo.samples import make_samples
 from tests.acceptance.stack import Stack, run_octavo, wait_for
 
@@ -63,6 +65,8 @@ def test_health_tells_of_each_part_and_where_people_look(stack: Stack) -> None:
         "archive": "ok",
     }
     assert found["workers"] == ["embedded"]
+    if sys.platform == "linux":
+        assert found["sandbox"] == {"embedded": {"active": list(WALLS), "missing": []}}
     assert found["api_url"] == stack.url
     assert re.fullmatch(r"http://127\.0\.0\.1:\d+", found["prefect_ui_url"])
 

@@ -58,4 +58,6 @@ REFERENCES = {
     "script-image": "tests.engines_bad.engines:ScriptImageEngine",
     "missing-image": "tests.engines_bad.engines:MissingImageEngine",
     "unavailable": "tests.engines_bad.engines:UnavailableEngine",
+    "greedy": "tests.engines_bad.greedy:GreedyEngine",
+    "reaching": "tests.engines_bad.reaching:ReachingEngine",
 }

@@ -5,7 +5,7 @@ import zlib
 from dataclasses import dataclass
 
 from octavo.engines.contract import Limits
-from octavo.engines.mupdf import PdfDocument, PdfPage
+from octavo.engines.mupdf import PDF_ERRORS, PdfDocument, PdfPage
 
 _PATHS = re.compile(rb"(?<=[\s\d])(?:re|l|c|v|y)(?=\s|$)")
 _PAINTED = re.compile(rb"\bDo\b|\bBI\b|\bscn\b")
@@ -14,13 +14,13 @@ _MAX_PLAIN_BYTES = 1_000_000
 
 @dataclass(frozen=True, slots=True)
 class ContentSize:
-    """`paths` counts drawing operators; `huge` says that the page is too large for drawings and tables.
+    """`paths` counts drawing operators; `huge` says how the page is too large for drawings and tables, if it is.
 
     `images` is false only where nothing is painted that could be an image.
     """
 
     paths: int
-    huge: bool
+    huge: str | None = None
     images: bool = True
 
 
@@ -29,15 +29,20 @@ def measure(document: PdfDocument, page: PdfPage, limits: Limits) -> ContentSize
     paths = total = 0
     images = False
     for xref in page.get_contents():
-        decoded = _decoded(document, xref, limits.max_content_bytes - total)
+        try:
+            decoded = _decoded(document, xref, limits.max_content_bytes - total)
+        except PDF_ERRORS:
+            # MuPDF may still draw what cannot be looked at, or leave it out.
+            images = True
+            continue
         if decoded is None:
-            return ContentSize(paths, huge=True)
+            return ContentSize(paths, huge=f"its content has more than {limits.max_content_bytes} bytes")
         total += len(decoded)
         images = images or bool(_PAINTED.search(decoded))
         paths += len(_PATHS.findall(decoded))
         if paths > limits.max_paths:
-            return ContentSize(paths, huge=True)
-    return ContentSize(paths, huge=False, images=images)
+            return ContentSize(paths, huge=f"it has more than {limits.max_paths} drawings")
+    return ContentSize(paths, images=images)
 
 
 def _decoded(document: PdfDocument, xref: int, room: int) -> bytes | None:

@@ -37,6 +37,11 @@ class ImageBudget:
         # Half of what the owner takes in, since a figure's size is known only once it is made.
         self._bytes = limits.max_image_bytes // 2
 
+    @property
+    def bound(self) -> str:
+        """What there is no room for any more."""
+        return "there are too many" if self._count < 1 else "they have too many bytes"
+
     def take(self, size: int) -> bool:
         """Take one image of that many bytes out of the budget; False if there is no room."""
         if self._count < 1 or size > self._bytes:
@@ -85,7 +90,7 @@ def figures(
         if draft is None:
             continue
         if not budget.take(len(draft.data)):
-            warnings.append("further images were left out: too many, or too large")
+            warnings.append(f"further images were left out: {budget.bound}")
             break
         drafts.append(draft)
     return drafts, warnings

@@ -47,13 +47,12 @@ class PdfReader:
 
     def _read(self, page: PdfPage, page_no: int) -> PageDraft | ScannedPage:
         rotation = int(page.rotation) % 360
-        if rotation:
-            page.remove_rotation()
+        page = upright(self.document, page)
         text = text_page(page)
         lines = text_lines(page, text)
         if turn := sideways(page, lines):
             page.set_rotation(turn)
-            page.remove_rotation()
+            page = upright(self.document, page)
             rotation = (rotation + turn) % 360
             text = text_page(page)
             lines = text_lines(page, text)
@@ -68,7 +67,7 @@ class PdfReader:
         lines = labelled(lines, regions)
         tables = [] if content.huge else page_tables(sight, text, page_no, regions)
         if content.huge:
-            warnings.append(f"page {page_no}: too many drawings, so tables were not looked for")
+            warnings.append(f"page {page_no}: {content.huge}, so tables were not looked for")
         pictures: list[FigureDraft] = []
         if self.options.extract_images:
             pictures, said = figures(self.document, page, images, self.budget)
@@ -76,6 +75,18 @@ class PdfReader:
             warnings += [f"page {page_no}: {warning}" for warning in said]
         contents = in_order(outside(lines, tables), [*tables, *pictures])
         return PageDraft(known, contents, tuple(warnings))
+
+
+def upright(document: PdfDocument, page: PdfPage) -> PdfPage:
+    """Return the page with its rotation taken out; without its annotations where a damaged one is in the way."""
+    try:
+        page.remove_rotation()
+        return page
+    except PDF_ERRORS:
+        document.xref_set_key(page.xref, "Annots", "null")
+        page = document.reload_page(page)
+        page.remove_rotation()
+        return page
 
 
 class UnreadablePdf(Exception):

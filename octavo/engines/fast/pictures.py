@@ -1,12 +1,14 @@
 """PNG, JPEG and TIFF files for the `fast` engine: every frame is a page that must be recognised."""
 
 import math
+import struct
+import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL import Image, ImageOps
 
 from octavo.documents import Page
 from octavo.engines.contract import Limits
@@ -16,6 +18,21 @@ from octavo.engines.fast.scanned import ScannedPage, save_scan
 from octavo.errors import ExtractionFailed
 
 _FORMATS = ("PNG", "JPEG", "TIFF")
+_PICTURE_ERRORS: tuple[type[Exception], ...] = (
+    OSError,
+    ValueError,
+    SyntaxError,
+    EOFError,
+    TypeError,
+    LookupError,
+    AttributeError,
+    ArithmeticError,
+    RuntimeError,
+    struct.error,
+    zlib.error,
+    Image.DecompressionBombError,
+)
+"""What damaged input makes Pillow raise; running out of memory is not among them."""
 _POINTS_PER_INCH = 72
 _LEAST_DPI, _MOST_DPI = 50.0, 2400.0
 _PAPER_INCHES = 11.7
@@ -38,7 +55,7 @@ class PictureReader:
             if self.image.width * self.image.height > self.limits.max_page_pixels:
                 raise ValueError(f"{self.image.width} x {self.image.height} pixels are more than is allowed")
             return self._read(page_no)
-        except (OSError, ValueError, SyntaxError, EOFError) as error:
+        except _PICTURE_ERRORS as error:
             return failed_page(page_no, error)
 
     def _read(self, page_no: int) -> ScannedPage:
@@ -61,7 +78,7 @@ def opened_picture(path: Path, limits: Limits) -> Iterator[Image.Image]:
         image = Image.open(path, formats=_FORMATS)
     except Image.DecompressionBombError as error:
         raise ExtractionFailed("the image has more pixels than is allowed") from error
-    except (UnidentifiedImageError, OSError, ValueError, SyntaxError) as error:
+    except _PICTURE_ERRORS as error:
         raise ExtractionFailed("the image is damaged") from error
     with image:
         yield image
@@ -73,7 +90,7 @@ def frame_count(image: Image.Image) -> int:
         return 1
     try:
         return int(getattr(image, "n_frames", 1))
-    except (OSError, ValueError, SyntaxError, EOFError) as error:
+    except _PICTURE_ERRORS as error:
         raise ExtractionFailed("the image is damaged: its pages cannot be counted") from error
 
 

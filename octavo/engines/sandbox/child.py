@@ -1,6 +1,7 @@
 """A child: serves documents one after the other, each in a fresh folder, until told to stop or broken."""
 
 import dataclasses
+import errno
 import os
 import shutil
 import tempfile
@@ -20,6 +21,7 @@ EXIT_DEFECT = 70
 EXIT_UNCONFINED = 71
 _COPY_BYTES = 1024 * 1024
 _MAX_MESSAGE = 2000
+_MIB = 1024**2
 
 
 class _Reporter:
@@ -61,11 +63,11 @@ class _Reporter:
 def serve(channel: Channel, folder: Path, registry: EngineRegistry, limits: Limits, require: Require) -> NoReturn:
     """Give up all that a child must not have, then answer tasks; ends with the process."""
     try:
-        confine(folder, limits, require)
+        active = confine(folder, limits, require)
     except SandboxUnavailable as error:
         channel.send({"type": "unconfined", "message": error.message})
         os._exit(EXIT_UNCONFINED)
-    channel.send({"type": "confined"})
+    channel.send({"type": "confined", "active": active})
     try:
         while True:
             _answer(channel, channel.receive(), folder, registry, limits)
@@ -81,11 +83,14 @@ def _answer(channel: Channel, task: Header, folder: Path, registry: EngineRegist
         reading = _read(channel, task, work, registry, limits)
     except DocumentError as error:
         _send_error(channel, error)
-    except MemoryError:
-        _send_error(channel, ExtractionFailed("the document needs more memory than is allowed"))
+    except (MemoryError, OSError) as error:
+        if (passed := _limit_of(error, limits)) is not None:
+            _send_error(channel, ExtractionFailed(passed))
+        else:
+            _send_defect(channel, error)
     # The edge of the process: the owner learns of a defect, and tries again in another child.
     except Exception as error:  # noqa: BLE001
-        channel.send({"type": "defect", "message": f"{type(error).__name__}: {error}"[:_MAX_MESSAGE]})
+        _send_defect(channel, error)
     else:
         _send(channel, reading)
     finally:
@@ -114,6 +119,21 @@ def _send(channel: Channel, reading: Reading) -> None:
     document = reading.document.to_json().encode()
     sizes = [len(image) for image in reading.images]
     channel.send({"type": "reading", "document": len(document), "images": sizes}, document, *reading.images)
+
+
+def _limit_of(error: MemoryError | OSError, limits: Limits) -> str | None:
+    """Say which limit of the process an error comes from; None if from none."""
+    if isinstance(error, MemoryError) or error.errno == errno.ENOMEM:
+        return f"the document needs more than {limits.memory_bytes // _MIB} MiB of memory"
+    if error.errno == errno.EMFILE:
+        return f"the document needs more than {limits.open_files} open files"
+    if error.errno == errno.EFBIG:
+        return f"the document needs a file of more than {limits.file_bytes // _MIB} MiB"
+    return None
+
+
+def _send_defect(channel: Channel, error: Exception) -> None:
+    channel.send({"type": "defect", "message": f"{type(error).__name__}: {error}"[:_MAX_MESSAGE]})
 
 
 def _send_error(channel: Channel, error: DocumentError) -> None:

@@ -7,6 +7,7 @@ import shutil
 import signal
 import struct
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Literal
 
@@ -16,8 +17,11 @@ from octavo.engines.sandbox import landlock, seccomp
 from octavo.engines.sandbox.failures import SandboxUnavailable
 
 Require = Literal["all", "none"]
+WALLS = ("limits", "no_new_privileges", "landlock", "capabilities", "seccomp")
+"""What `confine` can name: all of it on Linux, only the first elsewhere."""
 
 _PR_SET_PDEATHSIG = 1
+_PR_SET_CHILD_SUBREAPER = 36
 _CAPABILITY_VERSION = 0x20080522
 _NICENESS = 10
 _PROGRAMS = ("tesseract",)
@@ -26,13 +30,16 @@ _SYSTEM_PATHS = (
     "/lib",
     "/lib64",
     "/bin",
-    "/proc",
+    # Of itself and of the machine, but not of other processes: command lines tell a lot.
+    "/proc/self",
+    "/proc/cpuinfo",
+    "/proc/meminfo",
+    "/proc/filesystems",
+    "/proc/sys/vm/overcommit_memory",
     "/sys/devices/system/cpu",
     "/etc/ld.so.cache",
     "/etc/fonts",
     "/etc/localtime",
-    "/etc/passwd",
-    "/etc/nsswitch.conf",
     "/etc/magic",
     "/etc/mime.types",
     "/etc/alternatives",
@@ -54,25 +61,42 @@ def die_with_parent(parent: int) -> None:
         os._exit(1)
 
 
-def confine(folder: Path, limits: Limits, require: Require) -> None:
-    """Take limits and, on Linux, give up network, capabilities and files outside `folder`.
+def confine(folder: Path, limits: Limits, require: Require) -> list[str]:
+    """Take limits and, on Linux, give up network, capabilities and files outside `folder`; return what was done.
 
-    Raises `SandboxUnavailable` if the machine cannot do that, unless `require` is `none`; then as much
+    Raises `SandboxUnavailable` if the machine cannot do all of that, unless `require` is `none`; then as much
     as can be had is taken.
     """
     os.nice(_NICENESS)
     _take_limits(limits)
-    if sys.platform != "linux":
-        return
-    try:
-        libc = _libc()
-        seccomp.forbid_new_privileges(libc)
-        landlock.restrict(libc, readable=_readable(), writable=[folder, Path("/dev/null")])
-        _drop_capabilities(libc)
-        seccomp.install_filter(libc)
-    except SandboxUnavailable:
-        if require == "all":
-            raise
+    _keep_family()
+    active, missing = ["limits"], []
+    for name, give_up in _walls(folder) if sys.platform == "linux" else ():
+        try:
+            give_up()
+        except SandboxUnavailable as error:
+            missing.append(error.message)
+        else:
+            active.append(name)
+    if missing and require == "all":
+        raise SandboxUnavailable("; ".join(missing))
+    return active
+
+
+def _keep_family() -> None:
+    """Become the parent of every descendant whose own parent ends, so that the owner can find it (Linux)."""
+    if sys.platform == "linux":
+        _libc().prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
+
+
+def _walls(folder: Path) -> list[tuple[str, Callable[[], None]]]:
+    libc = _libc()
+    return [
+        ("no_new_privileges", lambda: seccomp.forbid_new_privileges(libc)),
+        ("landlock", lambda: landlock.restrict(libc, readable=_readable(), writable=[folder, Path("/dev/null")])),
+        ("capabilities", lambda: _drop_capabilities(libc)),
+        ("seccomp", lambda: seccomp.install_filter(libc)),
+    ]
 
 
 def grant_cpu(seconds: int) -> None:

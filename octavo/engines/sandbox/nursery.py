@@ -46,7 +46,7 @@ class Nursery:
         self._configuration = configuration
         self._limits = Limits(**configuration.limits)
         self._registry = EngineRegistry(configuration.references)
-        self._control = Channel(socket.socket(fileno=configuration.control))
+        self._control = Channel(socket.socket(fileno=configuration.control), takes_descriptors=True)
         self._folder = Path(configuration.folder)
         self._held = hold(self._folder)
         self._children: dict[int, Path] = {}
@@ -111,7 +111,7 @@ class Nursery:
                 end.close()
             os.close(self._held)
             _silence()
-            channel = Channel(socket.socket(fileno=descriptor))
+            channel = Channel(socket.socket(fileno=descriptor), takes_descriptors=True)
             child.serve(channel, folder, self._registry, self._limits, self._configuration.require)
         finally:
             # Whatever happened, this copy of the nursery must not go on as a nursery.

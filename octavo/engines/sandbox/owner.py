@@ -95,8 +95,8 @@ class NurseryHandle:
             if not self._ready:
                 raise SandboxUnavailable("the sandbox process did not start; its messages say why")
 
-    def fork(self) -> tuple[int, Channel]:
-        """Return the process id of a fresh child and the channel to it. Raises `ChildLost`."""
+    def fork(self) -> tuple[int, Channel, Path]:
+        """Return the process id of a fresh child, the channel to it, and its folder. Raises `ChildLost`."""
         self.wait_ready()
         ours, theirs = socket.socketpair()
         with theirs:
@@ -109,7 +109,7 @@ class NurseryHandle:
             if number not in self._forked:
                 ours.close()
                 raise ChildLost("the sandbox process ended or does not answer")
-            return self._forked.pop(number), Channel(ours)
+            return self._forked.pop(number), Channel(ours), self.folder / str(number)
 
     def kill(self, pid: int) -> None:
         """End a child and all it has started; the nursery does it, because it knows who lives."""

@@ -4,6 +4,7 @@ import os
 import signal
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -21,11 +22,13 @@ from octavo.engines.sandbox.failures import (
     SandboxUnavailable,
 )
 from octavo.engines.sandbox.owner import NurseryHandle
-from octavo.engines.sandbox.wire import WireBroken, WireClosed, WireOverdue
-from octavo.errors import DOCUMENT_ERRORS, DocumentError
+from octavo.engines.sandbox.usage import excess, usage_of
+from octavo.engines.sandbox.wire import Header, WireBroken, WireClosed, WireOverdue
+from octavo.errors import DOCUMENT_ERRORS, DocumentError, ExtractionFailed
 
 _SENT_BY_OTHERS = {signal.SIGKILL, signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGQUIT}
 _CONFINE_SECONDS = 20.0
+_LOOK_SECONDS = 0.25
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,9 +46,11 @@ class Child:
         """Have one forked and wait until it is confined. Raises `ChildLost`, `SandboxUnavailable`."""
         self._nursery = nursery
         self._limits = limits
-        self.pid, self._channel = nursery.fork()
+        self.pid, self._channel, self._folder = nursery.fork()
         self.served = 0
+        self.protection: tuple[str, ...] = ()
         self._await_confinement()
+        self._before = usage_of(self.pid, self._folder, limits)
 
     @property
     def usable(self) -> bool:
@@ -68,7 +73,7 @@ class Child:
             return self._converse(source, options, on_counted, care)
         except WireOverdue:
             self.kill()
-            raise ChildOverdue("the document took longer than is allowed") from None
+            raise ChildOverdue("the parser did not end its answer in time") from None
         except WireBroken as error:
             self.kill()
             raise ChildDied(f"the parser gave a broken answer: {error}") from error
@@ -89,6 +94,8 @@ class Child:
         if said.get("type") != "confined":
             self.kill()
             raise SandboxUnavailable(f"the sandbox cannot be set up: {said.get('message')}")
+        active = said.get("active")
+        self.protection = tuple(map(str, active)) if isinstance(active, list) else ()
 
     def _converse(
         self,
@@ -107,8 +114,7 @@ class Child:
         finally:
             os.close(descriptor)
         while True:
-            deadline = min(end, time.monotonic() + pages * self._limits.page_seconds)
-            match self._channel.receive(deadline):
+            match self._next_word(end, pages):
                 case {"type": "counted", "pages": int(count)}:
                     believable = self._believable(count)
                     if on_counted is not None:
@@ -129,6 +135,29 @@ class Child:
                 case _:
                     raise WireBroken("an unknown frame")
 
+    def _next_word(self, end: float, pages: int) -> Header:
+        """Wait for the child's next frame, with an eye on the clock and on what it uses; what is over a limit ends it.
+
+        Looked at only while nothing comes, so that it costs short documents nothing.
+        """
+        page_end = time.monotonic() + pages * self._limits.page_seconds
+        while not self._channel.is_readable(min(end, page_end, time.monotonic() + _LOOK_SECONDS)):
+            if time.monotonic() > page_end:
+                raise self._overdue(f"no page was finished within {pages * self._limits.page_seconds:g} s")
+            if time.monotonic() > end:
+                break
+            if passed := excess(usage_of(self.pid, self._folder, self._limits), self._before, self._limits):
+                self.kill()
+                raise ExtractionFailed(passed)
+        # Also where there is more to read: who never stops talking must not go on for ever.
+        if time.monotonic() > end:
+            raise self._overdue(f"the document took longer than {self._limits.wall_seconds:g} s")
+        return self._channel.receive(min(end, page_end))
+
+    def _overdue(self, message: str) -> ChildOverdue:
+        self.kill()
+        return ChildOverdue(message)
+
     def _believable(self, count: int) -> int:
         if not 0 <= count <= self._limits.max_pages:
             raise WireBroken("an impossible number of pages")
@@ -136,10 +165,16 @@ class Child:
 
     def _receive(self, length: int, sizes: list[object], end: float) -> UntrustedReading:
         lengths = [size for size in sizes if isinstance(size, int) and size >= 0]
-        if len(lengths) != len(sizes) or len(sizes) > self._limits.max_images:
+        if len(lengths) != len(sizes):
             raise WireBroken("impossible sizes of images")
-        if sum(lengths) > self._limits.max_image_bytes or not 0 <= length <= self._limits.max_document_bytes:
-            raise WireBroken("the result is larger than is allowed")
+        if len(sizes) > self._limits.max_images:
+            raise ExtractionFailed(f"the document has {len(sizes)} images, more than {self._limits.max_images}")
+        if length < 0:
+            raise WireBroken("an impossible size of the document")
+        if length > self._limits.max_document_bytes:
+            raise ExtractionFailed(f"the result has {length} bytes, more than {self._limits.max_document_bytes}")
+        if sum(lengths) > self._limits.max_image_bytes:
+            raise ExtractionFailed(f"the images have {sum(lengths)} bytes, more than {self._limits.max_image_bytes}")
         document = self._channel.receive_bytes(length, end)
         return UntrustedReading(document, tuple(self._channel.receive_bytes(size, end) for size in lengths))
 
@@ -189,6 +224,8 @@ class ChildPool:
         self._starting = threading.Lock()
         self._nursery: NurseryHandle | None = None
         self._idle: list[Child] = []
+        self._failures: Counter[str] = Counter()
+        self._protection: tuple[str, ...] = ()
         self._closed = False
 
     @contextmanager
@@ -204,8 +241,12 @@ class ChildPool:
             self._take_place(memory_bytes)
         try:
             child = (None if fresh else self._idle_child()) or Child(self._living_nursery(), self._limits)
+            self._protection = child.protection
             yield child
-        except BaseException:
+        except BaseException as error:
+            if isinstance(error, ChildFailure):
+                with self._changed:
+                    self._failures[error.code] += 1
             if child is not None:
                 child.kill()
             raise
@@ -219,6 +260,17 @@ class ChildPool:
         """Load the parsers and prove that a child can be confined. Raises `SandboxUnavailable`."""
         with self.child():
             pass
+
+    @property
+    def protection(self) -> tuple[str, ...]:
+        """Which of `confinement.WALLS` were up around the newest child; empty before there was one."""
+        return self._protection
+
+    @property
+    def failures(self) -> dict[str, int]:
+        """How many children have failed so far, by the code of the failure; second tries count again."""
+        with self._changed:
+            return dict(self._failures)
 
     @property
     def nursery_pid(self) -> int | None:

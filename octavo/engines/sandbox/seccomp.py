@@ -1,8 +1,9 @@
 """A system call filter without libseccomp: a child may not make sockets nor leave its process group.
 
 The program is a list of `sock_filter` records (linux/filter.h): check the architecture, refuse the
-32-bit numbers of x86-64, compare the number with each refused call, allow the rest. Refused calls
-fail with EACCES rather than kill, so that libraries which merely ask go on.
+32-bit numbers of x86-64, compare the number with each refused call, then with those that depend on an
+argument, allow the rest. Refused calls fail with EACCES rather than kill, so that
+libraries which merely ask go on.
 """
 
 import ctypes
@@ -20,7 +21,7 @@ _LOAD_WORD, _JUMP_EQUAL, _JUMP_GREATER_EQUAL, _RETURN = 0x20, 0x15, 0x35, 0x06
 _ALLOW = 0x7FFF0000
 _REFUSE = 0x00050000 | errno.EACCES
 _KILL = 0x80000000
-_OFFSET_NUMBER, _OFFSET_ARCHITECTURE = 0, 4
+_OFFSET_NUMBER, _OFFSET_ARCHITECTURE, _OFFSET_ARGUMENTS, _ARGUMENT_BYTES = 0, 4, 16, 8
 _X32_BIT = 0x40000000
 
 # name: (x86-64, aarch64), from asm/unistd_64.h and asm-generic/unistd.h
@@ -51,7 +52,26 @@ _REFUSED = {
     "finit_module": (313, 273),
     "kexec_load": (246, 104),
     "reboot": (169, 142),
+    # Memory that belongs to no process, and so falls under no limit of one.
+    "memfd_create": (319, 279),
+    "memfd_secret": (447, 447),
+    "shmget": (29, 194),
+    "msgget": (68, 186),
+    "semget": (64, 190),
+    "mq_open": (240, 180),
 }
+# name: (x86-64, aarch64, which argument names the process; 0 there means the caller)
+_ABOUT_ITSELF = {
+    "prlimit64": (302, 261, 0),
+    "sched_setparam": (142, 118, 0),
+    "sched_setscheduler": (144, 119, 0),
+    "sched_setattr": (314, 274, 0),
+    "sched_setaffinity": (203, 122, 0),
+    "setpriority": (141, 140, 1),
+    "ioprio_set": (251, 30, 1),
+}
+# A child stays the parent of all it has started: that is how its owner finds them.
+_PRCTL, _PR_SET_CHILD_SUBREAPER = (157, 167), 36
 _ARCHITECTURES = {"x86_64": (0, 0xC000003E), "aarch64": (1, 0xC00000B7)}
 
 
@@ -77,8 +97,22 @@ def _program(machine: str) -> bytes:
         records += [_record(_JUMP_GREATER_EQUAL, 0, 1, _X32_BIT), _record(_RETURN, 0, 0, _REFUSE)]
     for numbers in _REFUSED.values():
         records += [_record(_JUMP_EQUAL, 0, 1, numbers[column]), _record(_RETURN, 0, 0, _REFUSE)]
+    for *numbers_of, argument in _ABOUT_ITSELF.values():
+        records += _by_argument(numbers_of[column], argument, 0, equal=_ALLOW, other=_REFUSE)
+    records += _by_argument(_PRCTL[column], 0, _PR_SET_CHILD_SUBREAPER, equal=_REFUSE, other=_ALLOW)
     records.append(_record(_RETURN, 0, 0, _ALLOW))
     return b"".join(records)
+
+
+def _by_argument(number: int, argument: int, value: int, *, equal: int, other: int) -> list[bytes]:
+    return [
+        _record(_JUMP_EQUAL, 0, 4, number),
+        # The lower half of it, which is all that the kernel looks at; both machines store that first.
+        _record(_LOAD_WORD, 0, 0, _OFFSET_ARGUMENTS + _ARGUMENT_BYTES * argument),
+        _record(_JUMP_EQUAL, 0, 1, value),
+        _record(_RETURN, 0, 0, equal),
+        _record(_RETURN, 0, 0, other),
+    ]
 
 
 def forbid_new_privileges(libc: ctypes.CDLL) -> None:

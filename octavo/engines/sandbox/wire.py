@@ -32,10 +32,14 @@ class WireBroken(Exception):
 
 
 class Channel:
-    """One end of a stream socket that carries frames. Not thread-safe."""
+    """One end of a stream socket that carries frames. Not thread-safe.
 
-    def __init__(self, end: socket.socket) -> None:
+    Descriptors come only to an end that takes them: whoever is not trusted could fill up a process with them.
+    """
+
+    def __init__(self, end: socket.socket, *, takes_descriptors: bool = False) -> None:
         self.socket = end
+        self._takes_descriptors = takes_descriptors
         self._descriptors: list[int] = []
 
     def send(self, header: Header, *payloads: bytes, descriptors: Sequence[int] = ()) -> None:
@@ -73,6 +77,12 @@ class Channel:
             filled += self._receive_into(view[filled:])
         return bytes(buffer)
 
+    def is_readable(self, until: float) -> bool:
+        """Wait until something has come, or to that moment of `time.monotonic()`."""
+        poll = select.poll()
+        poll.register(self.socket, select.POLLIN)
+        return bool(poll.poll(max(0.0, until - time.monotonic()) * 1000))
+
     def take_descriptor(self) -> int:
         """Return the oldest descriptor that came with a frame. Raises `WireBroken` if none did."""
         if not self._descriptors:
@@ -85,18 +95,22 @@ class Channel:
     def _await(self, deadline: float) -> None:
         if deadline == math.inf:
             return
-        poll = select.poll()
-        poll.register(self.socket, select.POLLIN)
-        if not poll.poll(max(0.0, deadline - time.monotonic()) * 1000):
+        if not self.is_readable(deadline):
             raise WireOverdue
 
     def _receive_into(self, view: memoryview) -> int:
         try:
-            data, descriptors, _, _ = socket.recv_fds(self.socket, min(len(view), 1 << 20), _MAX_DESCRIPTORS)
+            data = self._receive_some(min(len(view), 1 << 20))
         except ConnectionResetError as error:
             raise WireClosed from error
-        self._descriptors.extend(descriptors)
         if not data:
             raise WireClosed
         view[: len(data)] = data
         return len(data)
+
+    def _receive_some(self, most: int) -> bytes:
+        if not self._takes_descriptors:
+            return self.socket.recv(most)
+        data, descriptors, _, _ = socket.recv_fds(self.socket, most, _MAX_DESCRIPTORS)
+        self._descriptors.extend(descriptors)
+        return data

@@ -29,6 +29,7 @@ _MOST_SKEWED_DEGREES = 20.0
 _JUNK_CONFIDENCE = 25.0
 _NOT_MUCH_WORSE = 0.8
 _POINTS_PER_INCH = 72
+_TESSERACT_SHARE = 0.6
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,6 +130,9 @@ def recognise(
 
 
 def _is_poor(page: Recognised) -> bool:
+    if page.error is not None:
+        # What took too long once takes longer with more effort.
+        return False
     return page.characters < _POOR_CHARACTERS or page.confidence < _POOR_CONFIDENCE or page.lies_on_its_side
 
 
@@ -198,8 +202,9 @@ class _Run:
             rotate_pages=effort.rotate or None,
             rotate_pages_threshold=2.0,
             tesseract_thresholding=effort.thresholding,
-            tesseract_timeout=self._page_seconds,
-            tesseract_non_ocr_timeout=min(20.0, self._page_seconds),
+            # Less than the owner waits for a page: one that takes too long must not take the others along.
+            tesseract_timeout=_TESSERACT_SHARE * self._page_seconds,
+            tesseract_non_ocr_timeout=min(20.0, _TESSERACT_SHARE * self._page_seconds),
         )
         return [_collect(output, number, scan) for number, scan in enumerate(scans, start=1)]
 

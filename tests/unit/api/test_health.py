@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from octavo.engines.sandbox.confinement import WALLS
 from octavo.identifiers import WorkerId
 from octavo.ledger.contract import Ledger
 from octavo.objects.memory import MemoryObjects
@@ -28,6 +29,20 @@ async def test_a_node_that_has_its_workers_elsewhere_is_well_before_they_come(
     # Else nothing would lead workers to it: a proxy sends them only to a node that is well.
     api = api_of(ledger, clock, tmp_path, count=0)
     assert await worker_part(api) == ("ok", None)
+    await api.close()
+
+
+async def test_each_worker_tells_which_walls_are_up_around_its_children(
+    ledger: Ledger, clock: MovableClock, tmp_path: Path
+) -> None:
+    api = api_of(ledger, clock, tmp_path, count=2)
+    api.service.presence.hear(WorkerId("embedded/1"), protection=WALLS)
+    api.service.presence.hear(WorkerId("embedded-2/1"), protection=("limits", "seccomp"))
+    api.service.presence.hear(WorkerId("older/1"))
+    assert (await api.client().get("/health")).json()["sandbox"] == {
+        "embedded": {"active": list(WALLS), "missing": []},
+        "embedded-2": {"active": ["limits", "seccomp"], "missing": ["no_new_privileges", "landlock", "capabilities"]},
+    }
     await api.close()
 
 

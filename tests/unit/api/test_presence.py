@@ -41,6 +41,15 @@ async def test_a_worker_that_left_is_gone_at_once() -> None:
     assert presence.workers() == []
 
 
+async def test_the_walls_of_a_worker_are_known_until_it_leaves() -> None:
+    presence = Presence(silence_seconds=60)
+    presence.hear(WORKER, protection=("limits", "seccomp"))
+    presence.hear(WORKER)
+    assert presence.protection(WORKER) == ("limits", "seccomp")
+    presence.forget(WORKER)
+    assert presence.protection(WORKER) == ()
+
+
 async def test_the_bell_wakes_everybody_who_waits() -> None:
     presence = Presence(silence_seconds=60)
     waiting = [asyncio.create_task(presence.wait(0, 60)) for _ in range(3)]

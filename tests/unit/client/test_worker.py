@@ -45,6 +45,15 @@ def test_a_welcome_says_how_storage_is_reached(stack: Stack) -> None:
     assert stack.service.presence.workers() == [WorkerId("worker/1")]
 
 
+def test_an_api_that_was_restarted_hears_of_the_walls_again(stack: Stack) -> None:
+    worker, presence = stack.worker(), stack.service.presence
+    worker.hello(protection=("limits", "seccomp"))
+    assert presence.protection(WorkerId("worker/1")) == ("limits", "seccomp")
+    presence.forget(WorkerId("worker/1"))
+    worker.heartbeat((), (), 60.0)
+    assert presence.protection(WorkerId("worker/1")) == ("limits", "seccomp")
+
+
 def test_an_opened_run_knows_its_batch(stack: Stack) -> None:
     batch_id = stack.batch(stack.file(), stack.file(), engine="sleep:0")
     stack.named_run(batch_id)

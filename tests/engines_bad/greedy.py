@@ -1,0 +1,101 @@
+"""An engine that passes one limit after the other, as the document's first word tells it to."""
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from octavo.documents import Document, Page
+from octavo.engines.contract import ExtractOptions, Limits, Progress, Reading, Source
+from octavo.engines.failing import FailingEngine
+
+Told = Any
+"""The progress that a child is given, and what hangs on it."""
+LONG_SECONDS = 60.0
+MIB = 1024**2
+WORD = b'{"type": "working", "pages": 1}'
+HOARD = f"hoard = bytearray({100 * MIB}); import time; time.sleep({LONG_SECONDS})"
+
+
+class GreedyEngine(FailingEngine):
+    """Takes more than it may have."""
+
+    name = "greedy"
+
+    def extract(
+        self, source: Source, options: ExtractOptions, limits: Limits, progress: Progress, folder: Path
+    ) -> Reading:
+        DEEDS[source.path.read_text()](progress, folder)
+        return Reading(Document((Page(1, 1.0, 1.0),)))
+
+
+def _chatter(progress: Told, folder: Path) -> None:
+    """Says for ever that it goes on."""
+    while True:
+        progress.working(1)
+
+
+def _pass_descriptors(progress: Told, folder: Path) -> None:
+    """Hands its owner open files that nobody has asked for."""
+    end: socket.socket = progress._channel.socket
+    for _ in range(200):
+        socket.send_fds(end, [len(WORD).to_bytes(4, "big") + WORD], [0])
+
+
+def _herd(progress: Told, folder: Path) -> None:
+    """Starts programs that have each less memory than is allowed, and together more."""
+    herd = [subprocess.Popen([sys.executable, "-c", HOARD]) for _ in range(6)]
+    time.sleep(LONG_SECONDS)
+    assert herd
+
+
+def _orphan_herd(progress: Told, folder: Path) -> None:
+    """As the herd, but whoever started them has ended."""
+    starter = f"import subprocess, sys; [subprocess.Popen([sys.executable, '-c', {HOARD!r}]) for _ in range(6)]"
+    subprocess.run([sys.executable, "-c", starter], check=True)
+    time.sleep(LONG_SECONDS)
+
+
+def _swarm(progress: Told, folder: Path) -> None:
+    """Forks until there are many."""
+    for _ in range(60):
+        if os.fork() == 0:
+            signal.pause()
+    time.sleep(LONG_SECONDS)
+
+
+def _litter(progress: Told, folder: Path) -> None:
+    """Fills the disk with many files."""
+    for number in range(100):
+        folder.joinpath(str(number)).write_bytes(bytes(MIB))
+    time.sleep(LONG_SECONDS)
+
+
+def _large_file(progress: Told, folder: Path) -> None:
+    """Writes one large file."""
+    with folder.joinpath("large").open("wb") as file:
+        for _ in range(100):
+            file.write(bytes(MIB))
+
+
+def _open_files(progress: Told, folder: Path) -> None:
+    """Opens the same file again and again."""
+    opened = [open(folder / "source", "rb") for _ in range(1000)]  # noqa: PTH123, SIM115
+    assert opened
+
+
+DEEDS: dict[str, Callable[[Told, Path], None]] = {
+    "chatter": _chatter,
+    "descriptors": _pass_descriptors,
+    "herd": _herd,
+    "orphan-herd": _orphan_herd,
+    "swarm": _swarm,
+    "litter": _litter,
+    "large-file": _large_file,
+    "open-files": _open_files,
+}
