@@ -50,7 +50,13 @@ def build_service(settings: Settings, storage: S3Settings | None) -> Service:
         presence=presence,
         archive=archive,
         retention=Retention(ledger, objects, archive, orphan_hours=settings.limits.orphan_hours),
-        calls=Calls(ledger, presence, seconds=settings.limits.sync_seconds),
+        calls=Calls(
+            ledger,
+            presence,
+            seconds=settings.limits.sync_seconds,
+            most=settings.limits.sync_calls,
+            most_of_customer=settings.limits.sync_calls_per_customer,
+        ),
         deliveries=Deliveries(
             ledger,
             dispatcher,

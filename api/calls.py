@@ -20,6 +20,7 @@ from octavo.errors import (
     InternalError,
     OctavoError,
     QuotaExceeded,
+    RateLimited,
     StaleLease,
     UrlNotAllowed,
 )
@@ -28,6 +29,7 @@ from octavo.ledger.contract import Ledger
 
 MOST_ATTEMPTS = 5
 LOOK_SECONDS = 1.0
+RETRY_AFTER_SECONDS = 5
 ERRORS: dict[str, type[OctavoError]] = {
     **DOCUMENT_ERRORS,
     UrlNotAllowed.code: UrlNotAllowed,
@@ -60,6 +62,8 @@ class _Call:
     worker_id: WorkerId | None = None
     pages: int = 0
     """Set aside for it."""
+    let_go: asyncio.Event = field(default_factory=asyncio.Event)
+    """Set once whoever reads it need not go on; another one for each attempt."""
     is_billing: bool = False
     """Whether its usage row is being written: until that has come out, nobody else may end it."""
 
@@ -72,6 +76,9 @@ class Calls:
     presence: Presence
     seconds: float
     """Longest time for one call, waiting included."""
+    most: int = 100
+    """Calls at once, those in work among them."""
+    most_of_customer: int = 8
     _calls: dict[CallId, _Call] = field(default_factory=dict)
     _waiting: list[_Call] = field(default_factory=list)
     _news: asyncio.Event = field(default_factory=asyncio.Event)
@@ -83,12 +90,29 @@ class Calls:
         """Let workers that wait go home: this process ends."""
         self._is_closed = True
         self._news.set()
+        for call in self._calls.values():
+            call.let_go.set()
+
+    def require_room(self, customer_id: CustomerId) -> None:
+        """Raise RateLimited while a customer, or all together, have as many calls as may be at once."""
+        own = sum(call.asked.customer_id == customer_id for call in self._calls.values())
+        if own >= self.most_of_customer:
+            what = f"You have as many documents waiting or in work as you may at once ({own})"
+        elif len(self._calls) >= self.most:
+            what = "As many documents as may be at once are waiting or in work"
+        else:
+            return
+        raise RateLimited(
+            f"{what}; try again shortly, or submit them as a batch.",
+            retry_after_seconds=RETRY_AFTER_SECONDS,
+        )
 
     async def extract(self, asked: Asked) -> str:
         """Return the result, JSON, once a worker has read the document and it was billed.
 
-        Raises ExtractionTimeout, QuotaExceeded, UrlNotAllowed, FetchFailed, DocumentError.
+        Raises RateLimited, ExtractionTimeout, QuotaExceeded, UrlNotAllowed, FetchFailed, DocumentError.
         """
+        self.require_room(asked.customer_id)
         call = _Call(new_call_id(), asked, asyncio.get_running_loop().create_future())
         self._calls[call.call_id] = call
         self._queue(call)
@@ -106,6 +130,7 @@ class Calls:
             ) from None
         finally:
             self._calls.pop(call.call_id, None)
+            call.let_go.set()
             with contextlib.suppress(ValueError):
                 self._waiting.remove(call)
             self._last = self._last if self._calls else {}
@@ -122,6 +147,7 @@ class Calls:
                 self._queue(call)
 
     def _queue(self, call: _Call) -> None:
+        call.let_go.set()
         call.worker_id = None
         call.pages = 0
         self._waiting.append(call)
@@ -153,7 +179,7 @@ class Calls:
         self._waiting.remove(call)
         self._turn += 1
         self._last[call.asked.customer_id] = self._turn
-        call.worker_id, call.attempt = worker_id, call.attempt + 1
+        call.worker_id, call.attempt, call.let_go = worker_id, call.attempt + 1, asyncio.Event()
         asked = call.asked
         return ClaimedCall(
             call_id=call.call_id,
@@ -166,6 +192,17 @@ class Calls:
             content_type=asked.content_type,
             reserves_pages=asked.has_quota,
         )
+
+    async def watch(self, call_id: CallId, attempt: int, wait_seconds: float) -> bool:
+        """Return whether somebody still waits for a call after so many seconds; False as soon as nobody does."""
+        call = self._calls.get(call_id)
+        if call is None or call.attempt != attempt or call.worker_id is None:
+            return False
+        if not self._is_closed:
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(wait_seconds):
+                    await call.let_go.wait()
+        return self._calls.get(call_id) is call and call.attempt == attempt and call.worker_id is not None
 
     def document(self, call_id: CallId, attempt: int) -> Path:
         """Return where the bytes of a call are that a worker has claimed. Raises StaleLease."""

@@ -169,6 +169,8 @@ class LimitSettings(_Group):
     orphan_hours: float = Field(
         24.0, ge=0, description="How old an object in storage must be that nobody names, before it is swept."
     )
+    sync_calls: int = Field(100, gt=0, description="Documents of the sync lane at once, waiting or in work.")
+    sync_calls_per_customer: int = Field(8, gt=0, description="The same, of one customer.")
     sync_seconds: float = Field(
         300.0, gt=0, description="Longest time for a document of the sync lane, waiting included."
     )

@@ -7,7 +7,7 @@ from fastapi.responses import FileResponse
 
 from api import auth
 from api.deps import ServiceDep
-from octavo.client.call_protocol import CallClaim, CallClaims, CallEnd, CallPages, CallTaken
+from octavo.client.call_protocol import CallClaim, CallClaims, CallEnd, CallPages, CallTaken, CallWatch
 from octavo.identifiers import CallId
 
 router = APIRouter(prefix="/internal/calls", dependencies=[Depends(auth.worker)], include_in_schema=False)
@@ -23,6 +23,14 @@ async def claim(
 ) -> CallClaims:
     """Hand out a document that somebody waits for."""
     return CallClaims(call=await service.calls.claim(body.worker_id, wait))
+
+
+@router.post("/watch")
+async def watch(
+    body: CallWatch, service: ServiceDep, wait: Annotated[float, Query(ge=0, le=LONGEST_WAIT_SECONDS)]
+) -> CallTaken:
+    """Tell a worker when nobody waits any more for what it reads."""
+    return CallTaken(taken=await service.calls.watch(body.call_id, body.attempt, wait))
 
 
 @router.get("/{call_id}/document")

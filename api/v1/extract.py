@@ -112,6 +112,7 @@ async def extract(body: ExtractRequest, request: Request, customer: CustomerDep,
         raise _missing("url")
     if not service.settings.outbound.url_inputs:
         raise UrlNotAllowed("This service fetches nothing; send the document itself to /v1/extract/file.")
+    service.calls.require_room(customer.customer_id)
     check_url(body.url, Allowed.read(service.settings.outbound.allow))
     await in_thread(lambda: require_pages(service, customer))
     return await _answer(request, service, _asked(service, customer, body.extract_text, body.extract_images, body.url))
@@ -128,6 +129,7 @@ async def extract(body: ExtractRequest, request: Request, customer: CustomerDep,
 )
 async def extract_file(request: Request, customer: CustomerDep, service: ServiceDep) -> Response:
     """Read the document that is sent along at once; the answer is its result."""
+    service.calls.require_room(customer.customer_id)
     await in_thread(lambda: require_pages(service, customer))
     async with _read_form(request) as form:
         document = _document(form, service)

@@ -37,6 +37,14 @@ class CallClaims:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class CallWatch:
+    """A worker asks to be told when nobody waits for a call any more that it reads."""
+
+    call_id: CallId
+    attempt: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class CallPages:
     """The pages of a call were counted."""
 

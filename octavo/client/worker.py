@@ -13,7 +13,7 @@ from typing import Any, TypeVar
 import httpx
 from pydantic import TypeAdapter, ValidationError
 
-from octavo.client.call_protocol import CallClaim, CallClaims, CallEnd, CallPages, CallTaken, ClaimedCall
+from octavo.client.call_protocol import CallClaim, CallClaims, CallEnd, CallPages, CallTaken, CallWatch, ClaimedCall
 from octavo.client.customer import Refused
 from octavo.client.delivery_protocol import (
     AttemptTaken,
@@ -200,6 +200,16 @@ class WorkerClient:
                     file.write(piece)
         except httpx.TransportError as error:
             raise ServiceUnreachable(f"The bytes of a call could not be fetched: {error}") from error
+
+    def watch_call(self, call: ClaimedCall, wait_seconds: float) -> bool:
+        """Wait while somebody waits for a call; False when nobody does any more. Raises ServiceUnreachable at once."""
+        return self._call(
+            f"/calls/watch?wait={wait_seconds}",
+            CallWatch(call_id=call.call_id, attempt=call.attempt),
+            CallTaken,
+            patience_seconds=0.0,
+            read_seconds=wait_seconds + 15,
+        ).taken
 
     def reserve_call(self, call: ClaimedCall, pages: int) -> bool:
         """Ask for the pages of a call before they are read. Raises StaleLease when nobody waits for it any more."""

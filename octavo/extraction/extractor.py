@@ -21,6 +21,7 @@ from octavo.errors import (
     PageLimitExceeded,
     UnsupportedInput,
 )
+from octavo.extraction.stop import Stop
 
 _MAGIC = {
     "image/png": b"\x89PNG\r\n\x1a\n",
@@ -59,10 +60,11 @@ class _Ready:
 
 @dataclass(frozen=True, slots=True)
 class _Place:
-    """Where a document is read: with how much memory, and whether beside all others."""
+    """Where a document is read: with how much memory, whether beside all others, and what may end it."""
 
     memory_bytes: int
     is_apart: bool
+    stop: Stop
 
 
 class _Begun:
@@ -189,16 +191,19 @@ class Extractor:
         in_fresh_child: bool = False,
         is_apart: bool = False,
         care: PageCare | None = None,
+        stop: Stop | None = None,
     ) -> Extraction:
         """Read a document; blocks until a child is free and the document is read.
 
         `on_begin` is called once, when work on the document really begins; `on_counted` with the number of
         pages, before they are read. What either raises ends the work and comes out here.
         `in_fresh_child` has a local engine read it in a child that has read nothing before; `is_apart` in one
-        beside the `processes`, at once: the caller limits how many these are. `care` is for who follows the pages.
+        beside the `processes`, at once: the caller limits how many these are. `care` is for who follows the pages;
+        `stop` may end a local engine's reading from another thread.
 
         Raises a `DocumentError` for what the document came to, `UnknownEngine`, `ChildLost` (somebody else
-        ended the parser: not the document's fault, worth another try) and `SandboxUnavailable`.
+        ended the parser: not the document's fault, worth another try), `SandboxUnavailable`, and
+        `ReadingStopped` once `stop` was set.
         """
         ready = self._ready_engine(options.engine)
         engine = ready.engine
@@ -207,7 +212,7 @@ class Extractor:
         if engine.kind == "remote":
             reading = self._read_remote(engine, source, options, begun, on_counted, care)
         else:
-            place = _Place(engine.memory_bytes, is_apart)
+            place = _Place(engine.memory_bytes, is_apart, stop or Stop())
             reading = self._read_local(place, source, options, begun, on_counted, care, fresh=in_fresh_child)
         self._refuse_by_pages(reading.document)
         return Extraction(
@@ -271,7 +276,10 @@ class Extractor:
         fresh: bool,
     ) -> Reading:
         try:
-            with self._pool.child(fresh=fresh, memory_bytes=place.memory_bytes, is_apart=place.is_apart) as child:
+            with (
+                self._pool.child(fresh=fresh, memory_bytes=place.memory_bytes, is_apart=place.is_apart) as child,
+                place.stop.ends(child.strike),
+            ):
                 begin()
                 return _read_in(child, source, options, on_counted, care)
         except ChildOverdue as error:
@@ -288,7 +296,10 @@ class Extractor:
         care: PageCare | None,
     ) -> Reading:
         try:
-            with self._pool.child(fresh=True, memory_bytes=place.memory_bytes, is_apart=place.is_apart) as child:
+            with (
+                self._pool.child(fresh=True, memory_bytes=place.memory_bytes, is_apart=place.is_apart) as child,
+                place.stop.ends(child.strike),
+            ):
                 return _read_in(child, source, options, on_counted, care)
         except ChildOverdue as error:
             raise ExtractionFailed(error.message) from error

@@ -25,6 +25,12 @@ class ChildLost(ChildFailure):
     code = "child_lost"
 
 
+class ReadingStopped(OctavoError):
+    """The reading was broken off because nobody waits for it any more; the child did nothing wrong."""
+
+    code = "reading_stopped"
+
+
 class SandboxUnavailable(OctavoError):
     """The sandbox cannot be set up on this machine; the message says what is missing."""
 

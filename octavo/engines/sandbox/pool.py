@@ -85,6 +85,10 @@ class Child:
         self._nursery.kill(self.pid)
         self._channel.close()
 
+    def strike(self) -> None:
+        """End the child from another thread; whoever reads from it hears `ChildLost`."""
+        self._nursery.kill(self.pid)
+
     def _await_confinement(self) -> None:
         try:
             said = self._channel.receive(time.monotonic() + _CONFINE_SECONDS)
@@ -198,7 +202,8 @@ class Child:
 class ChildPool:
     """Children for `processes` documents at once, as far as they fit into `memory_bytes`. Thread-safe.
 
-    Documents that are read apart wait for nothing and count nowhere: whoever asks for that limits them himself.
+    Documents that are read apart wait for nothing: whoever asks for that limits them himself. What memory they
+    need, others wait for.
 
     Starts its nursery when first needed. A document that needs more than all of the memory is read alone.
     """
@@ -220,6 +225,7 @@ class ChildPool:
         self._processes = processes
         self._memory_bytes = memory_bytes
         self._reserved: list[int] = []
+        self._apart: list[int] = []
         self._changed = threading.Condition()
         self._starting = threading.Lock()
         self._nursery: NurseryHandle | None = None
@@ -237,7 +243,9 @@ class ChildPool:
         Raises `ChildLost` when the pool is closed, `SandboxUnavailable` when no child can be confined.
         """
         child: Child | None = None
-        if not is_apart:
+        if is_apart:
+            self._take_memory(memory_bytes)
+        else:
             self._take_place(memory_bytes)
         try:
             child = (None if fresh else self._idle_child()) or Child(self._living_nursery(), self._limits)
@@ -253,8 +261,7 @@ class ChildPool:
         else:
             self._give_back(child)
         finally:
-            if not is_apart:
-                self._leave_place(memory_bytes)
+            self._leave(self._apart if is_apart else self._reserved, memory_bytes)
 
     def warm_up(self) -> None:
         """Load the parsers and prove that a child can be confined. Raises `SandboxUnavailable`."""
@@ -298,15 +305,20 @@ class ChildPool:
                 raise ChildLost("the sandbox is closed")
             self._reserved.append(memory_bytes)
 
+    def _take_memory(self, memory_bytes: int) -> None:
+        with self._changed:
+            self._apart.append(memory_bytes)
+
     def _has_room(self, memory_bytes: int) -> bool:
         if not self._reserved:
             return True
-        fits = self._memory_bytes is None or sum(self._reserved) + memory_bytes <= self._memory_bytes
+        taken = sum(self._reserved) + sum(self._apart)
+        fits = self._memory_bytes is None or taken + memory_bytes <= self._memory_bytes
         return fits and len(self._reserved) < self._processes
 
-    def _leave_place(self, memory_bytes: int) -> None:
+    def _leave(self, reserved: list[int], memory_bytes: int) -> None:
         with self._changed:
-            self._reserved.remove(memory_bytes)
+            reserved.remove(memory_bytes)
             # All of them: the one whose turn it would be may need more than the one behind it.
             self._changed.notify_all()
 

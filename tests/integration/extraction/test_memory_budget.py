@@ -35,12 +35,14 @@ class Readers:
         self._pool = pool
         self._threads = ThreadPoolExecutor(8)
 
-    def read(self, mebibytes: int) -> tuple[threading.Event, threading.Event, "Future[None]"]:
+    def read(
+        self, mebibytes: int, *, is_apart: bool = False
+    ) -> tuple[threading.Event, threading.Event, "Future[None]"]:
         """Begin to read a document; returns what is set once a child has it, and what ends it."""
         begun, end = threading.Event(), threading.Event()
 
         def work() -> None:
-            with self._pool.child(memory_bytes=mebibytes * MEBI):
+            with self._pool.child(memory_bytes=mebibytes * MEBI, is_apart=is_apart):
                 begun.set()
                 assert end.wait(SOON)
 
@@ -74,3 +76,19 @@ def test_a_document_that_needs_more_than_there_is_is_read_alone(pool: ChildPool)
     end_small.set()
     one.result(SOON)
     two.result(SOON)
+
+
+def test_a_document_that_is_read_apart_waits_for_nothing_but_its_memory_counts(pool: ChildPool) -> None:
+    readers = Readers(pool)
+    first, end_first, one = readers.read(300)
+    assert first.wait(SOON)
+    apart, end_apart, two = readers.read(800, is_apart=True)
+    assert apart.wait(SOON), "it waits for nothing"
+    second, end_second, three = readers.read(300)
+    assert not second.wait(0.2)
+    end_apart.set()
+    assert second.wait(SOON)
+    for end in (end_first, end_second):
+        end.set()
+    for done in (one, two, three):
+        done.result(SOON)

@@ -285,3 +285,79 @@ async def test_a_key_for_uploads_only_may_send_a_document_but_name_no_address(ap
     for path in ("/v1/extract", "/v1/extract/schema"):
         answer = await client.post(path, json={"url": "https://93.184.216.34/x.pdf"})
         assert (answer.status_code, answer.json()["error"]) == (403, "uploads_only")
+
+
+async def watch(api: Api, call: dict[str, Any], wait: float = 5) -> bool:
+    body = {"call_id": call["call_id"], "attempt": call["attempt"]}
+    answer = await api.worker().post(f"/internal/calls/watch?wait={wait}", json=body)
+    assert answer.status_code == 200, answer.text
+    return bool(answer.json()["taken"])
+
+
+async def test_a_worker_is_told_when_nobody_waits_any_more(api: Api) -> None:
+    sent = send(api)
+    call = await claimed(api)
+    assert await watch(api, call, wait=0.01), "somebody waits"
+    watching = asyncio.create_task(watch(api, call))
+    sent.cancel()
+    await asyncio.gather(sent, return_exceptions=True)
+    assert not await asyncio.wait_for(watching, 2)
+
+
+async def test_a_worker_is_told_when_another_has_its_call(api: Api) -> None:
+    sent = send(api)
+    first = await claimed(api, "lost/1")
+    watching = asyncio.create_task(watch(api, first))
+    api.service.presence.forget(WorkerId("lost/1"))
+    api.service.presence._since -= 1000
+    second = await claimed(api, "other/1")
+    assert not await asyncio.wait_for(watching, 2)
+    assert not await watch(api, first)
+    assert await watch(api, second, wait=0.01)
+    await end(api, second, pages=1, result=RESULT)
+    assert (await sent).status_code == 200
+    assert not await watch(api, second)
+
+
+async def test_a_customer_has_no_more_than_so_many_documents_at_once(api: Api) -> None:
+    most = api.service.calls.most_of_customer = 2
+    sent = [send(api) for _ in range(most)]
+    calls = [await claimed(api) for _ in range(most)]
+    for refused in (await send(api), await ask(api)):
+        assert (refused.status_code, refused.json()["error"]) == (429, "rate_limited")
+        assert refused.headers["retry-after"] == "5"
+        assert "as you may at once (2)" in refused.json()["message"]
+    theirs = send(api, client=api.stranger())
+    await end(api, await claimed(api), pages=1, result=RESULT)
+    assert (await theirs).status_code == 200
+    await end(api, calls[0], pages=1, result=RESULT)
+    again = send(api)
+    await end(api, await claimed(api), pages=1, result=RESULT)
+    await end(api, calls[1], pages=1, result=RESULT)
+    assert [answer.status_code for answer in await asyncio.gather(*sent, again)] == [200, 200, 200]
+
+
+async def test_all_together_have_no_more_than_so_many_documents_at_once(api: Api) -> None:
+    api.service.calls.most = 1
+    sent = send(api)
+    call = await claimed(api)
+    refused = await send(api, client=api.stranger())
+    assert (refused.status_code, refused.json()["error"]) == (429, "rate_limited")
+    assert "As many documents as may be at once" in refused.json()["message"]
+    await end(api, call, pages=1, result=RESULT)
+    assert (await sent).status_code == 200
+
+
+async def test_who_goes_away_while_the_bill_is_written_has_bought_the_result(
+    api: Api, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with held_bill(api, monkeypatch) as go:
+        sent = send(api)
+        ended = asyncio.create_task(end(api, await claimed(api), pages=2, result=RESULT))
+        await until_billing(api)
+        sent.cancel()
+        await asyncio.gather(sent, return_exceptions=True)
+        go.set()
+        assert (await ended).status_code == 200
+    assert api.ledger.pages_used(api.customer.customer_id) == 2
+    assert api.ledger.usage_differences() == []
