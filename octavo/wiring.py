@@ -65,6 +65,7 @@ def limits(settings: Settings) -> Limits:
         max_images=given.max_images,
         max_image_bytes=given.max_image_bytes,
         max_document_bytes=given.max_result_bytes,
+        max_kept_bytes=given.max_kept_bytes,
         documents_per_child=walls.documents_per_child,
     )
 

@@ -18,7 +18,7 @@ Told = Any
 """The progress that a child is given, and what hangs on it."""
 LONG_SECONDS = 60.0
 MIB = 1024**2
-WORD = b'{"type": "working", "pages": 1}'
+WORD = b'{"type": "working", "pages": 1, "done": 0}'
 HOARD = f"hoard = bytearray({100 * MIB}); import time; time.sleep({LONG_SECONDS})"
 
 

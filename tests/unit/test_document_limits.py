@@ -21,6 +21,7 @@ def test_every_limit_of_a_document_is_a_setting(tmp_path: Path) -> None:
         max_images=110,
         max_image_bytes=111,
         max_result_bytes=112,
+        max_kept_bytes=118,
     )
     walls = SandboxSettings(documents_per_child=113, open_files=114, processes=115, file_bytes=116, scratch_bytes=117)
     limits = wiring.limits(Settings(data=tmp_path, limits=given, sandbox=walls))
@@ -41,5 +42,6 @@ def test_every_limit_of_a_document_is_a_setting(tmp_path: Path) -> None:
         "max_images": 110,
         "max_image_bytes": 111,
         "max_document_bytes": 112,
+        "max_kept_bytes": 118,
         "documents_per_child": 113,
     }
