@@ -22,6 +22,7 @@ from octavo import wiring
 from octavo.directory import DataDirectory
 from octavo.errors import OctavoError
 from octavo.objects.s3 import S3Settings
+from octavo.objects.unconfigured import UnconfiguredObjects
 from octavo.settings import Settings, read_settings
 
 logger = logging.getLogger("octavo.api")
@@ -32,7 +33,7 @@ def build_service(settings: Settings, storage: S3Settings | None) -> Service:
     directory = DataDirectory(settings.data)
     directory.prepare()
     ledger = wiring.open_ledger(settings)
-    objects = wiring.open_objects(storage)
+    objects = UnconfiguredObjects() if storage is None else wiring.open_objects(storage)
     presence = Presence(silence_seconds=settings.worker.silence_seconds)
     archive = Archive(ledger, objects)
     dispatcher = Dispatcher(

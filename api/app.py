@@ -56,11 +56,14 @@ def create_app(service: Service) -> FastAPI:
             asyncio.create_task(service.dispatcher.run()),
             asyncio.create_task(reconciler.run()),
             asyncio.create_task(Orphans(service.ledger, service.dispatcher, service.presence).run()),
-            asyncio.create_task(_ensure_bucket(service)),
-            asyncio.create_task(service.archive.run()),
-            asyncio.create_task(service.retention.run()),
             asyncio.create_task(service.deliveries.run()),
         ]
+        if service.storage is not None:
+            loops += [
+                asyncio.create_task(_ensure_bucket(service)),
+                asyncio.create_task(service.archive.run()),
+                asyncio.create_task(service.retention.run()),
+            ]
         for loop in loops:
             loop.add_done_callback(_end_process_if_dead)
         yield

@@ -41,6 +41,8 @@ FileSubmission = Depends(counted("POST /v1/files"))
 BatchSubmission = Depends(counted("POST /v1/batches"))
 AddressExtraction = Depends(counted("POST /v1/extract"))
 FileExtraction = Depends(counted("POST /v1/extract/file"))
+Ping = Depends(counted("POST /v1/webhooks/{webhook_id}/ping"))
+Replay = Depends(counted("POST /v1/webhooks/deliveries/{delivery_id}/replay"))
 
 
 class RateLimitFields:

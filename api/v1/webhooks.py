@@ -6,17 +6,20 @@ from typing import Annotated, Any, Literal
 from fastapi import APIRouter, Query
 from pydantic import BaseModel, ConfigDict, Field
 
-from api.auth import CustomerDep
+from api.auth import AddressesAllowed, CustomerDep
 from api.deps import Service, ServiceDep
 from api.json_bodies import StrictJsonRoute
 from api.problems import problems
+from api.rate_limit import Ping, Replay
 from octavo import cursors
 from octavo.errors import (
     CustomerDisabled,
     DeliveryNotFound,
     InvalidApiKey,
     InvalidCursor,
+    RateLimited,
     TooManyWebhooks,
+    UploadsOnly,
     UrlNotAllowed,
     WebhookDisabled,
     WebhookNotFound,
@@ -135,7 +138,8 @@ def _check(url: str, service: Service) -> None:
     "",
     operation_id="create_webhook_v1",
     summary="Create Webhook Endpoint",
-    responses=problems(InvalidApiKey, CustomerDisabled, TooManyWebhooks, UrlNotAllowed),
+    dependencies=[AddressesAllowed],
+    responses=problems(InvalidApiKey, CustomerDisabled, UploadsOnly, TooManyWebhooks, UrlNotAllowed),
 )
 def create_webhook(request: CreateWebhookRequest, customer: CustomerDep, service: ServiceDep) -> WebhookWithSecret:
     """Have an address told when a batch ends; the answer shows its signing secret, once."""
@@ -179,7 +183,8 @@ def get_webhook(webhook_id: str, customer: CustomerDep, service: ServiceDep) -> 
     "/{webhook_id}",
     operation_id="update_webhook_v1",
     summary="Update Webhook Endpoint",
-    responses=problems(InvalidApiKey, CustomerDisabled, WebhookNotFound, UrlNotAllowed),
+    dependencies=[AddressesAllowed],
+    responses=problems(InvalidApiKey, CustomerDisabled, UploadsOnly, WebhookNotFound, UrlNotAllowed),
 )
 def update_webhook(
     webhook_id: str, request: ChangeWebhookRequest, customer: CustomerDep, service: ServiceDep
@@ -224,7 +229,8 @@ def rotate_webhook(webhook_id: str, customer: CustomerDep, service: ServiceDep) 
     "/{webhook_id}/ping",
     operation_id="ping_webhook_v1",
     summary="Ping Webhook Endpoint",
-    responses=problems(InvalidApiKey, CustomerDisabled, WebhookNotFound, WebhookDisabled),
+    dependencies=[Ping],
+    responses=problems(InvalidApiKey, CustomerDisabled, RateLimited, WebhookNotFound, WebhookDisabled),
 )
 def ping_webhook(webhook_id: str, customer: CustomerDep, service: ServiceDep) -> DeliveryResource:
     """Send a message about nothing, whatever events the webhook asks for."""
@@ -277,7 +283,8 @@ def get_delivery(delivery_id: str, customer: CustomerDep, service: ServiceDep) -
     "/deliveries/{delivery_id}/replay",
     operation_id="replay_webhook_delivery_v1",
     summary="Replay Webhook Delivery Endpoint",
-    responses=problems(InvalidApiKey, CustomerDisabled, DeliveryNotFound, WebhookDisabled),
+    dependencies=[Replay],
+    responses=problems(InvalidApiKey, CustomerDisabled, RateLimited, DeliveryNotFound, WebhookDisabled),
 )
 def replay_delivery(delivery_id: str, customer: CustomerDep, service: ServiceDep) -> DeliveryResource:
     """Send a delivery anew, now and by the whole schedule, under the same `webhook-id`."""

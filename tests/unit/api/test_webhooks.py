@@ -17,7 +17,7 @@ from octavo.ledger.duckdb import DuckdbLedger
 from octavo.objects import keys
 from octavo.objects.memory import MemoryObjects
 from octavo.timestamps import now
-from tests.unit.api.service import Api, MovableClock, make_service, settings, succeeded
+from tests.unit.api.service import ADMIN_TOKEN, Api, MovableClock, make_service, settings, succeeded
 
 pytestmark = pytest.mark.anyio
 both_ledgers = pytest.mark.parametrize("ledger", ["memory", "duckdb"], indirect=True)
@@ -314,3 +314,30 @@ async def test_old_deliveries_are_pruned(api: Api) -> None:
     answer = await api.worker().post("/internal/deliveries/prune", json={})
     assert answer.json() == {"deliveries": 1}
     assert (await api.http.get(f"/v1/webhooks/{made['id']}/deliveries")).json()["data"] == []
+
+
+async def test_a_key_for_uploads_only_has_nobody_told_of_anything(api: Api) -> None:
+    made = await add(api)
+    key = await api.client(Authorization=f"Bearer {ADMIN_TOKEN}").post(
+        "/admin/keys", json={"customer": api.customer.name, "uploads_only": True}
+    )
+    client = api.client(**{"X-API-KEY": key.json()["key"]})
+    for answer in (
+        await client.post("/v1/webhooks", json={"url": URL}),
+        await client.patch(f"/v1/webhooks/{made['id']}", json={"url": URL}),
+    ):
+        assert (answer.status_code, answer.json()["error"]) == (403, "uploads_only")
+    assert (await client.get("/v1/webhooks")).json()["data"][0]["id"] == made["id"]
+
+
+async def test_pings_and_replays_are_counted_like_submissions(api: Api) -> None:
+    made = await add(api)
+    api.ledger.set_limits(api.customer.customer_id, {"submissions_per_minute": 2})
+    ping = f"/v1/webhooks/{made['id']}/ping"
+    sent = (await api.http.post(ping)).json()
+    assert (await api.http.post(ping)).status_code == 200
+    refused = await api.http.post(ping)
+    assert (refused.status_code, refused.json()["error"]) == (429, "rate_limited")
+    assert int(refused.headers["retry-after"]) > 0
+    replay = f"/v1/webhooks/deliveries/{sent['id']}/replay"
+    assert [(await api.http.post(replay)).status_code for _ in range(3)] == [200, 200, 429]
