@@ -65,6 +65,21 @@ def test_what_a_batch_has_left_in_prefect_goes_when_it_is_old_and_not_before(sta
         assert batch.look()["counts"]["succeeded"] == 4, "the batch itself is the ledger's"
 
 
+def test_runs_that_sent_webhooks_go_when_they_are_old(stack: Stack) -> None:
+    deployment = stack.prefect("GET", "/deployments/name/deliver-webhooks/deliver-webhooks")
+    run = stack.prefect("POST", f"/deployments/{deployment['id']}/create_flow_run", {})
+
+    def has_ended() -> bool:
+        return bool(stack.prefect("GET", f"/flow_runs/{run['id']}")["state"]["type"] == "COMPLETED")
+
+    wait_for(has_ended, limit=90, what="the end of a run that finds nothing to send")
+    prune(stack)
+    assert has_ended(), "it is young"
+    prune(stack, keep_runs_days=0)
+    left = {"flow_runs": {"id": {"any_": [run["id"]]}}}
+    assert stack.prefect("POST", "/flow_runs/count", left) == 0
+
+
 def test_flow_runs_of_others_are_not_touched(stack: Stack) -> None:
     flow = stack.prefect("POST", "/flows/", {"name": "somebody-elses"})
     run = stack.prefect("POST", "/flow_runs/", {"flow_id": flow["id"], "state": {"type": "COMPLETED"}})
