@@ -1,4 +1,4 @@
-"""Write `docs/reference/` anew from the code: every setting, every error.
+"""Write `docs/reference/` anew from the code: every setting, every error, the limits.
 
     python -m scripts.reference
 
@@ -16,6 +16,7 @@ from pydantic_core import PydanticUndefined
 from api.problems import PASSING, RETRY_AFTER_SECONDS, STATUS
 from octavo import errors
 from octavo.settings import SETTINGS_FILE, Settings
+from scripts.limits_reference import limits_page
 
 FOLDER = Path(__file__).resolve().parent.parent / "docs" / "reference"
 MADE = "<!-- Made by `make docs`; change the code, not this page. -->\n"
@@ -147,7 +148,11 @@ def _meaning(cls: type[errors.OctavoError]) -> str:
     return _cell((cls.__doc__ or "").strip().partition("\n")[0])
 
 
-PAGES: Mapping[str, Callable[[], str]] = {"settings.md": settings_page, "errors.md": errors_page}
+PAGES: Mapping[str, Callable[[], str]] = {
+    "settings.md": settings_page,
+    "errors.md": errors_page,
+    "limits.md": lambda: f"{MADE}\n{limits_page()}",
+}
 
 
 def main() -> None:

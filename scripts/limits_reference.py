@@ -1,0 +1,174 @@
+"""The page `docs/reference/limits.md`: what is refused or cut, with what answer, and which setting moves it."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from annotated_types import Le, MaxLen
+from fastapi.params import Query
+from fastapi.routing import APIRoute
+from pydantic import BaseModel
+
+from api.v1 import batches, bulk, extract, webhooks
+from api.v1.schemas import CreateBatchRequest, CreateFileRequest
+from api.waits import LONGEST_WAIT_SECONDS
+from octavo.batches import DEFAULT_ITEM_CAP, MAX_ITEMS_PER_BATCH
+from octavo.ledger.rules import IDEMPOTENCY_WINDOW
+from octavo.settings import ApiSettings, LimitSettings, StorageSettings, WebhookSettings
+
+# The groups themselves: they hold the defaults, whatever the environment says.
+API, LIMITS, STORAGE, WEBHOOKS = ApiSettings(), LimitSettings(), StorageSettings(), WebhookSettings()
+
+
+@dataclass(frozen=True, slots=True)
+class Limit:
+    """One row."""
+
+    what: str
+    value: str
+    past_it: str
+    setting: str = ""
+
+
+def limits_page() -> str:
+    """Return the page, without the mark that it is made."""
+    parts = [
+        "# Limits\n",
+        "What Octavo takes and for how long it keeps it, by default. A limit with a setting can be moved by the "
+        "operator ([Settings](settings.md)), one marked *customer* for one customer too (`octavo customers set`). "
+        "The codes are explained in [Errors](errors.md).\n",
+    ]
+    for heading, rows in SECTIONS:
+        parts += [f"## {heading}\n", "| what | limit | past it | setting |\n|---|---|---|---|"]
+        parts += [f"| {row.what} | {row.value} | {row.past_it} | {row.setting} |" for row in rows()]
+        parts.append("")
+    return "\n".join([*parts, NOTES])
+
+
+def _bytes(count: int) -> str:
+    for size, unit in ((1024**3, "GiB"), (1024**2, "MiB")):
+        if count >= size:
+            return f"{count / size:g} {unit}"
+    return f"{count / 1024:g} KiB"
+
+
+def _hours(seconds: float) -> str:
+    return f"{seconds / 3600:g} h" if seconds >= 3600 else f"{seconds:g} s"
+
+
+def _longest(model: type[BaseModel], field: str) -> int:
+    """Return the most characters that a field may have."""
+    return next(mark.max_length for mark in model.model_fields[field].metadata if isinstance(mark, MaxLen))
+
+
+def _most(path: str, parameter: str) -> int:
+    """Return the greatest value of a query parameter of a route that is read."""
+    for route in (*batches.router.routes, *webhooks.router.routes):
+        if isinstance(route, APIRoute) and route.path == path and "GET" in (route.methods or ()):
+            for given in route.dependant.query_params:
+                if given.name == parameter and isinstance(given.field_info, Query):
+                    return int(str(next(mark.le for mark in given.field_info.metadata if isinstance(mark, Le))))
+    raise LookupError(f"{path} has no {parameter}")
+
+
+def _requests() -> Iterator[Limit]:
+    body, limits = API.max_body_bytes, LIMITS
+    yield Limit("a JSON body", _bytes(body), "413 `request_too_large`", "`api.max_body_bytes`")
+    yield Limit(f"the body of `{bulk.PATH}`", _bytes(body * bulk.BODY_FACTOR), "the same", "`api.max_body_bytes`")
+    yield Limit("a form of the sync lane, besides its document", _bytes(extract.FORM_BYTES), "413 `request_too_large`")
+    yield Limit(
+        "submissions a minute, for each key and route: `POST` of files, batches, sync calls, pings, replays",
+        str(limits.submissions_per_minute),
+        "429 `rate_limited`, `Retry-After`",
+        "`limits.submissions_per_minute`; *customer*",
+    )
+    yield Limit("a file name", f"{_longest(CreateFileRequest, 'filename')} characters", "422")
+    yield Limit("a content type", f"{_longest(CreateFileRequest, 'content_type')} characters", "422")
+    yield Limit("an engine's name", f"{_longest(CreateBatchRequest, 'engine')} characters", "422")
+    yield Limit("an `Idempotency-Key`", f"{batches.MAX_KEY_CHARACTERS} characters", "422 `invalid_idempotency_key`")
+    yield Limit("how long an `Idempotency-Key` counts", _hours(IDEMPOTENCY_WINDOW.total_seconds()), "a new batch")
+    yield Limit(
+        "`metadata`, as JSON",
+        f"{_bytes(batches.MAX_METADATA_BYTES)}, {batches.MAX_METADATA_DEPTH} levels",
+        "422 `metadata_too_large`",
+    )
+    yield Limit("`limit` of the batches", f"1 to {_most('/v1/batches', 'limit')}", "422")
+    yield Limit("`limit` of a batch's items", f"1 to {_most('/v1/batches/{batch_id}', 'limit')}", "422")
+    yield Limit("`wait`", f"{LONGEST_WAIT_SECONDS:g} s", "422")
+
+
+def _documents() -> Iterator[Limit]:
+    limits = LIMITS
+    yield Limit(
+        "a file",
+        _bytes(limits.max_file_bytes),
+        "413 `file_too_large`; sync 413 `document_too_large`",
+        "`limits.max_file_bytes`",
+    )
+    yield Limit("files of a batch, or of a bulk staging", f"{MAX_ITEMS_PER_BATCH:,}", "422")
+    yield Limit("pages of a document", f"{limits.max_pages:,}", "item `page_limit_exceeded`", "`limits.max_pages`")
+    yield Limit(
+        "time for a document", f"{limits.document_seconds:g} s", "item `extraction_failed`", "`limits.document_seconds`"
+    )
+    yield Limit("time for a page", f"{limits.page_seconds:g} s", "the same", "`limits.page_seconds`")
+    yield Limit(
+        "memory of a document", _bytes(limits.document_memory_bytes), "the same", "`limits.document_memory_bytes`"
+    )
+    yield Limit("images of a result", f"{limits.max_images:,}", "left out, a warning", "`limits.max_images`")
+
+
+def _customers() -> Iterator[Limit]:
+    limits, hooks = LIMITS, WEBHOOKS
+    yield Limit("items in work at once, over all batches", str(DEFAULT_ITEM_CAP), "items wait", "*customer*")
+    yield Limit("pages, in total", "none", "402 `quota_exceeded`; item `payment_required`", "*customer*")
+    yield Limit(
+        "sync calls at once",
+        str(limits.sync_calls_per_customer),
+        "429 `rate_limited`",
+        "`limits.sync_calls_per_customer`",
+    )
+    yield Limit("sync calls at once, of all", str(limits.sync_calls), "429 `rate_limited`", "`limits.sync_calls`")
+    yield Limit(
+        "time for a sync call", f"{limits.sync_seconds:g} s", "504 `extraction_timeout`", "`limits.sync_seconds`"
+    )
+    yield Limit("webhooks", str(hooks.per_customer), "409 `too_many_webhooks`", "`webhooks.per_customer`")
+
+
+def _times() -> Iterator[Limit]:
+    limits, storage = LIMITS, STORAGE
+    yield Limit(
+        "the address of an upload",
+        _hours(storage.presign_put_seconds),
+        "403 of storage",
+        "`storage.presign_put_seconds`",
+    )
+    yield Limit(
+        "the address of a result",
+        f"{_hours(storage.presign_get_seconds)}, at most until the result ends",
+        "403 of storage; ask again",
+        "`storage.presign_get_seconds`",
+    )
+    yield Limit(
+        "inputs and results",
+        _hours(limits.retention_seconds),
+        "410 `result_expired`",
+        "`limits.retention_seconds`; *customer*",
+    )
+    yield Limit(
+        "a batch as a record, after its results",
+        f"{limits.keep_records_days:g} days",
+        "404",
+        "`limits.keep_records_days`",
+    )
+    yield Limit("deliveries of webhooks", f"{WEBHOOKS.keep_days:g} days", "404", "`webhooks.keep_days`")
+
+
+SECTIONS = (
+    ("Of a request", _requests),
+    ("Of a document", _documents),
+    ("Of a customer", _customers),
+    ("How long things last", _times),
+)
+NOTES = (
+    "Answers to submissions that were counted carry `RateLimit` and `RateLimit-Policy`. An answer that refuses the key "
+    "(401, 403) carries neither: it is given before anything is counted.\n"
+)
