@@ -198,6 +198,9 @@ class LimitSettings(_Group):
     max_kept_bytes: int = Field(
         192 * 1024**2, gt=0, description="Most bytes of finished pages that are kept of a document that is in work."
     )
+    max_unpacked_bytes: int = Field(
+        512 * 1024**2, gt=0, description="Most bytes that the parts of an office document may unpack to."
+    )
 
 
 class OutboundSettings(_Group):

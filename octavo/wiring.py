@@ -66,6 +66,7 @@ def limits(settings: Settings) -> Limits:
         max_image_bytes=given.max_image_bytes,
         max_document_bytes=given.max_result_bytes,
         max_kept_bytes=given.max_kept_bytes,
+        max_unpacked_bytes=given.max_unpacked_bytes,
         documents_per_child=walls.documents_per_child,
     )
 

@@ -1,22 +1,26 @@
-"""What a file is, by its bytes. Names and declared types are hints that only enter messages."""
+"""What a file is, by its bytes. Names and declared types are hints that only enter messages, except for plain text."""
 
-from pathlib import Path
 from typing import Literal
 
 import magic
 
+from octavo.engines.contract import Source
+from octavo.engines.office.kinds import OfficeKind, office_kind
 from octavo.errors import UnsupportedInput
 
-FileKind = Literal["pdf", "image"]
+FileKind = Literal["pdf", "image"] | OfficeKind
 
 _HEAD_BYTES = 8192
 _PDF_MARK_WITHIN = 1024
 _IMAGE_TYPES = {"image/png", "image/jpeg", "image/tiff"}
 
 
-def detect(path: Path) -> FileKind:
-    """Return what kind of document the file is. Raises `UnsupportedInput`, naming what it looks like."""
-    with path.open("rb") as file:
+def detect(source: Source) -> FileKind:
+    """Return what kind of document the file is.
+
+    Raises `UnsupportedInput`, naming what it looks like; `ExtractionFailed` for one that is locked or cut off.
+    """
+    with source.path.open("rb") as file:
         head = file.read(_HEAD_BYTES)
     if not head:
         raise UnsupportedInput("the document is empty")
@@ -26,4 +30,12 @@ def detect(path: Path) -> FileKind:
     media_type = magic.from_buffer(head, mime=True)
     if media_type in _IMAGE_TYPES:
         return "image"
-    raise UnsupportedInput(f"the bytes are {media_type}; PDF, PNG, JPEG and TIFF can be read")
+    found = office_kind(source.path.read_bytes(), source.filename, source.content_type)
+    if found is not None:
+        return found
+    if media_type.startswith("text/"):
+        raise UnsupportedInput(
+            f"the bytes are {media_type}; text is read when its name or type says so (.txt, .md, .csv, .html, .eml), "
+            "and not under the name of another format"
+        )
+    raise UnsupportedInput(f"the bytes are {media_type}, which cannot be read")

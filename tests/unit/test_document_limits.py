@@ -22,6 +22,7 @@ def test_every_limit_of_a_document_is_a_setting(tmp_path: Path) -> None:
         max_image_bytes=111,
         max_result_bytes=112,
         max_kept_bytes=118,
+        max_unpacked_bytes=119,
     )
     walls = SandboxSettings(documents_per_child=113, open_files=114, processes=115, file_bytes=116, scratch_bytes=117)
     limits = wiring.limits(Settings(data=tmp_path, limits=given, sandbox=walls))
@@ -43,5 +44,6 @@ def test_every_limit_of_a_document_is_a_setting(tmp_path: Path) -> None:
         "max_image_bytes": 111,
         "max_document_bytes": 112,
         "max_kept_bytes": 118,
+        "max_unpacked_bytes": 119,
         "documents_per_child": 113,
     }

@@ -17,7 +17,7 @@ from octavo.engines.contract import (
 )
 
 _REVISION = "2"
-_PACKAGES = ("pymupdf", "ocrmypdf", "magic", "PIL", "liteparse")
+_PACKAGES = ("pymupdf", "ocrmypdf", "magic", "PIL", "liteparse", "docling_rs")
 
 
 class FastEngine:
@@ -32,7 +32,8 @@ class FastEngine:
 
     @property
     def version(self) -> str:
-        return f"{_REVISION}-pymupdf{version('pymupdf')}-ocrmypdf{version('ocrmypdf')}-liteparse{version('liteparse')}"
+        parts = ("pymupdf", "ocrmypdf", "liteparse", "docling-rs")
+        return "-".join([_REVISION, *(f"{name}{version(name)}" for name in parts)])
 
     def availability(self) -> Availability:
         for package in _PACKAGES:

@@ -14,6 +14,7 @@ from octavo.engines.fast.scanned import ScannedPage, page_of_scan
 from octavo.engines.fast.second_reader import WARNING, second_reading
 from octavo.engines.fast.sight import Look
 from octavo.engines.mupdf import let_go
+from octavo.engines.office.reading import read_office
 from octavo.engines.scans.recognise import recognise
 from octavo.errors import ExtractionFailed, PageLimitExceeded
 
@@ -32,15 +33,18 @@ def read(
     folder: Path,
     look: Look | None = None,
 ) -> Reading:
-    """Read a PDF or an image; `look` tells of each page of a PDF what its parts are.
+    """Read a document; `look` tells of each page of a PDF what its parts are.
 
     Raises the `DocumentError` that the document came to.
     """
-    if detect(source.path) == "pdf":
+    kind = detect(source)
+    if kind == "pdf":
         try:
             return _read_pdf(source, options, limits, progress, folder, look)
         except UnreadablePdf as error:
             return _read_again(source, options, limits, progress, str(error))
+    if kind != "image":
+        return read_office(kind, source, options, limits, progress)
     with opened_picture(source.path, limits) as image:
         count = _counted(frame_count(image), limits, progress)
         pictures = PictureReader(image, limits, folder)

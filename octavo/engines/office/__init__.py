@@ -1,0 +1,1 @@
+"""Office documents, web pages, mail and plain text, read by docling's Rust reader."""

@@ -1,0 +1,70 @@
+"""Office documents, web pages, mail and text, top to bottom. Runs in a sandboxed child.
+
+Docling's Rust reader does the formats; here its tree becomes our document. What it gives is one whole: there is no
+progress between pages.
+"""
+
+from docling_core.types.doc.document import DoclingDocument
+
+from octavo.documents import Block, Document, Figure, InvalidDocument, Page, Table
+from octavo.engines.contract import ExtractOptions, Limits, Progress, Reading, Source
+from octavo.engines.office.assembly import EMU_PER_POINT, Assembler, Placed
+from octavo.engines.office.containers import check_container
+from octavo.engines.office.converted import converted
+from octavo.engines.office.encoding import as_utf8
+from octavo.engines.office.kinds import OfficeKind
+from octavo.engines.office.mail import mail_as_html
+from octavo.engines.office.paging import flowing, on_pages
+from octavo.engines.office.pictures import Pictures
+from octavo.engines.office.wording import Wording
+from octavo.errors import ExtractionFailed, PageLimitExceeded
+
+ZIPPED: frozenset[OfficeKind] = frozenset({"docx", "pptx", "xlsx", "odt", "odp", "ods", "epub"})
+TEXTS: frozenset[OfficeKind] = frozenset({"html", "markdown", "csv", "text"})
+
+
+def read_office(
+    kind: OfficeKind, source: Source, options: ExtractOptions, limits: Limits, progress: Progress
+) -> Reading:
+    """Read a document of this kind. Raises the `DocumentError` that it came to."""
+    data = source.path.read_bytes()
+    progress.working(1)
+    if kind in ZIPPED:
+        check_container(data, limits.max_unpacked_bytes)
+    if kind == "eml":
+        kind, data = "html", mail_as_html(data)
+    elif kind in TEXTS:
+        data = as_utf8(data)
+    found = converted(data, kind)
+    pictures = Pictures(limits)
+    contents = list(Assembler(found, kind, Wording.of(kind, data), pictures).contents())
+    try:
+        document = _paged(found, contents, pictures.warnings)
+    except InvalidDocument as error:
+        raise ExtractionFailed(f"the document makes no sense: {error}") from error
+    if document.page_count > limits.max_pages:
+        raise PageLimitExceeded(f"the document has {document.page_count} pages, more than {limits.max_pages}")
+    progress.counted(document.page_count)
+    return _wanted(Reading(document, tuple(pictures.images)), options)
+
+
+def _paged(found: DoclingDocument, contents: list[Placed], warnings: list[str]) -> Document:
+    if not found.pages:
+        return flowing(contents, warnings)
+    is_sized = all(page.size.width > EMU_PER_POINT for page in found.pages.values())
+    # Slides have a size in EMU; sheets one in rows and columns, which says nothing of points.
+    sizes = [
+        (page.size.width / EMU_PER_POINT, page.size.height / EMU_PER_POINT) if is_sized else (0.0, 0.0)
+        for _, page in sorted(found.pages.items())
+    ]
+    return on_pages([Page(number, *size) for number, size in enumerate(sizes, 1)], contents, warnings)
+
+
+def _wanted(reading: Reading, options: ExtractOptions) -> Reading:
+    """Leave out text or figures where only the other is wanted."""
+    document = reading.document
+    blocks: tuple[Block, ...] = document.blocks if options.extract_text else ()
+    tables: tuple[Table, ...] = document.tables if options.extract_text else ()
+    figures: tuple[Figure, ...] = document.figures if options.extract_images else ()
+    wanted = Document(document.pages, blocks, tables, figures, document.warnings)
+    return Reading(wanted, reading.images if options.extract_images else ())
