@@ -9,6 +9,7 @@ import contextlib
 import logging
 import time
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import timedelta
 from uuid import UUID
 
@@ -18,8 +19,9 @@ from api.lanes import in_thread
 from api.presence import Presence
 from octavo.client.delivery_protocol import DeliveryClaim, Outgoing
 from octavo.errors import LedgerUnavailable
-from octavo.identifiers import RunId
+from octavo.identifiers import DeliveryId, RunId, WorkerId
 from octavo.ledger.contract import Ledger
+from octavo.ledger.webhooks import HeldDelivery
 from octavo.settings import WebhookSettings
 from octavo.timestamps import now
 from octavo.webhooks.records import AttemptReport, DueDelivery, Webhook
@@ -31,13 +33,26 @@ SENDING_SECONDS = 10.0
 """How long a run that sends may say nothing, beside the longest POST; then it counts as lost."""
 LEAST_PAUSE_SECONDS = 0.05
 LONGEST_PAUSE_SECONDS = 5.0
+SILENCE_LOOK_SECONDS = 1.0
+"""How often, while deliveries are under way, it is looked whether their workers still speak."""
 LONGEST_SLEEP_SECONDS = 60.0
 """The clock may be set meanwhile."""
 MARGIN_SECONDS = 20.0
 """How much longer than a POST its lease is: for the word about it, which waits while this process is started again.
 
-A worker that died holds a delivery up for no longer than the lease.
+What a dead worker holds is given to another as soon as its death is known, after a restart of this process when the
+lease has run out.
 """
+
+
+@dataclass(frozen=True, slots=True)
+class Sender:
+    """Who has a delivery under way."""
+
+    worker_id: WorkerId
+    held: HeldDelivery
+    until: float
+    """When its lease runs out, by the monotonic clock."""
 
 
 class Deliveries:
@@ -59,10 +74,16 @@ class Deliveries:
         self._made: RunId | None = None
         """A run that was made and has not spoken up."""
         self._deployment_id: UUID | None = None
+        self._senders: dict[DeliveryId, Sender] = {}
+        """Who sends what. Not remembered over a restart: then leases run out."""
 
     def secret(self, webhook: Webhook) -> str:
         """Return a webhook's secret, to be shown to its customer."""
         return messages.secret(webhook, key=self._key, moment=now())
+
+    @property
+    def _lease_seconds(self) -> float:
+        return self._given.post_seconds + MARGIN_SECONDS
 
     @property
     def waiting(self) -> int:
@@ -107,17 +128,49 @@ class Deliveries:
 
     async def _look(self) -> float:
         """Start a run if one is needed; returns in how many seconds to look again, if there are no news before."""
+        await self.take_from_the_silent()
+        longest = SILENCE_LOOK_SECONDS if self._senders else LONGEST_SLEEP_SECONDS
         due_at = await in_thread(self._ledger.next_delivery_at)
         if due_at is None:
-            return LONGEST_SLEEP_SECONDS
+            return longest
         seconds = (due_at - now()).total_seconds()
         if seconds > 0:
-            return min(seconds, LONGEST_SLEEP_SECONDS)
+            return min(seconds, longest)
         alive = self._alive_until - time.monotonic()
         if self._waiting or alive > 0:
             return max(alive, LEAST_PAUSE_SECONDS)
         await self._start()
         return STARTING_SECONDS
+
+    async def take_from_the_silent(self) -> None:
+        """Take what they are sending from workers that have not been heard of for too long."""
+        for sender in [one for one in self._senders.values() if time.monotonic() > one.until]:
+            self._forget(sender.held)
+        for worker_id in self.senders():
+            if self._presence.is_silent(worker_id):
+                await self.take_from(worker_id)
+
+    def senders(self) -> set[WorkerId]:
+        """Return the workers that have deliveries under way."""
+        return {one.worker_id for one in self._senders.values()}
+
+    async def take_from(self, worker_id: WorkerId) -> None:
+        """End the leases of a worker that is lost, or gone: what it was sending is due again."""
+        held = [one.held for one in self._senders.values() if one.worker_id == worker_id]
+        if not held:
+            return
+        count = await in_thread(lambda: self._ledger.give_back_deliveries(held))
+        for one in held:
+            self._forget(one)
+        if count:
+            logger.warning("worker %s is gone; %d deliveries it was sending are due again", worker_id, count)
+            self._alive_until = 0.0
+            self._ring()
+
+    def _forget(self, held: HeldDelivery) -> None:
+        found = self._senders.get(held.delivery_id)
+        if found is not None and found.held == held:
+            del self._senders[held.delivery_id]
 
     async def _start(self) -> None:
         if self._made is not None and await self._dispatcher.look(self._made) is RunView.WAITING:
@@ -145,6 +198,11 @@ class Deliveries:
             taken = await self._wait_for_due(asked.limit, time.monotonic() + wait_seconds)
         finally:
             self._waiting -= 1
+        if asked.worker_id is not None:
+            self._presence.hear(asked.worker_id)
+            until = time.monotonic() + self._lease_seconds
+            held = [HeldDelivery(one.delivery.delivery_id, one.delivery.lease_no) for one in taken]
+            self._senders |= {one.delivery_id: Sender(asked.worker_id, one, until) for one in held}
         if taken or asked.under_way:
             self._alive_until = time.monotonic() + self._given.post_seconds + SENDING_SECONDS
         else:
@@ -154,7 +212,7 @@ class Deliveries:
         return [messages.outgoing(due, key=self._key, moment=moment, seconds=self._given.post_seconds) for due in taken]
 
     async def _wait_for_due(self, limit: int, end: float) -> Sequence[DueDelivery]:
-        lease_seconds = self._given.post_seconds + MARGIN_SECONDS
+        lease_seconds = self._lease_seconds
         while True:
             news = self._news
             due_at = await in_thread(self._ledger.next_delivery_at)
@@ -170,7 +228,9 @@ class Deliveries:
 
     async def report(self, report: AttemptReport) -> bool:
         """Take a worker's word about an attempt; False when it came too late."""
-        return await in_thread(lambda: self._ledger.report_attempt(report, retry_seconds=self._given.retry_seconds))
+        taken = await in_thread(lambda: self._ledger.report_attempt(report, retry_seconds=self._given.retry_seconds))
+        self._forget(HeldDelivery(report.delivery_id, report.lease_no))
+        return taken
 
     async def prune(self) -> int:
         """Remove what has had its time; returns how many deliveries."""

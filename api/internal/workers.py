@@ -21,7 +21,7 @@ async def hello(body: Hello, service: ServiceDep) -> Welcome:
     if service.storage is None:
         raise UploadsNotConfigured("This API has no storage that a worker could reach.")
     name = body.worker_id.partition("/")[0]
-    for other in await in_thread(service.ledger.workers):
+    for other in {*await in_thread(service.ledger.workers), *service.deliveries.senders()}:
         if other.partition("/")[0] == name and other != body.worker_id:
             await _revoke(service, other)
     service.presence.hear(body.worker_id, slots=body.slots, protection=body.protection)
@@ -39,6 +39,7 @@ async def hello(body: Hello, service: ServiceDep) -> Welcome:
 
 async def _revoke(service: Service, worker_id: WorkerId) -> None:
     await in_thread(lambda: service.ledger.revoke(worker_id=worker_id))
+    await service.deliveries.take_from(worker_id)
     service.presence.forget(worker_id)
 
 

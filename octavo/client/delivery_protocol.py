@@ -6,7 +6,7 @@ The API composes and signs; a worker that sends holds no secret. The word about 
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from octavo.identifiers import DeliveryId
+from octavo.identifiers import DeliveryId, WorkerId
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -16,6 +16,8 @@ class DeliveryClaim:
     limit: int
     under_way: int = 0
     """How many the asking flow run is sending; one that has none and is given none ends."""
+    worker_id: WorkerId | None = None
+    """Who sends them: what a worker holds that is known to be dead is given to another at once."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -8,7 +8,7 @@ from octavo.batches import Batch, Customer
 from octavo.identifiers import BatchId, CustomerId, DeliveryId, WebhookId, new_webhook_id
 from octavo.ledger import refusals
 from octavo.ledger.rows import BatchRow
-from octavo.ledger.webhooks import DeliveryCursor, NewWebhook
+from octavo.ledger.webhooks import DeliveryCursor, HeldDelivery, NewWebhook
 from octavo.timestamps import Clock
 from octavo.webhooks import schedule
 from octavo.webhooks.records import (
@@ -201,6 +201,21 @@ class MemoryWebhooks:
                 self._store(schedule.gone(self._webhooks[delivery.webhook_id], self._clock()))
             self._on_delivery()
             return True
+
+    def give_back_deliveries(self, held: Sequence[HeldDelivery]) -> int:
+        with self._enter():
+            moment = self._clock()
+            found = [(self._deliveries.get(one.delivery_id), one.lease_no) for one in held]
+            under_way = [
+                one
+                for one, lease_no in found
+                if one is not None and one.lease_no == lease_no and one.leased_until and one.leased_until > moment
+            ]
+            for one in under_way:
+                self._keep_delivery(schedule.given_back(one, moment))
+            if under_way:
+                self._on_delivery()
+            return len(under_way)
 
     def next_delivery_at(self) -> datetime | None:
         with self._enter():

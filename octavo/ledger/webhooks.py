@@ -24,6 +24,14 @@ class DeliveryCursor:
     delivery_id: DeliveryId
 
 
+@dataclass(frozen=True, slots=True)
+class HeldDelivery:
+    """A delivery and the number of the lease under which somebody sends it."""
+
+    delivery_id: DeliveryId
+    lease_no: int
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NewWebhook:
     """A webhook to be."""
@@ -101,6 +109,13 @@ class WebhookLedger(Protocol):
 
         `retry_seconds` is the schedule (see `octavo.webhooks.schedule`). An answer of 410 switches the webhook off.
         A report that was taken before and is said again is taken again and changes nothing.
+        """
+        ...
+
+    def give_back_deliveries(self, held: Sequence[HeldDelivery]) -> int:
+        """End the leases of a sender that is lost, now; returns how many were still under way.
+
+        A word about one of them that comes late is taken as long as nobody else has claimed it.
         """
         ...
 

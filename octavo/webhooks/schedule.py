@@ -88,6 +88,11 @@ def leased(delivery: Delivery, until: datetime) -> Delivery:
     return replace(delivery, leased_until=until, lease_no=delivery.lease_no + 1)
 
 
+def given_back(delivery: Delivery, moment: datetime) -> Delivery:
+    """Return a delivery whose sender is lost: its lease is over, and a late word about it counts until another's."""
+    return replace(delivery, leased_until=moment)
+
+
 def attempted(delivery: Delivery, attempt: Attempt, retry_seconds: Sequence[float], moment: datetime) -> Delivery:
     """Return a delivery after an attempt: taken, to be sent again, or given up.
 

@@ -27,7 +27,7 @@ class Courier:
 
     def take(self, *, limit: int, under_way: int, wait_seconds: float) -> list[Held]:
         """Claim deliveries that are due, waiting for some. Raises ServiceUnreachable."""
-        claim = DeliveryClaim(limit=limit, under_way=under_way)
+        claim = DeliveryClaim(limit=limit, under_way=under_way, worker_id=self._client.worker_id)
         taken = self._client.claim_deliveries(claim, wait_seconds=wait_seconds)
         with self._lock:
             held = {(one.delivery_id, one.lease_no): one for one in taken}

@@ -159,6 +159,6 @@ def test_a_worker_killed_in_the_middle_of_a_post_sends_it_again_under_the_same_i
     os.kill(stack.pid_of("worker"), signal.SIGKILL)
     receiver.hold = lambda _: None
     let_go.set()
-    found = customer.wait_until("delivered", limit=80)
+    found = customer.wait_until("delivered", limit=30)  # long before the lease of the dead one ends
     assert [message.id for message in customer.messages(2)] == [found["id"]] * 2
     assert len(found["attempts"]) == 1, "of the first nobody could tell"

@@ -1,5 +1,6 @@
 """Deliveries in DuckDB: leased to whoever sends them, and what came of it."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -9,6 +10,7 @@ from octavo.ledger.duckdb.snapshot import Snapshot, aware, utc
 from octavo.ledger.duckdb.transaction import Transaction
 from octavo.ledger.duckdb.webhook_rows import delivery_record, store_delivery, webhook_record
 from octavo.ledger.duckdb.webhooks import find_delivery, store_webhook
+from octavo.ledger.webhooks import HeldDelivery
 from octavo.webhooks import schedule
 from octavo.webhooks.records import (
     GONE,
@@ -96,6 +98,22 @@ def report_attempt(tx: Transaction, told: Reported) -> bool:
         store_webhook(tx, schedule.gone(webhook_record(webhook), tx.now))
     tx.has_deliveries = True
     return True
+
+
+def give_back_deliveries(tx: Transaction, held: Sequence[HeldDelivery]) -> int:
+    """End the leases of a sender that is lost; returns how many were still under way."""
+    tx.flush()
+    lease_nos = {one.delivery_id: one.lease_no for one in held}
+    found = [delivery_record(row) for row in tx.rows("deliveries_by_id", delivery_ids=list(lease_nos))]
+    under_way = [
+        one
+        for one in found
+        if one.lease_no == lease_nos[one.delivery_id] and one.leased_until is not None and one.leased_until > tx.now
+    ]
+    for one in under_way:
+        store_delivery(tx, schedule.given_back(one, tx.now))
+    tx.has_deliveries = tx.has_deliveries or bool(under_way)
+    return len(under_way)
 
 
 def next_delivery_at(view: Snapshot) -> datetime | None:

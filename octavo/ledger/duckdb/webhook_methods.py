@@ -9,7 +9,7 @@ from octavo.ledger.duckdb import deliveries, webhooks
 from octavo.ledger.duckdb.snapshot import Snapshot
 from octavo.ledger.duckdb.webhooks import Named
 from octavo.ledger.duckdb.writer import Writer, each
-from octavo.ledger.webhooks import DeliveryCursor, NewWebhook
+from octavo.ledger.webhooks import DeliveryCursor, HeldDelivery, NewWebhook
 from octavo.webhooks.records import Attempt, AttemptReport, Delivery, DueDelivery, Webhook, WebhookChange
 
 R = TypeVar("R")
@@ -22,6 +22,7 @@ _PING_WEBHOOK = each(webhooks.ping_webhook)
 _REPLAY_DELIVERY = each(webhooks.replay_delivery)
 _CLAIM_DELIVERIES = each(deliveries.claim_deliveries)
 _REPORT_ATTEMPT = each(deliveries.report_attempt)
+_GIVE_BACK_DELIVERIES = each(deliveries.give_back_deliveries)
 _PRUNE_DELIVERIES = each(deliveries.prune_deliveries)
 
 
@@ -73,6 +74,9 @@ class WebhookMethods:
 
     def report_attempt(self, report: AttemptReport, *, retry_seconds: Sequence[float]) -> bool:
         return self._writer.submit(_REPORT_ATTEMPT, deliveries.Reported(report, tuple(retry_seconds)))
+
+    def give_back_deliveries(self, held: Sequence[HeldDelivery]) -> int:
+        return self._writer.submit(_GIVE_BACK_DELIVERIES, tuple(held))
 
     def next_delivery_at(self) -> datetime | None:
         return self._read(deliveries.next_delivery_at)

@@ -15,7 +15,7 @@ from octavo.errors import (
 from octavo.identifiers import CustomerId, DeliveryId, RunId, WebhookId, WorkerId
 from octavo.ledger.contract import Ledger
 from octavo.ledger.reading import Retry
-from octavo.ledger.webhooks import DeliveryCursor, NewWebhook
+from octavo.ledger.webhooks import DeliveryCursor, HeldDelivery, NewWebhook
 from octavo.webhooks.records import (
     BATCH_EVENTS,
     PING,
@@ -285,6 +285,33 @@ def test_a_delivery_is_given_to_one_sender_at_a_time(outbox: Outbox, clock: Stan
     assert not outbox.answer(due), "the first sender comes too late"
     assert outbox.answer(again)
     assert outbox.look(again).attempts == 1
+
+
+def test_what_a_lost_sender_held_is_due_at_once(outbox: Outbox, clock: StandingClock) -> None:
+    outbox.add()
+    outbox.ended()
+    (due,) = outbox.claim()
+    told, held = outbox.told, HeldDelivery(due.delivery.delivery_id, due.delivery.lease_no)
+    assert outbox.ledger.give_back_deliveries([held, HeldDelivery(DeliveryId("delivery_x"), 1)]) == 1
+    assert outbox.told == told + 1
+    assert outbox.ledger.next_delivery_at() == clock()
+    (again,) = outbox.claim()
+    assert again.delivery.delivery_id == due.delivery.delivery_id
+    assert outbox.ledger.give_back_deliveries([held]) == 0, "it is another's by now"
+    assert not outbox.answer(due)
+    assert outbox.answer(again)
+    assert outbox.ledger.give_back_deliveries([HeldDelivery(held.delivery_id, again.delivery.lease_no)]) == 0
+    assert outbox.look(again).status is DeliveryStatus.DELIVERED
+
+
+def test_a_sender_that_was_taken_for_lost_may_still_tell(outbox: Outbox) -> None:
+    outbox.add()
+    outbox.ended()
+    (due,) = outbox.claim()
+    outbox.ledger.give_back_deliveries([HeldDelivery(due.delivery.delivery_id, due.delivery.lease_no)])
+    assert outbox.answer(due)
+    assert outbox.claim() == [], "nothing is sent twice for it"
+    assert outbox.look(due).attempts == 1
 
 
 def test_a_delivery_that_is_taken_is_over(outbox: Outbox, clock: StandingClock) -> None:

@@ -38,9 +38,9 @@ async def ended(api: Api) -> BatchId:
     return batch_id
 
 
-async def claims(api: Api, *, wait: float = 0, under_way: int = 0) -> list[dict[str, Any]]:
+async def claims(api: Api, *, wait: float = 0, under_way: int = 0, worker: str | None = None) -> list[dict[str, Any]]:
     answer = await api.worker().post(
-        f"/internal/deliveries/claims?wait={wait}", json={"limit": 10, "under_way": under_way}
+        f"/internal/deliveries/claims?wait={wait}", json={"limit": 10, "under_way": under_way, "worker_id": worker}
     )
     assert answer.status_code == 200, answer.text
     found: list[dict[str, Any]] = answer.json()
@@ -302,6 +302,37 @@ async def test_claims_that_wait_are_answered_when_the_process_ends(api: Api) -> 
     await until_one_waits(api)
     await api.service.deliveries.close()
     assert await asyncio.wait_for(waiting, 5) == []
+
+
+@both_ledgers
+@pytest.mark.parametrize("path", ["hello", "goodbye"])
+async def test_what_a_worker_held_is_due_at_once_when_it_comes_again_or_goes(api: Api, path: str) -> None:
+    await add(api)
+    await ended(api)
+    (first,) = await claims(api, worker="embedded/1")
+    assert await claims(api, worker="embedded/1") == []
+    said = {"worker_id": "embedded/2" if path == "hello" else "embedded/1"}
+    assert (await api.worker().post(f"/internal/workers/{path}", json=said)).status_code == 200
+    (again,) = await claims(api, worker="embedded/2")
+    assert again["delivery_id"] == first["delivery_id"]
+    assert (await report(api, again, status_code=200)).json() == {"taken": True}
+    assert api.service.deliveries.senders() == set()
+
+
+async def test_what_a_silent_worker_held_is_due_again_long_before_its_lease_ends(
+    ledger: Ledger, clock: MovableClock, tmp_path: Path
+) -> None:
+    objects = MemoryObjects()
+    api = Api.make(make_service(settings(tmp_path), ledger, objects, silence_seconds=0.2), objects, clock)
+    await add(api)
+    await ended(api)
+    assert len(await claims(api, worker="embedded/1")) == 1
+    async with asyncio.timeout(5):
+        while api.service.deliveries.senders():
+            await api.service.deliveries.take_from_the_silent()
+            await asyncio.sleep(0.02)
+    assert len(await claims(api, worker="other/1")) == 1
+    await api.close()
 
 
 async def test_old_deliveries_are_pruned(api: Api) -> None:
