@@ -7,7 +7,6 @@ named, CPU seconds of the best of three rounds. No tables, no images, no child, 
 """
 
 import argparse
-import gc
 import json
 import sys
 import tempfile
@@ -20,6 +19,7 @@ from octavo.engines.contract import ExtractOptions, Limits, Source
 from octavo.engines.drawing import BODY, Sheets
 from octavo.engines.mupdf import pymupdf
 from octavo.engines.registry import EngineRegistry
+from octavo.engines.sandbox import collector
 
 ROUNDS = 3
 SENTENCES = (
@@ -86,8 +86,7 @@ def main() -> int:
         for engine in arguments.engines.split(","):
             EngineRegistry.installed().resolve(engine).preload()
             # As in the process from which children are forked.
-            gc.collect()
-            gc.freeze()
+            collector.spare()
             rate = arguments.pages / best(lambda engine=engine: read(path, engine, folder))  # type: ignore[misc]
             figures[engine] = {"pages_per_cpu_second": round(rate, 1), "share_of_bare": round(rate / limit, 3)}
     print(json.dumps(figures, indent=1))

@@ -23,7 +23,7 @@ def prose(x: float = 72, width: float = 400) -> list[TextLine]:
 def needs(*lines: TextLine) -> bool:
     drawn = page()
     try:
-        return needs_layout(Sight(drawn, lines, 0, 0.0))
+        return needs_layout(Sight(drawn, Box(0, 0, 600, 800), lines, 0, 0.0))
     finally:
         drawn.parent.close()
 

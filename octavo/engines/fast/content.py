@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from octavo.engines.contract import Limits
 from octavo.engines.mupdf import PDF_ERRORS, PdfDocument, PdfPage
 
+_STRINGS = re.compile(rb"\([^()\\]*\)")
 _PATHS = re.compile(rb"(?<=[\s\d])(?:re|l|c|v|y)(?=\s|$)")
 _PAINTED = re.compile(rb"\bDo\b|\bBI\b|\bscn\b")
 _MAX_PLAIN_BYTES = 1_000_000
@@ -38,6 +39,8 @@ def measure(document: PdfDocument, page: PdfPage, limits: Limits) -> ContentSize
         if decoded is None:
             return ContentSize(paths, huge=f"its content has more than {limits.max_content_bytes} bytes")
         total += len(decoded)
+        # What is written is most of a page, and no operator.
+        decoded = _STRINGS.sub(b"()", decoded)
         images = images or bool(_PAINTED.search(decoded))
         paths += len(_PATHS.findall(decoded))
         if paths > limits.max_paths:

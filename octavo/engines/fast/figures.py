@@ -8,6 +8,7 @@ from octavo.documents import Box
 from octavo.engines.contract import Limits
 from octavo.engines.fast.draft import FigureDraft
 from octavo.engines.fast.labels import LabelledRegion
+from octavo.engines.fast.sight import Sight
 from octavo.engines.mupdf import PdfDocument, PdfPage, pymupdf
 
 _MIN_PIXELS, _MIN_POINTS = 16, 8.0
@@ -51,9 +52,8 @@ class ImageBudget:
         return True
 
 
-def placements(page: PdfPage) -> list[Placement]:
-    """Return the images that a page shows; no image is decoded."""
-    frame = Box(0.0, 0.0, page.rect.width, page.rect.height)
+def placements(page: PdfPage, frame: Box) -> list[Placement]:
+    """Return the images that a page of this size shows; no image is decoded."""
     return [
         Placement(
             box=Box(*pymupdf.Rect(info["bbox"]).normalize()).within(frame.width, frame.height),
@@ -66,17 +66,18 @@ def placements(page: PdfPage) -> list[Placement]:
     ]
 
 
-def cover_share(images: list[Placement], page: PdfPage) -> float:
+def cover_share(images: list[Placement], frame: Box) -> float:
     """Return the share of the page under images, at most 1; overlaps count twice."""
-    area = page.rect.width * page.rect.height
-    return min(1.0, sum(image.box.area for image in images) / area) if area else 0.0
+    return min(1.0, sum(image.box.area for image in images) / frame.area) if frame.area else 0.0
 
 
 def figures(
-    document: PdfDocument, page: PdfPage, images: list[Placement], budget: ImageBudget
+    document: PdfDocument, sight: Sight, images: list[Placement], budget: ImageBudget
 ) -> tuple[list[FigureDraft], list[str]]:
     """Return a page's figures, and a warning for each image that broke a limit."""
-    area = page.rect.width * page.rect.height
+    if not images:
+        return [], []
+    page, area = sight.page, sight.frame.area
     embedded = page.get_images(full=True)
     drafts: list[FigureDraft] = []
     warnings: list[str] = []
@@ -97,10 +98,10 @@ def figures(
 
 
 def drawn_figures(
-    page: PdfPage, regions: Sequence[LabelledRegion], found: Sequence[FigureDraft], budget: ImageBudget
+    sight: Sight, regions: Sequence[LabelledRegion], found: Sequence[FigureDraft], budget: ImageBudget
 ) -> list[FigureDraft]:
     """Return what a layout model takes for pictures and no image of the page covers: charts, drawings."""
-    frame = Box(0.0, 0.0, float(page.rect.width), float(page.rect.height))
+    page, frame = sight.page, sight.frame
     drafts: list[FigureDraft] = []
     for region in regions:
         box = region.box.within(frame.width, frame.height)

@@ -39,7 +39,7 @@ def is_label(name: str) -> TypeGuard[Label]:
 
 def labelled(lines: Sequence[TextLine], regions: Sequence[LabelledRegion]) -> list[TextLine]:
     """Return the lines, each with the label and the number of the region it lies in."""
-    return [_labelled(line, regions) for line in lines]
+    return [_labelled(line, regions) for line in lines] if regions else list(lines)
 
 
 def _labelled(line: TextLine, regions: Sequence[LabelledRegion]) -> TextLine:

@@ -135,7 +135,7 @@ def mean_confidence(lines: Iterable[TextLine]) -> float | None:
 def rows(lines: Iterable[TextLine]) -> list[Row]:
     """Gather lines into rows, top to bottom. A line joins a row if their heights mostly overlap."""
     gathered: list[list[TextLine]] = []
-    for line in sorted(lines, key=lambda line: (line.middle, line.box.x0)):
+    for line in sorted(lines, key=_from_above):
         if gathered and _beside(gathered[-1][0], line):
             gathered[-1].append(line)
         else:
@@ -147,6 +147,11 @@ def rows(lines: Iterable[TextLine]) -> list[Row]:
         else:
             made += _parted(sorted(band, key=lambda line: line.box.x0))
     return made
+
+
+def _from_above(line: TextLine) -> tuple[float, float]:
+    box = line.box
+    return box.y0 + box.y1, box.x0
 
 
 def _parted(band: list[TextLine]) -> Iterator[Row]:
@@ -164,5 +169,8 @@ def _parted(band: list[TextLine]) -> Iterator[Row]:
 def _beside(first: TextLine, line: TextLine) -> bool:
     if first.upright != line.upright:
         return False
-    shared = min(first.box.y1, line.box.y1) - max(first.box.y0, line.box.y0)
-    return shared > 0.5 * min(first.box.height, line.box.height)
+    upper, lower = first.box, line.box
+    if upper.y1 <= lower.y0:
+        return False
+    shared = min(upper.y1, lower.y1) - max(upper.y0, lower.y0)
+    return shared > 0.5 * min(upper.height, lower.height)

@@ -5,7 +5,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from octavo.documents import Page
+from octavo.documents import Box, Page
 from octavo.engines.contract import ExtractOptions, Limits
 from octavo.engines.fast.assembly import in_order
 from octavo.engines.fast.content import measure
@@ -56,10 +56,11 @@ class PdfReader:
             rotation = (rotation + turn) % 360
             text = text_page(page)
             lines = text_lines(page, text)
-        known = Page(page_no, float(page.rect.width), float(page.rect.height), rotation=rotation)
+        frame = page_frame(page)
+        known = Page(page_no, frame.width, frame.height, rotation=rotation)
         content = measure(self.document, page, self.limits)
-        images = placements(page) if content.images else []
-        sight = Sight(page, lines, content.paths, cover_share(images, page))
+        images = placements(page, frame) if content.images else []
+        sight = Sight(page, frame, lines, content.paths, cover_share(images, frame))
         if not is_usable(lines, sight.image_cover, content.paths):
             return scan_of_page(page, known, _image_dpi(images), self.limits, self.folder)
         warnings: list[str] = []
@@ -70,11 +71,17 @@ class PdfReader:
             warnings.append(f"page {page_no}: {content.huge}, so tables were not looked for")
         pictures: list[FigureDraft] = []
         if self.options.extract_images:
-            pictures, said = figures(self.document, page, images, self.budget)
-            pictures += drawn_figures(page, regions, pictures, self.budget)
+            pictures, said = figures(self.document, sight, images, self.budget)
+            pictures += drawn_figures(sight, regions, pictures, self.budget)
             warnings += [f"page {page_no}: {warning}" for warning in said]
         contents = in_order(outside(lines, tables), [*tables, *pictures])
         return PageDraft(known, contents, tuple(warnings))
+
+
+def page_frame(page: PdfPage) -> Box:
+    """Return the box of the whole page, from 0, 0 to its width and height."""
+    shown = page.rect
+    return Box(0.0, 0.0, float(shown.width), float(shown.height))
 
 
 def upright(document: PdfDocument, page: PdfPage) -> PdfPage:

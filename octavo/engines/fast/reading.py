@@ -20,7 +20,7 @@ from octavo.errors import ExtractionFailed, PageLimitExceeded
 
 _LANGUAGES = ("eng",)
 _PAGES_PER_CALL = 8
-_PAGES_HELD = 20
+_PAGES_HELD = 40
 
 ReadPage = Callable[[int], PageDraft | ScannedPage]
 

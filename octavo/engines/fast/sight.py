@@ -3,6 +3,7 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+from octavo.documents import Box
 from octavo.engines.fast.labels import LabelledRegion
 from octavo.engines.fast.lines import TextLine
 from octavo.engines.mupdf import PdfPage
@@ -10,16 +11,20 @@ from octavo.engines.mupdf import PdfPage
 
 @dataclass(frozen=True, slots=True)
 class Sight:
-    """An upright page with its lines; `paths` is how many operators draw on it, `image_cover` a share of it."""
+    """An upright page with its lines; `paths` is how many operators draw on it, `image_cover` a share of it.
+
+    `frame` is the whole page: PyMuPDF makes it anew whenever it is asked.
+    """
 
     page: PdfPage
+    frame: Box
     lines: Sequence[TextLine]
     paths: int
     image_cover: float
 
     @property
     def height(self) -> float:
-        return float(self.page.rect.height)
+        return self.frame.height
 
 
 Look = Callable[[Sight], Sequence[LabelledRegion]]

@@ -51,7 +51,9 @@ def page_tables(
 
 def _has_rows(lines: Sequence[TextLine]) -> bool:
     """Tell whether enough lines stand side by side for a table without rules."""
-    heights = Counter(round(line.middle / 3) for line in lines)
+    heights = Counter([round(line.middle / 3) for line in lines])
+    if len(lines) - len(heights) < _LEAST_ROWS:
+        return False
     return sum(count > 1 for count in heights.values()) >= _LEAST_ROWS
 
 

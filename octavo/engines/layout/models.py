@@ -43,7 +43,7 @@ def labelled_regions(sight: Sight) -> list[LabelledRegion]:
     Nothing for a page with more than `MOST_LINES` lines or `MOST_AREA` square points, sheets beyond A2: its time
     and memory grow faster than the lines do, and it draws the page at a pixel a point.
     """
-    if len(sight.lines) > MOST_LINES or sight.page.rect.width * sight.page.rect.height > MOST_AREA:
+    if len(sight.lines) > MOST_LINES or sight.frame.area > MOST_AREA:
         return []
     load()
     groups = _analyse(sight.page) or []

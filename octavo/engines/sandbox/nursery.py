@@ -4,7 +4,6 @@ Started by `pool.py` with a JSON configuration as its only argument. Ends, and e
 soon as the control socket closes, which the kernel does for an owner that was killed.
 """
 
-import gc
 import json
 import os
 import select
@@ -19,7 +18,7 @@ from typing import Any, NoReturn
 
 from octavo.engines.contract import Limits
 from octavo.engines.registry import EngineRegistry
-from octavo.engines.sandbox import child
+from octavo.engines.sandbox import child, collector
 from octavo.engines.sandbox.confinement import Require, die_with_parent
 from octavo.engines.sandbox.folders import hold
 from octavo.engines.sandbox.wire import Channel, Header, WireClosed
@@ -55,9 +54,7 @@ class Nursery:
     def serve(self) -> None:
         """Fork, kill and reap as told; return when the owner has gone."""
         self._registry.preload()
-        # Forked children then share these pages for good: the collector no longer touches them.
-        gc.collect()
-        gc.freeze()
+        collector.spare()
         self._catch_child_signals()
         self._control.send({"type": "ready"})
         try:

@@ -194,7 +194,7 @@ def test_a_limit_that_is_no_number_is_told(octavo: Octavo, limit: str) -> None:
 
 
 def test_a_document_that_cannot_be_read_is_told(octavo: Octavo, document: Path) -> None:
-    assert one_line(octavo("extract", document))
+    assert one_line(octavo("extract", document.rename(document.with_suffix(".pdf"))))
 
 
 def test_an_unknown_engine_is_told(octavo: Octavo, document: Path) -> None:
