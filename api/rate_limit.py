@@ -39,6 +39,7 @@ def counted(route: str) -> Callable[[Request, PrincipalDep, ServiceDep], Awaitab
 FileSubmission = Depends(counted("POST /v1/files"))
 """For `dependencies=[...]` of a route that stages files: one call is one submission, however many files it stages."""
 BatchSubmission = Depends(counted("POST /v1/batches"))
+BatchRetry = Depends(counted("POST /v1/batches/{batch_id}/retry_failed"))
 AddressExtraction = Depends(counted("POST /v1/extract"))
 FileExtraction = Depends(counted("POST /v1/extract/file"))
 Ping = Depends(counted("POST /v1/webhooks/{webhook_id}/ping"))

@@ -76,7 +76,7 @@ def _requests() -> Iterator[Limit]:
     yield Limit(f"the body of `{bulk.PATH}`", _bytes(body * bulk.BODY_FACTOR), "the same", "`api.max_body_bytes`")
     yield Limit("a form of the sync lane, besides its document", _bytes(extract.FORM_BYTES), "413 `request_too_large`")
     yield Limit(
-        "submissions a minute, for each key and route: `POST` of files, batches, sync calls, pings, replays",
+        "submissions a minute, for each key and route: `POST` of files, batches, retries, sync calls, pings, replays",
         str(limits.submissions_per_minute),
         "429 `rate_limited`, `Retry-After`",
         "`limits.submissions_per_minute`; *customer*",

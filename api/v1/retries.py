@@ -10,6 +10,7 @@ from api.deps import ServiceDep
 from api.json_bodies import StrictJsonRoute
 from api.problems import problems
 from api.quota import require_pages
+from api.rate_limit import BatchRetry
 from api.v1.batch_bodies import batch_body
 from api.v1.schemas import BatchResource
 from octavo import cursors
@@ -19,6 +20,7 @@ from octavo.errors import (
     CustomerDisabled,
     InvalidApiKey,
     QuotaExceeded,
+    RateLimited,
     UnknownFiles,
 )
 from octavo.identifiers import BatchId
@@ -61,7 +63,10 @@ class RetriedBatch(BatchResource):
     "/{batch_id}/retry_failed",
     operation_id="retry_failed_v1",
     summary="Retry Failed Endpoint",
-    responses=problems(InvalidApiKey, CustomerDisabled, QuotaExceeded, BatchNotFound, UnknownFiles, BatchCancelling),
+    dependencies=[BatchRetry],
+    responses=problems(
+        InvalidApiKey, CustomerDisabled, RateLimited, QuotaExceeded, BatchNotFound, UnknownFiles, BatchCancelling
+    ),
 )
 def retry_failed(
     batch_id: str, customer: CustomerDep, service: ServiceDep, request: RetryRequest | None = None

@@ -110,6 +110,14 @@ async def test_calls_of_the_sync_lane_are_counted_before_their_bodies_are_read(l
         assert (refused.status_code, refused.json()["error"]) == (429, "rate_limited")
 
 
+async def test_retries_are_counted_for_all_batches_together(limited: Api) -> None:
+    for left in (2, 1, 0):
+        answer = await limited.http.post(f"/v1/batches/batch_{left}/retry_failed")
+        assert (answer.status_code, standing(answer)[1]) == (404, left)
+    refused = await limited.http.post("/v1/batches/batch_x/retry_failed")
+    assert (refused.status_code, refused.json()["error"]) == (429, "rate_limited")
+
+
 async def test_routes_that_submit_nothing_are_not_counted(limited: Api) -> None:
     file_id = (await stage(limited)).json()["id"]
     for path in ("/v1/batches", f"/v1/files/{file_id}"):
