@@ -1,5 +1,6 @@
 """Docling's tree becomes contents in reading order, each with the page it says it is on."""
 
+import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from typing import Any
@@ -41,6 +42,8 @@ _ROLES: dict[str, Role] = {
     "formula": "formula",
     "code": "code",
 }
+_SHEET = "sheet: "
+_BREAK = re.compile(r"\s*<br\s*/?>\s*", re.IGNORECASE)
 # In HTML, Markdown and their like `h1` is the title, so that what docling counts as level 1 is `h2`.
 _BELOW_TITLE = frozenset({"html", "markdown", "epub", "eml", "msg"})
 
@@ -109,9 +112,9 @@ class Assembler:
 
     def _group(self, item: GroupItem) -> Iterator[Placed]:
         inside = list(self._children(item))
-        if item.label == GroupLabel.SHEET and inside:
-            heading = Block(1, 0, "heading", item.name, NO_BOX, level=1)
-            yield Placed(heading, inside[0].page_no)
+        name = _sheet_name(item)
+        if name and inside:
+            yield Placed(Block(1, 0, "heading", name, NO_BOX, level=1), inside[0].page_no)
         yield from inside
 
     def _list(self, group: ListGroup) -> Iterator[Placed]:
@@ -216,7 +219,8 @@ class Assembler:
 
     def _cell_text(self, cell: Any) -> str:  # noqa: ANN401 - as above
         if not isinstance(cell, RichTableCell):
-            return str(cell.text).strip()
+            text = str(cell.text).strip()
+            return _BREAK.sub("\n", text) if self._kind == "markdown" else text
         lines = [self._wording.join(pieces) for pieces in self._lines(cell.ref.resolve(self._document))]
         return "\n".join(line for line in lines if line)
 
@@ -227,6 +231,15 @@ class Assembler:
             return
         for reference in node.children:
             yield from self._lines(reference.resolve(self._document))
+
+
+def _sheet_name(item: GroupItem) -> str:
+    """Return the name of a sheet; empty for any other group."""
+    if item.label == GroupLabel.SHEET:
+        return item.name
+    # So docling tells of OpenDocument's sheets.
+    is_sheet = item.label == GroupLabel.SECTION and item.name.startswith(_SHEET)
+    return item.name.removeprefix(_SHEET) if is_sheet else ""
 
 
 def _is_inline(node: NodeItem) -> bool:

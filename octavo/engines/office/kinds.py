@@ -40,33 +40,12 @@ _BY_TYPE: Mapping[str, OfficeKind] = {
     "application/xhtml+xml": "html",
     "message/rfc822": "eml",
 }
-_BINARY_NAMES = frozenset(
-    (
-        ".pdf",
-        ".docx",
-        ".pptx",
-        ".xlsx",
-        ".odt",
-        ".odp",
-        ".ods",
-        ".epub",
-        ".msg",
-        ".doc",
-        ".ppt",
-        ".xls",
-        ".zip",
-        ".png",
-        ".jpg",
-        ".jpeg",
-        ".tif",
-        ".tiff",
-        ".webp",
-        ".heic",
-        ".heif",
-        ".gif",
-        ".bmp",
-    )
-)
+# fmt: off
+_BINARY_NAMES = frozenset((
+    ".pdf", ".docx", ".pptx", ".xlsx", ".odt", ".odp", ".ods", ".epub", ".msg", ".doc", ".ppt", ".xls", ".zip",
+    ".png", ".jpg", ".jpeg", ".tif", ".tiff", ".webp", ".heic", ".heif", ".gif", ".bmp",
+))
+# fmt: on
 _OFFICE_PARTS: Mapping[bytes, OfficeKind] = {
     b"wordprocessingml": "docx",
     b"ms-word.": "docx",

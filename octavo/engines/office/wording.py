@@ -24,40 +24,17 @@ _PARTS: Mapping[OfficeKind, re.Pattern[str]] = {
 _PARAGRAPHS = frozenset({"p", "h"})
 _SPACES = frozenset({"tab", "br", "cr", "s", "line-break"})
 _SKIPPED = frozenset({"delText", "instrText", "annotation", "note-citation"})
-_BLOCKS = frozenset(
-    (
-        "p",
-        "h1",
-        "h2",
-        "h3",
-        "h4",
-        "h5",
-        "h6",
-        "li",
-        "td",
-        "th",
-        "dt",
-        "dd",
-        "div",
-        "section",
-        "article",
-        "pre",
-        "blockquote",
-        "figcaption",
-        "caption",
-        "summary",
-        "address",
-        "ul",
-        "ol",
-        "dl",
-        "table",
-        "tr",
-    )
-)
+# fmt: off
+_BLOCKS = frozenset((
+    "p", "h1", "h2", "h3", "h4", "h5", "h6", "li", "td", "th", "dt", "dd", "div", "section", "article", "pre",
+    "blockquote", "figcaption", "caption", "summary", "address", "ul", "ol", "dl", "table", "tr",
+))
+# fmt: on
 _VOID = frozenset(
     ["br", "hr", "img", "input", "meta", "link", "area", "base", "col", "embed", "source", "track", "wbr"]
 )
 _UNSEEN = frozenset({"script", "style", "template"})
+_QUOTES = str.maketrans(dict.fromkeys("\u2018\u2019\u201a", "'") | dict.fromkeys("\u201c\u201d\u201e", '"'))
 _NO_SPACE_BEFORE = re.compile(r"^[.,;:!?)\]}\u2019\u201d%]")
 _NO_SPACE_AFTER = re.compile(r"[(\[{\u2018\u201c]$")
 _STARS = re.compile(r"(?<![\w*])(\*{1,3})(?=\S)(.+?)(?<=\S)\1(?![\w*])")
@@ -72,7 +49,7 @@ class Wording:
         self._exact: dict[str, str] = {}
         for text in paragraphs:
             words = text.split()
-            self._exact.setdefault("".join(words), " ".join(words))
+            self._exact.setdefault(_letters(words), " ".join(words))
 
     @classmethod
     def of(cls, kind: OfficeKind, data: bytes) -> "Wording":
@@ -87,10 +64,13 @@ class Wording:
         found = [piece.strip() for piece in pieces if piece.strip()]
         if self._has_stars:
             found = [_STARS.sub(r"\2", piece) for piece in found]
-        if len(found) == 1:
-            return found[0]
-        exact = self._exact.get("".join("".join(found).split()))
+        exact = self._exact.get(_letters("".join(found).split()))
         return exact if exact is not None else _joined(found)
+
+
+def _letters(words: Iterable[str]) -> str:
+    """Return words without the spaces between them, quotes made plain: the converter does so in web pages."""
+    return "".join(words).translate(_QUOTES)
 
 
 def _joined(pieces: list[str]) -> str:
