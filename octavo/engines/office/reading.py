@@ -4,7 +4,10 @@ Docling's Rust reader does the formats; here its tree becomes our document. What
 progress between pages.
 """
 
-from docling_core.types.doc.document import DoclingDocument
+from dataclasses import replace
+
+from docling_core.types.doc.document import ContentLayer, DoclingDocument
+from docling_core.types.doc.labels import GroupLabel
 
 from octavo.documents import Block, Document, Figure, InvalidDocument, Page, Table
 from octavo.engines.contract import ExtractOptions, Limits, Progress, Reading, Source
@@ -51,13 +54,23 @@ def read_office(
 def _paged(found: DoclingDocument, contents: list[Placed], warnings: list[str]) -> Document:
     if not found.pages:
         return flowing(contents, warnings)
+    hidden = _hidden_pages(found)
+    shown = [number for number in sorted(found.pages) if number not in hidden] or [1]
+    numbers = {number: rank for rank, number in enumerate(shown, 1)}
+    contents = [replace(one, page_no=numbers.get(one.page_no or 0)) for one in contents]
     is_sized = all(page.size.width > EMU_PER_POINT for page in found.pages.values())
     # Slides have a size in EMU; sheets one in rows and columns, which says nothing of points.
     sizes = [
         (page.size.width / EMU_PER_POINT, page.size.height / EMU_PER_POINT) if is_sized else (0.0, 0.0)
-        for _, page in sorted(found.pages.items())
+        for page in (found.pages[number] for number in shown)
     ]
     return on_pages([Page(number, *size) for number, size in enumerate(sizes, 1)], contents, warnings)
+
+
+def _hidden_pages(found: DoclingDocument) -> set[int]:
+    """Return the numbers of sheets that nobody sees: they are no pages."""
+    sheets = [group for group in found.groups if group.label == GroupLabel.SHEET]
+    return {number for number, sheet in enumerate(sheets, 1) if sheet.content_layer != ContentLayer.BODY}
 
 
 def _wanted(reading: Reading, options: ExtractOptions) -> Reading:
