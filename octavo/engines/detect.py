@@ -12,7 +12,20 @@ FileKind = Literal["pdf", "image"] | OfficeKind
 
 _HEAD_BYTES = 8192
 _PDF_MARK_WITHIN = 1024
-_IMAGE_TYPES = {"image/png", "image/jpeg", "image/tiff"}
+IMAGE_TYPES = frozenset(
+    {
+        "image/png",
+        "image/jpeg",
+        "image/tiff",
+        "image/webp",
+        "image/heic",
+        "image/heif",
+        "image/gif",
+        "image/bmp",
+        "image/x-ms-bmp",
+    }
+)
+"""Images that are read, as libmagic calls them."""
 
 
 def detect(source: Source) -> FileKind:
@@ -28,7 +41,7 @@ def detect(source: Source) -> FileKind:
     if b"%PDF-" in head[:_PDF_MARK_WITHIN]:
         return "pdf"
     media_type = magic.from_buffer(head, mime=True)
-    if media_type in _IMAGE_TYPES:
+    if media_type in IMAGE_TYPES:
         return "image"
     found = office_kind(source.path.read_bytes(), source.filename, source.content_type)
     if found is not None:

@@ -17,7 +17,7 @@ from octavo.engines.contract import (
 )
 
 _REVISION = "2"
-_PACKAGES = ("pymupdf", "ocrmypdf", "magic", "PIL", "liteparse", "docling_rs")
+_PACKAGES = ("pymupdf", "ocrmypdf", "magic", "PIL", "liteparse", "docling_rs", "pillow_heif")
 
 
 class FastEngine:

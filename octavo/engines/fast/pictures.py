@@ -1,4 +1,7 @@
-"""PNG, JPEG and TIFF files for the `fast` engine: every frame is a page that must be recognised."""
+"""Image files for the `fast` engine: what they show is recognised.
+
+TIFF alone has pages; of any other the first frame is the page.
+"""
 
 import math
 import struct
@@ -8,6 +11,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+import pillow_heif
 from PIL import Image, ImageOps
 
 from octavo.documents import Page
@@ -17,7 +21,7 @@ from octavo.engines.fast.pdf import failed_page
 from octavo.engines.fast.scanned import ScannedPage, save_scan
 from octavo.errors import ExtractionFailed
 
-_FORMATS = ("PNG", "JPEG", "TIFF")
+_FORMATS = ("PNG", "JPEG", "TIFF", "WEBP", "HEIF", "GIF", "BMP")
 _PICTURE_ERRORS: tuple[type[Exception], ...] = (
     OSError,
     ValueError,
@@ -38,6 +42,8 @@ _LEAST_DPI, _MOST_DPI = 50.0, 2400.0
 _PAPER_INCHES = 11.7
 _ORIENTATION_TAG = 0x0112
 _CLOCKWISE = {3: 180, 6: 90, 8: 270}
+
+pillow_heif.register_heif_opener(thumbnails=False)
 
 
 @dataclass
@@ -85,7 +91,7 @@ def opened_picture(path: Path, limits: Limits) -> Iterator[Image.Image]:
 
 
 def frame_count(image: Image.Image) -> int:
-    """Return the number of frames; only TIFF has pages, an animated PNG is one picture."""
+    """Return the number of frames; only TIFF has pages, an animation is one picture."""
     if image.format != "TIFF":
         return 1
     try:
