@@ -66,6 +66,25 @@ def test_a_document_that_was_cut_off_fails_and_says_damaged(
     assert failed.value.code in ("extraction_failed", "unsupported_input")
 
 
+@pytest.mark.parametrize("packing", [zipfile.ZIP_DEFLATED, zipfile.ZIP_LZMA, zipfile.ZIP_BZIP2])
+@pytest.mark.parametrize("member", ["[Content_Types].xml", "word/document.xml"])
+def test_a_part_that_does_not_unpack_fails_and_crashes_nothing(
+    extract: Extract, tmp_path: Path, packing: int, member: str
+) -> None:
+    path = tmp_path / "damaged.docx"
+    with zipfile.ZipFile(path, "w", packing) as archive:
+        archive.writestr("[Content_Types].xml", WORD)
+        archive.writestr("word/document.xml", "<w/>" * 2000)
+        entry = archive.getinfo(member)
+    data = bytearray(path.read_bytes())
+    start = entry.header_offset + 30 + len(member)
+    # Past the few bytes in which LZMA says how it has packed.
+    data[start + 9 : start + entry.compress_size] = b"\xff" * (entry.compress_size - 9)
+    path.write_bytes(data)
+    with pytest.raises(ExtractionFailed, match="damaged"):
+        extract(path)
+
+
 def test_an_encrypted_office_document_fails_and_the_message_says_password(extract: Extract, tmp_path: Path) -> None:
     path = tmp_path / "locked.docx"
     path.write_bytes(
