@@ -27,7 +27,6 @@ from bench.bomb_texts import TEXTS
 from bench.processes import members
 from bench.scorecard import write_scorecard
 from octavo import wiring
-from octavo.engines.auto.engine import AutoEngine
 from octavo.engines.contract import ExtractOptions, Limits, Source
 from octavo.engines.registry import EngineRegistry
 from octavo.errors import DocumentError
@@ -40,7 +39,7 @@ from octavo.settings import Settings
 PLACES = 2
 MIB = 1024**2
 # As docs/explain/sandbox.md has it.
-CHILD_MIB, OWNER_MIB = 256, 1024
+DOCUMENT_MIB, WORKER_MIB = 1536, 3072
 SAMPLE_SECONDS = 0.1
 SLACK_SECONDS = 15.0
 TYPES = {
@@ -200,8 +199,8 @@ def read_bomb(extractor: Extractor, path: Path) -> tuple[str, str]:
 
 
 def bound_mib(limits: Limits) -> int:
-    """Return what one bomb, one good document beside it, and their owner may take together."""
-    return limits.memory_bytes // MIB + AutoEngine.memory_bytes // MIB + PLACES * CHILD_MIB + OWNER_MIB
+    """Return what a worker that reads so many documents at once may take, in all its processes."""
+    return PLACES * (limits.memory_bytes // MIB + DOCUMENT_MIB) + WORKER_MIB
 
 
 def set_off(name: str, path: Path, extractor: Extractor, limits: Limits, good: list[Path]) -> End:
