@@ -155,6 +155,26 @@ USE_SVG = (
 )
 DOCX_TEXT = "High water at six."
 
+_SPANS = 'table:number-columns-spanned="2147483647" table:number-rows-spanned="2147483647"'
+_REPEATS = 'table:number-columns-repeated="16384"'
+_SHEET_HEAD = (
+    '<office:document-content xmlns:office="urn:oasis:names:tc:opendocument:xmlns:office:1.0" '
+    'xmlns:text="urn:oasis:names:tc:opendocument:xmlns:text:1.0" '
+    'xmlns:table="urn:oasis:names:tc:opendocument:xmlns:table:1.0"><office:body><office:spreadsheet><table:table>'
+)
+_SHEET_TAIL = "</table:table></office:spreadsheet></office:body></office:document-content>"
+
+
+def open_sheet(row: str) -> MakeAt:
+    """Return what writes an OpenDocument sheet of one row."""
+
+    def make(path: Path, here: str) -> None:
+        content = _SHEET_HEAD + row + _SHEET_TAIL
+        archive(path, {"mimetype": b"application/vnd.oasis.opendocument.spreadsheet", "content.xml": content.encode()})
+
+    return make
+
+
 TEXTS: Mapping[str, MakeAt] = {
     "words-1gib.docx": within("tides.docx", "word/document.xml", _long_document),
     "cells-1gib.xlsx": within("tides.xlsx", "xl/worksheets/sheet1.xml", _long_sheet),
@@ -167,6 +187,13 @@ TEXTS: Mapping[str, MakeAt] = {
     "laughs.odt": within("tides.odt", "content.xml", _with_entity(LAUGHS, DOCX_TEXT, "&a10;")),
     "laughs.epub": within("tides.epub", "a.xhtml", _with_entity(LAUGHS, "High water.", "&a10;")),
     "outside.epub": within("tides.epub", "a.xhtml", lambda _, here: OUTSIDE_HTML.replace("{here}", here)),
+    "spans.ods": open_sheet(
+        f"<table:table-row><table:table-cell {_SPANS}><text:p>a</text:p></table:table-cell></table:table-row>"
+    ),
+    "repeats.ods": open_sheet(
+        '<table:table-row table:number-rows-repeated="1048576">'
+        f"<table:table-cell {_REPEATS}><text:p>a</text:p></table:table-cell></table:table-row>"
+    ),
     "members-200000.docx": many_members,
     "nested.zip": lambda path, _: _write(path, nested_zip(5, 16)),
     "overlapping.zip": overlapping,

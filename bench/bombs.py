@@ -1,6 +1,6 @@
 """Bombs of our own making through the sandbox, good documents beside them: each ends within its limits.
 
-    python -m bench.bombs [--only NAME ...] [--keep DIR]
+    python -m bench.bombs [--only NAME ...]
 
 Prints for each how it ended, seconds, processor seconds, and the most memory that all processes together took
 meanwhile; how many good documents were read beside it, and the slowest of them. Exits 1 if one ended in anything
@@ -9,6 +9,7 @@ but a result or a listed code, over its limits, if a good document failed, or if
 
 import argparse
 import json
+import os
 import sys
 import threading
 import time
@@ -37,6 +38,8 @@ from octavo.settings import Settings
 
 PLACES = 2
 MIB = 1024**2
+# As docs/explain/sandbox.md has it.
+DOCUMENT_MIB, WORKER_MIB = 1536, 3072
 SAMPLE_SECONDS = 0.1
 SLACK_SECONDS = 15.0
 TYPES = {
@@ -53,7 +56,7 @@ Make = Callable[[Path], None]
 
 @dataclass(frozen=True, slots=True)
 class End:
-    """How a bomb ended, and what it cost. `own_mib` is what its owner holds of that memory."""
+    """How a bomb ended, and what it cost. `owner_mib` is what its owner holds of that memory."""
 
     name: str
     bytes: int
@@ -195,10 +198,13 @@ def read_bomb(extractor: Extractor, path: Path) -> tuple[str, str]:
         return f"UNLISTED {type(error).__name__}", str(error)
 
 
+def bound_mib(limits: Limits) -> int:
+    """Return what a worker that reads so many documents at once may take, in all its processes."""
+    return PLACES * (limits.memory_bytes // MIB + DOCUMENT_MIB) + WORKER_MIB
+
+
 def set_off(name: str, path: Path, extractor: Extractor, limits: Limits, good: list[Path]) -> End:
     """Read a bomb, good documents beside it."""
-    import os
-
     with Neighbour(extractor, good) as neighbour, Meter(os.getpid()) as meter:
         began = time.monotonic()
         code, detail = read_bomb(extractor, path)
@@ -209,6 +215,8 @@ def set_off(name: str, path: Path, extractor: Extractor, limits: Limits, good: l
         troubles.append(code)
     if seconds > limits.wall_seconds + SLACK_SECONDS:
         troubles.append("it took longer than is allowed")
+    if meter.most_mib > bound_mib(limits):
+        troubles.append(f"all processes together took {meter.most_mib} MiB, more than {bound_mib(limits)}")
     return End(
         name=name,
         bytes=path.stat().st_size,
@@ -275,6 +283,7 @@ def main() -> int:
         "troubles": sum(len(end.troubles) for end in ends),
         "calls": len(asked),
         "most_mib": max(end.most_mib for end in ends),
+        "bound_mib": bound_mib(wiring.limits(Settings())),
         "slowest_seconds": max(end.seconds for end in ends),
         "good_documents": sum(end.good for end in ends),
         "good_slowest_seconds": max(end.good_slowest for end in ends),

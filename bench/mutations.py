@@ -19,6 +19,8 @@ MOST_BYTES = 2_000_000
 _OBJECT = re.compile(rb"\d+ \d+ obj\b.*?\bendobj", re.S)
 _NUMBER = re.compile(rb"-?\d+(?:\.\d+)?")
 _STREAM = re.compile(rb"(?<=stream\n).*?(?=\n?endstream)|(?<=stream\r\n).*?(?=\r?\n?endstream)", re.S)
+_ELEMENT = re.compile(rb"<([\w:]+)[^<>]*>[^<>]*</\1>|<[\w:]+[^<>/]*/>")
+_VALUE = re.compile(rb"(?<=\")-?\d+(?=\")|(?<=>)-?\d+(?=<)")
 _NUMBERS = (b"0", b"-1", b"1", b"65536", b"2147483647", b"-2147483648", b"4294967296", b"99999999999", b"0.0000001")
 
 
@@ -46,9 +48,11 @@ def mutant(seed: int, number: int, seeds: Sequence[Seed]) -> Mutant:
 
 def _mutations_for(data: bytes) -> list[str]:
     if data.startswith(b"PK"):
-        return [*_ANY, "member", "member", "member"]
+        return [*_ANY, *("member",) * 9]
     if b"%PDF-" in data[:1024]:
         return [*_ANY, "object", "object", "number", "number", "stream"]
+    if data.lstrip().startswith(b"<"):
+        return [*_ANY, *("element", "value") * 3]
     return list(_ANY)
 
 
@@ -119,9 +123,9 @@ def _stream(data: bytes, dice: random.Random, seeds: Sequence[Seed]) -> bytes:
     try:
         inner = zlib.decompress(place.group())
     except zlib.error:
-        changed = _plain(dice)(place.group(), dice, seeds)
+        changed = _plain(dice, b"")(place.group(), dice, seeds)
     else:
-        changed = zlib.compress(_plain(dice)(inner, dice, seeds))
+        changed = zlib.compress(_plain(dice, inner)(inner, dice, seeds))
     return data[: place.start()] + changed + data[place.end() :]
 
 
@@ -135,12 +139,32 @@ def _member(data: bytes, dice: random.Random, seeds: Sequence[Seed]) -> bytes:
     if not members:
         return _flip(data, dice, seeds)
     chosen = dice.choice(sorted(members))
-    members[chosen] = _plain(dice)(members[chosen], dice, seeds)
+    members[chosen] = _plain(dice, members[chosen])(members[chosen], dice, seeds)
     return zipped(members)
 
 
-def _plain(dice: random.Random) -> Mutation:
-    return MUTATIONS[dice.choice((*_ANY, "number"))]
+def _element(data: bytes, dice: random.Random, seeds: Sequence[Seed]) -> bytes:
+    """Take an element of markup away, repeat it, or put another in its place: it stays well-formed."""
+    found = list(_ELEMENT.finditer(data))
+    if not found:
+        return _flip(data, dice, seeds)
+    place, other = dice.choice(found), dice.choice(found).group()
+    changed = dice.choice((b"", other, other + place.group(), place.group() * dice.choice((2, 10, 1000))))
+    return data[: place.start()] + changed + data[place.end() :]
+
+
+def _value(data: bytes, dice: random.Random, seeds: Sequence[Seed]) -> bytes:
+    """Change a number that is a whole value of markup."""
+    found = list(_VALUE.finditer(data))
+    if not found:
+        return _flip(data, dice, seeds)
+    place = dice.choice(found)
+    return data[: place.start()] + dice.choice(_NUMBERS) + data[place.end() :]
+
+
+def _plain(dice: random.Random, data: bytes) -> Mutation:
+    markup = ("element", "value") * 4 if data.startswith(b"<") else ()
+    return MUTATIONS[dice.choice((*_ANY, "number", *markup))]
 
 
 _ANY = ("flip", "flip", "cut", "drop", "repeat", "splice", "noise")
@@ -154,5 +178,7 @@ MUTATIONS: dict[str, Mutation] = {
     "object": _object,
     "number": _number,
     "stream": _stream,
+    "element": _element,
+    "value": _value,
     "member": _member,
 }

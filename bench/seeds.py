@@ -11,9 +11,12 @@ from tempfile import TemporaryDirectory
 
 import docx
 import openpyxl
+import pillow_heif
 import pptx
 from PIL import Image
 
+from bench.office_files import WRITERS
+from bench.office_plan import plan
 from octavo.engines.drawing import BODY, TITLE, Sheets
 from octavo.engines.mupdf import pymupdf
 from octavo.samples import make_report, make_two_columns
@@ -47,6 +50,7 @@ SUFFIXES = {
 }
 MOST_BYTES = 400_000
 _MOMENT = re.compile(rb"\d{4}-\d\d-\d\dT[\d:]+Z")
+_BOUNDARY = re.compile(rb"===============\d+==")
 SLIP_PIXELS = (520, 230)
 HTML = """<html><head><title>Tides</title></head><body><h1>Tides</h1><p>High water at <b>six</b>.</p>
 <table><tr><th>Day</th><th>Level</th></tr><tr><td rowspan="2">Monday</td><td>412</td></tr><tr><td>398</td></tr></table>
@@ -82,7 +86,7 @@ class Seed:
 def own_seeds() -> list[Seed]:
     """Return the documents that are drawn here."""
     drawn = [Seed(name, make()) for name, make in _MADE.items()]
-    return [*drawn, *_pdfs(), *_pictures()]
+    return [*drawn, *_plans(), *_pdfs(), *_pictures()]
 
 
 def given_seeds(folder: Path) -> list[Seed]:
@@ -96,6 +100,19 @@ def fingerprint(seeds: Sequence[Seed]) -> str:
     """Return a short digest of what the seeds are, by names and sizes: some drawings hold chance."""
     told = "\n".join(f"{seed.name} {len(seed.data)}" for seed in seeds)
     return hashlib.sha256(told.encode()).hexdigest()[:8]
+
+
+def _plans() -> list[Seed]:
+    """Return the document whose reading `bench.formats` checks, in every format."""
+    with TemporaryDirectory() as folder:
+        made = []
+        for extension, write in WRITERS.items():
+            path = Path(folder, f"plan.{extension}")
+            write(path, plan())
+            data = path.read_bytes()
+            data = _settled(io.BytesIO(data)) if data.startswith(b"PK") else _BOUNDARY.sub(b"weir", data)
+            made.append(Seed(path.name, data))
+        return made
 
 
 def _pdfs() -> list[Seed]:
@@ -177,7 +194,14 @@ def _pictures() -> list[Seed]:
         Seed("slip.webp", _image("WEBP", quality=60)),
         Seed("slip.gif", _image("GIF")),
         Seed("slip.bmp", _image("BMP")),
+        Seed("slip.heic", _heic()),
     ]
+
+
+def _heic() -> bytes:
+    buffer = io.BytesIO()
+    pillow_heif.from_pillow(_slip()).save(buffer, quality=60)
+    return buffer.getvalue()
 
 
 def _tiff_of_fax() -> bytes:

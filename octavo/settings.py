@@ -194,7 +194,7 @@ class LimitSettings(_Group):
     max_image_bytes: int = Field(
         128 * 1024**2, gt=0, description="Most bytes of a result's images; those past half of it are left out."
     )
-    max_result_bytes: int = Field(128 * 1024**2, gt=0, description="Most bytes of a result without its images.")
+    max_result_bytes: int = Field(64 * 1024**2, gt=0, description="Most bytes of a result without its images.")
     max_kept_bytes: int = Field(
         192 * 1024**2, gt=0, description="Most bytes of finished pages that are kept of a document that is in work."
     )

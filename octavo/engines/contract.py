@@ -39,7 +39,7 @@ class Limits:
     max_paths: int = 20_000
     max_images: int = 2_000
     max_image_bytes: int = 128 * 1024**2
-    max_document_bytes: int = 128 * 1024**2
+    max_document_bytes: int = 64 * 1024**2
     max_kept_bytes: int = 192 * 1024**2
     max_unpacked_bytes: int = 512 * 1024**2
     documents_per_child: int = 50

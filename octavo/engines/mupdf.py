@@ -35,6 +35,7 @@ PDF_ERRORS: tuple[type[Exception], ...] = (
     KeyError,
     AttributeError,
     ZeroDivisionError,
+    AssertionError,
 )
 """What damaged input makes PyMuPDF raise; running out of memory is not among them."""
 

@@ -192,6 +192,18 @@ def test_other_processes_cannot_be_touched(extractor: Extractor, tmp_path: Path)
     assert not_refused(ended, PROCESSES).keys() <= {"a signal to the owner"}
 
 
+def test_where_memory_runs_out_children_go_first(extractor: Extractor, tmp_path: Path) -> None:
+    path = Path("/proc/self/oom_score_adj")
+    own = int(path.read_text())
+    ended = attempts(extractor, tmp_path, read=(path,))
+    assert ended[str(path)] == "DONE"
+    nursery = extractor_pid(extractor)
+    children = Path(f"/proc/{nursery}/task/{nursery}/children").read_text().split()
+    assert children
+    assert {Path(f"/proc/{pid}/oom_score_adj").read_text().strip() for pid in children} == {"1000"}
+    assert int(Path(f"/proc/{nursery}/oom_score_adj").read_text()) == own
+
+
 def test_it_is_known_which_walls_are_up(extractor: Extractor) -> None:
     extractor.warm_up()
     assert extractor.protection == WALLS

@@ -57,7 +57,9 @@ class PictureReader:
     def read(self, page_no: int) -> PageDraft | ScannedPage:
         """Decode a frame for recognition; one that cannot be decoded, or is too large, is a failed page."""
         try:
-            self.image.seek(page_no - 1)
+            # Only TIFF has pages; the picture that HEIC opens with is the one it calls primary, not always the first.
+            if self.image.format == "TIFF":
+                self.image.seek(page_no - 1)
             if self.image.width * self.image.height > self.limits.max_page_pixels:
                 raise ValueError(f"{self.image.width} x {self.image.height} pixels are more than is allowed")
             return self._read(page_no)

@@ -250,19 +250,29 @@ def without_overlaps(cells: Iterable[Cell]) -> list[Cell]:
     """Return the cells, each with a place of its own: of two that claim one place the first keeps it."""
     taken: set[tuple[int, int]] = set()
     kept = []
-    for cell in sorted(cells, key=lambda one: (one.row, one.col)):
-        places = [
-            (row, col)
-            for row in range(cell.row, cell.row + cell.row_span)
-            for col in range(cell.col, cell.col + cell.col_span)
-        ]
-        if not taken.isdisjoint(places):
-            if (cell.row, cell.col) in taken:
-                continue
-            cell, places = replace(cell, row_span=1, col_span=1), [(cell.row, cell.col)]
-        taken.update(places)
+    for cell in sorted(_believable(list(cells)), key=lambda one: (one.row, one.col)):
+        if (cell.row, cell.col) in taken:
+            continue
+        columns = range(cell.col, cell.col + cell.col_span)
+        # Its first row is enough: whoever began further up and reaches below stands there, too.
+        if any((cell.row, column) in taken for column in columns):
+            cell, columns = replace(cell, row_span=1, col_span=1), range(cell.col, cell.col + 1)
+        taken.update((row, column) for row in range(cell.row, cell.row + cell.row_span) for column in columns)
         kept.append(cell)
     return kept
+
+
+def _believable(cells: list[Cell]) -> list[Cell]:
+    """Return the cells; where their spans claim more places than a table has, cut off where the last cell begins."""
+    rows = max((cell.row + cell.row_span for cell in cells), default=0)
+    columns = max((cell.col + cell.col_span for cell in cells), default=0)
+    if rows * columns <= _MOST_PLACES:
+        return cells
+    rows, columns = max(cell.row for cell in cells) + 1, max(cell.col for cell in cells) + 1
+    return [
+        replace(cell, row_span=min(cell.row_span, rows - cell.row), col_span=min(cell.col_span, columns - cell.col))
+        for cell in cells
+    ]
 
 
 def cut(cells: list[Cell], box: Box) -> Iterator[Table]:

@@ -5,7 +5,10 @@ The sizes in a zip's directory are claims: an entry that unpacks to more than it
 """
 
 import io
+import lzma
+import struct
 import zipfile
+import zlib
 
 from octavo.errors import ExtractionFailed
 
@@ -13,6 +16,19 @@ MOST_ENTRIES = 20_000
 MOST_RATIO = 200
 """An entry that unpacks to more than so many times its size is a bomb, if it is large."""
 LARGE_BYTES = 16 * 1024**2
+ZIP_ERRORS: tuple[type[Exception], ...] = (
+    zipfile.BadZipFile,
+    zlib.error,
+    lzma.LZMAError,
+    struct.error,
+    EOFError,
+    OSError,
+    ValueError,
+    LookupError,
+    NotImplementedError,
+    RuntimeError,
+)
+"""What damaged archives make `zipfile` raise."""
 _ENTITY = b"<!ENTITY"
 _HEAD_BYTES = 65536
 
@@ -25,7 +41,7 @@ def check_container(data: bytes, most_bytes: int) -> None:
             for entry in archive.infolist():
                 if entry.filename.endswith((".xml", ".rels", ".xhtml", ".opf", ".ncx")):
                     _check_entities(archive, entry)
-    except (zipfile.BadZipFile, EOFError, OSError, ValueError, NotImplementedError, RuntimeError) as error:
+    except ZIP_ERRORS as error:
         raise ExtractionFailed(f"the document is damaged: {error}") from error
 
 

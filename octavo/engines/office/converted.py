@@ -7,6 +7,7 @@ import warnings
 
 from docling_core.types.doc.document import DoclingDocument
 from docling_rs import ConversionError, DocumentConverter, EncryptionError
+from pydantic import ValidationError
 
 from octavo.engines.office.kinds import OfficeKind
 from octavo.errors import ExtractionFailed
@@ -26,4 +27,7 @@ def converted(data: bytes, kind: OfficeKind) -> DoclingDocument:
             raise ExtractionFailed("the document needs a password") from error
         except ConversionError as error:
             raise ExtractionFailed(f"the document is damaged: {error}") from error
+        except ValidationError as error:
+            # What Docling's reader lets through, its own model may refuse: headings of the 255th level.
+            raise ExtractionFailed("the document makes no sense") from error
     return found

@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from pathlib import PurePosixPath
 from typing import Literal, get_args
 
+from octavo.engines.office.containers import ZIP_ERRORS
 from octavo.errors import ExtractionFailed
 
 OfficeKind = Literal[
@@ -96,7 +97,7 @@ def _kind_of_zip(data: bytes) -> OfficeKind | None:
                 return _OFFICE_PARTS[found[1]] if found else None
             if "mimetype" in names:
                 return _BY_MIMETYPE.get(_beginning(archive, "mimetype").strip())
-    except (zipfile.BadZipFile, EOFError, OSError, ValueError, NotImplementedError, RuntimeError) as error:
+    except ZIP_ERRORS as error:
         if any(mark in data for mark in (b"[Content_Types].xml", b"opendocument", b"epub+zip")):
             raise ExtractionFailed(f"the document is damaged: {error}") from error
     return None

@@ -4,17 +4,36 @@ from email import message_from_bytes, policy
 from email.message import EmailMessage
 from html import escape
 
+from octavo.errors import ExtractionFailed
+
 _FIELDS = ("From", "To", "Cc", "Date")
+_MAIL_ERRORS: tuple[type[Exception], ...] = (LookupError, ValueError, TypeError, AttributeError, RecursionError)
+"""What damaged mail makes the `email` package raise, which by its own word raises nothing."""
 
 
 def mail_as_html(data: bytes) -> bytes:
-    """Return a mail as an HTML page, UTF-8; attachments are named, not read."""
-    message = message_from_bytes(data, policy=policy.default)
-    head = [f"<p>{name}: {escape(str(message[name]))}</p>" for name in _FIELDS if message[name]]
+    """Return a mail as an HTML page, UTF-8; attachments are named, not read. Raises `ExtractionFailed`."""
+    try:
+        return _page(message_from_bytes(data, policy=policy.default)).encode("utf-8", "replace")
+    except _MAIL_ERRORS as error:
+        raise ExtractionFailed("the mail is damaged") from error
+
+
+def _page(message: EmailMessage) -> str:
+    told = {name: text for name in ("Subject", *_FIELDS) if (text := _field(message, name))}
+    head = [f"<p>{name}: {escape(told[name])}</p>" for name in _FIELDS if name in told]
     names = [part.get_filename() or part.get_content_type() for part in message.iter_attachments()]
     attached = [f"<p>Attachment: {escape(name)}</p>" for name in names]
-    subject = f"<h1>{escape(str(message['Subject']))}</h1>" if message["Subject"] else ""
-    return "".join([f"<html><body>{subject}", *head, _body(message), *attached, "</body></html>"]).encode()
+    subject = f"<h1>{escape(told['Subject'])}</h1>" if "Subject" in told else ""
+    return "".join([f"<html><body>{subject}", *head, _body(message), *attached, "</body></html>"])
+
+
+def _field(message: EmailMessage, name: str) -> str:
+    """Return a field; as it stands in the mail where it is not well-formed."""
+    try:
+        return str(message[name] or "")
+    except _MAIL_ERRORS:
+        return next((str(value) for found, value in message.raw_items() if found.lower() == name.lower()), "")
 
 
 def _body(message: EmailMessage) -> str:

@@ -40,8 +40,8 @@ def read_office(
         data = as_utf8(data)
     found = converted(data, kind)
     pictures = Pictures(limits)
-    contents = list(Assembler(found, kind, Wording.of(kind, data), pictures).contents())
     try:
+        contents = list(Assembler(found, kind, Wording.of(kind, data), pictures).contents())
         document = _paged(found, contents, pictures.warnings)
     except InvalidDocument as error:
         raise ExtractionFailed(f"the document makes no sense: {error}") from error

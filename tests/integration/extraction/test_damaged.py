@@ -8,6 +8,8 @@ import pytest
 from PIL import Image
 
 from octavo.engines.contract import ExtractOptions, Limits, Source
+from octavo.engines.fast.draft import PageDraft
+from octavo.engines.fast.pdf import PdfReader
 from octavo.engines.mupdf import PdfDocument, PdfPage, pymupdf
 from octavo.engines.registry import EngineRegistry
 from octavo.errors import ExtractionFailed
@@ -88,3 +90,15 @@ def test_a_turned_page_is_read_although_a_form_field_on_it_is_damaged(read: Read
         extraction = read(saved(document))
     assert texts(extraction) == ["High water at six."]
     assert extraction.document.pages[0].rotation == 90
+
+
+def test_an_assertion_of_pymupdf_fails_the_page_and_not_the_child(tmp_path: Path) -> None:
+    """It asserts that a page it loads anew is another object, which depends on who still holds the old one."""
+
+    class Asserting:
+        def load_page(self, number: int) -> None:
+            raise AssertionError(f"refs_old=2 of {number}")
+
+    draft = PdfReader(Asserting(), ExtractOptions(), Limits(), tmp_path).read(1)
+    assert isinstance(draft, PageDraft)
+    assert (draft.page.status, draft.page.error) == ("failed", "refs_old=2 of 0")

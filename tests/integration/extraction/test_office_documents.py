@@ -1,5 +1,6 @@
 """Office documents through the sandbox: all of a good one comes out, once; a bad one ends in a listed code."""
 
+import re
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
@@ -64,6 +65,25 @@ def test_a_document_that_was_cut_off_fails_and_says_damaged(
     with pytest.raises(DocumentError) as failed:
         extract(path)
     assert failed.value.code in ("extraction_failed", "unsupported_input")
+
+
+@pytest.mark.parametrize("packing", [zipfile.ZIP_DEFLATED, zipfile.ZIP_LZMA, zipfile.ZIP_BZIP2])
+@pytest.mark.parametrize("member", ["[Content_Types].xml", "word/document.xml"])
+def test_a_part_that_does_not_unpack_fails_and_crashes_nothing(
+    extract: Extract, tmp_path: Path, packing: int, member: str
+) -> None:
+    path = tmp_path / "damaged.docx"
+    with zipfile.ZipFile(path, "w", packing) as archive:
+        archive.writestr("[Content_Types].xml", WORD)
+        archive.writestr("word/document.xml", "<w/>" * 2000)
+        entry = archive.getinfo(member)
+    data = bytearray(path.read_bytes())
+    start = entry.header_offset + 30 + len(member)
+    # Past the few bytes in which LZMA says how it has packed.
+    data[start + 9 : start + entry.compress_size] = b"\xff" * (entry.compress_size - 9)
+    path.write_bytes(data)
+    with pytest.raises(ExtractionFailed, match="damaged"):
+        extract(path)
 
 
 def test_an_encrypted_office_document_fails_and_the_message_says_password(extract: Extract, tmp_path: Path) -> None:
@@ -178,3 +198,45 @@ def test_a_sheet_that_says_it_is_endless_holds_what_it_holds(extract: Extract, t
             target.writestr(entry, data)
     document = extract(endless).document
     assert trouble("xlsx", render_markdown(document), document) == []
+
+
+@pytest.mark.parametrize("extension", ["ods", "html"])
+def test_a_cell_that_claims_billions_of_places_has_those_that_there_are(
+    extract: Extract, tmp_path: Path, extension: str
+) -> None:
+    path = tmp_path / f"made.{extension}"
+    WRITERS[extension](path, plan())
+    before = extract(path).document.tables[0]
+    changed(path, rb'(?<=rows-spanned=)"2"|(?<=rowspan=)"2"', b'"2147483647"')
+    table = extract(path).document.tables[0]
+    assert table.n_rows == before.n_rows
+    assert [cell.row_span for cell in table.cells if cell.row_span > 1] == [before.n_rows - 1]
+
+
+@pytest.mark.parametrize("sender", ["a@", "<", "=?utf-8?q?", "a@[", '"', "\udcff@\udcff"])
+def test_a_mail_with_a_malformed_sender_is_read_all_the_same(extract: Extract, tmp_path: Path, sender: str) -> None:
+    path = tmp_path / "made.eml"
+    path.write_bytes(f"From: {sender}\nSubject: Bridge\n\nClosed.\n".encode("utf-8", "surrogateescape"))
+    texts = [block.text for block in extract(path).document.blocks]
+    assert (texts[0], texts[-1]) == ("Bridge", "Closed.")
+
+
+def test_a_heading_of_an_absurd_level_is_no_crash(extract: Extract, tmp_path: Path) -> None:
+    path = tmp_path / "made.odt"
+    WRITERS["odt"](path, plan())
+    changed(path, rb'(?<=outline-level=)"2"', b'"255"')
+    with pytest.raises(ExtractionFailed, match="makes no sense"):
+        extract(path)
+
+
+def changed(path: Path, old: bytes, new: bytes) -> None:
+    """Change what stands in a file, or in the main part of an OpenDocument."""
+    if path.suffix == ".html":
+        path.write_bytes(re.sub(old, new, path.read_bytes()))
+        return
+    with zipfile.ZipFile(path) as archive:
+        members = {name: archive.read(name) for name in archive.namelist()}
+    assert re.search(old, members["content.xml"])
+    with zipfile.ZipFile(path, "w") as archive:
+        for name, data in members.items():
+            archive.writestr(name, re.sub(old, new, data) if name == "content.xml" else data)
