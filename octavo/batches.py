@@ -222,6 +222,8 @@ class Item:
     pages_done: int | None = None
     """Pages finished of a running item; None until its worker has told, which it does of long ones only."""
     pages_total: int | None = None
+    reused: bool = False
+    """Whether its result was there already, of the same bytes, engine version and options."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -15,6 +15,8 @@ class Succeeded:
     sha256: str
     engine: str
     seconds: float
+    reused: bool = False
+    """Whether it was there already, and nothing was read."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

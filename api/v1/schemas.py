@@ -134,6 +134,9 @@ class BatchItemResource(BaseModel):
         None, description="Pages finished of a running item; null while unknown, and for one that takes seconds only."
     )
     pages_total: int | None = Field(None, description="Pages of a running item; null where `pages_done` is.")
+    reused: bool = Field(
+        False, description="Whether the same bytes had been read before, so that the stored result is the item's, too."
+    )
     started_at: str | None = None
     completed_at: str | None = None
     result_url: str | None = None
@@ -217,6 +220,7 @@ def item_fields(item: Item) -> dict[str, Any]:
         "page_count": item.page_count,
         "pages_done": item.pages_done,
         "pages_total": item.pages_total,
+        "reused": item.reused,
         "started_at": to_wire(item.started_at) if item.started_at else None,
         "completed_at": to_wire(item.completed_at) if item.completed_at else None,
         "result_url": f"/v1/batches/{item.batch_id}/items/{item.item_id}/result" if succeeded else None,

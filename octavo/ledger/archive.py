@@ -115,6 +115,7 @@ class EndedItem:
     started_at: datetime | None = None
     sha256: str | None = None
     """Of its file."""
+    reused: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -186,6 +186,7 @@ class MemoryArchive:
             error_retryable=row.error_retryable,
             engine=row.engine,
             seconds=row.seconds,
+            reused=row.reused,
             started_at=row.started_at,
             sha256=self._files[row.file_id].sha256,
         )

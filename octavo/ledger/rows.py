@@ -43,6 +43,7 @@ class ItemRow:
     pages_total: int | None = None
     kept_in: ResultId | None = None
     """Under which result to be finished pages of it were kept, whatever has become of them."""
+    reused: bool = False
 
     def record(self) -> Item:
         """Return the item as everybody sees it."""
@@ -63,6 +64,7 @@ class ItemRow:
             completed_at=self.completed_at,
             updated_at=self.updated_at,
             is_leased=self.slice_id is not None,
+            reused=self.reused,
             pages_done=self.pages_done if self.status is ItemStatus.RUNNING else None,
             pages_total=self.pages_total if self.status is ItemStatus.RUNNING else None,
         )

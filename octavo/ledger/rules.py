@@ -407,6 +407,7 @@ class Work:
         item.result_id = outcome.result_id
         item.engine = outcome.engine
         item.seconds = outcome.seconds
+        item.reused = outcome.reused
         self.usage.append(
             UsageRow(
                 item_id=item.item_id,

@@ -249,4 +249,5 @@ def _ended_item(row: Row, digests: dict[FileId, str]) -> EndedItem:
         seconds=row[14],
         started_at=aware(row[15]),
         sha256=digests.get(row[16]),
+        reused=bool(row[18]),
     )

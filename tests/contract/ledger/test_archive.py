@@ -237,7 +237,8 @@ def test_what_has_ended_is_as_it_was(world: World, anew: Anew) -> None:
     for batch in batches[:2]:
         items = world.take(batch, 2)
         world.clock.go(seconds=2)
-        world.say(finish(items[0], success(3, sha256="abc")), finish(items[1], failed(sha256="def")))
+        done = replace(success(3, sha256="abc"), reused=True)
+        world.say(finish(items[0], done), finish(items[1], failed(sha256="def")))
     ledger.cancel_batch(customer_id, batches[0].batch_id)
     made = anew()
     assert made.ledger.customers() == ledger.customers()

@@ -54,6 +54,14 @@ def test_success_is_written_with_pages_and_result(world: World) -> None:
     assert world.pages() == 7
 
 
+def test_a_result_that_was_there_already_is_billed_as_any_and_said_to_be_reused(world: World) -> None:
+    first, second = world.take(world.batch()), world.take(world.batch())
+    world.say(finish(first[0], success(pages=7)), finish(second[0], replace(success(pages=7), reused=True)))
+    assert [world.item(first[0]).reused, world.item(second[0]).reused] == [False, True]
+    assert world.item(second[0]).result_id == world.item(first[0]).result_id
+    assert world.pages() == 14
+
+
 @pytest.mark.parametrize("code", sorted(DOCUMENT_ERRORS))
 def test_a_failure_is_written_with_its_error_and_costs_nothing(world: World, code: str) -> None:
     (item,) = world.take(world.batch())

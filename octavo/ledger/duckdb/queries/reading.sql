@@ -11,7 +11,7 @@ WHERE file_id IN (SELECT unnest($file_ids::VARCHAR[]))
 SELECT
     item_id, batch_id, file_id, position, created_at, updated_at, status, attempts, lease_no, lost_leases,
     slice_id, finished_lease_no, page_count, result_id, error_code, error_message, error_retryable, engine,
-    seconds, started_at, completed_at, pages_done, pages_total, kept_in
+    seconds, started_at, completed_at, pages_done, pages_total, kept_in, reused
 FROM items
 WHERE batch_no = $batch_no AND position >= $first
 ORDER BY position
