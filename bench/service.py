@@ -16,6 +16,8 @@ from octavo.directory import free_port
 
 READY_SECONDS = 180.0
 UNLIMITED = {"OCTAVO_LIMITS__SUBMISSIONS_PER_MINUTE": "1000000"}
+READ_ALL = {"OCTAVO_WORKER__REUSE_RESULTS": "false"}
+"""A bench that sends the same documents twice measures their reading twice."""
 OCTAVO = Path(sys.executable).parent / "octavo"
 
 
@@ -35,10 +37,13 @@ class Running:
 
 @contextlib.contextmanager
 def running_stack(data: Path | None = None, **settings: str) -> Iterator[Running]:
-    """Start a stack without a rate limit, yield it when /health answers 200; `settings` are environment variables."""
+    """Start a stack without a rate limit that reads all it is given, yield it when it is ready.
+
+    `settings` are environment variables.
+    """
     with tempfile.TemporaryDirectory(prefix="octavo-bench-") as folder:
         data, port = data or Path(folder) / "data", free_port()
-        environment = os.environ | UNLIMITED | {"OCTAVO_WORKER__TEST_ENGINES": "true"} | settings
+        environment = os.environ | UNLIMITED | READ_ALL | {"OCTAVO_WORKER__TEST_ENGINES": "true"} | settings
         command = [str(OCTAVO), "up", "--data", str(data), "--port", str(port)]
         with subprocess.Popen(
             command, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL

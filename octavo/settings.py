@@ -138,6 +138,10 @@ class WorkerSettings(_Group):
         description="How often finished pages of a document in work are kept in storage, for the worker that goes on "
         "if this one is lost; shorter documents keep none.",
     )
+    reuse_results: bool = Field(
+        True,
+        description="Take a stored result of the same bytes, engine version and options in place of reading again.",
+    )
     silence_seconds: float = Field(10.0, gt=0, description="Without a word for this long a worker counts as dead.")
     test_engines: bool = Field(False, description="Offer the sleeping and the failing engine, for tests and benches.")
 

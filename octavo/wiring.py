@@ -122,7 +122,13 @@ def workbench(settings: Settings, client: WorkerClient, reader: Extractor) -> Wo
             region=access.region,
         )
     )
-    work = ItemWork(objects, reader, folder=None, keep_seconds=settings.worker.keep_pages_seconds)
+    work = ItemWork(
+        objects,
+        reader,
+        folder=None,
+        keep_seconds=settings.worker.keep_pages_seconds,
+        reuse=settings.worker.reuse_results,
+    )
     return Workbench(
         client,
         work,

@@ -136,6 +136,8 @@ class Engine(Protocol):
 
     `extract` raises a `DocumentError` for what the document itself came to. Anything else it raises is
     a defect of the engine and ends as `ExtractionFailed` after a second try.
+
+    One that says `is_repeatable = False` has its results never reused: it is asked about the same bytes again.
     """
 
     @property

@@ -46,6 +46,7 @@ class FailingEngine:
     kind: EngineKind = "local"
     languages: tuple[str, ...] = ()
     memory_bytes = 64 * 1024**2
+    is_repeatable = False
 
     def availability(self) -> Availability:
         return AVAILABLE

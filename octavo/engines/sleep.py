@@ -32,6 +32,7 @@ class SleepEngine:
     kind: EngineKind = "remote"
     languages: tuple[str, ...] = ()
     memory_bytes = 0
+    is_repeatable = False
 
     def __init__(self, seconds: str | None = None) -> None:
         # The parameter is part of the name, as a batch's options carry the name from the API to the worker.

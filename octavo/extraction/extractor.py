@@ -184,6 +184,10 @@ class Extractor:
         ready = self._ready_engine(name)
         return ready.engine.name, ready.version
 
+    def is_repeatable(self, name: str | None) -> bool:
+        """Whether the engine that is meant reads the same bytes the same way every time. Raises as `extract` does."""
+        return bool(getattr(self._ready_engine(name).engine, "is_repeatable", True))
+
     def extract(
         self,
         source: Source,

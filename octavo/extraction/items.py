@@ -8,6 +8,7 @@ import json
 import secrets
 import shutil
 import tempfile
+import time
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -17,11 +18,13 @@ from typing import Self
 
 from octavo.batches import ClaimedItem
 from octavo.engines.contract import ExtractOptions, PageCare, Source
+from octavo.engines.office.kinds import declared_kind
 from octavo.engines.sandbox.failures import ChildLost, SandboxUnavailable
 from octavo.errors import DocumentError, ExtractionFailed, OcrProviderError, StorageUnavailable, UploadMissing
 from octavo.extraction.course import Course
 from octavo.extraction.extractor import Extraction, Extractor
 from octavo.extraction.kept_pages import KeptPages
+from octavo.extraction.stored_results import StoredResults
 from octavo.identifiers import ResultId
 from octavo.objects import keys
 from octavo.objects.contract import Downloaded, ObjectMissing, ObjectStore, ObjectTooLarge
@@ -79,10 +82,20 @@ class ItemWork:
     """Works on items, any number at once; `Extractor` sees to it how many are parsed at once."""
 
     def __init__(
-        self, objects: ObjectStore, extractor: Extractor, *, folder: Path | None, keep_seconds: float = KEEP_SECONDS
+        self,
+        objects: ObjectStore,
+        extractor: Extractor,
+        *,
+        folder: Path | None,
+        keep_seconds: float = KEEP_SECONDS,
+        reuse: bool = True,
     ) -> None:
-        """Finished pages are kept every `keep_seconds` of a reading: what takes less than that writes none."""
+        """Finished pages are kept every `keep_seconds` of a reading: what takes less than that writes none.
+
+        With `reuse` a result that is in storage already is taken in place of reading the same again.
+        """
         self._objects = objects
+        self._stored = StoredResults(objects) if reuse else None
         self._keep_seconds = keep_seconds
         self._extractor = extractor
         self._folder = Path(tempfile.gettempdir()) if folder is None else folder
@@ -121,7 +134,8 @@ class ItemWork:
         """Return what the item came to; its result is in storage when it succeeded.
 
         `begin` is called once, when work on the document really begins. `on_counted` is told the number of pages
-        before they are read, and again where it turns out to be another. What either raises ends the work.
+        before they are read, and again where it turns out to be another. What either raises ends the work. Both are
+        called, too, where the result was there already and nothing is read.
         `in_fresh_child` has it read in a child of its own, that has read nothing before. With a `course` its pages are
         followed and kept: a reading that is broken off is gone on with by the next one, wherever that is.
         Raises OcrProviderError (worth another attempt), StorageUnavailable, ChildLost.
@@ -133,6 +147,10 @@ class ItemWork:
                 raise found.error or UploadMissing("The file's bytes are not there.")
             if course is not None:
                 kept = self._kept_pages(item, options, found.sha256, may_be_some=course.is_again)
+            if (reused := self._reused(item, options, found.sha256)) is not None:
+                began()
+                counted(reused.page_count)
+                return _dropping(kept, reused)
             care = None if kept is None or course is None else course.care(kept, self._keep_seconds)
             extraction = self._extract(item, found.path, options, began, counted, care, in_fresh_child=in_fresh_child)
             counted(extraction.document.page_count)
@@ -143,10 +161,26 @@ class ItemWork:
             began()
             # Pages that were kept stay: where the item is run again, only the others are read.
             return failure(error, sha256=found.sha256)
-        outcome = self._keep(item, options, found.sha256, extraction)
-        if kept is not None:
-            kept.drop()
-        return outcome
+        return _dropping(kept, self._keep(item, options, found.sha256, extraction))
+
+    def _reused(self, item: ClaimedItem, options: ItemOptions, sha256: str) -> Succeeded | None:
+        """Return what the item came to if its result is there already. Raises StorageUnavailable."""
+        if self._stored is None or not self._extractor.is_repeatable(options.engine):
+            return None
+        began = time.monotonic()
+        engine, version = self._extractor.engine_version(options.engine)
+        result_id = _result_id(item, options, sha256, engine, version)
+        stored = self._stored.find(item.customer_id, result_id)
+        if stored is None:
+            return None
+        return Succeeded(
+            page_count=stored.page_count,
+            result_id=result_id,
+            sha256=sha256,
+            engine=f"{engine} {version}",
+            seconds=time.monotonic() - began,
+            reused=True,
+        )
 
     def _kept_pages(self, item: ClaimedItem, options: ItemOptions, sha256: str, *, may_be_some: bool) -> KeptPages:
         engine, version = self._extractor.engine_version(options.engine)
@@ -238,8 +272,19 @@ class ItemWork:
 
 
 def _result_id(item: ClaimedItem, options: ItemOptions, sha256: str, engine: str, engine_version: str) -> ResultId:
-    shown = {"extract_text": options.extract_text, "extract_images": options.extract_images}
+    shown: dict[str, object] = {"extract_text": options.extract_text, "extract_images": options.extract_images}
+    declared = declared_kind(item.filename, item.content_type)
+    if declared is not None:
+        # The same text is another document as .csv than as .txt; nothing is added for what is known by its bytes.
+        shown["declared"] = declared
     return keys.result_id(item.customer_id, sha256, engine, engine_version, shown)
+
+
+def _dropping(kept: KeptPages | None, outcome: Succeeded) -> Succeeded:
+    """Take the kept pages away, now that the whole result is there."""
+    if kept is not None:
+        kept.drop()
+    return outcome
 
 
 class _Once:

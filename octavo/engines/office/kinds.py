@@ -88,6 +88,18 @@ def office_kind(data: bytes, filename: str | None, content_type: str | None) -> 
     return _kind_of_text(data, filename, content_type)
 
 
+def declared_kind(filename: str | None, content_type: str | None) -> OfficeKind | None:
+    """Return what bytes that are text are taken for by their name and their type; None where these say nothing."""
+    of_name = _BY_EXTENSION.get(_extension(filename))
+    of_type = _BY_TYPE.get((content_type or "").partition(";")[0].strip().lower())
+    # `text/plain` is what senders say of anything; any other type knows more than a name.
+    return of_type if of_type not in (None, "text") else of_name or of_type
+
+
+def _extension(filename: str | None) -> str:
+    return PurePosixPath((filename or "").replace("\\", "/")).suffix.lower()
+
+
 def _kind_of_zip(data: bytes) -> OfficeKind | None:
     try:
         with zipfile.ZipFile(io.BytesIO(data)) as archive:
@@ -119,13 +131,9 @@ def _utf16(text: str) -> bytes:
 
 
 def _kind_of_text(data: bytes, filename: str | None, content_type: str | None) -> OfficeKind | None:
-    extension = PurePosixPath((filename or "").replace("\\", "/")).suffix.lower()
-    if extension in _BINARY_NAMES or not _is_text(data):
+    if _extension(filename) in _BINARY_NAMES or not _is_text(data):
         return None
-    of_name = _BY_EXTENSION.get(extension)
-    of_type = _BY_TYPE.get((content_type or "").partition(";")[0].strip().lower())
-    # `text/plain` is what senders say of anything; any other type knows more than a name.
-    declared = of_type if of_type not in (None, "text") else of_name or of_type
+    declared = declared_kind(filename, content_type)
     if declared in (None, "text", "html") and _HTML.match(data.removeprefix(b"\xef\xbb\xbf")):
         return "html"
     if declared is None and len(_MAIL_FIELD.findall(_head_of_mail(data))) >= _LEAST_FIELDS:
