@@ -46,7 +46,7 @@ def wanted(extension: str) -> list[Part]:
     """Return the parts that a format can hold, in the order in which it holds them."""
     parts = plan()
     if extension == "txt":
-        return [part for part in parts if isinstance(part, Paragraph)]
+        return [part for part in parts if isinstance(part, Paragraph | Item)]
     if extension in TABLES_ONLY:
         tables: list[Part] = [part for part in parts if isinstance(part, PlannedTable)]
         return tables[:1] if extension == "csv" else tables

@@ -142,7 +142,13 @@ def write_csv(path: Path, parts: Sequence[Part]) -> None:
 
 
 def write_text(path: Path, parts: Sequence[Part]) -> None:
-    path.write_text("\n\n".join(part.text for part in parts if isinstance(part, Paragraph)), encoding="utf-8")
+    lines: list[str] = []
+    for part in parts:
+        if isinstance(part, Item):
+            lines.append(f"{'  ' * part.depth}{f'{part.number}.' if part.number else '-'} {part.text}")
+        elif isinstance(part, Paragraph):
+            lines += ["", part.text, ""]
+    path.write_text("\n".join(lines), encoding="utf-8")
 
 
 def write_rtf(path: Path, parts: Sequence[Part]) -> None:

@@ -23,7 +23,7 @@ from docling_core.types.doc.document import (
     TextItem,
     TitleItem,
 )
-from docling_core.types.doc.labels import GroupLabel
+from docling_core.types.doc.labels import DocItemLabel, GroupLabel
 
 from octavo.documents import NO_BOX, Block, Box, Cell, Content, Figure, Role, Table
 from octavo.engines.office.kinds import OfficeKind
@@ -43,9 +43,12 @@ _ROLES: dict[str, Role] = {
     "code": "code",
 }
 _SHEET = "sheet: "
+_SLIDE = re.compile(r"slide-(\d{1,5})")
 _BREAK = re.compile(r"\s*<br\s*/?>\s*", re.IGNORECASE)
 # In HTML, Markdown and their like `h1` is the title, so that what docling counts as level 1 is `h2`.
 _BELOW_TITLE = frozenset({"html", "markdown", "epub", "eml", "msg"})
+# Of these docling takes for furniture, too, whatever stands before the first heading.
+_WEB = frozenset({"html", "epub", "msg"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,9 +74,25 @@ class Assembler:
     def contents(self) -> Iterator[Placed]:
         """Yield what the document says, in reading order; running heads and feet first."""
         for text in self._document.texts:
-            if text.content_layer == ContentLayer.FURNITURE and text.text.strip():
+            if text.content_layer == ContentLayer.FURNITURE and text.text.strip() and not self._is_read(text):
                 yield self._block(text, "footer" if "footer" in self._name_above(text) else "header", text.text)
         yield from self._children(self._document.body)
+
+    def _is_read(self, item: NodeItem) -> bool:
+        """Tell whether an item is part of what is read from top to bottom."""
+        if item.content_layer in (ContentLayer.BODY, ContentLayer.NOTES):
+            return True
+        if isinstance(item, TextItem) and item.label == DocItemLabel.FOOTNOTE:
+            return True
+        is_loose = self._kind in _WEB and item.content_layer == ContentLayer.FURNITURE
+        # The title of the page, which no reader of it sees, and its foot.
+        return is_loose and not isinstance(item, TitleItem) and "footer" not in self._names_above(item)
+
+    def _names_above(self, item: NodeItem) -> Iterator[str]:
+        while item.parent is not None:
+            item = item.parent.resolve(self._document)
+            if isinstance(item, GroupItem):
+                yield item.name
 
     def _name_above(self, item: NodeItem) -> str:
         above = item.parent.resolve(self._document) if item.parent is not None else None
@@ -88,7 +107,7 @@ class Assembler:
             yield from self._node(inner)
 
     def _node(self, item: NodeItem) -> Iterator[Placed]:
-        if item.content_layer not in (ContentLayer.BODY, ContentLayer.NOTES):
+        if not self._is_read(item):
             return
         match item:
             case TableItem():
@@ -115,7 +134,8 @@ class Assembler:
         name = _sheet_name(item)
         if name and inside:
             yield Placed(Block(1, 0, "heading", name, NO_BOX, level=1), inside[0].page_no)
-        yield from inside
+        slide_no = slide_number(item)
+        yield from inside if slide_no is None else (replace(one, page_no=slide_no) for one in inside)
 
     def _list(self, group: ListGroup) -> Iterator[Placed]:
         number = 0
@@ -222,7 +242,7 @@ class Assembler:
             text = str(cell.text).strip()
             return _BREAK.sub("\n", text) if self._kind == "markdown" else text
         lines = [self._wording.join(pieces) for pieces in self._lines(cell.ref.resolve(self._document))]
-        return "\n".join(line for line in lines if line)
+        return "\n".join(self._wording.made_whole([line for line in lines if line]))
 
     def _lines(self, node: NodeItem) -> Iterator[list[str]]:
         """Yield the paragraphs below a cell, each as its pieces."""
@@ -240,6 +260,12 @@ def _sheet_name(item: GroupItem) -> str:
     # So docling tells of OpenDocument's sheets.
     is_sheet = item.label == GroupLabel.SECTION and item.name.startswith(_SHEET)
     return item.name.removeprefix(_SHEET) if is_sheet else ""
+
+
+def slide_number(item: GroupItem) -> int | None:
+    """Return which slide a group is, from 1, where docling tells of slides by groups alone; None for any other."""
+    found = _SLIDE.fullmatch(item.name) if item.label == GroupLabel.CHAPTER else None
+    return int(found[1]) + 1 if found else None
 
 
 def _is_inline(node: NodeItem) -> bool:

@@ -4,6 +4,7 @@ from email import message_from_bytes, policy
 from email.message import EmailMessage
 from html import escape
 
+from octavo.engines.office.plain_text import Passage, passages
 from octavo.errors import ExtractionFailed
 
 _FIELDS = ("From", "To", "Cc", "Date")
@@ -47,4 +48,14 @@ def _body(message: EmailMessage) -> str:
         text = payload.decode("latin-1") if isinstance(payload, bytes) else ""
     if part.get_content_subtype() == "html":
         return text
-    return "".join(f"<p>{escape(paragraph)}</p>" for paragraph in text.split("\n\n") if paragraph.strip())
+    return "".join(map(_as_html, passages(text)))
+
+
+def _as_html(passage: Passage) -> str:
+    words = escape(passage.text)
+    if passage.role == "paragraph":
+        return f"<p>{words}</p>"
+    if not passage.is_numbered:
+        return f"<ul><li>{words}</li></ul>"
+    number, _, words = words.partition(" ")
+    return f'<ol start="{number[:-1]}"><li>{words}</li></ol>'

@@ -9,16 +9,18 @@ from dataclasses import replace
 from docling_core.types.doc.document import ContentLayer, DoclingDocument
 from docling_core.types.doc.labels import GroupLabel
 
-from octavo.documents import Block, Document, Figure, InvalidDocument, Page, Table
+from octavo.documents import NO_BOX, Block, Document, Figure, InvalidDocument, Page, Table
 from octavo.engines.contract import ExtractOptions, Limits, Progress, Reading, Source
-from octavo.engines.office.assembly import EMU_PER_POINT, Assembler, Placed
+from octavo.engines.office.assembly import EMU_PER_POINT, Assembler, Placed, slide_number
 from octavo.engines.office.containers import check_container
 from octavo.engines.office.converted import converted
 from octavo.engines.office.encoding import as_utf8
 from octavo.engines.office.kinds import OfficeKind
+from octavo.engines.office.leftovers import with_leftovers
 from octavo.engines.office.mail import mail_as_html
-from octavo.engines.office.paging import flowing, on_pages
+from octavo.engines.office.paging import CHARACTERS_PER_PAGE, flowing, on_pages
 from octavo.engines.office.pictures import Pictures
+from octavo.engines.office.plain_text import passages
 from octavo.engines.office.wording import Wording
 from octavo.errors import ExtractionFailed, PageLimitExceeded
 
@@ -38,22 +40,45 @@ def read_office(
         kind, data = "html", mail_as_html(data)
     elif kind in TEXTS:
         data = as_utf8(data)
+    if kind == "text":
+        return _finished(_plain(data.decode(), limits), (), options, limits, progress)
     found = converted(data, kind)
     pictures = Pictures(limits)
     try:
-        contents = list(Assembler(found, kind, Wording.of(kind, data), pictures).contents())
+        wording = Wording.of(kind, data)
+        contents = list(Assembler(found, kind, wording, pictures).contents())
+        contents = with_leftovers(contents, wording.paragraphs, kind)
         document = _paged(found, contents, pictures.warnings)
     except InvalidDocument as error:
         raise ExtractionFailed(f"the document makes no sense: {error}") from error
+    return _finished(document, tuple(pictures.images), options, limits, progress)
+
+
+def _finished(
+    document: Document, images: tuple[bytes, ...], options: ExtractOptions, limits: Limits, progress: Progress
+) -> Reading:
     if document.page_count > limits.max_pages:
         raise PageLimitExceeded(f"the document has {document.page_count} pages, more than {limits.max_pages}")
     progress.counted(document.page_count)
-    return _wanted(Reading(document, tuple(pictures.images)), options)
+    return _wanted(Reading(document, images), options)
+
+
+def _plain(text: str, limits: Limits) -> Document:
+    contents: list[Placed] = []
+    room = limits.max_pages * CHARACTERS_PER_PAGE
+    for one in passages(text):
+        contents.append(Placed(Block(1, 0, one.role, one.text, NO_BOX), None))
+        room -= len(one.text)
+        if room < 0:  # its pages are too many by now, however many more there are
+            break
+    return flowing(contents, [])
 
 
 def _paged(found: DoclingDocument, contents: list[Placed], warnings: list[str]) -> Document:
     if not found.pages:
-        return flowing(contents, warnings)
+        slides = max((slide_number(group) or 0 for group in found.groups), default=0)
+        pages = [Page(number, 0.0, 0.0) for number in range(1, slides + 1)]
+        return on_pages(pages, contents, warnings) if pages else flowing(contents, warnings)
     hidden = _hidden_pages(found)
     shown = [number for number in sorted(found.pages) if number not in hidden] or [1]
     numbers = {number: rank for rank, number in enumerate(shown, 1)}

@@ -9,6 +9,7 @@ import io
 import re
 import zipfile
 from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
 from html.parser import HTMLParser
 from xml.etree import ElementTree as ET
 
@@ -23,7 +24,9 @@ _PARTS: Mapping[OfficeKind, re.Pattern[str]] = {
 }
 _PARAGRAPHS = frozenset({"p", "h"})
 _SPACES = frozenset({"tab", "br", "cr", "s", "line-break"})
-_SKIPPED = frozenset({"delText", "instrText", "annotation", "note-citation"})
+_SKIPPED = frozenset({"delText", "instrText", "annotation", "note", "txbxContent"})
+"""What is no text, and what holds paragraphs of its own."""
+_NOTES = re.compile(r"/(footnotes|endnotes)\d*\.xml$")
 # fmt: off
 _BLOCKS = frozenset((
     "p", "h1", "h2", "h3", "h4", "h5", "h6", "li", "td", "th", "dt", "dd", "div", "section", "article", "pre",
@@ -37,25 +40,37 @@ _UNSEEN = frozenset({"script", "style", "template"})
 _QUOTES = str.maketrans(dict.fromkeys("\u2018\u2019\u201a", "'") | dict.fromkeys("\u201c\u201d\u201e", '"'))
 _NO_SPACE_BEFORE = re.compile(r"^[.,;:!?)\]}\u2019\u201d%]")
 _NO_SPACE_AFTER = re.compile(r"[(\[{\u2018\u201c]$")
+_MOST_PIECES = 50
+"""Of one paragraph in a cell; what has more stays in lines."""
 _STARS = re.compile(r"(?<![\w*])(\*{1,3})(?=\S)(.+?)(?<=\S)\1(?![\w*])")
 """Docling's RTF reader writes bold and italic words in stars, into the text itself."""
+
+
+@dataclass(frozen=True, slots=True)
+class Paragraph:
+    """A paragraph as the file has it; `page_no` is its slide's, from 1, where it is on one."""
+
+    text: str
+    is_note: bool = False
+    page_no: int | None = None
 
 
 class Wording:
     """Finds paragraphs by their letters."""
 
-    def __init__(self, paragraphs: Iterable[str], *, has_stars: bool = False) -> None:
+    def __init__(self, paragraphs: Iterable[Paragraph], *, has_stars: bool = False) -> None:
         self._has_stars = has_stars
         self._exact: dict[str, str] = {}
-        for text in paragraphs:
-            words = text.split()
-            self._exact.setdefault(_letters(words), " ".join(words))
+        self.paragraphs = list(paragraphs)
+        """All of them, in the order of the file; none where the format is not looked into."""
+        for paragraph in self.paragraphs:
+            self._exact.setdefault(letters(paragraph.text), " ".join(paragraph.text.split()))
 
     @classmethod
     def of(cls, kind: OfficeKind, data: bytes) -> "Wording":
         """Return the wording of a file; of one that cannot be read so, none."""
         if kind == "html":
-            return cls(_of_html(data.decode("utf-8", "replace")))
+            return cls(map(Paragraph, _of_html(data.decode("utf-8", "replace"))))
         pattern = _PARTS.get(kind)
         return cls(_of_container(kind, data, pattern) if pattern else (), has_stars=kind == "rtf")
 
@@ -64,13 +79,28 @@ class Wording:
         found = [piece.strip() for piece in pieces if piece.strip()]
         if self._has_stars:
             found = [_STARS.sub(r"\2", piece) for piece in found]
-        exact = self._exact.get(_letters("".join(found).split()))
+        exact = self._exact.get(letters("".join(found)))
         return exact if exact is not None else _joined(found)
 
+    def made_whole(self, lines: list[str]) -> list[str]:
+        """Return the lines of a cell; those that are one paragraph of the file together are made one.
 
-def _letters(words: Iterable[str]) -> str:
-    """Return words without the spaces between them, quotes made plain: the converter does so in web pages."""
-    return "".join(words).translate(_QUOTES)
+        The converter gives the pieces of a cell's paragraph without saying where it ends.
+        """
+        whole: list[str] = []
+        while lines:
+            count = next((n for n in range(min(len(lines), _MOST_PIECES), 1, -1) if self._is_one(lines[:n])), 1)
+            whole.append(self.join(lines[:count]) if count > 1 else lines[0])
+            lines = lines[count:]
+        return whole
+
+    def _is_one(self, lines: Iterable[str]) -> bool:
+        return letters("".join(lines)) in self._exact
+
+
+def letters(text: str) -> str:
+    """Return a text without its spaces, quotes made plain: the converter does so in web pages."""
+    return "".join(text.split()).translate(_QUOTES)
 
 
 def _joined(pieces: list[str]) -> str:
@@ -81,19 +111,30 @@ def _joined(pieces: list[str]) -> str:
     return text
 
 
-def _of_container(kind: OfficeKind, data: bytes, pattern: re.Pattern[str]) -> Iterator[str]:
+def _of_container(kind: OfficeKind, data: bytes, pattern: re.Pattern[str]) -> Iterator[Paragraph]:
     with zipfile.ZipFile(io.BytesIO(data)) as archive:
         for entry in archive.infolist():
             if pattern.fullmatch(entry.filename):
                 part = archive.read(entry)
-                yield from _of_html(part.decode("utf-8", "replace")) if kind == "epub" else _of_xml(part)
+                if kind == "epub":
+                    yield from map(Paragraph, _of_html(part.decode("utf-8", "replace")))
+                else:
+                    yield from _of_xml(part, is_note=_NOTES.search(entry.filename) is not None)
 
 
-def _of_xml(part: bytes) -> Iterator[str]:
+def _of_xml(part: bytes, *, is_note: bool) -> Iterator[Paragraph]:
+    """Yield the paragraphs of a part as they end: one within another comes before it."""
+    notes = pages = 0
     try:
-        for _, element in ET.iterparse(io.BytesIO(part)):  # noqa: S314 - parts with entities were refused; the child has limits
-            if _local(element) in _PARAGRAPHS:
-                yield "".join(_texts(element))
+        for event, element in ET.iterparse(io.BytesIO(part), ("start", "end")):  # noqa: S314 - parts with entities were refused; the child has limits
+            name = _local(element)
+            if event == "start":
+                notes += name == "note"
+                pages += name == "page"
+            elif name == "note":
+                notes -= 1
+            elif name in _PARAGRAPHS:
+                yield Paragraph("".join(_texts(element)), is_note or notes > 0, pages or None)
     except ET.ParseError:
         return
 

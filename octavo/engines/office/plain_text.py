@@ -1,0 +1,46 @@
+"""Plain text as paragraphs, and as items where its lines begin with the marks of a list. Nothing of it is markup."""
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Literal
+
+_MARK = re.compile(r"^\s{0,8}(?:(?P<bullet>[-*+\u2022\u2013])|(?P<number>\d{1,3}[.)]))\s+(?=\S)")
+_FILLED_CHARACTERS = 45
+"""A line of this length was ended because it was full; a shorter one by whoever wrote it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Passage:
+    """A paragraph, or one item of a list: `text` without its bullet, but with its number."""
+
+    role: Literal["paragraph", "list_item"]
+    text: str
+    is_numbered: bool = False
+
+
+def passages(text: str) -> Iterator[Passage]:
+    """Yield the passages of a text; an empty line ends one, and so do a line that was not full and a list's mark."""
+    lines: list[str] = []
+    for line in [*text.splitlines(), ""]:
+        if lines and (not line.strip() or _MARK.match(line) or _is_ended(lines, line)):
+            yield _passage(lines)
+            lines = []
+        if line.strip():
+            lines.append(line)
+
+
+def _is_ended(lines: list[str], line: str) -> bool:
+    if _MARK.match(lines[0]) and line[:1].isspace():
+        return False  # an item goes on below its own first word
+    return len(lines[-1].rstrip()) < _FILLED_CHARACTERS
+
+
+def _passage(lines: list[str]) -> Passage:
+    mark = _MARK.match(lines[0])
+    words = " ".join(" ".join(lines).split())
+    if mark is None:
+        return Passage("paragraph", words)
+    if mark["bullet"]:
+        return Passage("list_item", words[1:].lstrip())
+    return Passage("list_item", words, is_numbered=True)
