@@ -222,6 +222,8 @@ class Item:
     pages_done: int | None = None
     """Pages finished of a running item; None until its worker has told, which it does of long ones only."""
     pages_total: int | None = None
+    failed_pages: int = 0
+    """Pages of its result that could not be read."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -241,7 +243,11 @@ class ClaimedItem:
     content_type: str | None
     size_bytes: int
     reserves_pages: bool = False
-    """Whether its pages must be reserved before they are read: its customer has a page quota."""
+    """Whether its pages must be reserved before they are read: its customer has a page quota, and it is not billed."""
+    result_id: ResultId | None = None
+    """The result it has already, of which some pages are to be read again."""
+    failed_pages: int = 0
+    """How many that are."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

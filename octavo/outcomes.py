@@ -15,6 +15,8 @@ class Succeeded:
     sha256: str
     engine: str
     seconds: float
+    failed_pages: int = 0
+    """Pages that could not be read, of `page_count`."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

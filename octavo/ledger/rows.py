@@ -32,6 +32,7 @@ class ItemRow:
     """The lease whose FINISH ended it; None when it has not ended, or ended otherwise."""
     page_count: int | None = None
     result_id: ResultId | None = None
+    """Its result; also while it is read again, and then what it has again if nothing better comes of that."""
     error_code: str | None = None
     error_message: str | None = None
     error_retryable: bool | None = None
@@ -43,6 +44,8 @@ class ItemRow:
     pages_total: int | None = None
     kept_in: ResultId | None = None
     """Under which result to be finished pages of it were kept, whatever has become of them."""
+    failed_pages: int = 0
+    """Pages of its result that could not be read."""
 
     def record(self) -> Item:
         """Return the item as everybody sees it."""
@@ -65,6 +68,7 @@ class ItemRow:
             is_leased=self.slice_id is not None,
             pages_done=self.pages_done if self.status is ItemStatus.RUNNING else None,
             pages_total=self.pages_total if self.status is ItemStatus.RUNNING else None,
+            failed_pages=self.failed_pages,
         )
 
 

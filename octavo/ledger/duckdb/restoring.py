@@ -34,6 +34,7 @@ _ITEM_COLUMNS = [
     "seconds",
     "started_at",
     "completed_at",
+    "failed_pages",
 ]
 _CUSTOMER_COLUMNS = [
     "customer_id",

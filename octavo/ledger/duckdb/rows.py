@@ -61,6 +61,7 @@ def item_row(row: Row) -> ItemRow:
         pages_done=row[21],
         pages_total=row[22],
         kept_in=row[23],
+        failed_pages=row[24],
     )
 
 

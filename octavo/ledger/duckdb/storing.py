@@ -40,6 +40,7 @@ _ITEM_COLUMNS = [
     "seconds",
     "started_at",
     "completed_at",
+    "failed_pages",
 ]
 
 
