@@ -143,8 +143,11 @@ class ItemWork:
             began()
             # Pages that were kept stay: where the item is run again, only the others are read.
             return failure(error, sha256=found.sha256)
+        if item.result_id is not None and course is not None:
+            course.make_sure()
         outcome = self._keep(item, options, found.sha256, extraction)
-        if kept is not None:
+        # Beside a result with failed pages the others stay: where the item is run again, only the failed ones are read.
+        if kept is not None and (outcome.failed_pages == 0 or outcome.result_id != kept.result_id):
             kept.drop()
         return outcome
 
@@ -207,6 +210,15 @@ class ItemWork:
 
     def _keep(self, item: ClaimedItem, options: ItemOptions, sha256: str, extraction: Extraction) -> Succeeded:
         result_id = _result_id(item, options, sha256, extraction.engine, extraction.engine_version)
+        if item.result_id is not None and extraction.failed_pages >= item.failed_pages:
+            # No better than what is there, which stays.
+            return _succeeded(extraction, item.result_id, sha256)
+        if item.result_id == result_id:
+            extraction = extraction.with_images_from(self._next_image(item, result_id))
+        # Images come first: what names them is whole as soon as it is there, and so is what was there before.
+        for figure in extraction.document.figures:
+            key = keys.result_image_key(item.customer_id, result_id, figure.image_index)
+            self._objects.write(key, extraction.images[figure.image_index], figure.mime)
         # Two at a time: what the document waits for is storage, not this process.
         document = self._writers.submit(
             self._write, item, result_id, "document.json", extraction.document.to_json().encode()
@@ -219,22 +231,29 @@ class ItemWork:
             extract_text=options.extract_text,
             extract_images=options.extract_images,
         )
-        for figure in extraction.document.figures:
-            key = keys.result_image_key(item.customer_id, result_id, figure.image_index)
-            self._objects.write(key, extraction.images[figure.image_index], figure.mime)
         body = json.dumps(chunks, ensure_ascii=False, separators=(",", ":")).encode()
         self._write(item, result_id, "extract-page.json", body)
         document.result()
-        return Succeeded(
-            page_count=extraction.document.page_count,
-            result_id=result_id,
-            sha256=sha256,
-            engine=f"{extraction.engine} {extraction.engine_version}",
-            seconds=extraction.seconds,
-        )
+        return _succeeded(extraction, result_id, sha256)
+
+    def _next_image(self, item: ClaimedItem, result_id: ResultId) -> int:
+        """Return the first number above those of a result's images: another reading never changes them."""
+        prefix = keys.result_images_prefix(item.customer_id, result_id)
+        return 1 + max((int(info.key.removeprefix(prefix)) for info in self._objects.list(prefix)), default=-1)
 
     def _write(self, item: ClaimedItem, result_id: ResultId, part: keys.ResultPart, data: bytes) -> None:
         self._objects.write(keys.result_key(item.customer_id, result_id, part), data, "application/json")
+
+
+def _succeeded(extraction: Extraction, result_id: ResultId, sha256: str) -> Succeeded:
+    return Succeeded(
+        page_count=extraction.document.page_count,
+        result_id=result_id,
+        sha256=sha256,
+        engine=f"{extraction.engine} {extraction.engine_version}",
+        seconds=extraction.seconds,
+        failed_pages=extraction.failed_pages,
+    )
 
 
 def _result_id(item: ClaimedItem, options: ItemOptions, sha256: str, engine: str, engine_version: str) -> ResultId:

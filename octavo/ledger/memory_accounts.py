@@ -143,7 +143,7 @@ class MemoryAccounts:
             found.append((DifferenceKind.OTHER_CUSTOMER, row.customer_id, batch.customer_id))
         if item is None:
             found += [(DifferenceKind.NO_ITEM, row.item_id, None)] if batch else []
-        elif item.result_id is None:
+        elif item.status is not ItemStatus.SUCCEEDED and (item.result_id is None or item.status.is_terminal):
             found.append((DifferenceKind.NOT_SUCCEEDED, row.pages, item.status.value))
         elif item.completed_at is not None:
             found += [(DifferenceKind.OTHER_PAGES, row.pages, item.page_count)]

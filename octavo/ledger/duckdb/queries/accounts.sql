@@ -52,7 +52,7 @@ SELECT kind, item_id, batch_id, customer_id, billed, found FROM (
     UNION ALL
     SELECT 'not_succeeded', u.item_id, u.batch_id, u.customer_id, u.pages::VARCHAR, i.status
     FROM usage u JOIN items i ON i.item_id = u.item_id
-    WHERE i.status <> 'succeeded' AND i.result_id IS NULL
+    WHERE i.status <> 'succeeded' AND (i.result_id IS NULL OR i.status NOT IN ('pending', 'running'))
     UNION ALL
     SELECT 'other_batch', u.item_id, u.batch_id, u.customer_id, u.batch_id, i.batch_id
     FROM usage u JOIN items i ON i.item_id = u.item_id
