@@ -134,6 +134,9 @@ class BatchItemResource(BaseModel):
         None, description="Pages finished of a running item; null while unknown, and for one that takes seconds only."
     )
     pages_total: int | None = Field(None, description="Pages of a running item; null where `pages_done` is.")
+    failed_pages: int | None = Field(
+        None, description="Pages of a succeeded item that could not be read; `retry_failed` can have them read again."
+    )
     started_at: str | None = None
     completed_at: str | None = None
     result_url: str | None = None
@@ -214,9 +217,10 @@ def item_fields(item: Item) -> dict[str, Any]:
         "status": item.status.value,
         "attempts": item.attempts,
         "updated_at": to_wire(item.updated_at),
-        "page_count": item.page_count,
+        "page_count": item.page_count if succeeded else None,
         "pages_done": item.pages_done,
         "pages_total": item.pages_total,
+        "failed_pages": item.failed_pages if succeeded else None,
         "started_at": to_wire(item.started_at) if item.started_at else None,
         "completed_at": to_wire(item.completed_at) if item.completed_at else None,
         "result_url": f"/v1/batches/{item.batch_id}/items/{item.item_id}/result" if succeeded else None,
