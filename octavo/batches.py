@@ -224,6 +224,8 @@ class Item:
     pages_total: int | None = None
     reused: bool = False
     """Whether its result was there already, of the same bytes, engine version and options."""
+    failed_pages: int = 0
+    """Pages of its result that could not be read."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -243,7 +245,11 @@ class ClaimedItem:
     content_type: str | None
     size_bytes: int
     reserves_pages: bool = False
-    """Whether its pages must be reserved before they are read: its customer has a page quota."""
+    """Whether its pages must be reserved before they are read: its customer has a page quota, and it is not billed."""
+    result_id: ResultId | None = None
+    """The result it has already, of which some pages are to be read again."""
+    failed_pages: int = 0
+    """How many that are."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

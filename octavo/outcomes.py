@@ -17,6 +17,8 @@ class Succeeded:
     seconds: float
     reused: bool = False
     """Whether it was there already, and nothing was read."""
+    failed_pages: int = 0
+    """Pages that could not be read, of `page_count`."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,9 +1,9 @@
 """`/v1/batches/{id}/retry_failed`: let what failed run again."""
 
-from typing import Annotated, Literal, get_args
+from typing import Annotated, Literal, Self, get_args
 
 from fastapi import APIRouter
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, Field, model_validator
 
 from api.auth import CustomerDep
 from api.deps import ServiceDep
@@ -41,18 +41,32 @@ CODES: tuple[str, ...] = get_args(ItemErrorCode)
 
 
 class RetryRequest(BaseModel):
-    """Which failed items run again."""
+    """Which items run again."""
 
-    codes: Annotated[list[ItemErrorCode], Field(min_length=1, max_length=len(CODES))] | None = Field(
-        None, description="Only those that failed with one of these codes; null: all."
+    codes: Annotated[list[ItemErrorCode], Field(max_length=len(CODES))] | None = Field(
+        None,
+        description="Failed items: only those that failed with one of these codes; null: all. "
+        "Empty: none, for `failed_pages` alone.",
     )
+    failed_pages: bool = Field(
+        False,
+        description="Also items that succeeded without some of their pages: only these pages are read again, and "
+        "nothing is billed for it. Until such an item ends it has no result to fetch; then it has the new one if fewer "
+        "of its pages failed, else the one it had, whatever came of the reading.",
+    )
+
+    @model_validator(mode="after")
+    def _means_something(self) -> Self:
+        if self.codes == [] and not self.failed_pages:
+            raise ValueError("codes: name one at least, or ask for failed_pages")
+        return self
 
 
 class RetriedBatch(BatchResource):
     """The batch as it goes on."""
 
-    retried: int = Field(description="Items that run again.")
-    expired: int = Field(description="Failed items that were meant and stay failed, because their file is gone.")
+    retried: int = Field(description="Items that run again, those with failed pages among them.")
+    expired: int = Field(description="Items that were meant and stay as they are, because their file is gone.")
     next_cursor: str | None = Field(
         description="Where to go on reading its items: what runs again comes after it. "
         "Null when the batch has ended and nothing runs again."
@@ -71,10 +85,16 @@ class RetriedBatch(BatchResource):
 def retry_failed(
     batch_id: str, customer: CustomerDep, service: ServiceDep, request: RetryRequest | None = None
 ) -> RetriedBatch:
-    """Let all failed items run again, or those with certain codes; ids stay, a batch that had ended goes on."""
-    codes = None if request is None or request.codes is None else frozenset(request.codes)
-    require_pages(service, customer)
-    asked = Retry(customer_id=customer.customer_id, batch_id=BatchId(batch_id), codes=codes)
+    """Let failed items run again, all or some, and such with failed pages; ids stay, a batch that had ended goes on."""
+    wanted = request or RetryRequest(codes=None, failed_pages=False)
+    if wanted.codes != []:
+        require_pages(service, customer)
+    asked = Retry(
+        customer_id=customer.customer_id,
+        batch_id=BatchId(batch_id),
+        codes=None if wanted.codes is None else frozenset(wanted.codes),
+        failed_pages=wanted.failed_pages,
+    )
     found = service.ledger.retry_failed(asked)
     if found.items and found.had_ended:
         service.dispatcher.start(found.batch.batch_id)

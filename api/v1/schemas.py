@@ -137,6 +137,9 @@ class BatchItemResource(BaseModel):
     reused: bool = Field(
         False, description="Whether the same bytes had been read before, so that the stored result is the item's, too."
     )
+    failed_pages: int | None = Field(
+        None, description="Pages of a succeeded item that could not be read; `retry_failed` can have them read again."
+    )
     started_at: str | None = None
     completed_at: str | None = None
     result_url: str | None = None
@@ -217,10 +220,11 @@ def item_fields(item: Item) -> dict[str, Any]:
         "status": item.status.value,
         "attempts": item.attempts,
         "updated_at": to_wire(item.updated_at),
-        "page_count": item.page_count,
+        "page_count": item.page_count if succeeded else None,
         "pages_done": item.pages_done,
         "pages_total": item.pages_total,
         "reused": item.reused,
+        "failed_pages": item.failed_pages if succeeded else None,
         "started_at": to_wire(item.started_at) if item.started_at else None,
         "completed_at": to_wire(item.completed_at) if item.completed_at else None,
         "result_url": f"/v1/batches/{item.batch_id}/items/{item.item_id}/result" if succeeded else None,

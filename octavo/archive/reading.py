@@ -145,4 +145,4 @@ class ArchiveReader:
         self.found.items.update(item.status.value for item in ended)
         without = ItemStatus.PENDING if outcomes.cancel_requested_at is None else ItemStatus.CANCELLED
         self.found.items[without.value] += len(named) - len(ended)
-        self.found.pages += sum(item.page_count or 0 for item in ended if item.status is ItemStatus.SUCCEEDED)
+        self.found.pages += sum(item.page_count or 0 for item in ended if item.result_id is not None)

@@ -36,7 +36,9 @@ def show(ends: list[ItemEnd], out_folder: Path, *, as_json: bool) -> bool:
         out.print(item_table(ends))
     succeeded = sum(end.status == "succeeded" for end in ends)
     pages = sum(end.page_count or 0 for end in ends)
-    err.print(f"{succeeded} of {_files(len(ends))} succeeded, {pages} pages; results in {out_folder}", markup=False)
+    holes = sum(end.failed_pages for end in ends)
+    read = f"{pages} pages" + (f", of which {holes} could not be read" if holes else "")
+    err.print(f"{succeeded} of {_files(len(ends))} succeeded, {read}; results in {out_folder}", markup=False)
     return succeeded == len(ends)
 
 

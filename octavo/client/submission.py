@@ -43,6 +43,7 @@ class ItemEnd:
     result: Path | None
     warnings: tuple[str, ...] = ()
     """What the result says of pages that could not be read, repairs and the like."""
+    failed_pages: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,6 +143,7 @@ def as_row(end: ItemEnd) -> dict[str, Any]:
         "file": end.input.name,
         "status": end.status,
         "page_count": end.page_count,
+        "failed_pages": end.failed_pages,
         "chunk_count": end.chunk_count,
         "error": end.error,
         "warnings": list(end.warnings),
@@ -295,6 +297,8 @@ def _fetch(client: CustomerClient, found: Input, item: dict[str, Any], out: Path
         error=item["error"],
         result=target,
         warnings=warnings,
+        # A service of another make tells nothing of them.
+        failed_pages=item.get("failed_pages") or 0,
     )
     progress.ended(end)
     return end

@@ -107,8 +107,12 @@ class PageKeeper(Protocol):
     def finished(self, pages: int) -> None:
         """Say how many pages are finished by now; heard together with the next `working`."""
 
-    def keep(self, pack: Callable[[], bytes | None]) -> None:
-        """Offer what was finished since the last offer that was taken; `pack` is called when it is worth keeping."""
+    def keep(self, pack: Callable[[], bytes | None], *, is_last: bool = False) -> None:
+        """Offer what was finished since the last offer that was taken; `pack` is called when it is worth keeping.
+
+        It always is with the last offer, which is made by a reading in which pages have failed: a further one is to
+        read no others.
+        """
 
     def kept(self) -> Sequence[bytes]:
         """Return what readings of the same bytes by the same version with the same options have had kept.

@@ -1,9 +1,9 @@
 """A test engine that misbehaves as the document's name, or else its first bytes, tell it to.
 
 The word is the name up to its first dot (`crash.pdf`), or the first word of the bytes. It knows every
-item error code and the names of `_DEEDS`; `pages 300 0.05` is as many pages of so many seconds each; any other word is
-read as one page that holds it. Never
-registered unless the registry is asked for test engines.
+item error code and the names of `_DEEDS`; `pages 300 0.05` is as many pages of so many seconds each; `holes 4 2,3 3` is
+four pages of which 2 and 3 fail, and 3 alone once the others were kept; any other word is read as one page that
+holds it. Never registered unless the registry is asked for test engines.
 """
 
 import json
@@ -17,7 +17,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from octavo.documents import Block, Box, Document, Page
+from octavo.documents import Block, Box, Document, Figure, Page
 from octavo.engines.contract import (
     AVAILABLE,
     Availability,
@@ -60,6 +60,8 @@ class FailingEngine:
         word, argument = _words(source)
         if word == "pages":
             return _slow_pages(argument, progress)
+        if word == "holes":
+            return _holed_pages(Errand(folder, argument), progress)
         progress.counted(1)
         if word in DOCUMENT_ERRORS:
             raise DOCUMENT_ERRORS[word](f"the document asked for {word}")
@@ -94,10 +96,7 @@ def _slow_pages(argument: str, progress: Progress) -> Reading:
     """Read as many pages as the document says, each in so many seconds; each holds the process that read it."""
     count, seconds = int(argument.split()[0]), float(argument.split()[1])
     progress.counted(count)
-    keeper = progress if isinstance(progress, PageKeeper) else None
-    readers: dict[str, str] = {}
-    for piece in keeper.kept() if keeper else ():
-        readers |= json.loads(piece)
+    keeper, readers = _kept(progress)
     fresh: dict[str, str] = {}
 
     def pack() -> bytes:
@@ -118,6 +117,47 @@ def _slow_pages(argument: str, progress: Progress) -> Reading:
         for number in range(1, count + 1)
     )
     return Reading(Document(pages=tuple(Page(block.page_no, 595.0, 842.0) for block in blocks), blocks=blocks))
+
+
+def _kept(progress: Progress) -> tuple[PageKeeper | None, dict[str, str]]:
+    """Return who keeps pages, and which process has read each page that was kept."""
+    keeper = progress if isinstance(progress, PageKeeper) else None
+    readers: dict[str, str] = {}
+    for piece in keeper.kept() if keeper else ():
+        readers |= json.loads(piece)
+    return keeper, readers
+
+
+def _holed_pages(errand: Errand, progress: Progress) -> Reading:
+    """Read so many pages with a figure each; told which fail at first, and which (`-`: none) once others were kept.
+
+    In place of the last may stand a deed, which is done then.
+    """
+    count, first, later = errand.argument.split()
+    progress.counted(int(count))
+    keeper, readers = _kept(progress)
+    failing = set((later if readers else first).split(","))
+    if readers and later in _DEEDS:
+        return _DEEDS[later](errand)
+    numbers = range(1, int(count) + 1)
+    readers = {str(no): str(os.getpid()) for no in numbers if str(no) not in failing} | readers
+    if keeper is not None and len(readers) < len(numbers):
+        keeper.keep(json.dumps(readers).encode, is_last=True)
+    read = [no for no in numbers if str(no) in readers]
+    box = Box(72, 72, 300, 84)
+    return Reading(
+        Document(
+            pages=tuple(
+                Page(no, 595.0, 842.0)
+                if str(no) in readers
+                else Page(no, 595.0, 842.0, status="failed", error="the page asked to fail")
+                for no in numbers
+            ),
+            blocks=tuple(Block(page_no=no, order=0, role="paragraph", text=readers[str(no)], bbox=box) for no in read),
+            figures=tuple(Figure(no, 1, box, "image/png", 1, 1, index) for index, no in enumerate(read)),
+        ),
+        images=tuple(b"\x89PNG\r\n\x1a\n" + str(no).encode() for no in read),
+    )
 
 
 def _crash(_: Errand) -> Reading:

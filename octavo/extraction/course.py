@@ -25,6 +25,11 @@ class Course:
     is_just_kept: bool = False
     """Whether all pages that are finished are kept, but for some of the last few."""
 
+    def make_sure(self) -> None:
+        """Raise if the item was taken away: what others may have finished meanwhile is not to be touched."""
+        self.is_just_kept = False
+        self.between_pages(self)
+
     def care(self, kept: KeptPages, seconds: float) -> PageCare:
         """Return what follows this course and keeps its pages."""
 

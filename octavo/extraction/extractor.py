@@ -5,7 +5,7 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 from contextlib import nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -50,6 +50,16 @@ class Extraction:
     @property
     def warnings(self) -> tuple[str, ...]:
         return self.document.warnings
+
+    @property
+    def failed_pages(self) -> int:
+        """How many pages could not be read."""
+        return sum(page.status == "failed" for page in self.document.pages)
+
+    def with_images_from(self, first: int) -> "Extraction":
+        """Return the same with its images numbered from there on; those below are empty."""
+        figures = tuple(replace(one, image_index=one.image_index + first) for one in self.document.figures)
+        return replace(self, document=replace(self.document, figures=figures), images=(b"",) * first + self.images)
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,8 +113,8 @@ class _Near:
     def finished(self, pages: int) -> None:
         self._done = pages
 
-    def keep(self, pack: Callable[[], bytes | None]) -> None:
-        if self._care is None or time.monotonic() - self._last < self._care.seconds:
+    def keep(self, pack: Callable[[], bytes | None], *, is_last: bool = False) -> None:
+        if self._care is None or (not is_last and time.monotonic() - self._last < self._care.seconds):
             return
         if (data := pack()) is not None:
             self._care.keep(data)

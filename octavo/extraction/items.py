@@ -150,7 +150,9 @@ class ItemWork:
             if (reused := self._reused(item, options, found.sha256)) is not None:
                 began()
                 counted(reused.page_count)
-                return _dropping(kept, reused)
+                if kept is not None:
+                    kept.drop()
+                return reused
             care = None if kept is None or course is None else course.care(kept, self._keep_seconds)
             extraction = self._extract(item, found.path, options, began, counted, care, in_fresh_child=in_fresh_child)
             counted(extraction.document.page_count)
@@ -161,7 +163,13 @@ class ItemWork:
             began()
             # Pages that were kept stay: where the item is run again, only the others are read.
             return failure(error, sha256=found.sha256)
-        return _dropping(kept, self._keep(item, options, found.sha256, extraction))
+        if item.result_id is not None and course is not None:
+            course.make_sure()
+        outcome = self._keep(item, options, found.sha256, extraction)
+        # Beside a result with failed pages the others stay: where the item is run again, only the failed ones are read.
+        if kept is not None and (outcome.failed_pages == 0 or outcome.result_id != kept.result_id):
+            kept.drop()
+        return outcome
 
     def _reused(self, item: ClaimedItem, options: ItemOptions, sha256: str) -> Succeeded | None:
         """Return what the item came to if its result is there already. Raises StorageUnavailable."""
@@ -241,6 +249,15 @@ class ItemWork:
 
     def _keep(self, item: ClaimedItem, options: ItemOptions, sha256: str, extraction: Extraction) -> Succeeded:
         result_id = _result_id(item, options, sha256, extraction.engine, extraction.engine_version)
+        if item.result_id is not None and extraction.failed_pages >= item.failed_pages:
+            # No better than what is there, which stays.
+            return _succeeded(extraction, item.result_id, sha256)
+        if item.result_id == result_id:
+            extraction = extraction.with_images_from(self._next_image(item, result_id))
+        # Images come first: what names them is whole as soon as it is there, and so is what was there before.
+        for figure in extraction.document.figures:
+            key = keys.result_image_key(item.customer_id, result_id, figure.image_index)
+            self._objects.write(key, extraction.images[figure.image_index], figure.mime)
         # Two at a time: what the document waits for is storage, not this process.
         document = self._writers.submit(
             self._write, item, result_id, "document.json", extraction.document.to_json().encode()
@@ -253,22 +270,29 @@ class ItemWork:
             extract_text=options.extract_text,
             extract_images=options.extract_images,
         )
-        for figure in extraction.document.figures:
-            key = keys.result_image_key(item.customer_id, result_id, figure.image_index)
-            self._objects.write(key, extraction.images[figure.image_index], figure.mime)
         body = json.dumps(chunks, ensure_ascii=False, separators=(",", ":")).encode()
         self._write(item, result_id, "extract-page.json", body)
         document.result()
-        return Succeeded(
-            page_count=extraction.document.page_count,
-            result_id=result_id,
-            sha256=sha256,
-            engine=f"{extraction.engine} {extraction.engine_version}",
-            seconds=extraction.seconds,
-        )
+        return _succeeded(extraction, result_id, sha256)
+
+    def _next_image(self, item: ClaimedItem, result_id: ResultId) -> int:
+        """Return the first number above those of a result's images: another reading never changes them."""
+        prefix = keys.result_images_prefix(item.customer_id, result_id)
+        return 1 + max((int(info.key.removeprefix(prefix)) for info in self._objects.list(prefix)), default=-1)
 
     def _write(self, item: ClaimedItem, result_id: ResultId, part: keys.ResultPart, data: bytes) -> None:
         self._objects.write(keys.result_key(item.customer_id, result_id, part), data, "application/json")
+
+
+def _succeeded(extraction: Extraction, result_id: ResultId, sha256: str) -> Succeeded:
+    return Succeeded(
+        page_count=extraction.document.page_count,
+        result_id=result_id,
+        sha256=sha256,
+        engine=f"{extraction.engine} {extraction.engine_version}",
+        seconds=extraction.seconds,
+        failed_pages=extraction.failed_pages,
+    )
 
 
 def _result_id(item: ClaimedItem, options: ItemOptions, sha256: str, engine: str, engine_version: str) -> ResultId:
@@ -278,13 +302,6 @@ def _result_id(item: ClaimedItem, options: ItemOptions, sha256: str, engine: str
         # The same text is another document as .csv than as .txt; nothing is added for what is known by its bytes.
         shown["declared"] = declared
     return keys.result_id(item.customer_id, sha256, engine, engine_version, shown)
-
-
-def _dropping(kept: KeptPages | None, outcome: Succeeded) -> Succeeded:
-    """Take the kept pages away, now that the whole result is there."""
-    if kept is not None:
-        kept.drop()
-    return outcome
 
 
 class _Once:

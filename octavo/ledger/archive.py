@@ -95,7 +95,7 @@ class Manifest:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EndedItem:
-    """A terminal item: all that its manifest does not say."""
+    """A terminal item, or a pending one that has a result: all that its manifest does not say."""
 
     item_id: ItemId
     status: ItemStatus
@@ -116,11 +116,12 @@ class EndedItem:
     sha256: str | None = None
     """Of its file."""
     reused: bool = False
+    failed_pages: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Outcomes:
-    """Items of one batch that have ended, and what the batch itself came to."""
+    """Items of one batch that have ended, or are read again, and what the batch itself came to."""
 
     batch_id: BatchId
     until: datetime

@@ -395,7 +395,9 @@ class MemoryLedger(MemoryLifetimes, MemoryArchive, MemoryWebhooks, MemoryAccount
             filename=file.filename,
             content_type=file.content_type,
             size_bytes=file.size_bytes,
-            reserves_pages=self._customers[customer_id].page_quota is not None,
+            reserves_pages=self._customers[customer_id].page_quota is not None and item.result_id is None,
+            result_id=item.result_id,
+            failed_pages=item.failed_pages,
         )
 
     def report(self, reports: Sequence[Report]) -> list[Verdict]:

@@ -143,11 +143,12 @@ class MemoryAccounts:
             found.append((DifferenceKind.OTHER_CUSTOMER, row.customer_id, batch.customer_id))
         if item is None:
             found += [(DifferenceKind.NO_ITEM, row.item_id, None)] if batch else []
-        elif item.status is not ItemStatus.SUCCEEDED:
+        elif item.status is not ItemStatus.SUCCEEDED and (item.result_id is None or item.status.is_terminal):
             found.append((DifferenceKind.NOT_SUCCEEDED, row.pages, item.status.value))
-        else:
+        elif item.completed_at is not None:
             found += [(DifferenceKind.OTHER_PAGES, row.pages, item.page_count)]
-            found += [(DifferenceKind.OTHER_MOMENT, row.created_at, item.completed_at)]
+            if not _was_read_again(row, item, batch):
+                found += [(DifferenceKind.OTHER_MOMENT, row.created_at, item.completed_at)]
         if item is not None:
             found.append((DifferenceKind.OTHER_BATCH, row.batch_id, item.batch_id))
         for kind, billed, counted in found:
@@ -187,6 +188,16 @@ class MemoryAccounts:
                         )
                     )
             return found[:limit]
+
+
+def _was_read_again(row: UsageRow, item: ItemRow, batch: BatchRow | None) -> bool:
+    """Whether an item ended once more after it was billed, because items of its batch were run again."""
+    retried_at = None if batch is None else batch.retried_at
+    return (
+        item.completed_at is not None
+        and row.created_at < item.completed_at
+        and (retried_at is not None and row.created_at < retried_at)
+    )
 
 
 class MemoryQuotas:

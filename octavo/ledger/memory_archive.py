@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, MutableMapping
 from dataclasses import replace
 from datetime import datetime, timedelta
 
-from octavo.batches import ApiKey, Customer, FileStatus, Run, StagedFile
+from octavo.batches import ApiKey, Customer, FileStatus, ItemStatus, Run, StagedFile
 from octavo.identifiers import BatchId, CustomerId, FileId, ItemId, KeyId, WebhookId
 from octavo.ledger import refusals
 from octavo.ledger.archive import (
@@ -114,7 +114,7 @@ class MemoryArchive:
         with self._enter():
             if batch_id not in self._batches:
                 raise refusals.batch_not_found(batch_id)
-            items = [row for row in self._items_of[batch_id] if row.status.is_terminal]
+            items = [row for row in self._items_of[batch_id] if row.status.is_terminal or row.result_id is not None]
             return replace(self._outcomes(self._batches[batch_id], items, self._last_commit), is_whole=True)
 
     def _accounts(self) -> Accounts:
@@ -172,7 +172,7 @@ class MemoryArchive:
     def _ended_item(self, row: ItemRow) -> EndedItem:
         return EndedItem(
             item_id=row.item_id,
-            status=row.status,
+            status=row.status if row.status.is_terminal else ItemStatus.PENDING,
             updated_at=row.updated_at,
             completed_at=row.completed_at or row.updated_at,
             attempts=row.attempts,
@@ -189,6 +189,7 @@ class MemoryArchive:
             reused=row.reused,
             started_at=row.started_at,
             sha256=self._files[row.file_id].sha256,
+            failed_pages=row.failed_pages,
         )
 
     # Made anew

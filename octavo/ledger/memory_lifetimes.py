@@ -82,7 +82,7 @@ class MemoryLifetimes:
 
     def _end_of(self, item: ItemRow) -> datetime:
         kept = timedelta(seconds=self._batches[item.batch_id].retention_seconds)
-        return (item.completed_at or item.updated_at) + kept
+        return (item.completed_at or self._clock()) + kept
 
     def _doom_results(self, items: Iterable[ItemRow]) -> list[int]:
         named = dict.fromkeys((self._batches[item.batch_id].customer_id, item.result_id) for item in items)
@@ -110,20 +110,20 @@ class MemoryLifetimes:
 
     def live_results(self, result_ids: Sequence[ResultId]) -> set[ResultId]:
         with self._enter():
-            named = {item.result_id for item in self._succeeded() if self._end_of(item) > self._clock()}
+            named = {item.result_id for item in self._with_result() if self._end_of(item) > self._clock()}
             return {result_id for result_id in result_ids if result_id in named}
 
     def result_expires_at(self, customer_id: CustomerId, result_id: ResultId) -> datetime | None:
         with self._enter():
             ends = [
                 self._end_of(item)
-                for item in self._succeeded()
+                for item in self._with_result()
                 if item.result_id == result_id and self._batches[item.batch_id].customer_id == customer_id
             ]
             return max(ends, default=None)
 
-    def _succeeded(self) -> list[ItemRow]:
-        return [item for item in self._items.values() if item.status is ItemStatus.SUCCEEDED]
+    def _with_result(self) -> list[ItemRow]:
+        return [item for item in self._items.values() if item.result_id is not None]
 
     # Deleting
 

@@ -2,6 +2,7 @@
 
 import threading
 from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime
 
 from octavo.batches import FileStatus, Item, ItemStatus, StagedFile
 from octavo.identifiers import BatchId, CustomerId, FileId
@@ -9,6 +10,7 @@ from octavo.ledger import refusals, rules
 from octavo.ledger.reading import Retried, Retry
 from octavo.ledger.rows import BatchRow, ItemRow
 from octavo.ledger.watching import Unwatch, Watches
+from octavo.timestamps import Clock
 
 
 class MemoryReading:
@@ -16,8 +18,12 @@ class MemoryReading:
 
     _items_of: Mapping[BatchId, list[ItemRow]]
     _watches: Watches
+    _clock: Clock
 
     def _enter(self) -> threading.RLock:
+        raise NotImplementedError
+
+    def _end_of(self, item: ItemRow) -> datetime:
         raise NotImplementedError
 
     def _batch_row(self, batch_id: BatchId, customer_id: CustomerId | None = None) -> BatchRow:
@@ -41,11 +47,7 @@ class MemoryReading:
             had_ended = batch.status.is_terminal
             if batch.cancel_requested_at is not None and not had_ended:
                 raise refusals.batch_cancelling(asked.batch_id)
-            failed = [
-                row
-                for row in self._items_of[asked.batch_id]
-                if row.status is ItemStatus.FAILED and (asked.codes is None or row.error_code in asked.codes)
-            ]
+            failed = [row for row in self._items_of[asked.batch_id] if self._is_meant(asked, row)]
             held = self.files(asked.customer_id, [row.file_id for row in failed])
             ready = {file_id for file_id, file in held.items() if file.status is FileStatus.READY}
             wanted = [row for row in failed if row.file_id in ready]
@@ -64,6 +66,12 @@ class MemoryReading:
                 had_ended=had_ended,
                 since=since,
             )
+
+    def _is_meant(self, asked: Retry, row: ItemRow) -> bool:
+        if row.status is ItemStatus.FAILED:
+            return asked.codes is None or row.error_code in asked.codes
+        is_incomplete = row.status is ItemStatus.SUCCEEDED and row.failed_pages > 0
+        return asked.failed_pages and is_incomplete and self._end_of(row) > self._clock()
 
     def watch(self, batch_id: BatchId, tell: Callable[[], None]) -> Unwatch:
         return self._watches.add(batch_id, tell)

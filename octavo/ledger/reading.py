@@ -12,11 +12,15 @@ from octavo.ledger.watching import Unwatch
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Retry:
-    """Which failed items of a batch are to run again: those with one of these error codes, all if None."""
+    """Which items of a batch are to run again: those that failed with one of these codes, all that failed if None.
+
+    With `failed_pages` also those that have succeeded without some of their pages.
+    """
 
     customer_id: CustomerId
     batch_id: BatchId
     codes: Collection[str] | None = None
+    failed_pages: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,7 +31,7 @@ class Retried:
     items: int
     """How many run again."""
     expired: int
-    """How many stay failed because their file is gone."""
+    """How many stay as they are because their file is gone."""
     had_ended: bool
     """Whether the batch was terminal before."""
     since: datetime
@@ -39,12 +43,16 @@ class ReadingLedger(Protocol):
     """Part of `Ledger`."""
 
     def retry_failed(self, asked: Retry) -> Retried:
-        """Make failed items pending again, under their ids; a batch that had ended goes on.
+        """Make failed items, or such with failed pages, pending again, under their ids; a batch that had ended goes on.
 
         `attempts` and `started_at` of items stay, lost leases are counted anew. `completed_at` of the batch is
         unset, `expires_at` starts anew, a cancel that was asked before it ended is forgotten. Cancelled items
-        stay cancelled. An item whose file is expired or deleted stays failed; without any such item, or any failed
-        one at all, nothing changes.
+        stay cancelled. An item whose file is expired or deleted stays as it is; without any item that is meant
+        nothing changes.
+
+        An item with failed pages keeps its result and its bill while it is read again. It ends as `succeeded`: with
+        the new result if that has fewer failed pages, else, whatever came of the reading, with the one it had. One
+        whose result has expired is not meant.
 
         Raises: BatchNotFound; BatchCancelling while a cancelled batch waits for its running items;
         UnknownFiles (`file_ids`) when every item that is meant has lost its file.

@@ -50,9 +50,9 @@ def check_empty(customers: Sequence[Customer]) -> None:
 def restored(archived: ArchivedBatch, *, generation: int, moment: datetime) -> RestoredBatch:
     """Return the rows of an archived batch.
 
-    An item without an outcome is pending again, under lease numbers no worker of before can hold; in a
-    batch whose cancel was asked it is cancelled, as an item is whose worker was lost. `moment` is the
-    `updated_at` of such items, or later, so that a reader with a cursor is told of them.
+    An item without an outcome, or one that was read again, is pending, under lease numbers no worker of before can
+    hold; in a batch whose cancel was asked it is cancelled, or has its result, as an item is whose worker was lost.
+    `moment` is the `updated_at` of such items, or later, so that a reader with a cursor is told of them.
     """
     manifest, outcomes = archived.manifest, archived.outcomes
     known = {item.item_id: item for item in outcomes.items}
@@ -72,7 +72,7 @@ def restored(archived: ArchivedBatch, *, generation: int, moment: datetime) -> R
             created_at=item.completed_at or stamp,
         )
         for item in items
-        if item.status is ItemStatus.SUCCEEDED
+        if item.result_id is not None
     ]
     return RestoredBatch(batch=batch, items=items, usage=usage, files=_restored_files(manifest, outcomes.items))
 
@@ -97,15 +97,17 @@ def _restored_item(
     )
     ended = known.get(item_id)
     if ended is not None:
-        for name in _ENDED_FIELDS:
+        for name in _ENDED_FIELDS if ended.status.is_terminal else _RESULT_FIELDS:
             setattr(row, name, getattr(ended, name))
-    elif cancelled_at is not None:
-        row.status = ItemStatus.CANCELLED
+    if cancelled_at is not None and not row.status.is_terminal:
+        row.status = ItemStatus.CANCELLED if row.result_id is None else ItemStatus.SUCCEEDED
         row.completed_at = stamp
     return row
 
 
 _ENDED_FIELDS = [name for name in EndedItem.__dataclass_fields__ if name not in ("item_id", "sha256")]
+_RESULT_FIELDS = ["attempts", "page_count", "failed_pages", "result_id", "engine", "seconds", "started_at"]
+"""What an item keeps of its end while it is read again."""
 
 
 def _restored_batch(manifest: Manifest, outcomes: Outcomes, items: Sequence[ItemRow]) -> BatchRow:

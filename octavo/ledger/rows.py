@@ -32,6 +32,7 @@ class ItemRow:
     """The lease whose FINISH ended it; None when it has not ended, or ended otherwise."""
     page_count: int | None = None
     result_id: ResultId | None = None
+    """Its result; also while it is read again, and then what it has again if nothing better comes of that."""
     error_code: str | None = None
     error_message: str | None = None
     error_retryable: bool | None = None
@@ -44,6 +45,8 @@ class ItemRow:
     kept_in: ResultId | None = None
     """Under which result to be finished pages of it were kept, whatever has become of them."""
     reused: bool = False
+    failed_pages: int = 0
+    """Pages of its result that could not be read."""
 
     def record(self) -> Item:
         """Return the item as everybody sees it."""
@@ -67,6 +70,7 @@ class ItemRow:
             reused=self.reused,
             pages_done=self.pages_done if self.status is ItemStatus.RUNNING else None,
             pages_total=self.pages_total if self.status is ItemStatus.RUNNING else None,
+            failed_pages=self.failed_pages,
         )
 
 

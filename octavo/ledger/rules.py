@@ -18,7 +18,7 @@ from octavo.batches import (
     RunStatus,
     batch_status,
 )
-from octavo.identifiers import BatchId, FileId, ItemId, RunId, WorkerId, random_part
+from octavo.identifiers import BatchId, FileId, ItemId, ResultId, RunId, WorkerId, random_part
 from octavo.ledger import refusals
 from octavo.ledger.accounts import Reservation
 from octavo.ledger.contract import ClaimRequest, Report, ReportKind, Verdict
@@ -296,7 +296,10 @@ class Work:
         item = self.items.get(asked.item_id)
         if item is None or item.slice_id is None or item.lease_no != asked.lease_no:
             raise refusals.lease_is_over(asked.item_id)
-        if not self.quotas.reserve(item.item_id, self.batches[item.batch_id].customer_id, asked.pages):
+        is_billed = item.result_id is not None
+        if not is_billed and not self.quotas.reserve(
+            item.item_id, self.batches[item.batch_id].customer_id, asked.pages
+        ):
             return False
         self._begin(item, again=False)
         return True
@@ -324,7 +327,8 @@ class Work:
         """Take a leased item from its slice, to be leased again.
 
         `lost` counts a lost lease if work on it had begun; at `MAX_LOST_LEASES` the item fails.
-        In a batch whose cancel was asked the item is cancelled instead.
+        In a batch whose cancel was asked the item is cancelled instead. One that has a result has it again in both
+        cases.
         """
         begun = item.status is ItemStatus.RUNNING
         if lost and begun:
@@ -353,7 +357,10 @@ class Work:
         self.changed_batches[batch.batch_id] = batch
 
     def reopen(self, batch: BatchRow, items: Sequence[ItemRow]) -> None:
-        """Let failed items, one at least, run again; the batch has its end before it once more."""
+        """Let items that ended, one at least, run again; the batch has its end before it once more.
+
+        A result stays the item's: see `_end`.
+        """
         batch.cancel_requested_at = batch.completed_at = None
         batch.retried_at = self.stamp()
         batch.expires_at = batch.retried_at + timedelta(seconds=batch.retention_seconds)
@@ -363,14 +370,15 @@ class Work:
             item.error_code = item.error_message = item.error_retryable = None
             self._put(item, ItemStatus.PENDING, held=False)
 
-    def cancel_counts(self, batch: BatchRow, held: Mapping[str, int]) -> None:
+    def cancel_counts(self, batch: BatchRow, held: Mapping[str, int], with_result: int) -> None:
         """Do that where the items themselves are changed elsewhere, all by one statement.
 
-        `held` is how many pending items each slice holds.
+        `held` is how many pending items each slice holds, `with_result` how many have a result from before.
         """
         for slice_id, count in held.items():
             self.shrink(slice_id, by=count)
-        batch.cancelled += batch.pending
+        batch.succeeded += with_result
+        batch.cancelled += batch.pending - with_result
         batch.pending = batch.unleased = 0
         self.cancel(batch, ())
 
@@ -400,14 +408,12 @@ class Work:
             self._fail(item, outcome)
 
     def _succeed(self, item: ItemRow, outcome: Succeeded) -> None:
+        if item.result_id is not None:
+            return self._mend(item, item.result_id, outcome)
         customer_id = self.batches[item.batch_id].customer_id
         if not self.quotas.bill(item.item_id, customer_id, outcome.page_count):
             return self._fail(item, failure(over_quota()))
-        item.page_count = outcome.page_count
-        item.result_id = outcome.result_id
-        item.engine = outcome.engine
-        item.seconds = outcome.seconds
-        item.reused = outcome.reused
+        _take(item, outcome)
         self.usage.append(
             UsageRow(
                 item_id=item.item_id,
@@ -419,15 +425,27 @@ class Work:
         )
         self._end(item, ItemStatus.SUCCEEDED)
 
+    def _mend(self, item: ItemRow, former: ResultId, outcome: Succeeded) -> None:
+        """Take the result of an item that has one and is billed for it, if fewer of its pages have failed."""
+        if outcome.failed_pages < item.failed_pages:
+            _take(item, outcome)
+            if outcome.result_id != former:
+                # Nobody names it any more: it goes with the batch, where its pages lie too.
+                item.kept_in = former
+                self.progressed_items[item.item_id] = item
+        self._end(item, ItemStatus.SUCCEEDED)
+
     def _fail(self, item: ItemRow, outcome: Failed) -> None:
-        item.error_code = outcome.code
-        item.error_message = outcome.message
-        item.error_retryable = outcome.retryable
+        if item.result_id is None:
+            item.error_code = outcome.code
+            item.error_message = outcome.message
+            item.error_retryable = outcome.retryable
         self._end(item, ItemStatus.FAILED)
 
     def _end(self, item: ItemRow, status: ItemStatus) -> None:
+        """End an item; one that has a result from before has it again, however its further reading ended."""
         item.completed_at = self.stamp()
-        self._put(item, status, held=False)
+        self._put(item, status if item.result_id is None else ItemStatus.SUCCEEDED, held=False)
 
     # Keeping count
 
@@ -458,6 +476,15 @@ class Work:
         self.shrunk_slices.add(slice_id)
         if slice_row.open_items == 0:
             self.closed_slices.add(slice_id)
+
+
+def _take(item: ItemRow, outcome: Succeeded) -> None:
+    item.page_count = outcome.page_count
+    item.failed_pages = outcome.failed_pages
+    item.reused = outcome.reused
+    item.result_id = outcome.result_id
+    item.engine = outcome.engine
+    item.seconds = outcome.seconds
 
 
 def _count(batch: BatchRow, item: ItemRow, by: int) -> None:

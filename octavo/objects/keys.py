@@ -77,7 +77,12 @@ def result_image_key(customer_id: CustomerId, result_id: ResultId, number: int) 
     """Return the key of a result's image, counted from 0. Raises ValueError for an odd id or number."""
     if number < 0:
         raise ValueError(f"images are counted from 0, not {number}")
-    return f"{result_prefix(customer_id, result_id)}images/{number}"
+    return f"{result_images_prefix(customer_id, result_id)}{number}"
+
+
+def result_images_prefix(customer_id: CustomerId, result_id: ResultId) -> str:
+    """Return the prefix of all images of one result. Raises ValueError for an odd id."""
+    return f"{result_prefix(customer_id, result_id)}images/"
 
 
 def kept_pages_prefix(customer_id: CustomerId, result_id: ResultId) -> str:

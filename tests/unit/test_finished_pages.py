@@ -40,7 +40,7 @@ class Keeper:
     def finished(self, pages: int) -> None:
         self.done.append(pages)
 
-    def keep(self, pack: Callable[[], bytes | None]) -> None:
+    def keep(self, pack: Callable[[], bytes | None], *, is_last: bool = False) -> None:
         if (piece := pack()) is not None:
             self.pieces.append(piece)
 

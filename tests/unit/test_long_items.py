@@ -204,3 +204,44 @@ def test_items_that_take_less_than_a_heartbeat_are_never_told_of(stack: Stack, b
     news.note_told([told])
     assert news.look([held], least_seconds=0.0) == (), "and once"
     assert working.result(timeout=CLAIM_WAIT_SECONDS) == (1, 0)
+
+
+def with_failed_pages(stack: Stack, bench: Workbench, document: bytes) -> BatchId:
+    """An item that succeeded without two of its four pages, and is to be read again."""
+    batch_id, working = begin(stack, bench, document)
+    assert working.result(timeout=20) == (1, 0)
+    item = item_of(stack, batch_id)
+    assert (item.status, item.page_count, item.failed_pages) == (ItemStatus.SUCCEEDED, 4, 2)
+    asked = Retry(customer_id=stack.customer.customer_id, batch_id=batch_id, codes=(), failed_pages=True)
+    assert stack.ledger.retry_failed(asked).items == 1
+    return batch_id
+
+
+def test_another_worker_reads_only_the_pages_that_failed(stack: Stack, bench_of: MakeBench) -> None:
+    batch_id = with_failed_pages(stack, bench_of("first"), b"holes 4 2,3 -")
+    first = item_of(stack, batch_id)
+    assert kept(stack)
+    assert go_on(stack, bench_of("second"), batch_id, NEXT_RUN).result(timeout=20) == (1, 0)
+    item = item_of(stack, batch_id)
+    assert (item.status, item.attempts, item.failed_pages) == (ItemStatus.SUCCEEDED, 2, 0)
+    assert item.result_id == first.result_id
+    one, two, three, four = [reader for reader in readers_of(stack, item) if reader]
+    assert (one, two) == (four, three)
+    assert one != two
+    assert stack.ledger.pages_used(stack.customer.customer_id) == 4
+    assert kept(stack) == []
+
+
+def test_a_worker_lost_in_a_second_reading_takes_no_result_with_it(stack: Stack, bench_of: MakeBench) -> None:
+    batch_id = with_failed_pages(stack, bench_of("first", Limits(page_seconds=2)), b"holes 4 2,3 hang")
+    before = {info.key: stack.objects.read(info.key, max_bytes=10**6) for info in stack.objects.list("results/")}
+    working = go_on(stack, bench_of("second", Limits(page_seconds=2)), batch_id, NEXT_RUN)
+    until(lambda: item_of(stack, batch_id).status is ItemStatus.RUNNING, "it is read again")
+    stack.ledger.revoke(run_id=NEXT_RUN)
+    assert item_of(stack, batch_id).status is ItemStatus.PENDING
+    stack.ledger.cancel_batch(stack.customer.customer_id, batch_id)
+    assert working.result(timeout=20)[0] == 0
+    item = item_of(stack, batch_id)
+    assert (item.status, item.failed_pages, item.error_code) == (ItemStatus.SUCCEEDED, 2, None)
+    after = {info.key: stack.objects.read(info.key, max_bytes=10**6) for info in stack.objects.list("results/")}
+    assert after == before

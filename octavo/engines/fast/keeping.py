@@ -63,6 +63,11 @@ class FinishedPages:
             self._keeper.finished(len(self._pages))
             self._keeper.keep(self._pack_fresh)
 
+    def keep_rest(self) -> None:
+        """Keep what is finished and was not kept yet: other pages have failed and may be read again."""
+        if self._keeper is not None:
+            self._keeper.keep(self._pack_fresh, is_last=True)
+
     def _pack_fresh(self) -> bytes | None:
         fresh, self._fresh = self._fresh, []
         return pack(fresh) if fresh else None

@@ -109,6 +109,8 @@ def _read_all(
     pages = finished.pages()
     if all(draft.page.status == "failed" for draft in pages):
         raise ExtractionFailed(f"no page of the document could be read: {pages[0].page.error}")
+    if any(draft.page.status == "failed" for draft in pages):
+        finished.keep_rest()
     return assemble(pages, warnings, with_text=options.extract_text)
 
 

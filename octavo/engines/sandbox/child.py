@@ -44,8 +44,8 @@ class _Reporter:
     def finished(self, pages: int) -> None:
         self._done = pages
 
-    def keep(self, pack: Callable[[], bytes | None]) -> None:
-        if self._keep_seconds is None or time.monotonic() - self._last < self._keep_seconds:
+    def keep(self, pack: Callable[[], bytes | None], *, is_last: bool = False) -> None:
+        if self._keep_seconds is None or (not is_last and time.monotonic() - self._last < self._keep_seconds):
             return
         data = pack()
         if data is not None and len(data) > self._room:

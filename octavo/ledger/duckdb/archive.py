@@ -207,7 +207,7 @@ def _with_outcomes(view: Snapshot, found: Changes) -> Changes:
 
 
 def outcomes_of_batch(view: Snapshot, batch_id: BatchId) -> Outcomes:
-    """Return all items of a batch that have ended. Raises BatchNotFound."""
+    """Return all items of a batch that have ended or have a result. Raises BatchNotFound."""
     batch = find_batch(view, batch_id)
     rows = view.rows("outcomes_of_batch", batch_no=batch.batch_no)
     ((last,),) = view.rows("last_commit")
@@ -250,4 +250,5 @@ def _ended_item(row: Row, digests: dict[FileId, str]) -> EndedItem:
         started_at=aware(row[15]),
         sha256=digests.get(row[16]),
         reused=bool(row[18]),
+        failed_pages=row[19],
     )

@@ -130,13 +130,13 @@ def forget_doomed(tx: Transaction, numbers: Sequence[int]) -> None:
 
 
 def live_results(view: Snapshot, result_ids: Sequence[ResultId]) -> set[ResultId]:
-    """Return those that an item names whose time is not over."""
+    """Return those that an item names whose time is not over, or that is read again."""
     return {row[0] for row in view.rows("live_results", result_ids=list(result_ids), now=view.now)}
 
 
 def result_expires_at(view: Snapshot, customer_id: CustomerId, result_id: ResultId) -> datetime | None:
     """Return until when a customer's items keep a result."""
-    ((moment,),) = view.rows("result_expires_at", customer_id=customer_id, result_id=result_id)
+    ((moment,),) = view.rows("result_expires_at", customer_id=customer_id, result_id=result_id, now=view.now)
     return aware(moment)
 
 

@@ -1,6 +1,7 @@
 """`ReadingLedger` on DuckDB."""
 
 from collections.abc import Callable, Sequence
+from datetime import timedelta
 from typing import Any
 
 from octavo.batches import Item, StagedFile
@@ -58,7 +59,9 @@ def _retry_failed(tx: Transaction, asked: Retry) -> Retried:
     if batch.cancel_requested_at is not None and not had_ended:
         raise refusals.batch_cancelling(asked.batch_id)
     codes = None if asked.codes is None else sorted(asked.codes)
-    failed: dict[ItemId, FileId] = dict(tx.rows("failed_items", batch_no=batch.batch_no, codes=codes))
+    kept_after = tx.now - timedelta(seconds=batch.retention_seconds) if asked.failed_pages else None
+    found = tx.rows("failed_items", batch_no=batch.batch_no, codes=codes, kept_after=kept_after)
+    failed: dict[ItemId, FileId] = dict(found)
     gone = _gone(tx, asked, list(dict.fromkeys(failed.values())))
     wanted = [item_id for item_id, file_id in failed.items() if file_id not in gone]
     if failed and not wanted:

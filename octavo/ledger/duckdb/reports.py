@@ -35,9 +35,10 @@ def cancel_batch(tx: Transaction, asked: tuple[CustomerId, BatchId]) -> Batch:
     held: dict[str, int] = {}
     if batch.pending > batch.unleased:
         held = dict(tx.rows("pending_by_slice", batch_no=batch.batch_no))
+    ((with_result,),) = tx.rows("pending_with_result", batch_no=batch.batch_no)
     if batch.pending:
         tx.rows("cancel_pending", batch_no=batch.batch_no, moment=tx.stamp())
-    tx.work.cancel_counts(batch, held)
+    tx.work.cancel_counts(batch, held, with_result)
     tx.forget_pending(batch_id)
     tx.has_news = True
     tx.touched.add(batch_id)

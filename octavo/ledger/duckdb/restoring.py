@@ -35,6 +35,7 @@ _ITEM_COLUMNS = [
     "started_at",
     "completed_at",
     "reused",
+    "failed_pages",
 ]
 _CUSTOMER_COLUMNS = [
     "customer_id",

@@ -62,6 +62,7 @@ def item_row(row: Row) -> ItemRow:
         pages_total=row[22],
         kept_in=row[23],
         reused=bool(row[24]),
+        failed_pages=row[25],
     )
 
 

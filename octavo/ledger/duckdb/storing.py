@@ -41,6 +41,7 @@ _ITEM_COLUMNS = [
     "started_at",
     "completed_at",
     "reused",
+    "failed_pages",
 ]
 
 

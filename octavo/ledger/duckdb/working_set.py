@@ -159,7 +159,9 @@ class WorkingSet:
             filename=filename,
             content_type=content_type,
             size_bytes=size_bytes,
-            reserves_pages=self._quotas.get(customer_id) is not None,
+            reserves_pages=self._quotas.get(customer_id) is not None and item.result_id is None,
+            result_id=item.result_id,
+            failed_pages=item.failed_pages,
         )
 
     # Keeping up

@@ -555,3 +555,27 @@ def test_a_cancel_that_a_retry_has_undone_cancels_nothing_in_a_ledger_made_anew(
     made = anew(changes=changes)
     assert [item.status.value for item in made.items(batch)] == ["pending", "cancelled"]
     assert made.now(batch).cancel_requested_at is None
+
+
+def test_an_item_that_is_read_again_keeps_result_bill_and_retry(world: World, anew: Anew) -> None:
+    batch = world.batch()
+    (item,) = world.take(batch)
+    world.say(begin(item), finish(item, replace(success(4), failed_pages=2)))
+    assert anew().items(batch) == world.items(batch)
+    before = told(world.ledger, ArchivePosition())
+    retry = Retry(customer_id=batch.customer_id, batch_id=batch.batch_id, failed_pages=True)
+    assert world.ledger.retry_failed(retry).items == 1
+    (held,) = world.take(batch)
+    world.say(begin(held))
+    for changes in (None, before + told(world.ledger)):
+        made = anew(changes=changes)
+        (found,) = made.items(batch)
+        assert (found.status, found.result_id, found.page_count) == (ItemStatus.PENDING, success(4).result_id, 4)
+        assert (found.failed_pages, made.pages(), made.ledger.usage_differences()) == (2, 4, [])
+        (again,) = made.take(batch)
+        assert (again.lease_no > held.lease_no, again.failed_pages) == (True, 2)
+        made.say(begin(again), finish(again, failed()))
+        assert made.items(batch)[0].status is ItemStatus.SUCCEEDED
+    world.ledger.cancel_batch(batch.customer_id, batch.batch_id)
+    made = anew()
+    assert (made.items(batch)[0].status, made.now(batch).status) == (ItemStatus.SUCCEEDED, BatchStatus.COMPLETED)

@@ -1,6 +1,7 @@
 """`POST /v1/batches/{id}/retry_failed`: what failed runs again, in the same batch."""
 
 import typing
+from dataclasses import replace
 
 import pytest
 
@@ -117,3 +118,46 @@ async def test_a_batch_that_goes_on_gets_a_run(api: Api) -> None:
     assert asked.count(batch_id) == 1, "once for the batch itself, not for a retry of nothing"
     await api.http.post(f"/v1/batches/{batch_id}/retry_failed")
     assert asked.count(batch_id) == 2
+
+
+async def ended_with_failed_pages(api: Api) -> BatchId:
+    batch_id = await api.batch(3)
+    api.finish_all(batch_id, failed("internal_error"), replace(succeeded(5), failed_pages=2), succeeded())
+    return batch_id
+
+
+@BOTH
+async def test_items_with_failed_pages_run_again_where_that_is_asked(api: Api) -> None:
+    batch_id = await ended_with_failed_pages(api)
+    items = (await api.http.get(f"/v1/batches/{batch_id}")).json()["items"]
+    shown = {item["position"]: (item["page_count"], item["failed_pages"]) for item in items}
+    assert shown == {0: (None, None), 1: (5, 2), 2: (1, 0)}
+    address = f"/v1/batches/{batch_id}/retry_failed"
+    answer = await api.http.post(address, json={"failed_pages": True, "codes": []})
+    assert (answer.status_code, answer.json()["retried"]) == (200, 1)
+    assert [item.status.value for item in api.items(batch_id)] == ["failed", "pending", "succeeded"]
+    assert (await api.http.post(address, json={"failed_pages": True})).json()["retried"] == 1
+    (item,) = [one for one in api.items(batch_id) if one.position == 1]
+    found = await api.http.get(f"/v1/batches/{batch_id}/items/{item.item_id}/result")
+    assert (found.status_code, found.json()["error"], found.json()["status"]) == (409, "result_not_ready", "pending")
+    api.finish_all(batch_id, failed(), failed())
+    ended = {item["position"]: item for item in (await api.http.get(f"/v1/batches/{batch_id}")).json()["items"]}
+    assert (ended[0]["status"], ended[1]["status"]) == ("failed", "succeeded")
+    assert (ended[1]["failed_pages"], ended[1]["error"], ended[1]["attempts"]) == (2, None, 2)
+    found = await api.http.get(f"/v1/batches/{batch_id}/items/{item.item_id}/result")
+    assert found.status_code == 302, "nothing is lost by asking"
+
+
+async def test_without_codes_and_failed_pages_nothing_else_runs(api: Api) -> None:
+    batch_id = await ended_with_failed_pages(api)
+    assert (await api.http.post(f"/v1/batches/{batch_id}/retry_failed")).json()["retried"] == 1
+    assert [item.status.value for item in api.items(batch_id)] == ["pending", "succeeded", "succeeded"]
+
+
+async def test_who_has_used_the_quota_up_can_have_failed_pages_read_again(api: Api) -> None:
+    batch_id = await ended_with_failed_pages(api)
+    api.ledger.set_limits(api.customer.customer_id, {"page_quota": 1})
+    address = f"/v1/batches/{batch_id}/retry_failed"
+    assert (await api.http.post(address, json={"failed_pages": True})).status_code == 402
+    answer = await api.http.post(address, json={"failed_pages": True, "codes": []})
+    assert (answer.status_code, answer.json()["retried"]) == (200, 1)

@@ -52,7 +52,7 @@ SELECT kind, item_id, batch_id, customer_id, billed, found FROM (
     UNION ALL
     SELECT 'not_succeeded', u.item_id, u.batch_id, u.customer_id, u.pages::VARCHAR, i.status
     FROM usage u JOIN items i ON i.item_id = u.item_id
-    WHERE i.status <> 'succeeded'
+    WHERE i.status <> 'succeeded' AND (i.result_id IS NULL OR i.status NOT IN ('pending', 'running'))
     UNION ALL
     SELECT 'other_batch', u.item_id, u.batch_id, u.customer_id, u.batch_id, i.batch_id
     FROM usage u JOIN items i ON i.item_id = u.item_id
@@ -67,8 +67,9 @@ SELECT kind, item_id, batch_id, customer_id, billed, found FROM (
     WHERE i.status = 'succeeded' AND i.page_count IS DISTINCT FROM u.pages
     UNION ALL
     SELECT 'other_moment', u.item_id, u.batch_id, u.customer_id, u.created_at::VARCHAR, i.completed_at::VARCHAR
-    FROM usage u JOIN items i ON i.item_id = u.item_id
+    FROM usage u JOIN items i ON i.item_id = u.item_id LEFT JOIN batches b ON b.batch_id = i.batch_id
     WHERE i.status = 'succeeded' AND i.completed_at IS DISTINCT FROM u.created_at
+        AND NOT (u.created_at < i.completed_at AND coalesce(u.created_at < b.retried_at, FALSE))
 )
 ORDER BY item_id, kind;
 

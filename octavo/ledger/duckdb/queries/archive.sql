@@ -101,18 +101,19 @@ SELECT greatest(
 SELECT
     item_id, status, updated_at, completed_at, attempts, lease_no, lost_leases, finished_lease_no, page_count,
     result_id, error_code, error_message, error_retryable, engine, seconds, started_at, file_id, batch_id,
-    reused
+    reused, failed_pages
 FROM items
 WHERE updated_at > $after AND updated_at <= $until AND status IN ('succeeded', 'failed', 'cancelled');
 
 -- name: outcomes_of_batch
--- purpose: Return the items of a batch that have ended.
+-- purpose: Return the items of a batch that have ended, and those that had and are read again, as pending ones.
 SELECT
-    item_id, status, updated_at, completed_at, attempts, lease_no, lost_leases, finished_lease_no, page_count,
+    item_id, CASE status WHEN 'running' THEN 'pending' ELSE status END, updated_at,
+    coalesce(completed_at, updated_at), attempts, lease_no, lost_leases, finished_lease_no, page_count,
     result_id, error_code, error_message, error_retryable, engine, seconds, started_at, file_id, batch_id,
-    reused
+    reused, failed_pages
 FROM items
-WHERE batch_no = $batch_no AND status IN ('succeeded', 'failed', 'cancelled');
+WHERE batch_no = $batch_no AND (status IN ('succeeded', 'failed', 'cancelled') OR result_id IS NOT NULL);
 
 -- name: cancels_between
 -- purpose: Return the batches whose cancel was asked after one moment and up to another.
@@ -173,7 +174,7 @@ RETURNING batch_no;
 INSERT INTO items (
     batch_no, batch_id, item_id, file_id, position, created_at, updated_at, status, attempts, lease_no,
     lost_leases, finished_lease_no, page_count, result_id, error_code, error_message, error_retryable, engine,
-    seconds, started_at, completed_at, reused
+    seconds, started_at, completed_at, reused, failed_pages
 )
 SELECT
     $batch_no, $batch_id, unnest($item_id::VARCHAR[]), unnest($file_id::VARCHAR[]),
@@ -182,7 +183,8 @@ SELECT
     unnest($lost_leases::INTEGER[]), unnest($finished_lease_no::INTEGER[]), unnest($page_count::INTEGER[]),
     unnest($result_id::VARCHAR[]), unnest($error_code::VARCHAR[]), unnest($error_message::VARCHAR[]),
     unnest($error_retryable::BOOLEAN[]), unnest($engine::VARCHAR[]), unnest($seconds::DOUBLE[]),
-    unnest($started_at::TIMESTAMP[]), unnest($completed_at::TIMESTAMP[]), unnest($reused::BOOLEAN[]);
+    unnest($started_at::TIMESTAMP[]), unnest($completed_at::TIMESTAMP[]), unnest($reused::BOOLEAN[]),
+    unnest($failed_pages::INTEGER[]);
 
 -- name: last_numbers
 -- purpose: Return the numbers of the last file and batch.

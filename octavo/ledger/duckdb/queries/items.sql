@@ -3,7 +3,7 @@
 SELECT
     item_id, batch_id, file_id, position, created_at, updated_at, status, attempts, lease_no, lost_leases,
     slice_id, finished_lease_no, page_count, result_id, error_code, error_message, error_retryable, engine,
-    seconds, started_at, completed_at, pages_done, pages_total, kept_in, reused
+    seconds, started_at, completed_at, pages_done, pages_total, kept_in, reused, failed_pages
 FROM items
 WHERE batch_no = $batch_no
     AND updated_at >= $updated_at AND (updated_at > $updated_at OR item_id > $item_id)
@@ -15,7 +15,7 @@ LIMIT $limit;
 SELECT
     item_id, batch_id, file_id, position, created_at, updated_at, status, attempts, lease_no, lost_leases,
     slice_id, finished_lease_no, page_count, result_id, error_code, error_message, error_retryable, engine,
-    seconds, started_at, completed_at, pages_done, pages_total, kept_in, reused
+    seconds, started_at, completed_at, pages_done, pages_total, kept_in, reused, failed_pages
 FROM items WHERE item_id IN (SELECT unnest($item_ids::VARCHAR[]));
 
 -- name: items_of_slices
@@ -23,7 +23,7 @@ FROM items WHERE item_id IN (SELECT unnest($item_ids::VARCHAR[]));
 SELECT
     item_id, batch_id, file_id, position, created_at, updated_at, status, attempts, lease_no, lost_leases,
     slice_id, finished_lease_no, page_count, result_id, error_code, error_message, error_retryable, engine,
-    seconds, started_at, completed_at, pages_done, pages_total, kept_in, reused
+    seconds, started_at, completed_at, pages_done, pages_total, kept_in, reused, failed_pages
 FROM items WHERE slice_id IN (SELECT unnest($slice_ids::VARCHAR[]));
 
 -- name: free_items
@@ -31,7 +31,7 @@ FROM items WHERE slice_id IN (SELECT unnest($slice_ids::VARCHAR[]));
 SELECT
     item_id, batch_id, file_id, position, created_at, updated_at, status, attempts, lease_no, lost_leases,
     slice_id, finished_lease_no, page_count, result_id, error_code, error_message, error_retryable, engine,
-    seconds, started_at, completed_at, pages_done, pages_total, kept_in, reused
+    seconds, started_at, completed_at, pages_done, pages_total, kept_in, reused, failed_pages
 FROM items
 WHERE batch_no = $batch_no
     AND status = 'pending' AND slice_id IS NULL
@@ -55,7 +55,8 @@ UPDATE items SET
     slice_id = u.slice_id, finished_lease_no = u.finished_lease_no, page_count = u.page_count,
     result_id = u.result_id, error_code = u.error_code, error_message = u.error_message,
     error_retryable = u.error_retryable, engine = u.engine, seconds = u.seconds,
-    started_at = u.started_at, completed_at = u.completed_at, reused = u.reused
+    started_at = u.started_at, completed_at = u.completed_at, reused = u.reused,
+    failed_pages = u.failed_pages
 FROM (
     SELECT
         unnest($item_id::VARCHAR[]) AS item_id, unnest($updated_at::TIMESTAMP[]) AS updated_at,
@@ -66,7 +67,8 @@ FROM (
         unnest($error_code::VARCHAR[]) AS error_code, unnest($error_message::VARCHAR[]) AS error_message,
         unnest($error_retryable::BOOLEAN[]) AS error_retryable, unnest($engine::VARCHAR[]) AS engine,
         unnest($seconds::DOUBLE[]) AS seconds, unnest($started_at::TIMESTAMP[]) AS started_at,
-        unnest($completed_at::TIMESTAMP[]) AS completed_at, unnest($reused::BOOLEAN[]) AS reused
+        unnest($completed_at::TIMESTAMP[]) AS completed_at, unnest($reused::BOOLEAN[]) AS reused,
+        unnest($failed_pages::INTEGER[]) AS failed_pages
 ) u
 WHERE items.item_id = u.item_id;
 
@@ -77,9 +79,17 @@ WHERE batch_no = $batch_no
     AND status = 'pending' AND slice_id IS NOT NULL
 GROUP BY slice_id;
 
+-- name: pending_with_result
+-- purpose: Count the pending items of a batch that have a result from before.
+SELECT count(*) FROM items
+WHERE batch_no = $batch_no
+    AND status = 'pending' AND result_id IS NOT NULL;
+
 -- name: cancel_pending
--- purpose: Cancel all pending items of a batch.
-UPDATE items SET status = 'cancelled', slice_id = NULL, completed_at = $moment, updated_at = $moment
+-- purpose: Cancel all pending items of a batch; those that have a result from before have it again.
+UPDATE items SET
+    status = CASE WHEN result_id IS NULL THEN 'cancelled' ELSE 'succeeded' END,
+    slice_id = NULL, completed_at = $moment, updated_at = $moment
 WHERE batch_no = $batch_no AND status = 'pending';
 
 -- name: add_usage

@@ -62,18 +62,18 @@ WHERE doomed_no IN (SELECT unnest($numbers::BIGINT[])) ORDER BY doomed_no;
 DELETE FROM doomed WHERE doomed_no IN (SELECT unnest($numbers::BIGINT[]));
 
 -- name: live_results
--- purpose: Return those of the results that an item names whose time is not over.
+-- purpose: Return those of the results that an item names whose time is not over, or that is read again.
 SELECT DISTINCT i.result_id
 FROM items i JOIN batches b ON b.batch_no = i.batch_no
 WHERE (b.completed_at IS NULL OR b.expires_at > $now)
-    AND i.result_id IN (SELECT unnest($result_ids::VARCHAR[])) AND i.status = 'succeeded'
-    AND i.completed_at + to_seconds(b.retention_seconds) > $now;
+    AND i.result_id IN (SELECT unnest($result_ids::VARCHAR[]))
+    AND (i.completed_at IS NULL OR i.completed_at + to_seconds(b.retention_seconds) > $now);
 
 -- name: result_expires_at
--- purpose: Return until when a customer's items keep a result; NULL when none names it.
-SELECT max(i.completed_at + to_seconds(b.retention_seconds))
+-- purpose: Return until when a customer's items, one that is read again too, keep a result; NULL when none names it.
+SELECT max(coalesce(i.completed_at, $now) + to_seconds(b.retention_seconds))
 FROM items i JOIN batches b ON b.batch_no = i.batch_no
-WHERE b.customer_id = $customer_id AND i.result_id = $result_id AND i.status = 'succeeded';
+WHERE b.customer_id = $customer_id AND i.result_id = $result_id;
 
 -- name: file_statuses
 -- purpose: Return the statuses of files, whosever they are.

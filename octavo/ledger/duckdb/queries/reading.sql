@@ -11,17 +11,20 @@ WHERE file_id IN (SELECT unnest($file_ids::VARCHAR[]))
 SELECT
     item_id, batch_id, file_id, position, created_at, updated_at, status, attempts, lease_no, lost_leases,
     slice_id, finished_lease_no, page_count, result_id, error_code, error_message, error_retryable, engine,
-    seconds, started_at, completed_at, pages_done, pages_total, kept_in, reused
+    seconds, started_at, completed_at, pages_done, pages_total, kept_in, reused, failed_pages
 FROM items
 WHERE batch_no = $batch_no AND position >= $first
 ORDER BY position
 LIMIT $limit;
 
 -- name: failed_items
--- purpose: Return the failed items of a batch and their files, those with certain codes if any are given.
+-- purpose: Return a batch's failed items, of certain codes if any are given, and those with failed pages since a moment.
 SELECT item_id, file_id FROM items
 WHERE batch_no = $batch_no
-    AND status = 'failed' AND ($codes::VARCHAR[] IS NULL OR list_contains($codes::VARCHAR[], error_code))
+    AND (
+        status = 'failed' AND ($codes::VARCHAR[] IS NULL OR list_contains($codes::VARCHAR[], error_code))
+        OR status = 'succeeded' AND failed_pages > 0 AND completed_at > $kept_after
+    )
 ORDER BY position;
 
 -- name: note_retry
