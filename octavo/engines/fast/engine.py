@@ -16,7 +16,7 @@ from octavo.engines.contract import (
     Source,
 )
 
-_REVISION = "2"
+_REVISION = "3"
 _PACKAGES = ("pymupdf", "ocrmypdf", "magic", "PIL", "liteparse", "docling_rs", "pillow_heif")
 
 
