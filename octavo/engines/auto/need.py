@@ -21,6 +21,8 @@ def needs_layout(sight: Sight) -> bool:
     lines = [line for line in sight.lines if line.upright]
     if sum(len(line.text) for line in lines) < FEW_CHARACTERS:
         return False
+    if any(line.confidence is not None for line in lines):
+        return True
     inner = [row for row in rows(lines) if MARGIN * sight.height < row.box.y0 < (1 - MARGIN) * sight.height]
     return any(map(is_tabular, inner)) or _has_doubtful_headings(inner, lines) or _has_columns(lines)
 

@@ -12,7 +12,11 @@ from octavo.documents import Box, Page
 from octavo.engines.contract import Limits
 from octavo.engines.fast.assembly import in_order
 from octavo.engines.fast.draft import PageDraft
+from octavo.engines.fast.labels import labelled
 from octavo.engines.fast.lines import TextLine, clean, cover
+from octavo.engines.fast.sheets import opened_sheet
+from octavo.engines.fast.sight import Look, Sight
+from octavo.engines.fast.tables import outside, page_tables
 from octavo.engines.mupdf import PdfPage, pymupdf
 from octavo.engines.scans.hocr import HocrLine, PixelBox
 from octavo.engines.scans.recognise import Recognised, Scan
@@ -59,8 +63,8 @@ def save_scan(image: Image.Image, path: Path, dpi: float) -> Scan:
     return Scan(path, gray.width, gray.height, dpi)
 
 
-def page_of_scan(scanned: ScannedPage, recognised: Recognised) -> PageDraft:
-    """Return the page as recognised: turned upright, boxes in points, lines in order."""
+def page_of_scan(scanned: ScannedPage, recognised: Recognised, look: Look | None = None) -> PageDraft:
+    """Return the page as recognised: turned upright, boxes in points, lines and tables in order."""
     page = replace(scanned.page, ocr=True)
     if recognised.error is not None:
         warning = f"page {page.page_no} could not be read: {recognised.error}"
@@ -68,7 +72,14 @@ def page_of_scan(scanned: ScannedPage, recognised: Recognised) -> PageDraft:
     if recognised.rotation in (90, 270):
         page = replace(page, width=page.height, height=page.width)
     page = replace(page, rotation=(page.rotation + recognised.rotation) % 360)
-    return PageDraft(page, in_order(_lines(recognised, page), ()))
+    if not recognised.lines:
+        return PageDraft(page)
+    lines = _lines(recognised, page)
+    with opened_sheet(scanned.scan, recognised, page, [line.size for line in lines]) as sheet:
+        sight = Sight(sheet.page, sheet.frame, lines, sheet.rules, 1.0)
+        regions = [] if look is None else look(sight)
+        tables = page_tables(sight, sheet.segments, page.page_no, regions)
+    return PageDraft(page, in_order(outside(labelled(lines, regions), tables), tables))
 
 
 def _lines(recognised: Recognised, page: Page) -> list[TextLine]:
