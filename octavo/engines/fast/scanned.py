@@ -4,17 +4,17 @@ from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from statistics import median
+from statistics import fmean, median
 
 from PIL import Image
 
 from octavo.documents import Box, Page
 from octavo.engines.contract import Limits
 from octavo.engines.fast.assembly import in_order
-from octavo.engines.fast.draft import PageDraft
+from octavo.engines.fast.draft import PageDraft, TableDraft
 from octavo.engines.fast.labels import labelled
 from octavo.engines.fast.lines import TextLine, clean, cover
-from octavo.engines.fast.sheets import opened_sheet
+from octavo.engines.fast.sheets import Sheet, opened_sheet
 from octavo.engines.fast.sight import Look, Sight
 from octavo.engines.fast.tables import outside, page_tables
 from octavo.engines.mupdf import PdfPage, pymupdf
@@ -78,8 +78,34 @@ def page_of_scan(scanned: ScannedPage, recognised: Recognised, look: Look | None
     with opened_sheet(scanned.scan, recognised, page, [line.size for line in lines]) as sheet:
         sight = Sight(sheet.page, sheet.frame, lines, sheet.rules, 1.0)
         regions = [] if look is None else look(sight)
-        tables = page_tables(sight, sheet.segments, page.page_no, regions)
-    return PageDraft(page, in_order(outside(labelled(lines, regions), tables), tables))
+        tables = [_with_confidence(table, sheet) for table in page_tables(sight, sheet.segments, page.page_no, regions)]
+    contents = in_order(outside(labelled(lines, regions), tables), tables)
+    if recognised.tilt:
+        contents = tuple(_shown(part, recognised, page) if isinstance(part, TableDraft) else part for part in contents)
+    return PageDraft(page, contents)
+
+
+def _with_confidence(table: TableDraft, sheet: Sheet) -> TableDraft:
+    """Return the table with the mean confidence of each cell's words, weighted by their length."""
+    cells = []
+    for cell in table.cells:
+        words = [word for word in sheet.words if word.within(cell.bbox)] if cell.text else []
+        weights = [len(word.text) for word in words]
+        mean = round(fmean([word.confidence for word in words], weights), 1) if words else None
+        cells.append(replace(cell, confidence=mean))
+    return replace(table, cells=tuple(cells))
+
+
+def _shown(table: TableDraft, recognised: Recognised, page: Page) -> TableDraft:
+    """Return the table where it is seen, on a page that was straightened to be read."""
+    x, y = page.width / recognised.width, page.height / recognised.height
+
+    def moved(box: Box) -> Box:
+        pixels = recognised.shown_box((box.x0 / x, box.y0 / y, box.x1 / x, box.y1 / y))
+        return _box([pixels], x, y, page).rounded()
+
+    cells = tuple(replace(cell, bbox=moved(cell.bbox)) for cell in table.cells)
+    return replace(table, box=moved(table.box), cells=cells)
 
 
 def _lines(recognised: Recognised, page: Page) -> list[TextLine]:

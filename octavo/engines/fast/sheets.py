@@ -38,6 +38,11 @@ class SheetWord:
     line: int
     confidence: float
 
+    def within(self, box: Box) -> bool:
+        """Tell whether the middle of the word lies in a box."""
+        x, y = (self.box.x0 + self.box.x1) / 2, (self.box.y0 + self.box.y1) / 2
+        return box.x0 <= x < box.x1 and box.y0 <= y < box.y1
+
 
 @dataclass(frozen=True, slots=True)
 class Sheet:
