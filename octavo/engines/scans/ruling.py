@@ -46,8 +46,7 @@ def _lines(image: Image.Image, dpi: float) -> list[PixelBox]:
     return [
         box
         for rows in _joined(pieces)
-        if (box := _box(image, rows)) is not None
-        and box[2] - box[0] >= _LEAST_INCHES * dpi
+        if (box := _box(image, rows))[2] - box[0] >= _LEAST_INCHES * dpi
         and box[3] - box[1] <= thick
         and _is_whole(image, box)
     ]
@@ -65,14 +64,15 @@ def _joined(pieces: Sequence[tuple[int, int, int]]) -> Iterator[list[tuple[int, 
     yield from open_lines
 
 
-def _box(image: Image.Image, rows: Sequence[tuple[int, int, int]]) -> PixelBox | None:
+def _box(image: Image.Image, rows: Sequence[tuple[int, int, int]]) -> PixelBox:
     """Return the box of a line, its ends to the pixel."""
-    left = min(rows, key=lambda row: row[1])
-    right = max(rows, key=lambda row: row[2])
-    x0, x1 = left[1] * _BLOCK, min(right[2] * _BLOCK, image.width)
-    while x0 > 0 and x0 > (left[1] - 1) * _BLOCK and _is_dark(image, x0 - 1, left[0]):
+    left_y, start, _ = min(rows, key=lambda row: row[1])
+    right_y, _, end = max(rows, key=lambda row: row[2])
+    # A line begins or ends somewhere in the first or last of its blocks, or in the one beyond that.
+    x0, x1 = (start + 1) * _BLOCK, (end - 1) * _BLOCK
+    while x0 > max(0, (start - 1) * _BLOCK) and _is_dark(image, x0 - 1, left_y):
         x0 -= 1
-    while x1 < image.width and x1 < (right[2] + 1) * _BLOCK and _is_dark(image, x1, right[0]):
+    while x1 < min(image.width, (end + 1) * _BLOCK) and _is_dark(image, x1, right_y):
         x1 += 1
     return float(x0), float(min(rows)[0]), float(x1), float(max(rows)[0] + 1)
 
