@@ -1,7 +1,7 @@
 """Pages that must be recognised: their images for the OCR program, its answer as a page."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from statistics import fmean, median
@@ -74,15 +74,32 @@ def page_of_scan(scanned: ScannedPage, recognised: Recognised, look: Look | None
     page = replace(page, rotation=(page.rotation + recognised.rotation) % 360)
     if not recognised.lines:
         return PageDraft(page)
-    lines = _lines(recognised, page)
-    with opened_sheet(scanned.scan, recognised, page, [line.size for line in lines]) as sheet:
-        sight = Sight(sheet.page, sheet.frame, lines, sheet.rules, 1.0)
-        regions = [] if look is None else look(sight)
-        tables = [_with_confidence(table, sheet) for table in page_tables(sight, sheet.segments, page.page_no, regions)]
-    contents = in_order(outside(labelled(lines, regions), tables), tables)
+    lines, tables = _seen(scanned.scan, recognised, page, look)
+    contents = in_order(lines, tables)
     if recognised.tilt:
         contents = tuple(_shown(part, recognised, page) if isinstance(part, TableDraft) else part for part in contents)
     return PageDraft(page, contents)
+
+
+def _seen(scan: Scan, recognised: Recognised, page: Page, look: Look | None) -> tuple[list[TextLine], list[TableDraft]]:
+    """Return the lines of a page, labelled, and its tables, as they are seen on a sheet of the size of the paper.
+
+    A picture that does not say its resolution has a page of a point for each pixel: no size to measure by.
+    """
+    scale = _POINTS_PER_INCH / scan.dpi
+    paper = replace(page, width=recognised.width * scale, height=recognised.height * scale)
+    on_paper = _lines(recognised, paper)
+    with opened_sheet(scan, recognised, paper, [line.size for line in on_paper]) as sheet:
+        sight = Sight(sheet.page, sheet.frame, on_paper, sheet.rules, 1.0)
+        regions = [] if look is None else look(sight)
+        found = [_with_confidence(table, sheet) for table in page_tables(sight, sheet.segments, page.page_no, regions)]
+    lines = [
+        replace(line, label=labels.label, region=labels.region)
+        for line, labels in zip(_lines(recognised, page), labelled(on_paper, regions), strict=True)
+    ]
+    x, y = page.width / paper.width, page.height / paper.height
+    tables = [_moved(table, lambda box: Box(box.x0 * x, box.y0 * y, box.x1 * x, box.y1 * y)) for table in found]
+    return outside(lines, tables), tables
 
 
 def _with_confidence(table: TableDraft, sheet: Sheet) -> TableDraft:
@@ -100,12 +117,16 @@ def _shown(table: TableDraft, recognised: Recognised, page: Page) -> TableDraft:
     """Return the table where it is seen, on a page that was straightened to be read."""
     x, y = page.width / recognised.width, page.height / recognised.height
 
-    def moved(box: Box) -> Box:
+    def shown(box: Box) -> Box:
         pixels = recognised.shown_box((box.x0 / x, box.y0 / y, box.x1 / x, box.y1 / y))
-        return _box([pixels], x, y, page).rounded()
+        return _box([pixels], x, y, page)
 
-    cells = tuple(replace(cell, bbox=moved(cell.bbox)) for cell in table.cells)
-    return replace(table, box=moved(table.box), cells=cells)
+    return _moved(table, shown)
+
+
+def _moved(table: TableDraft, move: Callable[[Box], Box]) -> TableDraft:
+    cells = tuple(replace(cell, bbox=move(cell.bbox).rounded()) for cell in table.cells)
+    return replace(table, box=move(table.box), cells=cells)
 
 
 def _lines(recognised: Recognised, page: Page) -> list[TextLine]:

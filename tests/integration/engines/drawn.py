@@ -93,9 +93,14 @@ class Drawing:
         with tempfile.TemporaryDirectory() as folder:
             path = Path(folder) / "drawn.pdf"
             self.document.save(path, no_new_id=True)
-            options = ExtractOptions(extract_images=True)
-            read = EngineRegistry.installed().resolve(engine).extract
-            return read(Source(path), options, Limits(), _Silent(), Path(folder)).document
+            return read(engine, path)
+
+
+def read(engine: str, path: Path) -> Document:
+    """Return what an engine makes of a file."""
+    with tempfile.TemporaryDirectory() as folder:
+        extract = EngineRegistry.installed().resolve(engine).extract
+        return extract(Source(path), ExtractOptions(extract_images=True), Limits(), _Silent(), Path(folder)).document
 
 
 class _Silent:

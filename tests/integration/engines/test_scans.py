@@ -1,9 +1,13 @@
 """Pages that are images: they have tables, cells, headings and captions as pages with text have."""
 
+import io
+from pathlib import Path
+
 import pytest
+from PIL import Image
 
 from octavo.documents import Document
-from tests.integration.engines.drawn import HEIGHT, WIDTH, Drawing, grid, texts
+from tests.integration.engines.drawn import HEIGHT, WIDTH, Drawing, grid, read, texts
 from tests.integration.engines.test_models import report
 from tests.integration.engines.test_tables import PLANETS, booktabs
 
@@ -70,6 +74,20 @@ def test_a_caption_of_a_scan_is_tied_to_its_table(drawing: Drawing) -> None:
     drawing.lattice(PLANETS, XS, 208)
     (table,) = drawing.scanned().read().tables
     assert table.caption == "Table 1. Planets and their moons"
+
+
+def test_a_picture_that_says_no_resolution_has_tables_and_headings(tmp_path: Path) -> None:
+    drawing = report()
+    drawing.lattice(PLANETS, XS, 520)
+    path = tmp_path / "photo.png"
+    Image.open(io.BytesIO(drawing.page.get_pixmap(dpi=250).tobytes("png"))).save(path)
+    document = read("layout", path)
+    assert document.pages[0].width > 3 * WIDTH
+    assert grid(document) == PLANETS
+    assert texts(document, ("title", "heading")) == ["3 Of the press", "3.1 Of the ink"]
+    box = document.tables[0].bbox
+    assert box.x0 == pytest.approx(XS[0] * 250 / 72, abs=8)
+    assert box.y0 == pytest.approx(520 * 250 / 72, abs=8)
 
 
 @pytest.mark.parametrize("engine", ["auto", "layout"])
