@@ -17,7 +17,7 @@ SHORT = 0.75
 
 
 def needs_layout(sight: Sight) -> bool:
-    """Tell whether a page has columns, tabular rows, or short bold lines that may be headings."""
+    """Tell whether a page has columns, tabular rows, or short bold lines that may be headings, or was recognised."""
     lines = [line for line in sight.lines if line.upright]
     if sum(len(line.text) for line in lines) < FEW_CHARACTERS:
         return False
