@@ -195,7 +195,10 @@ class Cell:
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """A grid of cells, no two of which cover the same place; `merged_from_pages` if it was joined."""
+    """A grid of cells, no two of which cover the same place; `merged_from_pages` if it was joined.
+
+    The words of `caption` stand in the text too, as a block.
+    """
 
     __pydantic_config__: ClassVar[ConfigDict] = _STRICT
 
@@ -206,6 +209,7 @@ class Table:
     n_cols: int
     cells: tuple[Cell, ...]
     merged_from_pages: tuple[int, ...] = ()
+    caption: str | None = None
 
     def __post_init__(self) -> None:
         _require(self.order >= 0, "reading order counts from 0")
@@ -235,7 +239,10 @@ class Table:
 
 @dataclass(frozen=True, slots=True)
 class Figure:
-    """A picture: where it stands, and which of the extraction's images (`image_index`) holds its bytes."""
+    """A picture: where it stands, and which of the extraction's images (`image_index`) holds its bytes.
+
+    The words of `caption` stand in the text too, as a block.
+    """
 
     __pydantic_config__: ClassVar[ConfigDict] = _STRICT
 

@@ -47,8 +47,9 @@ def documents(draw: st.DrawFn) -> Document:
             Block(draw(page_no), next(orders), role, draw(texts), draw(boxes()), level, draw(confidences), lines)
         )
     cell = Cell(draw(texts), 0, 0, draw(page_no), draw(boxes()), col_span=2, confidence=draw(confidences))
-    table = Table(draw(page_no), next(orders), draw(boxes()), 2, 2, (cell,))
-    figure = Figure(draw(page_no), next(orders), draw(boxes()), "image/png", 3, 4, 0, draw(st.none() | texts))
+    caption = st.none() | texts
+    table = Table(draw(page_no), next(orders), draw(boxes()), 2, 2, (cell,), caption=draw(caption))
+    figure = Figure(draw(page_no), next(orders), draw(boxes()), "image/png", 3, 4, 0, draw(caption))
     return Document(pages, tuple(blocks), (table,), (figure,), tuple(draw(st.lists(texts, max_size=2))))
 
 
@@ -128,6 +129,12 @@ def test_json_that_is_no_document_is_refused(path: tuple[str | int, ...], value:
     place[last] = value
     with pytest.raises(InvalidDocument):
         Document.from_json(json.dumps(untrusted))
+
+
+def test_a_document_stored_before_tables_had_captions_is_read() -> None:
+    stored = json.loads(sample().to_json())
+    del stored["tables"][0]["caption"]
+    assert Document.from_json(json.dumps(stored)) == sample()
 
 
 @pytest.mark.parametrize("untrusted", [b"", b"{", b"[]", b'{"pages": NaN}', b"\xff", b"[" * 100_000])

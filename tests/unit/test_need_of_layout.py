@@ -1,5 +1,7 @@
 """Which pages `auto` shows to the layout model: those with more than plain prose, and no others."""
 
+from dataclasses import replace
+
 from octavo.documents import Box
 from octavo.engines.auto.need import needs_layout
 from octavo.engines.fast.lines import TextLine
@@ -30,6 +32,10 @@ def needs(*lines: TextLine) -> bool:
 
 def test_plain_prose_needs_no_model() -> None:
     assert not needs(*prose())
+
+
+def test_a_page_that_was_recognised_shows_no_weights_and_is_doubtful() -> None:
+    assert needs(*[replace(each, confidence=90.0) for each in prose()])
 
 
 def test_a_heading_in_larger_type_needs_no_model() -> None:

@@ -17,10 +17,12 @@ SHORT = 0.75
 
 
 def needs_layout(sight: Sight) -> bool:
-    """Tell whether a page has columns, tabular rows, or short bold lines that may be headings."""
+    """Tell whether a page has columns, tabular rows, or short bold lines that may be headings, or was recognised."""
     lines = [line for line in sight.lines if line.upright]
     if sum(len(line.text) for line in lines) < FEW_CHARACTERS:
         return False
+    if any(line.confidence is not None for line in lines):
+        return True
     inner = [row for row in rows(lines) if MARGIN * sight.height < row.box.y0 < (1 - MARGIN) * sight.height]
     return any(map(is_tabular, inner)) or _has_doubtful_headings(inner, lines) or _has_columns(lines)
 

@@ -6,12 +6,13 @@ from itertools import groupby
 
 from octavo.documents import Block, Box, Document, Figure, Table
 from octavo.engines.contract import Reading
+from octavo.engines.fast.captions import captions
 from octavo.engines.fast.columns import Placed, columns
 from octavo.engines.fast.draft import ContentDraft, FigureDraft, PageDraft, TableDraft
 from octavo.engines.fast.flow import joined_tables, with_continuations
 from octavo.engines.fast.lines import TextLine, cover, rows, usual_size
 from octavo.engines.fast.paragraphs import Paragraph, joined, paragraphs
-from octavo.engines.fast.roles import NOTE, Manuscript, cast, is_caption_of, survey
+from octavo.engines.fast.roles import NOTE, Manuscript, cast, survey
 from octavo.engines.fast.vocabulary import Vocabulary
 
 _APART = frozenset({"page-header", "footnote", "page-footer", "picture"})
@@ -105,12 +106,14 @@ def assemble(pages: Sequence[PageDraft], warnings: Iterable[str], *, with_text: 
     tables: list[Table] = []
     figures: list[Figure] = []
     for page in pages:
+        tied = captions(page.contents)
         for order, content in enumerate(page.contents):
             if isinstance(content, FigureDraft):
                 index = images.setdefault(content.data, len(images))
-                figures.append(_figure(content, page, order, index))
+                figures.append(_figure(content, page, order, index, tied.get(order)))
             elif with_text and isinstance(content, TableDraft):
-                tables.append(_table(content, page, order, merged.get((page.page.page_no, order), ())))
+                joined_from = merged.get((page.page.page_no, order), ())
+                tables.append(_table(content, page, order, joined_from, tied.get(order)))
             elif with_text and isinstance(content, Paragraph):
                 blocks.append(_block(content, page, order, manuscript, words))
     document = Document(
@@ -140,7 +143,7 @@ def _block(paragraph: Paragraph, page: PageDraft, order: int, manuscript: Manusc
     )
 
 
-def _table(table: TableDraft, page: PageDraft, order: int, merged: tuple[int, ...]) -> Table:
+def _table(table: TableDraft, page: PageDraft, order: int, merged: tuple[int, ...], caption: str | None) -> Table:
     return Table(
         page_no=page.page.page_no,
         order=order,
@@ -149,15 +152,11 @@ def _table(table: TableDraft, page: PageDraft, order: int, merged: tuple[int, ..
         n_cols=table.n_cols,
         cells=table.cells,
         merged_from_pages=merged,
+        caption=caption,
     )
 
 
-def _figure(figure: FigureDraft, page: PageDraft, order: int, index: int) -> Figure:
-    captions = [
-        content.text
-        for content in page.contents
-        if isinstance(content, Paragraph) and is_caption_of(content, figure.box)
-    ]
+def _figure(figure: FigureDraft, page: PageDraft, order: int, index: int, caption: str | None) -> Figure:
     return Figure(
         page_no=page.page.page_no,
         order=order,
@@ -166,5 +165,5 @@ def _figure(figure: FigureDraft, page: PageDraft, order: int, index: int) -> Fig
         width=figure.width,
         height=figure.height,
         image_index=index,
-        caption=captions[0] if captions else None,
+        caption=caption,
     )

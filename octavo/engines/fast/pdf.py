@@ -13,6 +13,7 @@ from octavo.engines.fast.draft import FigureDraft, PageDraft
 from octavo.engines.fast.figures import ImageBudget, Placement, cover_share, drawn_figures, figures, placements
 from octavo.engines.fast.labels import labelled
 from octavo.engines.fast.scanned import ScannedPage, scan_of_page
+from octavo.engines.fast.segments import page_segments
 from octavo.engines.fast.sight import Look, Sight
 from octavo.engines.fast.tables import outside, page_tables
 from octavo.engines.fast.text import is_usable, sideways, text_lines, text_page
@@ -66,7 +67,7 @@ class PdfReader:
         warnings: list[str] = []
         regions = [] if content.huge or self.look is None else self.look(sight)
         lines = labelled(lines, regions)
-        tables = [] if content.huge else page_tables(sight, text, page_no, regions)
+        tables = [] if content.huge else page_tables(sight, lambda: page_segments(page, text), page_no, regions)
         if content.huge:
             warnings.append(f"page {page_no}: {content.huge}, so tables were not looked for")
         pictures: list[FigureDraft] = []

@@ -33,7 +33,7 @@ def read(
     folder: Path,
     look: Look | None = None,
 ) -> Reading:
-    """Read a document; `look` tells of each page of a PDF what its parts are.
+    """Read a document; `look` tells of each page of a PDF, and of each scan, what its parts are.
 
     Raises the `DocumentError` that the document came to.
     """
@@ -49,7 +49,7 @@ def read(
         count = _counted(frame_count(image), limits, progress)
         pictures = PictureReader(image, limits, folder)
         finished = FinishedPages(progress, count)
-        return _read_all(pictures.read, finished, options, limits, progress, folder, ())
+        return _read_all(pictures.read, finished, options, limits, progress, folder, look, ())
 
 
 def _read_pdf(
@@ -62,7 +62,7 @@ def _read_pdf(
         for figure in finished.figures():
             reader.budget.take(len(figure.data))
         warnings = ["the PDF was damaged and has been repaired"] if document.is_repaired else []
-        return _read_all(reader.read, finished, options, limits, progress, folder, warnings)
+        return _read_all(reader.read, finished, options, limits, progress, folder, look, warnings)
 
 
 def _read_again(source: Source, options: ExtractOptions, limits: Limits, progress: Progress, why: str) -> Reading:
@@ -88,6 +88,7 @@ def _read_all(
     limits: Limits,
     progress: Progress,
     folder: Path,
+    look: Look | None,
     warnings: Iterable[str],
 ) -> Reading:
     waiting: list[ScannedPage] = []
@@ -101,11 +102,11 @@ def _read_all(
         else:
             finished.add([PageDraft(read.page)])
         if len(waiting) == _PAGES_PER_CALL:
-            finished.add(_recognised(waiting, limits, progress, folder))
+            finished.add(_recognised(waiting, limits, progress, folder, look))
             waiting = []
         if page_no % _PAGES_HELD == 0:
             let_go()
-    finished.add(_recognised(waiting, limits, progress, folder))
+    finished.add(_recognised(waiting, limits, progress, folder, look))
     pages = finished.pages()
     if all(draft.page.status == "failed" for draft in pages):
         raise ExtractionFailed(f"no page of the document could be read: {pages[0].page.error}")
@@ -114,7 +115,9 @@ def _read_all(
     return assemble(pages, warnings, with_text=options.extract_text)
 
 
-def _recognised(waiting: list[ScannedPage], limits: Limits, progress: Progress, folder: Path) -> list[PageDraft]:
+def _recognised(
+    waiting: list[ScannedPage], limits: Limits, progress: Progress, folder: Path, look: Look | None
+) -> list[PageDraft]:
     if not waiting:
         return []
     found = recognise(
@@ -124,6 +127,9 @@ def _recognised(waiting: list[ScannedPage], limits: Limits, progress: Progress, 
         folder=folder,
         working=progress.working,
     )
-    for scanned in waiting:
+    drafts: list[PageDraft] = []
+    for scanned, recognised in zip(waiting, found, strict=True):
+        progress.working(1)
+        drafts.append(page_of_scan(scanned, recognised, look))
         scanned.scan.path.unlink(missing_ok=True)
-    return [page_of_scan(scanned, recognised) for scanned, recognised in zip(waiting, found, strict=True)]
+    return drafts

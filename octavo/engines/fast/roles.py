@@ -9,7 +9,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from octavo.documents import Box, Role
-from octavo.engines.fast.draft import ContentDraft, FigureDraft, PageDraft, TableDraft
+from octavo.engines.fast.captions import begins_caption, beside_exhibit
+from octavo.engines.fast.draft import PageDraft
 from octavo.engines.fast.paragraphs import BULLET, Paragraph, is_tabular
 
 _LARGER, _SCAN_LARGER, _MUCH_LARGER, _SMALLER = 1.12, 1.25, 1.6, 0.88
@@ -18,12 +19,10 @@ _PLAIN_HEADING_CHARACTERS = 80
 _LEAST_HEADING, _LEAST_BOLD = 0.82, 0.55
 _MARGIN_SHARE = 0.08
 _FOOT_SHARE = 0.3
-_NEAR = 40.0
 _MAX_LEVEL = 6
 _PAGE_NUMBER = re.compile(
     r"^\W*(?:(?:page|seite|p\.)\s*)?(?:\d{1,4}|[ivxlc]{1,6})(?:\s*(?:of|/|von)\s*\d{1,4})?\W*$", re.I
 )
-_CAPTION = re.compile(r"^(?:figure|fig\.|table|tab\.|chart|abbildung|abb\.|tabelle|plate|map)\s*\d+", re.I)
 _NUMBERED = re.compile(r"^(\d{1,2}(?:\.\d{1,2}){0,4})\.?\s+\S")
 _NUMBERED_PART = re.compile(r"^\d{1,2}(?:\.\d{1,2}){1,4}\.?\s+[A-Z]")
 _CAPITALS = re.compile(r"^(?=(?:[^A-Z]*[A-Z]){6})[A-Z][^a-z]*\s[^a-z]+$")
@@ -87,7 +86,7 @@ def _labelled(paragraph: Paragraph, page: PageDraft, index: int, manuscript: Man
         case "section-header" | "title":
             if paragraph.text[:1].islower() or not _LETTERS.search(paragraph.text):
                 return Cast("paragraph")
-            if _CAPTION.match(paragraph.text) and _beside_exhibit(paragraph.box, page.contents):
+            if begins_caption(paragraph.text) and beside_exhibit(paragraph.box, page.contents):
                 return Cast("caption")
             if plain.role in ("title", "heading"):
                 return plain
@@ -110,7 +109,7 @@ def _plain(paragraph: Paragraph, page: PageDraft, index: int, manuscript: Manusc
         return marginal
     if (page.page.page_no, index) == manuscript.title:
         return Cast("title")
-    if _CAPTION.match(text) and _beside_exhibit(paragraph.box, page.contents):
+    if begins_caption(text) and beside_exhibit(paragraph.box, page.contents):
         return Cast("caption")
     if paragraph.mono and len(paragraph.rows) > 1:
         return Cast("code")
@@ -143,12 +142,6 @@ def in_margin(box: Box, page: PageDraft) -> bool:
     return box.y1 < _MARGIN_SHARE * page.page.height or box.y0 > (1 - _MARGIN_SHARE) * page.page.height
 
 
-def is_caption_of(paragraph: Paragraph, figure: Box) -> bool:
-    """Tell whether a paragraph is a caption, and stands close enough to a figure to be its own."""
-    is_caption = paragraph.label == "caption" or bool(_CAPTION.match(paragraph.text))
-    return is_caption and _near(paragraph.box, figure)
-
-
 def _looks_like_heading(paragraph: Paragraph, manuscript: Manuscript) -> bool:
     text = paragraph.text
     if len(paragraph.rows) > _HEADING_ROWS or len(text) > _HEADING_CHARACTERS or not _LETTERS.search(text):
@@ -164,7 +157,7 @@ def _looks_like_heading(paragraph: Paragraph, manuscript: Manuscript) -> bool:
     ended = text.endswith((".", ",", ";"))
     if paragraph.bold and not manuscript.body_bold and paragraph.size >= _LEAST_BOLD * manuscript.body:
         short = len(text) <= _BOLD_HEADING_CHARACTERS and len(paragraph.rows) <= 2
-        return short and (not ended or bool(_CAPITALS.match(text))) and not _CAPTION.match(text)
+        return short and (not ended or bool(_CAPITALS.match(text))) and not begins_caption(text)
     if paragraph.size < _LEAST_HEADING * manuscript.body or ended:
         return False
     marked = _CAPITALS.match(text) or _NUMBERED_PART.match(text)
@@ -209,16 +202,6 @@ def _repeated(pages: Sequence[PageDraft]) -> frozenset[str]:
 
 def _pattern(text: str) -> str:
     return _DIGITS.sub("#", text).strip().lower()
-
-
-def _beside_exhibit(box: Box, contents: Iterable[ContentDraft]) -> bool:
-    return any(_near(box, content.box) for content in contents if isinstance(content, TableDraft | FigureDraft))
-
-
-def _near(box: Box, exhibit: Box) -> bool:
-    shared = min(box.x1, exhibit.x1) - max(box.x0, exhibit.x0)
-    gap = max(exhibit.y0 - box.y1, box.y0 - exhibit.y1)
-    return shared > 0 and gap < _NEAR
 
 
 def _is_formula(text: str) -> bool:

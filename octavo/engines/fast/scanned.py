@@ -1,18 +1,22 @@
 """Pages that must be recognised: their images for the OCR program, its answer as a page."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from statistics import median
+from statistics import fmean, median
 
 from PIL import Image
 
 from octavo.documents import Box, Page
 from octavo.engines.contract import Limits
 from octavo.engines.fast.assembly import in_order
-from octavo.engines.fast.draft import PageDraft
+from octavo.engines.fast.draft import PageDraft, TableDraft
+from octavo.engines.fast.labels import labelled
 from octavo.engines.fast.lines import TextLine, clean, cover
+from octavo.engines.fast.sheets import Sheet, opened_sheet
+from octavo.engines.fast.sight import Look, Sight
+from octavo.engines.fast.tables import outside, page_tables
 from octavo.engines.mupdf import PdfPage, pymupdf
 from octavo.engines.scans.hocr import HocrLine, PixelBox
 from octavo.engines.scans.recognise import Recognised, Scan
@@ -59,8 +63,8 @@ def save_scan(image: Image.Image, path: Path, dpi: float) -> Scan:
     return Scan(path, gray.width, gray.height, dpi)
 
 
-def page_of_scan(scanned: ScannedPage, recognised: Recognised) -> PageDraft:
-    """Return the page as recognised: turned upright, boxes in points, lines in order."""
+def page_of_scan(scanned: ScannedPage, recognised: Recognised, look: Look | None = None) -> PageDraft:
+    """Return the page as recognised: turned upright, boxes in points, lines and tables in order."""
     page = replace(scanned.page, ocr=True)
     if recognised.error is not None:
         warning = f"page {page.page_no} could not be read: {recognised.error}"
@@ -68,7 +72,61 @@ def page_of_scan(scanned: ScannedPage, recognised: Recognised) -> PageDraft:
     if recognised.rotation in (90, 270):
         page = replace(page, width=page.height, height=page.width)
     page = replace(page, rotation=(page.rotation + recognised.rotation) % 360)
-    return PageDraft(page, in_order(_lines(recognised, page), ()))
+    if not recognised.lines:
+        return PageDraft(page)
+    lines, tables = _seen(scanned.scan, recognised, page, look)
+    contents = in_order(lines, tables)
+    if recognised.tilt:
+        contents = tuple(_shown(part, recognised, page) if isinstance(part, TableDraft) else part for part in contents)
+    return PageDraft(page, contents)
+
+
+def _seen(scan: Scan, recognised: Recognised, page: Page, look: Look | None) -> tuple[list[TextLine], list[TableDraft]]:
+    """Return the lines of a page, labelled, and its tables, as they are seen on a sheet of the size of the paper.
+
+    A picture that does not say its resolution has a page of a point for each pixel: no size to measure by.
+    """
+    scale = _POINTS_PER_INCH / scan.dpi
+    paper = replace(page, width=recognised.width * scale, height=recognised.height * scale)
+    on_paper = _lines(recognised, paper)
+    with opened_sheet(scan, recognised, paper, [line.size for line in on_paper]) as sheet:
+        sight = Sight(sheet.page, sheet.frame, on_paper, sheet.rules, 1.0)
+        regions = [] if look is None else look(sight)
+        found = [_with_confidence(table, sheet) for table in page_tables(sight, sheet.segments, page.page_no, regions)]
+    lines = [
+        replace(line, label=labels.label, region=labels.region)
+        for line, labels in zip(_lines(recognised, page), labelled(on_paper, regions), strict=True)
+    ]
+    x, y = page.width / paper.width, page.height / paper.height
+    tables = [_moved(table, lambda box: Box(box.x0 * x, box.y0 * y, box.x1 * x, box.y1 * y)) for table in found]
+    return outside(lines, tables), tables
+
+
+def _with_confidence(table: TableDraft, sheet: Sheet) -> TableDraft:
+    """Return the table with the mean confidence of each cell's words, weighted by their length."""
+    cells = []
+    for cell in table.cells:
+        words = [word for word in sheet.words if word.within(cell.bbox)] if cell.text else []
+        weights = [len(word.text) for word in words]
+        mean = round(fmean([word.confidence for word in words], weights), 1) if words else None
+        cells.append(replace(cell, confidence=mean))
+    return replace(table, cells=tuple(cells))
+
+
+def _shown(table: TableDraft, recognised: Recognised, page: Page) -> TableDraft:
+    """Return the table where it is seen, on a page that was straightened to be read."""
+    x, y = page.width / recognised.width, page.height / recognised.height
+
+    def shown(box: Box) -> Box:
+        pixels = recognised.shown_box((box.x0 / x, box.y0 / y, box.x1 / x, box.y1 / y))
+        return _box([pixels], x, y, page)
+
+    return _moved(table, shown)
+
+
+def _moved(table: TableDraft, move: Callable[[Box], Box]) -> TableDraft:
+    cells = tuple(replace(cell, bbox=move(cell.bbox).rounded()) for cell in table.cells)
+    return replace(table, box=move(table.box), cells=cells)
 
 
 def _lines(recognised: Recognised, page: Page) -> list[TextLine]:

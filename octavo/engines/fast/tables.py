@@ -1,7 +1,7 @@
 """Tables of a PDF page: those with lines around every cell, and those that are aligned."""
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import pairwise
 
 from octavo.documents import Box, Cell
@@ -14,9 +14,9 @@ from octavo.engines.fast.lines import TextLine, side_by_side
 from octavo.engines.fast.paragraphs import joined
 from octavo.engines.fast.regions import aligned_regions, is_number, is_table, ruled_regions, shaded_regions
 from octavo.engines.fast.rules import Rules, drawn_rules
-from octavo.engines.fast.segments import Segment, Word, page_segments, segment_of
+from octavo.engines.fast.segments import Segment, Word, segment_of
 from octavo.engines.fast.sight import Sight
-from octavo.engines.mupdf import PdfPage, PdfTable, PdfTextPage
+from octavo.engines.mupdf import PdfPage, PdfTable
 
 _MIN_PATHS = 4
 _LEAST_ROWS = 2
@@ -27,16 +27,16 @@ _CHART_CELLS, _CHART_FILL = 12, 0.25
 
 
 def page_tables(
-    sight: Sight, text: PdfTextPage, page_no: int, labelled: Sequence[LabelledRegion] = ()
+    sight: Sight, pieces: Callable[[], list[Segment]], page_no: int, labelled: Sequence[LabelledRegion] = ()
 ) -> list[TableDraft]:
-    """Return the tables of a page; `text` is its text.
+    """Return the tables of a page; `pieces` gives the segments of its text where they are needed.
 
     Lines around every cell come first, then lines, bands and a model, which only say where a table is.
     """
     page, paths = sight.page, sight.paths
     if not paths and not labelled and not _has_rows(sight.lines):
         return []
-    segments = page_segments(page, text)
+    segments = pieces()
     rules = drawn_rules(page) if 0 < paths <= _MAX_PATHS else Rules()
     ruled = _ruled_tables(page, page_no, segments, paths)
     charts = [draft.box for draft in ruled if _is_chart(draft)]

@@ -1,7 +1,7 @@
 """Docling's tree becomes contents in reading order, each with the page it says it is on."""
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -211,19 +211,20 @@ class Assembler:
         if taken is not None:
             page_no, box = self._place(item)
             index, picture = taken
-            caption = captions[0].content.text if captions and isinstance(captions[0].content, Block) else None
-            yield Placed(
-                Figure(1, 0, box, picture.mime, picture.width, picture.height, index, caption=caption), page_no
+            figure = Figure(
+                1, 0, box, picture.mime, picture.width, picture.height, index, caption=_first_text(captions)
             )
+            yield Placed(figure, page_no)
         yield from captions
         yield from self._children(item)
 
     def _table(self, item: TableItem) -> Iterator[Placed]:
-        yield from self._captions_of(item)
+        captions = list(self._captions_of(item))
+        yield from captions
         page_no, box = self._place(item)
         cells = [self._cell(cell, box) for cell in item.data.table_cells]
-        for table in cut(without_overlaps(cells), box):
-            yield Placed(table, page_no)
+        for number, table in enumerate(cut(without_overlaps(cells), box)):
+            yield Placed(replace(table, caption=_first_text(captions)) if number == 0 else table, page_no)
 
     def _cell(self, cell: Any, box: Box) -> Cell:  # noqa: ANN401 - a table cell of docling's, of two unrelated classes
         return Cell(
@@ -251,6 +252,10 @@ class Assembler:
             return
         for reference in node.children:
             yield from self._lines(reference.resolve(self._document))
+
+
+def _first_text(captions: Sequence[Placed]) -> str | None:
+    return captions[0].content.text if captions and isinstance(captions[0].content, Block) else None
 
 
 def _sheet_name(item: GroupItem) -> str:

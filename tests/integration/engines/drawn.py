@@ -1,8 +1,11 @@
 """Draws small PDFs for one rule each, and has an engine read them in this process."""
 
+import io
 import tempfile
 from collections.abc import Iterable, Sequence
 from pathlib import Path
+
+from PIL import Image
 
 from octavo.documents import Document
 from octavo.engines.contract import ExtractOptions, Limits, Source
@@ -72,14 +75,32 @@ class Drawing:
         self.rows(rows, [x + 4 for x in xs[:-1]], y + 0.7 * step, step=step)
         return bottom
 
+    def scanned(self, degrees: float = 0.0, dpi: int = 200) -> "Drawing":
+        """Return the same pages as images, as a scanner gives them; turned counter-clockwise by so much."""
+        images = Drawing()
+        images.document.delete_page(0)
+        for page in self.document:
+            pixels = page.get_pixmap(dpi=dpi, colorspace=pymupdf.csGRAY)
+            image = Image.frombytes("L", (pixels.width, pixels.height), pixels.samples)
+            turned = image.rotate(degrees, resample=Image.Resampling.BICUBIC, fillcolor="white")
+            buffer = io.BytesIO()
+            turned.save(buffer, "JPEG", quality=80)
+            images.new_page(page.rect.width, page.rect.height).insert_image(page.rect, stream=buffer.getvalue())
+        return images
+
     def read(self, engine: str = "fast") -> Document:
         """Return what an engine makes of what was drawn."""
         with tempfile.TemporaryDirectory() as folder:
             path = Path(folder) / "drawn.pdf"
             self.document.save(path, no_new_id=True)
-            options = ExtractOptions(extract_images=True)
-            read = EngineRegistry.installed().resolve(engine).extract
-            return read(Source(path), options, Limits(), _Silent(), Path(folder)).document
+            return read(engine, path)
+
+
+def read(engine: str, path: Path) -> Document:
+    """Return what an engine makes of a file."""
+    with tempfile.TemporaryDirectory() as folder:
+        extract = EngineRegistry.installed().resolve(engine).extract
+        return extract(Source(path), ExtractOptions(extract_images=True), Limits(), _Silent(), Path(folder)).document
 
 
 class _Silent:

@@ -240,3 +240,14 @@ def changed(path: Path, old: bytes, new: bytes) -> None:
     with zipfile.ZipFile(path, "w") as archive:
         for name, data in members.items():
             archive.writestr(name, re.sub(old, new, data) if name == "content.xml" else data)
+
+
+def test_a_table_has_the_caption_that_its_file_gives_it(extract: Extract, tmp_path: Path) -> None:
+    path = tmp_path / "made.html"
+    path.write_text(
+        "<!DOCTYPE html><html><body><h1>Of planets</h1><table><caption>Planets and their moons</caption>"
+        "<tr><th>Planet</th><th>Moons</th></tr><tr><td>Mars</td><td>2</td></tr></table></body></html>"
+    )
+    document = extract(path).document
+    assert [table.caption for table in document.tables] == ["Planets and their moons"]
+    assert [block.text for block in document.blocks if block.role == "caption"] == ["Planets and their moons"]
