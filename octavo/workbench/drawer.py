@@ -100,15 +100,17 @@ class Drawer:
                         raise
 
     def _drawing(self, page: AskedPage) -> PageDrawing:
-        """Return how the page is to be drawn, by what its result says of it. Raises ResultExpired, PageNotDrawn."""
+        """Return how the page is to be drawn, by what its result says of it. Raises ResultExpired, PageNotDrawn, NoPageImages."""
         key = keys.result_key(page.customer_id, page.result_id, "document.json")
         try:
             found = pages_of(self._objects.read(key, max_bytes=MAX_DOCUMENT_BYTES))
         except ObjectMissing:
             raise ResultExpired("The result is gone from storage; submit the file again.") from None
         known = next((one for one in found if one.page_no == page.page_no), None)
-        if known is None or known.width <= 0 or known.height <= 0:
+        if known is None or (known.status == "failed" and known.width * known.height == 0):
             raise PageNotDrawn("This page could not be read, so that nobody knows its size.")
+        if known.width * known.height == 0:
+            raise NoPageImages("Pages of this format have no size and no images, only those of PDF and image files.")
         height = max(1, round(page.width * known.height / known.width))
         return PageDrawing(page.page_no, page.width, height, known.rotation)
 
