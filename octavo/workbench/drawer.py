@@ -100,7 +100,10 @@ class Drawer:
                         raise
 
     def _drawing(self, page: AskedPage) -> PageDrawing:
-        """Return how the page is to be drawn, by what its result says of it. Raises ResultExpired, PageNotDrawn, NoPageImages."""
+        """Return how the page is to be drawn, by what its result says of it.
+
+        Raises ResultExpired, PageNotDrawn, NoPageImages.
+        """
         key = keys.result_key(page.customer_id, page.result_id, "document.json")
         try:
             found = pages_of(self._objects.read(key, max_bytes=MAX_DOCUMENT_BYTES))
