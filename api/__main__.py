@@ -15,6 +15,7 @@ from api.credentials import storage_access
 from api.deliveries import Deliveries
 from api.deps import Service
 from api.dispatch import Dispatcher
+from api.drawings import Drawings
 from api.expiry import Retention
 from api.lanes import Lanes
 from api.presence import Presence
@@ -36,6 +37,7 @@ def build_service(settings: Settings, storage: S3Settings | None) -> Service:
     objects = UnconfiguredObjects() if storage is None else wiring.open_objects(storage)
     presence = Presence(silence_seconds=settings.worker.silence_seconds)
     archive = Archive(ledger, objects)
+    retention = Retention(ledger, objects, archive, orphan_hours=settings.limits.orphan_hours)
     dispatcher = Dispatcher(
         ledger, presence, deployment=settings.prefect.deployment, tag_limits=settings.prefect.tag_limits
     )
@@ -50,13 +52,21 @@ def build_service(settings: Settings, storage: S3Settings | None) -> Service:
         lanes=Lanes(ledger),
         presence=presence,
         archive=archive,
-        retention=Retention(ledger, objects, archive, orphan_hours=settings.limits.orphan_hours),
+        retention=retention,
         calls=Calls(
             ledger,
             presence,
             seconds=settings.limits.sync_seconds,
             most=settings.limits.sync_calls,
             most_of_customer=settings.limits.sync_calls_per_customer,
+        ),
+        drawings=Drawings(
+            ledger,
+            presence,
+            retention.expiry,
+            seconds=settings.limits.drawing_seconds,
+            most=settings.limits.drawings,
+            most_of_customer=settings.limits.drawings_per_customer,
         ),
         deliveries=Deliveries(
             ledger,
@@ -83,6 +93,7 @@ class _Server(uvicorn.Server):
         await self._service.deliveries.close()
         self._service.waits.close()
         self._service.calls.close()
+        self._service.drawings.close()
         await self._service.presence.close()
         await super().shutdown(sockets)
 

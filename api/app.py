@@ -16,12 +16,26 @@ from api.admin import customers, keys
 from api.admin import usage as admin_usage
 from api.body_limit import BodyLimit
 from api.deps import Service
-from api.internal import calls, deliveries, retention, work, workers
+from api.internal import calls, deliveries, drawings, retention, work, workers
 from api.lanes import in_thread
 from api.orphans import Orphans
 from api.rate_limit import FIELDS, RateLimitFields
 from api.reconciler import Reconciler
-from api.v1 import batches, bulk, deletions, engines, exports, extract, files, images, results, retries, usage, webhooks
+from api.v1 import (
+    batches,
+    bulk,
+    deletions,
+    engines,
+    exports,
+    extract,
+    files,
+    images,
+    page_images,
+    results,
+    retries,
+    usage,
+    webhooks,
+)
 from octavo import __version__
 from octavo.errors import StorageUnavailable
 
@@ -114,6 +128,7 @@ def create_app(service: Service) -> FastAPI:
         exports,
         results,
         images,
+        page_images,
         deletions,
         extract,
         webhooks,
@@ -123,6 +138,7 @@ def create_app(service: Service) -> FastAPI:
         retention,
         deliveries,
         calls,
+        drawings,
         customers,
         keys,
         admin_usage,

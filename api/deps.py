@@ -9,6 +9,7 @@ from api.archive import Archive
 from api.calls import Calls
 from api.deliveries import Deliveries
 from api.dispatch import Dispatcher
+from api.drawings import Drawings
 from api.expiry import Retention
 from api.lanes import Lanes
 from api.outlook import Outlook
@@ -40,6 +41,7 @@ class Service:
     retention: Retention
     deliveries: Deliveries
     calls: Calls
+    drawings: Drawings
     admin_token: str
     worker_token: str
     rates: SubmissionRates = field(default_factory=SubmissionRates)

@@ -10,6 +10,8 @@ from fastapi import Request
 from octavo.ledger.watching import Unwatch
 
 LONGEST_WAIT_SECONDS = 60.0
+CLIENT_GONE = 499
+"""Nobody reads it; it is what proxies' logs say of a client that closed the connection."""
 T = TypeVar("T")
 
 
@@ -71,6 +73,17 @@ class Waits:
             unwatch()
             self._waiting.discard(event)
             gone.cancel()
+
+
+async def while_there(request: Request, work: Awaitable[T]) -> T | None:
+    """Wait for some work as long as the client of a request is there; None, and the work called off, once it is not."""
+    task, gone = asyncio.ensure_future(work), asyncio.create_task(until_gone(request))
+    try:
+        await asyncio.wait({task, gone}, return_when=asyncio.FIRST_COMPLETED)
+        return task.result() if task.done() else None
+    finally:
+        task.cancel()
+        gone.cancel()
 
 
 async def until_gone(request: Request) -> None:

@@ -320,4 +320,18 @@ class Document:
             raise InvalidDocument(f"{place}: {first['msg']}") from error
 
 
+@dataclass(frozen=True, slots=True)
+class _Pages:
+    pages: tuple[Page, ...]
+
+
 _ADAPTER: TypeAdapter[Document] = TypeAdapter(Document)
+_PAGES: TypeAdapter[_Pages] = TypeAdapter(_Pages)
+
+
+def pages_of(document_json: bytes) -> tuple[Page, ...]:
+    """Return the pages of a document that was stored, which costs a fraction of the whole. Raises InvalidDocument."""
+    try:
+        return _PAGES.validate_json(document_json).pages
+    except ValidationError as error:
+        raise InvalidDocument(f"the pages cannot be read: {error.error_count()} errors") from error

@@ -44,6 +44,9 @@ OctavoError
 │   ├── UrlNotAllowed        url_not_allowed
 │   ├── FetchFailed          fetch_failed
 │   ├── ExtractionTimeout    extraction_timeout
+│   ├── NoPageImages         no_page_images
+│   ├── PageNotDrawn         page_not_drawn
+│   ├── DrawingTimeout       drawing_timeout
 │   ├── SchemaExtractionUnavailable schema_extraction_unavailable
 │   ├── UploadsNotConfigured uploads_not_configured
 │   ├── StorageUnavailable   storage_unavailable
@@ -349,6 +352,24 @@ class ExtractionTimeout(RequestError):
     """The document was not read within the time of a sync call."""
 
     code = "extraction_timeout"
+
+
+class NoPageImages(RequestError):
+    """The file has no pages that could be drawn: only PDF and image files have."""
+
+    code = "no_page_images"
+
+
+class PageNotDrawn(RequestError):
+    """The page cannot be drawn: it is damaged, has no size, or is over a limit."""
+
+    code = "page_not_drawn"
+
+
+class DrawingTimeout(RequestError):
+    """No worker drew the page in time."""
+
+    code = "drawing_timeout"
 
 
 class SchemaExtractionUnavailable(RequestError):

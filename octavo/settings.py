@@ -120,6 +120,9 @@ class WorkerSettings(_Group):
     sync_slots: int = Field(
         1, ge=0, description="Documents of the sync lane that each worker reads at once, beside its slices; 0: none."
     )
+    drawing_slots: int = Field(
+        1, ge=0, description="Pages that each worker draws for viewers at once, beside its slices; 0: none."
+    )
     processes: int | None = Field(
         None,
         ge=1,
@@ -177,6 +180,11 @@ class LimitSettings(_Group):
     sync_calls_per_customer: int = Field(8, gt=0, description="The same, of one customer.")
     sync_seconds: float = Field(
         300.0, gt=0, description="Longest time for a document of the sync lane, waiting included."
+    )
+    drawings: int = Field(100, gt=0, description="Pages to be drawn for viewers at once, waiting or in work.")
+    drawings_per_customer: int = Field(16, gt=0, description="The same, of one customer.")
+    drawing_seconds: float = Field(
+        30.0, gt=0, description="Longest time for whoever waits for a page to be drawn, and for the drawing itself."
     )
     submissions_per_minute: int = Field(
         60, gt=0, description="Submissions a minute, for each API key and each of the routes that submit."

@@ -20,6 +20,7 @@ from octavo.outbound import Allowed, Outbound, TimeLimits
 from octavo.settings import Settings
 from octavo.workbench import Courier, Workbench
 from octavo.workbench.caller import Caller
+from octavo.workbench.drawer import Drawer
 from octavo.workbench.sweeper import Sweeper
 
 
@@ -108,10 +109,10 @@ def worker_client(settings: Settings, name: str) -> WorkerClient:
     )
 
 
-def workbench(settings: Settings, client: WorkerClient, reader: Extractor) -> Workbench:
-    """Say hello to the API and return a bench with the storage it names. Raises ServiceUnreachable."""
+def greet(settings: Settings, client: WorkerClient, reader: Extractor) -> ObjectStore:
+    """Say hello to the API and return the storage it names. Raises ServiceUnreachable."""
     access = client.hello(slots=settings.worker.slots, protection=reader.protection).storage
-    objects = S3Objects(
+    return S3Objects(
         S3Settings(
             # A worker on another machine may reach storage at another address than the API does.
             endpoint_url=settings.storage.endpoint_url or access.endpoint_url,
@@ -122,6 +123,10 @@ def workbench(settings: Settings, client: WorkerClient, reader: Extractor) -> Wo
             region=access.region,
         )
     )
+
+
+def workbench(settings: Settings, client: WorkerClient, reader: Extractor, objects: ObjectStore) -> Workbench:
+    """Return a worker's bench."""
     work = ItemWork(
         objects,
         reader,
@@ -153,3 +158,8 @@ def caller(settings: Settings, client: WorkerClient, reader: Extractor) -> Calle
         slots=settings.worker.sync_slots,
         max_bytes=settings.limits.max_file_bytes,
     )
+
+
+def drawer(settings: Settings, client: WorkerClient, reader: Extractor, objects: ObjectStore) -> Drawer:
+    """Return what draws pages for viewers on a worker."""
+    return Drawer(client, reader, objects, slots=settings.worker.drawing_slots)

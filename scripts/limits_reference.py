@@ -130,6 +130,16 @@ def _customers() -> Iterator[Limit]:
     yield Limit(
         "time for a sync call", f"{limits.sync_seconds:g} s", "504 `extraction_timeout`", "`limits.sync_seconds`"
     )
+    yield Limit(
+        "pages being drawn at once",
+        str(limits.drawings_per_customer),
+        "429 `rate_limited`",
+        "`limits.drawings_per_customer`",
+    )
+    yield Limit("pages being drawn at once, of all", str(limits.drawings), "429 `rate_limited`", "`limits.drawings`")
+    yield Limit(
+        "time for drawing a page", f"{limits.drawing_seconds:g} s", "504 `drawing_timeout`", "`limits.drawing_seconds`"
+    )
     yield Limit("webhooks", str(hooks.per_customer), "409 `too_many_webhooks`", "`webhooks.per_customer`")
 
 

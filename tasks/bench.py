@@ -31,7 +31,7 @@ def current() -> Workbench:
             reader.warm_up()
             # Processes of one pool live at the same time: each is a worker of its own.
             client = wiring.worker_client(settings, f"process-{secrets.token_hex(4)}")
-            _bench = wiring.workbench(settings, client, reader)
+            _bench = wiring.workbench(settings, client, reader, wiring.greet(settings, client, reader))
             _bench.start()
             atexit.register(client.goodbye)
         return _bench

@@ -1,10 +1,9 @@
 """`/v1/extract`: one document, read while its sender waits."""
 
-import asyncio
 import contextlib
 import shutil
 import tempfile
-from collections.abc import AsyncIterator, Awaitable, Mapping
+from collections.abc import AsyncIterator, Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar
 
@@ -23,7 +22,7 @@ from api.problems import problems
 from api.quota import require_pages
 from api.rate_limit import AddressExtraction, FileExtraction
 from api.v1.extract_schemas import ExtractRequest, ExtractResponse, SchemaExtractRequest, SchemaExtractResponse
-from api.waits import until_gone
+from api.waits import CLIENT_GONE, while_there
 from octavo.batches import Customer
 from octavo.errors import (
     CustomerDisabled,
@@ -50,8 +49,6 @@ FORM_BYTES = 1024 * 1024
 FORM_PATHS = ("/v1/extract/file", "/v1/extract/schema/file")
 FORMS: dict[str, dict[str, Any]] = {}
 """The shapes of the forms by name, for the description."""
-CLIENT_GONE = 499
-"""Nobody reads it; it is what proxies' logs say of a client that closed the connection."""
 OF_DOCUMENTS = (
     InvalidApiKey,
     CustomerDisabled,
@@ -203,20 +200,10 @@ def _asked(
 
 async def _answer(request: Request, service: Service, asked: Asked) -> Response:
     """Wait for the result as long as somebody is there to read it."""
-    result = await _while_there(request, service.calls.extract(asked))
+    result = await while_there(request, service.calls.extract(asked))
     if result is None:
         return Response(status_code=CLIENT_GONE)
     return Response(result, media_type="application/json")
-
-
-async def _while_there(request: Request, work: Awaitable[T]) -> T | None:
-    task, gone = asyncio.ensure_future(work), asyncio.create_task(until_gone(request))
-    try:
-        await asyncio.wait({task, gone}, return_when=asyncio.FIRST_COMPLETED)
-        return task.result() if task.done() else None
-    finally:
-        task.cancel()
-        gone.cancel()
 
 
 @contextlib.asynccontextmanager

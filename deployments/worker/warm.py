@@ -40,6 +40,7 @@ from octavo.identifiers import RunId
 from octavo.settings import read_settings
 from octavo.workbench import Workbench
 from octavo.workbench.caller import Caller
+from octavo.workbench.drawer import Drawer
 from tasks import bench as process_bench
 
 logger = logging.getLogger(__name__)
@@ -77,6 +78,7 @@ class OctavoWorker(BaseWorker[BaseJobConfiguration, BaseVariables, OctavoWorkerR
         self._reader: Extractor | None = None
         self._lane_slots: LaneSlots | None = None
         self._caller: Caller | None = None
+        self._drawer: Drawer | None = None
 
     async def setup(self) -> None:
         """Say hello to the API, warm the parsers up, begin to listen; called off meanwhile, leave in good order."""
@@ -98,13 +100,16 @@ class OctavoWorker(BaseWorker[BaseJobConfiguration, BaseVariables, OctavoWorkerR
         connection, reader = self._connection, self._reader
         # Before hello: a worker whose sandbox cannot be set up must not claim anything.
         await anyio.to_thread.run_sync(reader.warm_up)
-        self._bench = await anyio.to_thread.run_sync(lambda: wiring.workbench(settings, connection, reader))
+        objects = await anyio.to_thread.run_sync(lambda: wiring.greet(settings, connection, reader))
+        self._bench = wiring.workbench(settings, connection, reader, objects)
         if settings.prefect.lane_slots:
             self._lane_slots = LaneSlots(self._bench, get_current_settings().home / "lane-slots" / f"{self.name}.json")
             self._bench.on_change = self._lane_slots.changed
         self._bench.start()
         self._caller = wiring.caller(settings, connection, reader)
         self._caller.start()
+        self._drawer = wiring.drawer(settings, connection, reader, objects)
+        self._drawer.start()
         process_bench.install(self._bench)
         await super().setup()
         # Tasks, not a task group: a group entered here could not be left from within `teardown`'s shield.
@@ -129,6 +134,8 @@ class OctavoWorker(BaseWorker[BaseJobConfiguration, BaseVariables, OctavoWorkerR
         with anyio.CancelScope(shield=True):
             if self._caller is not None:
                 self._caller.drain()
+            if self._drawer is not None:
+                self._drawer.drain()
             if self._bench is not None:
                 await anyio.to_thread.run_sync(self._bench.drain)
             while self._active:

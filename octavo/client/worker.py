@@ -22,6 +22,7 @@ from octavo.client.delivery_protocol import (
     DeliveryPruning,
     Outgoing,
 )
+from octavo.client.drawing_protocol import AskedPage, DrawingClaim, DrawingClaims, DrawingEnd, DrawingTaken
 from octavo.client.worker_protocol import (
     Forgotten,
     Heartbeat,
@@ -220,6 +221,20 @@ class WorkerClient:
     def end_call(self, end: CallEnd) -> bool:
         """Report what a call came to. Raises StaleLease when nobody waits for it any more."""
         return self._call("/calls/end", end, CallTaken, patience_seconds=SENDER_PATIENCE_SECONDS).taken
+
+    def claim_drawing(self, wait_seconds: float) -> AskedPage | None:
+        """Ask for a page that somebody wants drawn, waiting for one. Raises ServiceUnreachable after seconds."""
+        return self._call(
+            f"/drawings/claims?wait={wait_seconds}",
+            DrawingClaim(worker_id=self.worker_id),
+            DrawingClaims,
+            patience_seconds=SENDER_PATIENCE_SECONDS,
+            read_seconds=wait_seconds + 15,
+        ).page
+
+    def end_drawing(self, end: DrawingEnd) -> bool:
+        """Report what the drawing of a page came to; False when nobody knows of it any more."""
+        return self._call("/drawings/end", end, DrawingTaken, patience_seconds=SENDER_PATIENCE_SECONDS).taken
 
     def close(self) -> None:
         """Let the connections go."""

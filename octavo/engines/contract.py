@@ -69,6 +69,19 @@ class Source:
 
 
 @dataclass(frozen=True, slots=True)
+class PageDrawing:
+    """A page that is to be drawn: its number from 1, the image's size in pixels.
+
+    `rotation` is `Page.rotation`: how far, clockwise, the page in the file is turned to stand as its boxes say.
+    """
+
+    page_no: int
+    width: int
+    height: int
+    rotation: int
+
+
+@dataclass(frozen=True, slots=True)
 class Reading:
     """What an engine made of a document; `Figure.image_index` points into `images`."""
 

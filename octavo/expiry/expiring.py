@@ -58,6 +58,10 @@ class Expiry:
             }
             gone = self._objects.delete_below(list(prefixes.values()))
             self.gate.note_gone(
-                {result_id: (prefix, gone[prefix]) for result_id, prefix in prefixes.items() if prefix in gone}
+                {
+                    result_id: (prefix, sum(map(keys.is_part_of_result, gone[prefix])))
+                    for result_id, prefix in prefixes.items()
+                    if prefix in gone
+                }
             )
-        return sum(gone.values())
+        return sum(map(len, gone.values()))

@@ -89,7 +89,7 @@ class ResultGate:
             gone = self._gone.get(report.outcome.result_id)
         if gone is None:
             return False
-        there = sum(not keys.is_of_kept_pages(info.key) for info in self._objects.list(gone.prefix))
+        there = sum(keys.is_part_of_result(info.key) for info in self._objects.list(gone.prefix))
         # Some may have been written before the deletion and some after it. Later on, whatever is there came whole;
         # it may be fewer, where the old result had been asked for in more forms.
         return there < (gone.objects if time.monotonic() - gone.at < WRITING_SECONDS else 1)

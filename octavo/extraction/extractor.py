@@ -1,5 +1,6 @@
 """The one way to have a document read: finds the engine, a child, and checks what comes back."""
 
+import struct
 import tempfile
 import threading
 import time
@@ -11,7 +12,7 @@ from types import TracebackType
 from typing import Self
 
 from octavo.documents import Document, InvalidDocument
-from octavo.engines.contract import Engine, ExtractOptions, Limits, PageCare, Reading, Source
+from octavo.engines.contract import Engine, ExtractOptions, Limits, PageCare, PageDrawing, Reading, Source
 from octavo.engines.registry import EngineRegistry
 from octavo.engines.sandbox.confinement import Require
 from octavo.engines.sandbox.failures import ChildDied, ChildOverdue
@@ -31,6 +32,10 @@ _MAGIC = {
     "image/webp": b"RIFF",
 }
 """Kinds of figure bytes that may reach a customer's browser, and how they begin."""
+_PNG_HEAD = _MAGIC["image/png"] + b"\0\0\0\rIHDR"
+"""Width and height follow."""
+_DRAWING_BYTES = 512 * 1024**2
+"""What a child needs to draw a page, as a rule: as much as the engine that reads it."""
 _LARGE_ANSWER, _LARGE_ANSWER_BYTES = threading.Lock(), 1024**2
 READY_SECONDS = 10.0
 """To ask an engine for its version and whether it can work takes half a millisecond, much for a small page."""
@@ -239,6 +244,31 @@ class Extractor:
             engine_version=ready.version,
             seconds=time.monotonic() - begun.at,
         )
+
+    def draw(self, source: Source, drawing: PageDrawing, *, seconds: float) -> bytes:
+        """Return a page as a PNG, drawn in a child beside the `processes`, at once: the caller limits how many.
+
+        Raises `UnsupportedInput` where the format has no page images, another `DocumentError` where the page cannot be
+        drawn within `seconds`, `ChildLost`, `SandboxUnavailable`.
+        """
+        end = time.monotonic() + seconds
+        try:
+            try:
+                return self._drawn(source, drawing, seconds, fresh=False)
+            except ChildDied:
+                return self._drawn(source, drawing, max(0.0, end - time.monotonic()), fresh=True)
+        except ChildOverdue as error:
+            raise ExtractionFailed(error.message) from error
+        except ChildDied as error:
+            raise ExtractionFailed(f"the parser crashed twice on this page: {error.message}") from error
+
+    def _drawn(self, source: Source, drawing: PageDrawing, seconds: float, *, fresh: bool) -> bytes:
+        with self._pool.child(fresh=fresh, memory_bytes=_DRAWING_BYTES, is_apart=True) as child:
+            untrusted = child.draw(source, drawing, seconds)
+            size = struct.pack(">II", drawing.width, drawing.height)
+            if len(untrusted.images) != 1 or not untrusted.images[0].startswith(_PNG_HEAD + size):
+                raise ChildDied("the parser gave a broken answer: no image of this size")
+            return untrusted.images[0]
 
     def _ready_engine(self, name: str | None) -> _Ready:
         ready = self._ready.get(name)

@@ -130,8 +130,8 @@ class ObjectStore(Protocol):
         """
         ...
 
-    def delete_below(self, prefixes: Sequence[str]) -> dict[str, int]:
-        """Delete every object under these prefixes, each ending in a slash; return how many each had, if any.
+    def delete_below(self, prefixes: Sequence[str]) -> dict[str, list[str]]:
+        """Delete every object under these prefixes, each ending in a slash; return the keys each had, if any.
 
         Raises:
             ValueError: a prefix does not end in a slash.

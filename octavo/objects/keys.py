@@ -4,6 +4,7 @@
     results/{customer_id}/{result_id}/document.json            the document model
     results/{customer_id}/{result_id}/extract-page.json        the same, rendered for the dialect
     results/{customer_id}/{result_id}/images/{n}               figures too large to be inline, from 0
+    results/{customer_id}/{result_id}/pages/{n}-{width}.png    a page drawn for whoever looked at it, from 1
     results/{customer_id}/{result_id}/kept/{piece}             finished pages of a result that is not there yet
     ledger/archive.json                                        of which ledger all below is the archive
     ledger/accounts/{number}.json                              customers and the digests of their keys
@@ -95,9 +96,16 @@ def kept_pages_key(customer_id: CustomerId, result_id: ResultId, piece: str) -> 
     return kept_pages_prefix(customer_id, result_id) + _checked(piece)
 
 
-def is_of_kept_pages(key: str) -> bool:
-    """Tell whether an object below a result is a piece of kept pages, and so no part of the result."""
-    return key.startswith(RESULTS) and key.split("/")[3:4] == ["kept"]
+def drawn_page_key(customer_id: CustomerId, result_id: ResultId, number: int, width: int) -> str:
+    """Return the key of a page's image, counted from 1, so many pixels wide. Raises ValueError for odd ones."""
+    if number < 1 or width < 1:
+        raise ValueError(f"no page {number} is {width} pixels wide")
+    return f"{result_prefix(customer_id, result_id)}pages/{number}-{width}.png"
+
+
+def is_part_of_result(key: str) -> bool:
+    """Tell whether an object below a result is part of it, and no kept or drawn page, which come and go beside it."""
+    return key.startswith(RESULTS) and key.split("/")[3:4] not in (["kept"], ["pages"])
 
 
 def accounts_key(number: int) -> str:

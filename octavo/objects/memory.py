@@ -147,15 +147,15 @@ class MemoryObjects:
             for key in keys:
                 self._objects.pop(key, None)
 
-    def delete_below(self, prefixes: Sequence[str]) -> dict[str, int]:
+    def delete_below(self, prefixes: Sequence[str]) -> dict[str, list[str]]:
         """See `ObjectStore.delete_below`."""
         self.check()
-        gone: dict[str, int] = {}
+        gone: dict[str, list[str]] = {}
         with self._lock:
             for prefix in map(checked_prefix, prefixes):
                 for key in [key for key in self._objects if key.startswith(prefix)]:
                     del self._objects[key]
-                    gone[prefix] = gone.get(prefix, 0) + 1
+                    gone.setdefault(prefix, []).append(key)
         return gone
 
     def drop_unfinished_uploads(self, begun_before: datetime) -> int:

@@ -183,14 +183,14 @@ class S3Objects:
             with _translated():
                 obstore.delete(self._patient, list(keys))
 
-    def delete_below(self, prefixes: Sequence[str]) -> dict[str, int]:
+    def delete_below(self, prefixes: Sequence[str]) -> dict[str, list[str]]:
         """See `ObjectStore.delete_below`; a LIST each, many at a time."""
         with _translated():
             found = asyncio.run(self._below(sorted(set(map(checked_prefix, prefixes)))))
             gone = [key for keys in found.values() for key in keys]
             if gone:
                 obstore.delete(self._patient, gone)
-        return {prefix: len(keys) for prefix, keys in found.items()}
+        return {prefix: keys for prefix, keys in found.items() if keys}
 
     async def _below(self, prefixes: Sequence[str]) -> dict[str, list[str]]:
         found: dict[str, list[str]] = defaultdict(list)

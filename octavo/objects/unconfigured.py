@@ -48,7 +48,7 @@ class UnconfiguredObjects:
         """Raise StorageUnavailable."""
         _refuse()
 
-    def delete_below(self, prefixes: Sequence[str]) -> dict[str, int]:
+    def delete_below(self, prefixes: Sequence[str]) -> dict[str, list[str]]:
         """Raise StorageUnavailable."""
         _refuse()
 

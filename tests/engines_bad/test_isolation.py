@@ -11,9 +11,10 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from PIL import Image
 
 from octavo.directory import DataDirectory
-from octavo.engines.contract import ExtractOptions, Limits, Progress, Source
+from octavo.engines.contract import ExtractOptions, Limits, PageDrawing, Progress, Source
 from octavo.engines.registry import TEST_ENGINES, EngineRegistry
 from octavo.engines.sandbox.confinement import WALLS
 from octavo.errors import ExtractionFailed
@@ -198,10 +199,31 @@ def test_where_memory_runs_out_children_go_first(extractor: Extractor, tmp_path:
     ended = attempts(extractor, tmp_path, read=(path,))
     assert ended[str(path)] == "DONE"
     nursery = extractor_pid(extractor)
-    children = Path(f"/proc/{nursery}/task/{nursery}/children").read_text().split()
+    children = children_of(extractor)
     assert children
     assert {Path(f"/proc/{pid}/oom_score_adj").read_text().strip() for pid in children} == {"1000"}
     assert int(Path(f"/proc/{nursery}/oom_score_adj").read_text()) == own
+
+
+def test_a_child_that_draws_pages_has_the_same_walls(
+    listener: tuple[socket.socket, socket.socket], tmp_path: Path
+) -> None:
+    key, page = tmp_path / "key", tmp_path / "page.bmp"
+    key.write_text("secret")
+    Image.new("L", (40, 30)).save(page)
+    with Extractor(processes=1, limits=LIMITS, registry=EngineRegistry(REFERENCES)) as extractor:
+        extractor.draw(Source(page), PageDrawing(1, 40, 30, 0), seconds=20.0)
+        assert extractor.protection == WALLS
+        drew = children_of(extractor)
+        # Given back, so that the next document is read in the very child that drew.
+        ended = attempts(extractor, tmp_path, port=listener[0].getsockname()[1], read=(key,))
+        assert children_of(extractor) == drew
+    assert not_refused(ended, (*NETWORK, str(key))) == {}
+
+
+def children_of(extractor: Extractor) -> list[str]:
+    nursery = extractor_pid(extractor)
+    return Path(f"/proc/{nursery}/task/{nursery}/children").read_text().split()
 
 
 def test_it_is_known_which_walls_are_up(extractor: Extractor) -> None:

@@ -13,6 +13,7 @@ from api.calls import Calls
 from api.deliveries import Deliveries
 from api.deps import Service
 from api.dispatch import Dispatcher
+from api.drawings import Drawings
 from api.expiry import Retention
 from api.lanes import Lanes
 from api.presence import Presence
@@ -48,6 +49,7 @@ def service(ledger: MemoryLedger) -> Service:
     presence, objects, settings = Presence(silence_seconds=10), MemoryObjects(), Settings()
     dispatcher = Dispatcher(ledger, presence, deployment="extract-batch/octavo")
     archive = Archive(ledger, objects)
+    retention = Retention(ledger, objects, archive, orphan_hours=settings.limits.orphan_hours)
     return Service(
         settings=settings,
         ledger=ledger,
@@ -58,8 +60,9 @@ def service(ledger: MemoryLedger) -> Service:
         lanes=Lanes(ledger),
         presence=presence,
         archive=archive,
-        retention=Retention(ledger, objects, archive, orphan_hours=settings.limits.orphan_hours),
+        retention=retention,
         calls=Calls(ledger, presence, seconds=60),
+        drawings=Drawings(ledger, presence, retention.expiry, seconds=60),
         deliveries=Deliveries(ledger, dispatcher, presence, settings.webhooks, key="key"),
         admin_token="the-admins-token",
         worker_token=TOKEN,

@@ -45,6 +45,7 @@ class FastEngine:
 
     def preload(self) -> None:
         importlib.import_module("octavo.engines.fast.reading")
+        importlib.import_module("octavo.engines.fast.page_images")
 
     def extract(
         self, source: Source, options: ExtractOptions, limits: Limits, progress: Progress, folder: Path

@@ -22,7 +22,7 @@ from octavo.engines.fast.scanned import ScannedPage, save_scan
 from octavo.errors import ExtractionFailed
 
 _FORMATS = ("PNG", "JPEG", "TIFF", "WEBP", "HEIF", "GIF", "BMP")
-_PICTURE_ERRORS: tuple[type[Exception], ...] = (
+PICTURE_ERRORS: tuple[type[Exception], ...] = (
     OSError,
     ValueError,
     SyntaxError,
@@ -57,19 +57,15 @@ class PictureReader:
     def read(self, page_no: int) -> PageDraft | ScannedPage:
         """Decode a frame for recognition; one that cannot be decoded, or is too large, is a failed page."""
         try:
-            # Only TIFF has pages; the picture that HEIC opens with is the one it calls primary, not always the first.
-            if self.image.format == "TIFF":
-                self.image.seek(page_no - 1)
-            if self.image.width * self.image.height > self.limits.max_page_pixels:
-                raise ValueError(f"{self.image.width} x {self.image.height} pixels are more than is allowed")
+            go_to_frame(self.image, page_no, self.limits)
             return self._read(page_no)
-        except _PICTURE_ERRORS as error:
+        except PICTURE_ERRORS as error:
             return failed_page(page_no, error)
 
     def _read(self, page_no: int) -> ScannedPage:
         resolution = _resolution(self.image)
-        rotation = _CLOCKWISE.get(self.image.getexif().get(_ORIENTATION_TAG, 1), 0)
-        upright = _on_white(ImageOps.exif_transpose(self.image))
+        rotation = stated_rotation(self.image)
+        upright = on_white(ImageOps.exif_transpose(self.image))
         scale = _POINTS_PER_INCH / resolution if resolution else 1.0
         page = Page(page_no, upright.width * scale, upright.height * scale, rotation=rotation)
         # The OCR program wants to know how large letters may be: a sheet of paper is a good guess.
@@ -86,10 +82,24 @@ def opened_picture(path: Path, limits: Limits) -> Iterator[Image.Image]:
         image = Image.open(path, formats=_FORMATS)
     except Image.DecompressionBombError as error:
         raise ExtractionFailed("the image has more pixels than is allowed") from error
-    except _PICTURE_ERRORS as error:
+    except PICTURE_ERRORS as error:
         raise ExtractionFailed("the image is damaged") from error
     with image:
         yield image
+
+
+def go_to_frame(image: Image.Image, page_no: int, limits: Limits) -> None:
+    """Have an image show one of its pages. Raises one of `PICTURE_ERRORS`, `ValueError` for too many pixels."""
+    # Only TIFF has pages; the picture that HEIC opens with is the one it calls primary, not always the first.
+    if image.format == "TIFF":
+        image.seek(page_no - 1)
+    if image.width * image.height > limits.max_page_pixels:
+        raise ValueError(f"{image.width} x {image.height} pixels are more than is allowed")
+
+
+def stated_rotation(image: Image.Image) -> int:
+    """Return how far, clockwise, the file says that the image is to be turned."""
+    return _CLOCKWISE.get(image.getexif().get(_ORIENTATION_TAG, 1), 0)
 
 
 def frame_count(image: Image.Image) -> int:
@@ -98,7 +108,7 @@ def frame_count(image: Image.Image) -> int:
         return 1
     try:
         return int(getattr(image, "n_frames", 1))
-    except _PICTURE_ERRORS as error:
+    except PICTURE_ERRORS as error:
         raise ExtractionFailed("the image is damaged: its pages cannot be counted") from error
 
 
@@ -111,7 +121,8 @@ def _resolution(image: Image.Image) -> float | None:
     return dpi if math.isfinite(dpi) and _LEAST_DPI <= dpi <= _MOST_DPI else None
 
 
-def _on_white(image: Image.Image) -> Image.Image:
+def on_white(image: Image.Image) -> Image.Image:
+    """Return an image in gray, of any mode, on white where it is transparent."""
     if image.mode in ("RGBA", "LA", "PA") or "transparency" in image.info:
         layer = image.convert("RGBA")
         white = Image.new("RGBA", layer.size, "white")

@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, NoReturn, cast
 
-from octavo.engines.contract import ExtractOptions, Limits, Reading, Source
+from octavo.engines.contract import ExtractOptions, Limits, PageDrawing, Source
 from octavo.engines.registry import EngineRegistry
 from octavo.engines.sandbox.confinement import Require, confine, grant_cpu
 from octavo.engines.sandbox.failures import SandboxUnavailable
@@ -22,6 +22,8 @@ EXIT_UNCONFINED = 71
 _COPY_BYTES = 1024 * 1024
 _MAX_MESSAGE = 2000
 _MIB = 1024**2
+Answer = tuple[bytes, Sequence[bytes]]
+"""A document as JSON, and images; a page that was drawn is an image without a document."""
 
 
 class _Reporter:
@@ -80,7 +82,7 @@ def _answer(channel: Channel, task: Header, folder: Path, registry: EngineRegist
     work = Path(tempfile.mkdtemp(dir=folder))
     os.environ["TMPDIR"] = tempfile.tempdir = str(work)
     try:
-        reading = _read(channel, task, work, registry, limits)
+        answer = _answer_to(channel, task, work, registry, limits)
     except DocumentError as error:
         _send_error(channel, error)
     except (MemoryError, OSError) as error:
@@ -92,21 +94,31 @@ def _answer(channel: Channel, task: Header, folder: Path, registry: EngineRegist
     except Exception as error:  # noqa: BLE001
         _send_defect(channel, error)
     else:
-        _send(channel, reading)
+        _send(channel, answer)
     finally:
         shutil.rmtree(work, ignore_errors=True)
 
 
-def _read(channel: Channel, task: Header, work: Path, registry: EngineRegistry, limits: Limits) -> Reading:
+def _answer_to(channel: Channel, task: Header, work: Path, registry: EngineRegistry, limits: Limits) -> Answer:
     claimed = cast(dict[str, Any], task["source"])
-    options = ExtractOptions(**cast(dict[str, Any], task["options"]))
     kept = [channel.receive_bytes(length) for length in cast(list[int], task["kept"])]
     path = work / "source"
     _copy(channel.take_descriptor(), path)
     source = Source(path=path, **claimed)
+    if task["drawing"] is not None:
+        return _draw(source, PageDrawing(**cast(dict[str, Any], task["drawing"])), limits)
+    options = ExtractOptions(**cast(dict[str, Any], task["options"]))
     engine = registry.resolve(options.engine)
     reporter = _Reporter(channel, kept, cast(float | None, task["keep_seconds"]), limits.max_kept_bytes)
-    return engine.extract(source, options, limits, reporter, work)
+    reading = engine.extract(source, options, limits, reporter, work)
+    return reading.document.to_json().encode(), reading.images
+
+
+def _draw(source: Source, drawing: PageDrawing, limits: Limits) -> Answer:
+    # Imported here, because the parsers belong in the nursery and its children alone.
+    from octavo.engines.fast.page_images import draw
+
+    return b"", (draw(source, drawing, limits),)
 
 
 def _copy(descriptor: int, path: Path) -> None:
@@ -115,10 +127,10 @@ def _copy(descriptor: int, path: Path) -> None:
         shutil.copyfileobj(given, copy, _COPY_BYTES)
 
 
-def _send(channel: Channel, reading: Reading) -> None:
-    document = reading.document.to_json().encode()
-    sizes = [len(image) for image in reading.images]
-    channel.send({"type": "reading", "document": len(document), "images": sizes}, document, *reading.images)
+def _send(channel: Channel, answer: Answer) -> None:
+    document, images = answer
+    sizes = [len(image) for image in images]
+    channel.send({"type": "reading", "document": len(document), "images": sizes}, document, *images)
 
 
 def _limit_of(error: MemoryError | OSError, limits: Limits) -> str | None:
@@ -142,11 +154,20 @@ def _send_error(channel: Channel, error: DocumentError) -> None:
 
 def task_for(source: Source, options: ExtractOptions, kept: Sequence[bytes], keep_seconds: float | None) -> Header:
     """Return the frame that asks a child to read; the descriptor goes with it, what was kept after it."""
-    claimed = {"filename": source.filename, "content_type": source.content_type, "size": source.size}
     return {
         "type": "task",
-        "source": claimed,
+        "source": _claimed(source),
         "options": dataclasses.asdict(options),
         "kept": [len(piece) for piece in kept],
         "keep_seconds": keep_seconds,
+        "drawing": None,
     }
+
+
+def drawing_task_for(source: Source, drawing: PageDrawing) -> Header:
+    """Return the frame that asks a child to draw a page; the descriptor goes with it."""
+    return {"type": "task", "source": _claimed(source), "kept": [], "drawing": dataclasses.asdict(drawing)}
+
+
+def _claimed(source: Source) -> Header:
+    return {"filename": source.filename, "content_type": source.content_type, "size": source.size}

@@ -5,14 +5,14 @@ import signal
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from octavo.engines.contract import ExtractOptions, Limits, PageCare, Source
+from octavo.engines.contract import ExtractOptions, Limits, PageCare, PageDrawing, Source
 from octavo.engines.registry import EngineRegistry
-from octavo.engines.sandbox.child import task_for
+from octavo.engines.sandbox.child import drawing_task_for, task_for
 from octavo.engines.sandbox.confinement import Require
 from octavo.engines.sandbox.failures import (
     ChildDied,
@@ -68,9 +68,26 @@ class Child:
         Raises the `DocumentError` that the child answers with, or a `ChildFailure`. After any exception the
         child must not be used again.
         """
+        kept = () if care is None else care.kept()
+        task = task_for(source, options, kept, None if care is None else care.seconds)
+        return self._ask(source, task, self._limits.wall_seconds, kept, on_counted, care)
+
+    def draw(self, source: Source, drawing: PageDrawing, seconds: float) -> UntrustedReading:
+        """Have the child draw a page within so many seconds: an image without a document. Raises as `read` does."""
+        return self._ask(source, drawing_task_for(source, drawing), seconds)
+
+    def _ask(
+        self,
+        source: Source,
+        task: Header,
+        seconds: float,
+        kept: Sequence[bytes] = (),
+        on_counted: Callable[[int], None] | None = None,
+        care: PageCare | None = None,
+    ) -> UntrustedReading:
         self.served += 1
         try:
-            return self._converse(source, options, on_counted, care)
+            return self._converse(source, task, seconds, kept, on_counted, care)
         except WireOverdue:
             self.kill()
             raise ChildOverdue("the parser did not end its answer in time") from None
@@ -104,21 +121,21 @@ class Child:
     def _converse(
         self,
         source: Source,
-        options: ExtractOptions,
+        task: Header,
+        seconds: float,
+        kept: Sequence[bytes],
         on_counted: Callable[[int], None] | None,
         care: PageCare | None,
     ) -> UntrustedReading:
-        kept = () if care is None else care.kept()
-        end = time.monotonic() + self._limits.wall_seconds
+        end = time.monotonic() + seconds
         pages, room = 1, self._limits.max_kept_bytes
         descriptor = os.open(source.path, os.O_RDONLY)
         try:
-            task = task_for(source, options, kept, None if care is None else care.seconds)
             self._channel.send(task, *kept, descriptors=[descriptor])
         finally:
             os.close(descriptor)
         while True:
-            match self._next_word(end, pages):
+            match self._next_word(end, seconds, pages):
                 case {"type": "counted", "pages": int(count)}:
                     believable = self._believable(count)
                     if on_counted is not None:
@@ -139,7 +156,7 @@ class Child:
                 case _:
                     raise WireBroken("an unknown frame")
 
-    def _next_word(self, end: float, pages: int) -> Header:
+    def _next_word(self, end: float, seconds: float, pages: int) -> Header:
         """Wait for the child's next frame, with an eye on the clock and on what it uses; what is over a limit ends it.
 
         Looked at only while nothing comes, so that it costs short documents nothing.
@@ -155,7 +172,7 @@ class Child:
                 raise ExtractionFailed(passed)
         # Also where there is more to read: who never stops talking must not go on for ever.
         if time.monotonic() > end:
-            raise self._overdue(f"the document took longer than {self._limits.wall_seconds:g} s")
+            raise self._overdue(f"the document took longer than {seconds:g} s")
         return self._channel.receive(min(end, page_end))
 
     def _overdue(self, message: str) -> ChildOverdue:

@@ -48,7 +48,7 @@ def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, str
     """An API over a real ledger, whose sync calls end soon; yields its address and a customer's key."""
     folder = tmp_path_factory.mktemp("described")
     with closing(DuckdbLedger(folder / "ledger.duckdb", clock=MovableClock())) as ledger:
-        given = settings(folder, limits={"sync_seconds": 0.2})
+        given = settings(folder, limits={"sync_seconds": 0.2, "drawing_seconds": 0.2})
         made = make_service(given, ledger, MemoryObjects())
         _, key = add_customer(ledger, "described")
         with served(create_app(made)) as url:

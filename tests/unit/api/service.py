@@ -16,6 +16,7 @@ from api.calls import Calls
 from api.deliveries import Deliveries
 from api.deps import Service
 from api.dispatch import Dispatcher
+from api.drawings import Drawings
 from api.expiry import Retention
 from api.lanes import Lanes
 from api.presence import Presence
@@ -66,6 +67,7 @@ def make_service(given: Settings, ledger: Ledger, objects: ObjectStore, *, silen
     """Put the parts of an API process together, as `python -m api` does."""
     presence = Presence(silence_seconds=silence_seconds)
     archive = Archive(ledger, objects)
+    retention = Retention(ledger, objects, archive, orphan_hours=given.limits.orphan_hours)
     dispatcher = Dispatcher(ledger, presence, deployment=given.prefect.deployment, tag_limits=given.prefect.tag_limits)
     return Service(
         settings=given,
@@ -77,13 +79,21 @@ def make_service(given: Settings, ledger: Ledger, objects: ObjectStore, *, silen
         lanes=Lanes(ledger),
         presence=presence,
         archive=archive,
-        retention=Retention(ledger, objects, archive, orphan_hours=given.limits.orphan_hours),
+        retention=retention,
         calls=Calls(
             ledger,
             presence,
             seconds=given.limits.sync_seconds,
             most=given.limits.sync_calls,
             most_of_customer=given.limits.sync_calls_per_customer,
+        ),
+        drawings=Drawings(
+            ledger,
+            presence,
+            retention.expiry,
+            seconds=given.limits.drawing_seconds,
+            most=given.limits.drawings,
+            most_of_customer=given.limits.drawings_per_customer,
         ),
         deliveries=Deliveries(ledger, dispatcher, presence, given.webhooks, key=WEBHOOK_KEY),
         admin_token=ADMIN_TOKEN,

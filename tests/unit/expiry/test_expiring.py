@@ -141,6 +141,37 @@ def test_half_a_result_is_no_result(world: World, objects: MemoryObjects, expiry
         assert reports[0].kind is ReportKind.RELEASE
 
 
+def test_drawn_pages_go_with_their_result_and_do_not_count_when_it_is_made_again(
+    world: World, objects: MemoryObjects, expiry: Expiry
+) -> None:
+    worked_off(world, objects, world.batch(), "res_shared")
+    customer_id, result_id = world.customer.customer_id, ResultId("res_shared")
+    for number in (1, 2, 3):
+        objects.write(keys.drawn_page_key(customer_id, result_id, number, 200), b"png", "image/png")
+    (item,) = world.take(world.batch())
+    world.clock.go(hours=2)
+    expiry.look()
+    assert stored(objects, keys.RESULTS) == []
+    write_result(world, objects, "res_shared")
+    report = finish(item, outcome("res_shared"))
+    with expiry.gate.reporting([report]) as reports:
+        assert reports == [report]
+
+
+def test_a_page_drawn_too_late_is_no_result(
+    world: World, objects: MemoryObjects, expiry: Expiry, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    worked_off(world, objects, world.batch(), "res_shared")
+    (item,) = world.take(world.batch())
+    world.clock.go(hours=2)
+    expiry.look()
+    customer_id = world.customer.customer_id
+    objects.write(keys.drawn_page_key(customer_id, ResultId("res_shared"), 1, 200), b"png", "image/png")
+    monkeypatch.setattr(gate_of, "WRITING_SECONDS", 0.0)
+    with expiry.gate.reporting([finish(item, outcome("res_shared"))]) as reports:
+        assert reports[0].kind is ReportKind.RELEASE
+
+
 def test_a_result_with_fewer_objects_than_went_long_ago_is_taken(
     world: World, objects: MemoryObjects, expiry: Expiry, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -37,7 +37,8 @@ pieces = st.tuples(st.just("piece"), names, numbers)
 accounts = st.tuples(st.just("accounts"), numbers)
 staged = st.tuples(st.just("files"), days, st.integers(min_value=0, max_value=9999), numbers)
 single = st.tuples(st.sampled_from([keys.ARCHIVE_IDENTITY, keys.OPEN_RUNS]))
-objects = st.one_of(inputs, documents, pages, images, manifests, outcomes, pieces, accounts, staged, single)
+drawn = st.tuples(st.just("drawn"), names, names, st.integers(1, 1000), st.sampled_from([200, 400, 2400]))
+objects = st.one_of(inputs, documents, pages, images, drawn, manifests, outcomes, pieces, accounts, staged, single)
 
 
 def _key(named: tuple[object, ...]) -> str:
@@ -50,6 +51,8 @@ def _key(named: tuple[object, ...]) -> str:
             return keys.result_key(CustomerId(customer), ResultId(result), "extract-page.json")
         case ("image", str(customer), str(result), int(number)):
             return keys.result_image_key(CustomerId(customer), ResultId(result), number)
+        case ("drawn", str(customer), str(result), int(number), int(width)):
+            return keys.drawn_page_key(CustomerId(customer), ResultId(result), number, width)
         case _:
             return _archive_key(named)
 
@@ -117,6 +120,7 @@ def test_own_identifiers_make_the_documented_keys() -> None:
     assert keys.result_key(customer, result, "document.json") == f"results/{customer}/{result}/document.json"
     assert keys.result_key(customer, result, "extract-page.json") == (f"results/{customer}/{result}/extract-page.json")
     assert keys.result_image_key(customer, result, 7) == f"results/{customer}/{result}/images/7"
+    assert keys.drawn_page_key(customer, result, 7, 800) == f"results/{customer}/{result}/pages/7-800.png"
     assert keys.manifest_key(batch) == f"ledger/batches/{batch}/manifest.json"
     assert keys.outcomes_key(batch) == f"ledger/batches/{batch}/outcomes.jsonl"
     assert keys.outcomes_piece_key(batch, 1_700_000_000_000_000) == (
@@ -130,6 +134,7 @@ def test_prefixes_hold_their_objects() -> None:
     customer, batch = new_customer_id(), new_batch_id()
     result = ResultId("res_a")
     assert keys.result_image_key(customer, result, 0).startswith(keys.result_prefix(customer, result))
+    assert keys.drawn_page_key(customer, result, 1, 200).startswith(keys.result_prefix(customer, result))
     assert keys.outcomes_piece_key(batch, 1).startswith(keys.outcomes_prefix(batch))
     assert keys.outcomes_prefix(batch).startswith(keys.batch_prefix(batch))
     assert keys.outcomes_key(batch).startswith(keys.batch_prefix(batch))
@@ -164,6 +169,20 @@ def test_image_before_the_first_and_unknown_part_are_refused() -> None:
         keys.result_image_key(CustomerId("cust_a"), ResultId("res_a"), -1)
     with pytest.raises(ValueError, match="no part"):
         keys.result_key(CustomerId("cust_a"), ResultId("res_a"), "images")  # type: ignore[arg-type] # on purpose
+
+
+def test_a_drawn_page_before_the_first_or_without_width_is_refused() -> None:
+    for number, width in ((0, 200), (-1, 200), (1, 0)):
+        with pytest.raises(ValueError, match="pixels wide"):
+            keys.drawn_page_key(CustomerId("cust_a"), ResultId("res_a"), number, width)
+
+
+def test_kept_and_drawn_pages_are_no_parts_of_a_result() -> None:
+    customer, result = CustomerId("pages"), ResultId("kept")
+    assert keys.is_part_of_result(keys.result_key(customer, result, "document.json"))
+    assert keys.is_part_of_result(keys.result_image_key(customer, result, 0))
+    assert not keys.is_part_of_result(keys.drawn_page_key(customer, result, 1, 200))
+    assert not keys.is_part_of_result(keys.kept_pages_key(customer, result, "piece"))
 
 
 scalars = st.one_of(st.none(), st.booleans(), st.integers(), st.text(st.characters(codec="utf-8")))
@@ -218,6 +237,7 @@ def test_an_input_and_a_result_are_found_again_by_their_keys() -> None:
     assert keys.file_of(keys.input_key(customer, date(2026, 11, 25), file)) == file
     assert keys.result_of(keys.result_key(customer, result, "document.json")) == (customer, result)
     assert keys.result_of(keys.result_image_key(customer, result, 3)) == (customer, result)
+    assert keys.result_of(keys.drawn_page_key(customer, result, 3, 200)) == (customer, result)
 
 
 @pytest.mark.parametrize(
