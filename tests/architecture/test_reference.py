@@ -11,6 +11,7 @@ FOR_EVER = {
     "delivery_not_found", "too_many_webhooks", "webhook_disabled", "webhook_not_found",
     "archive_foreign", "archive_missing", "archive_unreadable",
     "extraction_timeout", "schema_extraction_unavailable",
+    "drawing_timeout", "no_page_images", "page_not_drawn",
     "batch_not_finished", "batch_not_found", "customer_disabled", "customer_not_found", "data_directory_in_use",
     "document_too_large", "extraction_failed", "file_in_use", "file_not_found", "file_not_uploaded", "file_too_large",
     "idempotency_key_reused",
