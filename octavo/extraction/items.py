@@ -255,9 +255,7 @@ class ItemWork:
         if item.result_id == result_id:
             extraction = extraction.with_images_from(self._next_image(item, result_id))
         # Images come first: what names them is whole as soon as it is there, and so is what was there before.
-        for figure in extraction.document.figures:
-            key = keys.result_image_key(item.customer_id, result_id, figure.image_index)
-            self._objects.write(key, extraction.images[figure.image_index], figure.mime)
+        self._write_images(item, result_id, extraction)
         # Two at a time: what the document waits for is storage, not this process.
         document = self._writers.submit(
             self._write, item, result_id, "document.json", extraction.document.to_json().encode()
@@ -279,6 +277,11 @@ class ItemWork:
         """Return the first number above those of a result's images: another reading never changes them."""
         prefix = keys.result_images_prefix(item.customer_id, result_id)
         return 1 + max((int(info.key.removeprefix(prefix)) for info in self._objects.list(prefix)), default=-1)
+
+    def _write_images(self, item: ClaimedItem, result_id: ResultId, extraction: Extraction) -> None:
+        for figure in extraction.document.figures:
+            key = keys.result_image_key(item.customer_id, result_id, figure.image_index)
+            self._objects.write(key, extraction.images[figure.image_index], figure.mime)
 
     def _write(self, item: ClaimedItem, result_id: ResultId, part: keys.ResultPart, data: bytes) -> None:
         self._objects.write(keys.result_key(item.customer_id, result_id, part), data, "application/json")

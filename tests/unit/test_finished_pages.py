@@ -4,11 +4,13 @@ import pickle
 import zlib
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
 from octavo.documents import Box, Cell, Page
-from octavo.engines.fast import keeping
+from octavo.engines.contract import ExtractOptions, Limits
+from octavo.engines.fast import keeping, reading
 from octavo.engines.fast.draft import FigureDraft, PageDraft, TableDraft
 from octavo.engines.fast.keeping import FinishedPages, pack, unpack
 from octavo.engines.fast.lines import Row, TextLine
@@ -89,3 +91,24 @@ def test_a_reading_goes_on_where_an_earlier_one_was_broken_off() -> None:
 
 def test_pages_beyond_the_last_one_are_not_taken_up() -> None:
     assert FinishedPages(Keeper(pack([page(9)])), 2).missing() == [1, 2]
+
+
+class Patient(Keeper):
+    """Takes the last offer only, as whoever keeps pages does of a short reading."""
+
+    def keep(self, pack: Callable[[], bytes | None], *, is_last: bool = False) -> None:
+        if is_last:
+            super().keep(pack)
+
+
+def test_beside_pages_that_failed_the_others_are_kept_however_short_the_reading(tmp_path: Path) -> None:
+    keeper = Patient()
+
+    def read(page_no: int) -> PageDraft:
+        return PageDraft(FAILED) if page_no == FAILED.page_no else page(page_no)
+
+    reading._read_all(read, FinishedPages(keeper, 2), ExtractOptions(), Limits(), keeper, tmp_path, None, ())
+    assert keeper.pieces == [], "a reading without failed pages keeps nothing"
+    found = reading._read_all(read, FinishedPages(keeper, 4), ExtractOptions(), Limits(), keeper, tmp_path, None, ())
+    assert [one.status for one in found.document.pages] == ["ok", "ok", "failed", "ok"]
+    assert FinishedPages(keeper, 4).missing() == [3]

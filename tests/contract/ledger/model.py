@@ -19,6 +19,8 @@ class ModelItem:
     ended_under: int | None = None
     code: str | None = None
     pages: int = 0
+    """As billed; an item that was billed has a result for good."""
+    failed_pages: int = 0
     set_aside: int = 0
 
 
@@ -68,7 +70,7 @@ class Model:
         """Take a worker's word about an item; whether it was taken."""
         item = self.batches[batch][at]
         if item.ended_under == lease:
-            return word in ("begin", "finish", "fail")
+            return word in ("begin", "finish", "holes", "fail")
         if item.lane is None or item.lease != lease:
             return False
         if word == "release":
@@ -77,11 +79,15 @@ class Model:
         if item.status == "pending" or word == "again":
             item.status, item.attempts = "running", item.attempts + 1
             self.begun.add(batch)
-        if word in ("finish", "fail"):
-            is_paid = word == "finish" and self.affords(item, pages)
+        if item.pages and word in ("finish", "holes", "fail"):
+            item.status, item.lane, item.ended_under = "succeeded", None, lease
+            item.failed_pages = 0 if word == "finish" else item.failed_pages
+        elif word in ("finish", "holes", "fail"):
+            is_paid = word != "fail" and self.affords(item, pages)
+            item.failed_pages = 1 if is_paid and word == "holes" else 0
             item.status, item.lane, item.ended_under = ("succeeded" if is_paid else "failed"), None, lease
             item.pages, item.set_aside = (pages if is_paid else 0), 0
-            item.code = None if is_paid else "payment_required" if word == "finish" else "extraction_failed"
+            item.code = None if is_paid else "payment_required" if word != "fail" else "extraction_failed"
         return True
 
     def reserve(self, batch: int, at: int, lease: int, pages: int) -> bool | None:
@@ -89,10 +95,10 @@ class Model:
         item = self.batches[batch][at]
         if item.lane is None or item.lease != lease:
             return None
-        if not self.affords(item, pages):
+        if not item.pages and not self.affords(item, pages):
             return False
         self.say(batch, at, lease, "begin")
-        item.set_aside = 0 if self.quota is None else pages
+        item.set_aside = 0 if self.quota is None or item.pages else pages
         return True
 
     def affords(self, item: ModelItem, pages: int) -> bool:
@@ -108,6 +114,13 @@ class Model:
         item.status = "cancelled" if batch in self.cancelled else "pending"
         if is_lost and item.lost >= LIVES and item.status == "pending":
             item.status, item.code = "failed", "internal_error"
+        self.have_result_again(item)
+
+    @staticmethod
+    def have_result_again(item: ModelItem) -> None:
+        """An end without a result is none for an item that has one."""
+        if item.pages and item.status in ("failed", "cancelled"):
+            item.status, item.code = "succeeded", None
 
     def lose(self, *, worker: str | None = None, run: str | None = None, now: float | None = None) -> None:
         """A worker or run has died, or time has passed: its lanes are taken away."""
@@ -123,12 +136,17 @@ class Model:
             for item in self.batches[batch]:
                 if item.status == "pending":
                     item.status, item.lane = "cancelled", None
+                    self.have_result_again(item)
 
-    def retry(self, batch: int) -> int | None:
-        """Let what failed run again; how much that is, None where it is refused."""
+    def retry(self, batch: int, *, failed_pages: bool) -> int | None:
+        """Let what failed run again, pages too if that is asked; how much that is, None where it is refused."""
         if self.status(batch) == "cancelling":
             return None
-        failed = [item for item in self.batches[batch] if item.status == "failed"]
+        failed = [
+            item
+            for item in self.batches[batch]
+            if item.status == "failed" or (failed_pages and item.status == "succeeded" and item.failed_pages)
+        ]
         for item in failed:
             item.status, item.lost, item.ended_under, item.code = "pending", 0, None, None
         if failed:

@@ -8,6 +8,7 @@ answer was lost is said again; whichever side of the commit the death was on, it
 import shutil
 import tempfile
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 from hypothesis import settings
@@ -27,7 +28,7 @@ from tests.contract.ledger.world import StandingClock, World, begin, failed, fin
 
 WORKERS = ["a", "b"]
 RUNS = ["r1", "r2", "r3"]
-WORDS = ["begin", "begin", "again", "finish", "finish", "fail", "release"]
+WORDS = ["begin", "begin", "again", "finish", "finish", "holes", "fail", "release"]
 DEATHS = st.sampled_from([None, None, None, "before", "after"])
 """On which side of the commit the process dies, if it does."""
 LEASE_SECONDS = 30.0
@@ -55,7 +56,8 @@ class Side:
     def shows(self, number: int) -> object:
         batch = self.ledger.batch(self.customer_id, self.batches[number].batch_id)
         items = [
-            (item.status.value, item.attempts, item.error_code, item.page_count or 0) for item in self.items(number)
+            (item.status.value, item.attempts, item.error_code, item.page_count or 0, item.failed_pages)
+            for item in self.items(number)
         ]
         return batch.status.value, items
 
@@ -185,7 +187,7 @@ class ModelledLedgers(RuleBasedStateMachine):
         self.say(words, death)
 
     @precondition(lambda self: self.known)
-    @rule(how=st.sampled_from(["finish", "fail", "begin"]), death=DEATHS)
+    @rule(how=st.sampled_from(["finish", "holes", "fail", "begin"]), death=DEATHS)
     def work(self, how: str, death: str | None) -> None:
         """Do what a worker does next with all it was given lately, so that batches come to their end."""
         self.say([(item, word) for item in self.known[-4:] for word in ("begin", how)], death)
@@ -206,6 +208,7 @@ class ModelledLedgers(RuleBasedStateMachine):
             "begin": begin(item),
             "again": begin(item, again=True),
             "finish": finish(item, success(pages=item.position + 1)),
+            "holes": finish(item, replace(success(pages=item.position + 1), failed_pages=1)),
             "fail": finish(item, failed()),
             "release": release(item),
         }[kind]
@@ -257,13 +260,14 @@ class ModelledLedgers(RuleBasedStateMachine):
         self.everywhere(death, lambda side: side.ledger.cancel_batch(side.customer_id, side.batches[number].batch_id))
         self.model.cancel(number)
 
-    @rule(data=st.data(), death=DEATHS)
-    def retry(self, data: st.DataObject, death: str | None) -> None:
+    @rule(data=st.data(), failed_pages=st.booleans(), death=DEATHS)
+    def retry(self, data: st.DataObject, death: str | None, *, failed_pages: bool) -> None:
         """Let what failed run again; where the answer was lost, the second call finds nothing to do."""
         number = data.draw(st.integers(0, len(self.model.batches) - 1))
-        expected = self.model.retry(number)
+        expected = self.model.retry(number, failed_pages=failed_pages)
         for side in self.sides:
-            order = Retry(customer_id=side.customer_id, batch_id=side.batches[number].batch_id)
+            batch_id = side.batches[number].batch_id
+            order = Retry(customer_id=side.customer_id, batch_id=batch_id, failed_pages=failed_pages)
             was_lost = side is self.sides[1] and death == "after"
             if side is self.sides[1]:
                 self.through_death(death, lambda side=side, order=order: retried(side.ledger, order))  # type: ignore[misc]
@@ -280,7 +284,7 @@ class ModelledLedgers(RuleBasedStateMachine):
     @invariant()
     def ledgers_are_as_the_model_says(self) -> None:
         for number, items in enumerate(self.model.batches):
-            told = [(item.status, item.attempts, item.code, item.pages) for item in items]
+            told = [(item.status, item.attempts, item.code, item.pages, item.failed_pages) for item in items]
             for side in self.sides:
                 assert side.shows(number) == (self.model.status(number), told)
         for side in self.sides:

@@ -18,7 +18,7 @@ BOTH = pytest.mark.parametrize("ledger", ["memory", "duckdb"], indirect=True)
 MICROSECONDS = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z")
 ITEM_KEYS = {
     "object", "id", "batch_id", "file_id", "position", "status", "attempts", "updated_at",
-    "page_count", "pages_done", "pages_total",
+    "page_count", "pages_done", "pages_total", "failed_pages",
     "reused", "started_at", "completed_at", "result_url", "error",
     "reason",
 }  # fmt: skip

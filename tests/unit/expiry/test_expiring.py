@@ -3,6 +3,7 @@
 import contextlib
 import threading
 from collections.abc import Callable
+from dataclasses import replace
 
 import pytest
 
@@ -12,9 +13,10 @@ from octavo.expiry import gate as gate_of
 from octavo.expiry.expiring import Expiry
 from octavo.identifiers import ResultId
 from octavo.ledger.contract import ReportKind
+from octavo.ledger.reading import Retry
 from octavo.objects import keys
 from octavo.objects.memory import MemoryObjects
-from tests.contract.ledger.world import World, begin, finish
+from tests.contract.ledger.world import World, begin, failed, finish
 from tests.unit.expiry.stored import inputs, outcome, stored, worked_off, write_result
 
 
@@ -62,6 +64,28 @@ def test_a_shared_result_goes_with_the_last_item_that_names_it(
     expiry.look()
     assert len(stored(objects, keys.RESULTS)) == 3
     world.clock.go(minutes=40)
+    expiry.look()
+    assert stored(objects, keys.RESULTS) == []
+
+
+def test_a_result_stays_while_its_failed_pages_are_read_again(
+    world: World, objects: MemoryObjects, expiry: Expiry
+) -> None:
+    worked_off(world, objects, world.batch(), "res_shared")
+    batch = world.batch()
+    (item,) = world.take(batch)
+    world.say(finish(item, replace(outcome("res_shared"), failed_pages=1)))
+    asked = Retry(customer_id=batch.customer_id, batch_id=batch.batch_id, failed_pages=True)
+    assert world.ledger.retry_failed(asked).items == 1
+    world.clock.go(minutes=61)
+    expiry.look()
+    assert len(stored(objects, keys.RESULTS)) == 3, "though the other item's time is over"
+    (item,) = world.take(batch)
+    world.say(begin(item), finish(item, failed()))
+    world.clock.go(minutes=59)
+    expiry.look()
+    assert len(stored(objects, keys.RESULTS)) == 3, "its time begins anew"
+    world.clock.go(minutes=2)
     expiry.look()
     assert stored(objects, keys.RESULTS) == []
 
