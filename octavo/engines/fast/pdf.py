@@ -87,6 +87,7 @@ def page_frame(page: PdfPage) -> Box:
 
 def upright(document: PdfDocument, page: PdfPage) -> PdfPage:
     """Return the page with its rotation taken out; without its annotations where a damaged one is in the way."""
+    _let_crop_be_all(page)
     try:
         page.remove_rotation()
         return page
@@ -95,6 +96,17 @@ def upright(document: PdfDocument, page: PdfPage) -> PdfPage:
         page = document.reload_page(page)
         page.remove_rotation()
         return page
+
+
+def _let_crop_be_all(page: PdfPage) -> None:
+    """Make a turned page's crop box its media box: what takes the rotation out turns the one and forgets the other."""
+    media, crop = page.mediabox, page.cropbox
+    if not page.rotation or crop == media:
+        return
+    # Of the crop box y counts down from the upper edge of the media box, in `set_mediabox` up as in the file.
+    shown = pymupdf.Rect(crop.x0, media.y1 - crop.y1, crop.x1, media.y1 - crop.y0) & media
+    if not shown.is_empty:
+        page.set_mediabox(shown)
 
 
 class UnreadablePdf(Exception):

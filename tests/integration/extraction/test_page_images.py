@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pillow_heif
 import pytest
-from PIL import Image, ImageDraw, ImageFont
+from PIL import Image, ImageChops, ImageDraw, ImageFont
 
 from octavo.documents import Document, Page
 from octavo.engines.contract import ExtractOptions, Limits, PageDrawing, Source
@@ -81,13 +81,25 @@ def test_boxes_lie_on_the_text_of_a_rotated_page(extractor: Extractor, tmp_path:
     assert ink_outside(image, document) == 0
 
 
-def test_boxes_lie_on_the_text_of_a_page_that_is_cropped(extractor: Extractor, tmp_path: Path) -> None:
-    path = written(tmp_path / "page.pdf", crop=(100, 150, 550, 707))
+@pytest.mark.parametrize("rotation", [0, 90, 180, 270])
+def test_boxes_lie_on_the_text_of_a_page_that_is_cropped_and_turned(
+    extractor: Extractor, tmp_path: Path, rotation: int
+) -> None:
+    path = written(tmp_path / "page.pdf", rotation=rotation, crop=(100, 150, 550, 707))
     document = read(extractor, path)
-    assert (document.pages[0].width, document.pages[0].height) == (450, 557)
-    image = image_of(extractor, path, document.pages[0])
-    assert image.size == (WIDTH, round(WIDTH * 557 / 450))
+    page = document.pages[0]
+    assert (page.width, page.height) == ((557, 450) if rotation in (90, 270) else (450, 557))
+    assert sum(block.text.count(WORDS) for block in document.blocks) == 3, "nothing of it is lost"
+    image = image_of(extractor, path, page)
+    assert image.size == (WIDTH, round(WIDTH * page.height / page.width))
     assert ink_outside(image, document) == 0
+    with pymupdf.open(path) as shown:
+        displayed = shown[0].get_pixmap(matrix=pymupdf.Matrix(WIDTH / page.width, image.height / page.height))
+    differing = ImageChops.difference(
+        Image.frombytes("RGB", (displayed.width, displayed.height), displayed.samples).resize(image.size),
+        image.convert("RGB"),
+    )
+    assert sum(differing.convert("L").histogram()[128:]) < 100, "it is drawn as a viewer of PDF shows it"
 
 
 def picture(size: tuple[int, int] = (900, 400), mode: str = "RGB") -> Image.Image:
