@@ -9,7 +9,7 @@ from pathlib import Path
 from octavo.batches import ItemStatus
 from octavo.identifiers import BatchId, ItemId
 from octavo.ledger.duckdb import DuckdbLedger
-from tests.contract.ledger.world import StandingClock, World, recount
+from tests.contract.ledger.world import WallClock, World, recount
 
 
 def kill_while_writing(path: Path, lives: Sequence[int]) -> dict[ItemId, BatchId]:
@@ -38,7 +38,7 @@ def kill_while_writing(path: Path, lives: Sequence[int]) -> dict[ItemId, BatchId
 def check_after_kill(path: Path, acknowledged: dict[ItemId, BatchId]) -> None:
     ledger = DuckdbLedger(path)
     try:
-        world = World(ledger, StandingClock())
+        world = World(ledger, WallClock())
         for item_id, batch_id in acknowledged.items():
             assert ledger.item(batch_id, item_id).status is ItemStatus.SUCCEEDED
         batches = ledger.batches(world.customer.customer_id, limit=1000)

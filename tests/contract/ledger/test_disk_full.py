@@ -9,7 +9,7 @@ from octavo.batches import ItemStatus
 from octavo.errors import LedgerUnavailable
 from octavo.identifiers import BatchId
 from octavo.ledger.duckdb import DuckdbLedger, database
-from tests.contract.ledger.world import StandingClock, World, begin, finish, recount
+from tests.contract.ledger.world import WallClock, World, begin, finish, recount
 from tests.small_disk import SmallDisk, small_disk
 
 
@@ -36,7 +36,7 @@ def write_until_refused(world: World) -> list[BatchId]:
 def test_a_full_disk_is_told_and_the_ledger_goes_on_when_there_is_room(disk: SmallDisk, leave_bytes: int) -> None:
     ledger = DuckdbLedger(disk.folder / "ledger.duckdb")
     try:
-        world = World(ledger, StandingClock())
+        world = World(ledger, WallClock())
         first = world.batch(3)
         done, begun, _ = world.take(first, 3)
         world.say(begin(begun), finish(done))
@@ -62,7 +62,7 @@ def test_a_checkpoint_that_does_not_fit_breaks_the_opened_file_and_the_ledger_op
     monkeypatch.setitem(database._SETTINGS, "checkpoint_threshold", "50KB")
     ledger = DuckdbLedger(disk.folder / "ledger.duckdb")
     try:
-        world = World(ledger, StandingClock())
+        world = World(ledger, WallClock())
         batch = world.batch(1)
         (begun,) = world.take(batch)
         disk.fill(leave_bytes=2_000_000)

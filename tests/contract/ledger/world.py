@@ -35,6 +35,13 @@ class StandingClock:
         self.moment += timedelta(**by)
 
 
+class WallClock(StandingClock):
+    """Tells the time it is, for worlds whose ledger goes by it, too."""
+
+    def __call__(self) -> datetime:
+        return datetime.now(UTC)
+
+
 def success(pages: int = 2, sha256: str = "5ha") -> Succeeded:
     return Succeeded(
         page_count=pages, result_id=ResultId(f"result-{pages}"), sha256=sha256, engine="stub 1", seconds=0.5

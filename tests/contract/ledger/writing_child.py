@@ -11,7 +11,7 @@ from octavo.identifiers import RunId
 from octavo.ledger.duckdb import DuckdbLedger
 from octavo.ledger.webhooks import NewWebhook
 from octavo.webhooks.records import BATCH_EVENTS
-from tests.contract.ledger.world import StandingClock, World, begin, finish, success
+from tests.contract.ledger.world import WallClock, World, begin, finish, success
 
 
 def write(world: World, number: int, said: threading.Lock) -> None:
@@ -28,7 +28,7 @@ def write(world: World, number: int, said: threading.Lock) -> None:
 
 def main() -> None:
     ledger = DuckdbLedger(Path(sys.argv[1]))
-    world = World(ledger, StandingClock())
+    world = World(ledger, WallClock())
     if not ledger.webhooks(world.customer.customer_id):
         new = NewWebhook(customer_id=world.customer.customer_id, url="https://a.example/", events=BATCH_EVENTS)
         ledger.add_webhook(new)
