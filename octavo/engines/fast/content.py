@@ -8,7 +8,7 @@ from octavo.engines.contract import Limits
 from octavo.engines.mupdf import PDF_ERRORS, PdfDocument, PdfPage
 
 _STRINGS = re.compile(rb"\([^()\\]*\)")
-_PATHS = re.compile(rb"(?<=[\s\d])(?:re|l|c|v|y)(?=\s|$)")
+_PATHS = re.compile(rb"[\s\d](?:re|[lcvy])(?=\s|$)")
 _PAINTED = re.compile(rb"\bDo\b|\bBI\b|\bscn\b")
 _MAX_PLAIN_BYTES = 1_000_000
 

@@ -100,8 +100,10 @@ def upright(document: PdfDocument, page: PdfPage) -> PdfPage:
 
 def _let_crop_be_all(page: PdfPage) -> None:
     """Make a turned page's crop box its media box: what takes the rotation out turns the one and forgets the other."""
+    if not page.rotation:
+        return
     media, crop = page.mediabox, page.cropbox
-    if not page.rotation or crop == media:
+    if crop == media:
         return
     # Of the crop box y counts down from the upper edge of the media box, in `set_mediabox` up as in the file.
     shown = pymupdf.Rect(crop.x0, media.y1 - crop.y1, crop.x1, media.y1 - crop.y0) & media

@@ -23,6 +23,8 @@ _UPRIGHT_SHARE, _LEAST_RULE = 0.3, 10
 _TURNS = {(0, -1): 90, (0, 1): 270, (-1, 0): 180}
 _VOWELS, _WORDS = "aeiouy", re.compile("[a-z]{4,}")
 _ENOUGH_LETTERS, _LEAST_VOWELS = 200, 0.18
+_MANY_VOWELS = 0.25
+"""Of all characters, spaces too; prose has 0.3."""
 
 
 def text_page(page: PdfPage) -> PdfTextPage:
@@ -83,6 +85,9 @@ def _is_rule(text: str) -> bool:
 
 def _is_misspelt(characters: str) -> bool:
     """Tell text of a font whose codes were mapped to the wrong letters: hardly a vowel in it."""
+    # Most pages have vowels enough at first sight.
+    if sum(map(characters.count, _VOWELS)) >= _MANY_VOWELS * len(characters):
+        return False
     # Codes and abbreviations have no vowels either, but they are short.
     words = "".join(_WORDS.findall(characters))
     return len(words) >= _ENOUGH_LETTERS and sum(map(words.count, _VOWELS)) < _LEAST_VOWELS * len(words)
