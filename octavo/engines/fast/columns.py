@@ -116,7 +116,8 @@ def _best_split(placed: Sequence[Placed], members: tuple[int, ...]) -> _Split | 
     least = _MIN_GUTTER_HEIGHTS * median(placed[i].box.height for i in texts)
     allowed = _MAX_CROSSING_SHARE * len(texts)
     found: list[tuple[int, float, _Split]] = []
-    for x0, x1, crossings in _strips(placed, texts):
+    # Neighbours widen into the same strip.
+    for x0, x1, crossings in dict.fromkeys(_strips(placed, texts)):
         if x1 - x0 >= least and crossings <= allowed:
             split = _split(placed, members, x0, x1)
             if _is_prose(placed, split.left) and _is_prose(placed, split.right) and _abreast(placed, split):
