@@ -20,6 +20,8 @@ from octavo.engines.scans.recognise import Recognised, Scan
 from octavo.engines.scans.ruling import ruling
 
 _SHOWN_DPI, _POINTS_PER_INCH = 108, 72
+_MOST_SHOWN_PIXELS = 8_000_000
+"""Four times a page of A4 at that resolution."""
 # In units of the font size: where letters end above and below the base line, as fonts say it, and where g and y do.
 _ASCENDER, _DESCENDER, _HANGING = 0.95, 0.25, 0.21
 _HANGS = re.compile(r"[gjpqy,;()\[\]{}|]")
@@ -131,7 +133,12 @@ def _scaled(box: PixelBox, scale: tuple[float, float]) -> Box:
 
 
 def _show(page: PdfPage, image: Image.Image) -> None:
-    share = _SHOWN_DPI / _POINTS_PER_INCH
+    # A page may be as large as a house: what its image has not got need not be made.
+    share = min(
+        _SHOWN_DPI / _POINTS_PER_INCH,
+        max(image.width / page.rect.width, image.height / page.rect.height),
+        (_MOST_SHOWN_PIXELS / (page.rect.width * page.rect.height)) ** 0.5,
+    )
     size = max(1, round(page.rect.width * share)), max(1, round(page.rect.height * share))
     small = image.resize(size, Image.Resampling.BOX)
     page.insert_image(page.rect, pixmap=pymupdf.Pixmap(pymupdf.csGRAY, *size, small.tobytes(), False))

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from PIL import Image
+from PIL import Image, ImageDraw, ImageFont
 
 from octavo.engines.contract import ExtractOptions, Limits, Source
 from octavo.engines.fast.draft import PageDraft
@@ -102,3 +102,17 @@ def test_an_assertion_of_pymupdf_fails_the_page_and_not_the_child(tmp_path: Path
     draft = PdfReader(Asserting(), ExtractOptions(), Limits(), tmp_path).read(1)
     assert isinstance(draft, PageDraft)
     assert (draft.page.status, draft.page.error) == ("failed", "refs_old=2 of 0")
+
+
+def test_a_scan_on_a_page_as_large_as_a_house_takes_the_memory_of_its_image(read: Read) -> None:
+    image = Image.new("L", (1275, 1650), "white")
+    draw = ImageDraw.Draw(image)
+    for row in range(20):
+        draw.text((100, 120 + 60 * row), "The sheet was damped before", font=ImageFont.load_default(40), fill="black")
+    buffer = io.BytesIO()
+    image.save(buffer, "PNG")
+    document = pymupdf.open()
+    page = document.new_page(width=18_000, height=36_000)
+    page.insert_image(page.rect, stream=buffer.getvalue())
+    extraction = read(document.tobytes())
+    assert "damped" in " ".join(block.text for block in extraction.document.blocks)
