@@ -30,7 +30,7 @@ async def test_the_source_of_the_running_service_is_given_to_everybody(api: Api)
         member = next(one for one in tar.getmembers() if one.name.endswith("/api/about/source.py"))
         given = tar.extractfile(member)
         assert given is not None
-        assert given.read() == (ROOT / "api" / "source.py").read_bytes()
+        assert given.read() == (ROOT / "api" / "about" / "source.py").read_bytes()
 
 
 async def test_every_module_that_runs_is_in_the_source(api: Api) -> None:
