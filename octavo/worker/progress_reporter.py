@@ -5,16 +5,16 @@ from collections.abc import Iterable
 
 from octavo.identifiers import ItemId
 from octavo.ledger.progress import ItemProgress
-from octavo.workbench.held import Held
+from octavo.worker.leased_slice import LeasedSlice
 
 
-class News:
+class ProgressReporter:
     """Remembers what was told, so that nothing is told twice. Used by one thread."""
 
     def __init__(self) -> None:
         self._told: dict[ItemId, ItemProgress] = {}
 
-    def look(self, held: Iterable[Held], least_seconds: float) -> tuple[ItemProgress, ...]:
+    def look(self, leased: Iterable[LeasedSlice], least_seconds: float) -> tuple[ItemProgress, ...]:
         """Return how far items are that have been in work for so long, where that has changed."""
         began_before = time.monotonic() - least_seconds
         found = [
@@ -25,8 +25,8 @@ class News:
                 pages_total=course.pages_total,
                 kept_in=course.kept_in,
             )
-            for one in held
-            for item in one.piece.items
+            for one in leased
+            for item in one.slice.items
             if (course := one.courses.get(item.item_id)) is not None
             and course.pages_total is not None
             and course.began_at <= began_before

@@ -1,4 +1,4 @@
-"""The courier of a worker: takes what the API has composed, posts it, tells what came of it."""
+"""A worker's webhook sender: takes what the API has composed, posts it, tells what came of it."""
 
 import time
 from collections.abc import Iterator
@@ -14,7 +14,7 @@ from octavo.ledger.webhooks import NewWebhook
 from octavo.objects.memory import MemoryObjects
 from octavo.outbound import Allowed, Outbound
 from octavo.webhooks.records import BATCH_EVENTS, Delivery, Webhook
-from octavo.workbench import Courier
+from octavo.worker import WebhookSender
 from tests.unit.api.service import WORKER_TOKEN, make_service, settings
 from tests.unit.api.serving import closed_port, served
 from tests.webhook_receiver import Receiver, receiving
@@ -35,7 +35,7 @@ class Post:
         self.ledger = ledger
         self.customer_id = ledger.ensure_customer("acme").customer_id
         self.client = WorkerClient(url, WORKER_TOKEN, WorkerId("worker/one"))
-        self.courier = Courier(self.client, Outbound(allowed=Allowed.read(places)))
+        self.sender = WebhookSender(self.client, Outbound(allowed=Allowed.read(places)))
 
     def ping(self, url: str) -> Webhook:
         new = NewWebhook(customer_id=self.customer_id, url=url, events=BATCH_EVENTS)
@@ -46,8 +46,8 @@ class Post:
     def send(self, url: str) -> Delivery:
         """Send a ping to this address; returns the delivery after it."""
         webhook = self.ping(url)
-        (held,) = self.courier.take(limit=5, under_way=0, wait_seconds=5)
-        self.courier.deliver(held)
+        (leased,) = self.sender.take(limit=5, under_way=0, wait_seconds=5)
+        self.sender.deliver(leased)
         (delivery,) = self.ledger.deliveries(self.customer_id, webhook.webhook_id)
         return delivery
 
@@ -79,10 +79,10 @@ def test_a_message_arrives_as_it_was_composed(post: Post, receiver: Receiver) ->
 
 def test_its_name_says_what_is_told_to_whom(post: Post, receiver: Receiver) -> None:
     post.ping(receiver.url())
-    (held,) = post.courier.take(limit=5, under_way=0, wait_seconds=5)
-    assert post.courier.label(held) == "webhook.ping to 127.0.0.1"
-    post.courier.deliver(held)
-    assert post.courier.label(held) == held[0]
+    (leased,) = post.sender.take(limit=5, under_way=0, wait_seconds=5)
+    assert post.sender.label(leased) == "webhook.ping to 127.0.0.1"
+    post.sender.deliver(leased)
+    assert post.sender.label(leased) == leased[0]
 
 
 @pytest.mark.parametrize("status", [301, 302, 307, 400, 404, 500, 503])
@@ -120,4 +120,4 @@ def test_a_receiver_that_is_not_there_is_an_error_in_words(receiver: Receiver, t
 
 
 def test_nothing_due_is_nothing_taken_when_the_time_is_over(post: Post) -> None:
-    assert post.courier.take(limit=5, under_way=0, wait_seconds=0.05) == []
+    assert post.sender.take(limit=5, under_way=0, wait_seconds=0.05) == []

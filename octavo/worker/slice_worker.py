@@ -19,10 +19,10 @@ from octavo.extraction.items import ItemWork
 from octavo.identifiers import BatchId, CustomerId, RunId
 from octavo.ledger.contract import ClaimRequest, Pruned
 from octavo.pacing import Pace
-from octavo.workbench.held import Ended, Held
-from octavo.workbench.news import News
-from octavo.workbench.slicework import SliceWork
-from octavo.workbench.sweeper import Sweeper
+from octavo.worker.leased_slice import Ended, LeasedSlice
+from octavo.worker.progress_reporter import ProgressReporter
+from octavo.worker.slice_processor import SliceProcessor
+from octavo.worker.sweeper import Sweeper
 
 logger = logging.getLogger(__name__)
 CLAIM_WAIT_SECONDS = 20.0
@@ -35,7 +35,7 @@ CLAIMS_AHEAD = 2
 PUT_SECONDS = 1.0
 
 
-class Workbench:
+class SliceWorker:
     """The slices of one worker process. Thread-safe."""
 
     def __init__(
@@ -52,7 +52,7 @@ class Workbench:
         self._sweeper = sweeper
         self._slots = slots
         self._lease_seconds = lease_seconds
-        self._held: dict[str, Held] = {}
+        self._leased: dict[str, LeasedSlice] = {}
         self._outbox = Outbox(lambda reports: client.report(*reports))
         self._runs: dict[RunId, OpenedRun] = {}
         self._paces: dict[RunId, Pace] = {}
@@ -62,9 +62,9 @@ class Workbench:
         self._lock = threading.Lock()
         self._draining = threading.Event()
         self._closed = threading.Event()
-        self._work = SliceWork(work, self._outbox, self._draining, reserve=client.reserve, lanes=slots)
-        self._lanes = ThreadPoolExecutor(slots, thread_name_prefix="octavo-lane")
-        self._news = News()
+        self._processor = SliceProcessor(work, self._outbox, self._draining, reserve=client.reserve, lanes=slots)
+        self._threads = ThreadPoolExecutor(slots, thread_name_prefix="octavo-slice")
+        self._news = ProgressReporter()
         self.on_change = on_change
         self._beat = threading.Thread(target=self._keep_leases, name="octavo-leases", daemon=True)
 
@@ -95,18 +95,18 @@ class Workbench:
     def close(self) -> None:
         """Stop renewing leases, send what is still to be said."""
         self._closed.set()
-        self._lanes.shutdown(wait=False, cancel_futures=True)
-        self._work.close()
+        self._threads.shutdown(wait=False, cancel_futures=True)
+        self._processor.close()
         self._outbox.close()
         if self._beat.is_alive():
             self._beat.join(timeout=5)
 
-    def lanes_by_customer(self) -> Mapping[CustomerId, int]:
+    def slots_by_customer(self) -> Mapping[CustomerId, int]:
         """Return how many lanes each customer has open here."""
         with self._lock:
             found: dict[CustomerId, int] = {}
-            for held in [held for held in self._held.values() if not held.is_done]:
-                found[held.run.customer_id] = found.get(held.run.customer_id, 0) + 1
+            for leased in [leased for leased in self._leased.values() if not leased.is_done]:
+                found[leased.run.customer_id] = found.get(leased.run.customer_id, 0) + 1
             return found
 
     # A flow run
@@ -143,7 +143,7 @@ class Workbench:
             with self._lock:
                 self._percent[run_id] = 100 * done // max(1, run.total_items)
                 for piece in claim.slices:
-                    self._held[piece.slice_id] = Held(piece, run, run_id, pace)
+                    self._leased[piece.slice_id] = LeasedSlice(piece, run, run_id, pace)
             self.on_change()
             if claim.slices:
                 yield tuple(piece.slice_id for piece in claim.slices)
@@ -170,7 +170,7 @@ class Workbench:
                 for slice_ids in self.claims(run_id):
                     if not is_taken.is_set():
                         return self._give_all_up(slice_ids)
-                    self.start_work(slice_ids)
+                    self.begin_slices(slice_ids)
                     put(slice_ids)
             except BaseException as error:  # noqa: BLE001 - the edge of this thread: the taker hears of it
                 end = error
@@ -220,9 +220,9 @@ class Workbench:
             self._paces.pop(run_id, None)
             self._cancelled.discard(run_id)
             self._stale.discard(run_id)
-            for held in [held for held in self._held.values() if held.run_id == run_id]:
-                held.is_lost = True
-                del self._held[held.piece.slice_id]
+            for leased in [leased for leased in self._leased.values() if leased.run_id == run_id]:
+                leased.is_lost = True
+                del self._leased[leased.slice.slice_id]
         self.on_change()
 
     def prune(self, keep_runs_seconds: float) -> Pruned:
@@ -246,81 +246,81 @@ class Workbench:
     def label(self, slice_id: str) -> str:
         """Return a name a person understands: customer and file name."""
         with self._lock:
-            held = self._held.get(slice_id)
-        if held is None:
+            leased = self._leased.get(slice_id)
+        if leased is None:
             return slice_id
-        first, *rest = held.piece.items
+        first, *rest = leased.slice.items
         name = first.filename or first.file_id
-        return f"{held.run.customer_name}: {name}" + (f" and {len(rest)} more" if rest else "")
+        return f"{leased.run.customer_name}: {name}" + (f" and {len(rest)} more" if rest else "")
 
-    def start_work(self, slice_ids: Sequence[str]) -> None:
+    def begin_slices(self, slice_ids: Sequence[str]) -> None:
         """Begin the first attempt at these slices, each in a lane of this worker, before anybody asks for it."""
         with self._lock:
-            found = [self._held[slice_id] for slice_id in slice_ids if slice_id in self._held]
-        for held in found:
-            held.work = self._lanes.submit(self._work_off, held, is_last_attempt=False)
+            found = [self._leased[slice_id] for slice_id in slice_ids if slice_id in self._leased]
+        for leased in found:
+            leased.work = self._threads.submit(self._process, leased, is_last_attempt=False)
 
-    def work_off(self, slice_id: str, *, is_last_attempt: bool) -> Ended:
+    def process(self, slice_id: str, *, is_last_attempt: bool) -> Ended:
         """Work a slice off, item by item, or join the work on it; returns how many items succeeded and failed.
 
         Raises OcrProviderError when an item should be tried again and this was not the last attempt: the
         slice stays on the bench, and items that are done are not repeated.
         """
         with self._lock:
-            held = self._held.get(slice_id)
-        if held is None:
+            leased = self._leased.get(slice_id)
+        if leased is None:
             raise StaleLease(f"slice {slice_id} is not on this bench any more")
-        begun, held.work = held.work, None
+        begun, leased.work = leased.work, None
         is_kept = False
         try:
-            return self._work_off(held, is_last_attempt=is_last_attempt) if begun is None else begun.result()
+            return self._process(leased, is_last_attempt=is_last_attempt) if begun is None else begun.result()
         except OcrProviderError:
             is_kept = True
             raise
         finally:
             if not is_kept:
-                self._take_off(slice_id)
+                self._remove(slice_id)
 
-    def _work_off(self, held: Held, *, is_last_attempt: bool) -> Ended:
+    def _process(self, leased: LeasedSlice, *, is_last_attempt: bool) -> Ended:
         is_kept = False
         try:
-            return self._work.work_off(held, is_last_attempt=is_last_attempt)
+            return self._processor.process(leased, is_last_attempt=is_last_attempt)
         except OcrProviderError:
             is_kept = True
             raise
         finally:
             # What is not kept must leave its lane whatever happened, or its lease would be renewed for ever.
             if not is_kept:
-                held.is_done = True
+                leased.is_done = True
                 self.on_change()
-            elif held.is_abandoned:
-                self._give_up(held)
+            elif leased.is_abandoned:
+                self._give_up(leased)
 
     def give_up(self, slice_id: str) -> None:
         """Give back what is left of a slice that nobody asks for any more; one that was asked for is not here."""
         with self._lock:
-            held = self._held.get(slice_id)
-        if held is None:
+            leased = self._leased.get(slice_id)
+        if leased is None:
             return
-        held.is_abandoned = True
-        if held.work is None or held.work.done():
-            self._give_up(held)
+        leased.is_abandoned = True
+        if leased.work is None or leased.work.done():
+            self._give_up(leased)
 
-    def _give_up(self, held: Held) -> None:
-        left = [item for item in held.piece.items if item.item_id not in held.finished]
-        if left and not held.is_done:
-            logger.warning("slice %s was never worked off; it goes back", held.piece.slice_id)
+    def _give_up(self, leased: LeasedSlice) -> None:
+        left = [item for item in leased.slice.items if item.item_id not in leased.finished]
+        if left and not leased.is_done:
+            logger.warning("slice %s was never worked off; it goes back", leased.slice.slice_id)
             for item in left:
-                self._work.give_back(held, item)
-        self._take_off(held.piece.slice_id)
+                self._processor.give_back(leased, item)
+        self._remove(leased.slice.slice_id)
 
     def _give_all_up(self, slice_ids: Sequence[str]) -> None:
         for slice_id in slice_ids:
             self.give_up(slice_id)
 
-    def _take_off(self, slice_id: str) -> None:
+    def _remove(self, slice_id: str) -> None:
         with self._lock:
-            self._held.pop(slice_id, None)
+            self._leased.pop(slice_id, None)
         self.on_change()
 
     # Leases
@@ -329,9 +329,9 @@ class Workbench:
         pause = min(self._lease_seconds / RENEWALS_PER_LEASE, LONGEST_BEAT_SECONDS)
         while not self._closed.wait(pause):
             with self._lock:
-                slice_ids = tuple(slice_id for slice_id, held in self._held.items() if not held.is_done)
+                slice_ids = tuple(slice_id for slice_id, leased in self._leased.items() if not leased.is_done)
                 run_ids = tuple(self._runs)
-                progress = self._news.look(self._held.values(), pause)
+                progress = self._news.look(self._leased.values(), pause)
             try:
                 slots = 0 if self._draining.is_set() else self._slots
                 lost = self._client.heartbeat(slice_ids, run_ids, self._lease_seconds, slots=slots, progress=progress)
@@ -341,5 +341,5 @@ class Workbench:
             self._news.note_told(progress)
             with self._lock:
                 for slice_id in lost.slice_ids:
-                    if slice_id in self._held:
-                        self._held[slice_id].is_lost = True
+                    if slice_id in self._leased:
+                        self._leased[slice_id].is_lost = True

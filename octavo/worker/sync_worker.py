@@ -42,7 +42,7 @@ MOST_LOST = 2
 NO_RESULT = ResultId("res_sync")
 
 
-class Caller:
+class SyncWorker:
     """Works on sync calls, `slots` at once; nothing of them is stored. Thread-safe."""
 
     def __init__(

@@ -12,41 +12,41 @@ from octavo.outbound import Outbound
 from octavo.timestamps import now
 from octavo.webhooks.records import AttemptReport
 
-Held = tuple[DeliveryId, int]
+DeliveryLease = tuple[DeliveryId, int]
 """A delivery and the number of the lease under which it is sent."""
 
 
-class Courier:
+class WebhookSender:
     """The deliveries that one worker process sends. Thread-safe."""
 
     def __init__(self, client: WorkerClient, outbound: Outbound) -> None:
         self._client = client
         self._outbound = outbound
-        self._held: dict[Held, Outgoing] = {}
+        self._outgoing: dict[DeliveryLease, Outgoing] = {}
         self._lock = threading.Lock()
 
-    def take(self, *, limit: int, under_way: int, wait_seconds: float) -> list[Held]:
+    def take(self, *, limit: int, under_way: int, wait_seconds: float) -> list[DeliveryLease]:
         """Claim deliveries that are due, waiting for some. Raises ServiceUnreachable."""
         claim = DeliveryClaim(limit=limit, under_way=under_way, worker_id=self._client.worker_id)
         taken = self._client.claim_deliveries(claim, wait_seconds=wait_seconds)
         with self._lock:
-            held = {(one.delivery_id, one.lease_no): one for one in taken}
-            self._held |= held
-        return list(held)
+            lease = {(one.delivery_id, one.lease_no): one for one in taken}
+            self._outgoing |= lease
+        return list(lease)
 
-    def label(self, held: Held) -> str:
+    def label(self, lease: DeliveryLease) -> str:
         """Return a delivery's name for people: what is told to whom."""
         with self._lock:
-            outgoing = self._held.get(held)
-        return held[0] if outgoing is None else f"{outgoing.event} to {urlsplit(outgoing.url).hostname}"
+            outgoing = self._outgoing.get(lease)
+        return lease[0] if outgoing is None else f"{outgoing.event} to {urlsplit(outgoing.url).hostname}"
 
-    def deliver(self, held: Held) -> AttemptReport:
+    def deliver(self, lease: DeliveryLease) -> AttemptReport:
         """Make one POST and report what came of it.
 
         Whatever happens in between, the lease runs out and the delivery is sent again. Raises ServiceUnreachable.
         """
         with self._lock:
-            outgoing = self._held.pop(held)
+            outgoing = self._outgoing.pop(lease)
         report = self._attempt(outgoing)
         self._client.report_attempt(report)
         return report

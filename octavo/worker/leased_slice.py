@@ -14,10 +14,10 @@ Ended = tuple[int, int]
 
 
 @dataclass
-class Held:
+class LeasedSlice:
     """One slice, from its claim until somebody has asked how it ended."""
 
-    piece: Slice
+    slice: Slice
     run: OpenedRun
     run_id: RunId
     pace: Pace

@@ -13,7 +13,7 @@ from prefect.client.schemas.responses import WorkerFlowRunResponse
 from octavo.identifiers import RunId
 
 
-class TakenRuns:
+class AssignedRuns:
     """The flow runs that this worker has, or is about to have. Used on the event loop alone."""
 
     def __init__(self, is_stale: Callable[[RunId], bool]) -> None:

@@ -33,7 +33,7 @@ MOST_LOST = 2
 MAX_DOCUMENT_BYTES = 256 * 1024**2
 
 
-class Drawer:
+class PageRenderWorker:
     """Draws the pages that somebody waits for, `slots` at once, and writes their images. Thread-safe.
 
     Nobody is asked whether they still wait: a drawing takes seconds, and the next who looks finds it.

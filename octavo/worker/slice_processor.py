@@ -15,7 +15,7 @@ from octavo.extraction.items import Input, ItemOptions, ItemWork
 from octavo.ledger.accounts import Reservation
 from octavo.ledger.contract import Report, ReportKind
 from octavo.outcomes import Failed, Outcome, Succeeded, failure, lost_too_often, over_quota
-from octavo.workbench.held import Ended, Held
+from octavo.worker.leased_slice import Ended, LeasedSlice
 
 logger = logging.getLogger(__name__)
 FIRST_PAUSE_SECONDS = 0.2
@@ -28,7 +28,7 @@ class _Draining(Exception):
     """Ends work on a worker that takes nothing new: what was about to begin, what the next worker can go on with."""
 
 
-class SliceWork:
+class SliceProcessor:
     """The way from a claimed slice to its outcomes; one for all lanes of a worker. Thread-safe."""
 
     def __init__(
@@ -50,30 +50,31 @@ class SliceWork:
         """Fetch nothing more."""
         self._fetchers.shutdown(wait=False, cancel_futures=True)
 
-    def work_off(self, held: Held, *, is_last_attempt: bool) -> Ended:
+    def process(self, leased: LeasedSlice, *, is_last_attempt: bool) -> Ended:
         """Return how many items succeeded and failed. Raises OcrProviderError when one should be tried again."""
         told = [
-            self._work_on(held, item, fetched, is_last_attempt=is_last_attempt) for item, fetched in self._fetched(held)
+            self._work_on(leased, item, fetched, is_last_attempt=is_last_attempt)
+            for item, fetched in self._fetched(leased)
         ]
         self._outbox.flush()
         outcomes = [outcome for outcome, answer in told if answer is not None and answer.result()]
         if late := sum(answer is not None for _, answer in told) - len(outcomes):
-            logger.warning("%d outcomes of slice %s came too late and were refused", late, held.piece.slice_id)
+            logger.warning("%d outcomes of slice %s came too late and were refused", late, leased.slice.slice_id)
         failed = sum(isinstance(outcome, Failed) for outcome in outcomes)
         return len(outcomes) - failed, failed
 
-    def give_back(self, held: Held, item: ClaimedItem) -> None:
+    def give_back(self, leased: LeasedSlice, item: ClaimedItem) -> None:
         """Give an item back that was not finished; it does not count as lost."""
-        held.finished.add(item.item_id)
+        leased.finished.add(item.item_id)
         self._tell(Report(kind=ReportKind.RELEASE, item_id=item.item_id, lease_no=item.lease_no))
 
-    def _fetched(self, held: Held) -> Iterator[tuple[ClaimedItem, "Future[Input] | None"]]:
+    def _fetched(self, leased: LeasedSlice) -> Iterator[tuple[ClaimedItem, "Future[Input] | None"]]:
         """Yield what is left of a slice, each item with its bytes on their way: the next is fetched during the work."""
-        left = [item for item in held.piece.items if item.item_id not in held.finished]
+        left = [item for item in leased.slice.items if item.item_id not in leased.finished]
         ahead: Future[Input] | None = None
         try:
             for place, item in enumerate(left):
-                if held.is_lost:
+                if leased.is_lost:
                     return
                 fetched, ahead = ahead, None
                 if place + 1 < len(left) and not self._draining.is_set():
@@ -86,30 +87,30 @@ class SliceWork:
             _discard_later(ahead)
 
     def _work_on(
-        self, held: Held, item: ClaimedItem, fetched: "Future[Input] | None", *, is_last_attempt: bool
+        self, leased: LeasedSlice, item: ClaimedItem, fetched: "Future[Input] | None", *, is_last_attempt: bool
     ) -> tuple[Outcome | None, "Future[bool] | None"]:
         """Return the item's outcome and the ledger's word on it, which may be on its way; nothing for one given up."""
-        if self._draining.is_set() and item.item_id not in held.attempts:
-            self.give_back(held, item)
+        if self._draining.is_set() and item.item_id not in leased.attempts:
+            self.give_back(leased, item)
             return None, None
         began = time.monotonic()
-        outcome = self._outcome(held, item, fetched, is_last_attempt=is_last_attempt)
-        held.finished.add(item.item_id)
+        outcome = self._outcome(leased, item, fetched, is_last_attempt=is_last_attempt)
+        leased.finished.add(item.item_id)
         if outcome is None:
             return None, None
         # The reading alone: what waits for storage and ledger would shrink slices just when they are busy.
-        held.pace.add(outcome.seconds if isinstance(outcome, Succeeded) else time.monotonic() - began)
+        leased.pace.add(outcome.seconds if isinstance(outcome, Succeeded) else time.monotonic() - began)
         report = Report(kind=ReportKind.FINISH, item_id=item.item_id, lease_no=item.lease_no, outcome=outcome)
-        return outcome, self._outbox.put(report, is_urgent=not held.pace.is_short)
+        return outcome, self._outbox.put(report, is_urgent=not leased.pace.is_short)
 
     def _outcome(
-        self, held: Held, item: ClaimedItem, fetched: "Future[Input] | None", *, is_last_attempt: bool
+        self, leased: LeasedSlice, item: ClaimedItem, fetched: "Future[Input] | None", *, is_last_attempt: bool
     ) -> Outcome | None:
         """Work until there is an outcome, over trouble that is not the document's; None when it is given up."""
         lost, outages = item.lost_leases, 0
-        while not held.is_lost:
+        while not leased.is_lost:
             try:
-                return self._try(held, item, fetched, lost, is_last_attempt=is_last_attempt)
+                return self._try(leased, item, fetched, lost, is_last_attempt=is_last_attempt)
             except ChildLost as error:
                 lost += 1
                 logger.warning("item %s is tried again: %s", item.item_id, error.message)
@@ -122,7 +123,7 @@ class SliceWork:
             if outages >= MAX_OUTAGES:
                 return failure(InternalError("Storage failed again and again while the file was worked on."))
             if not self._wait_for_storage():
-                self.give_back(held, item)
+                self.give_back(leased, item)
                 return None
         return None
 
@@ -136,24 +137,30 @@ class SliceWork:
         return False
 
     def _try(
-        self, held: Held, item: ClaimedItem, fetched: "Future[Input] | None", lost: int, *, is_last_attempt: bool
+        self,
+        leased: LeasedSlice,
+        item: ClaimedItem,
+        fetched: "Future[Input] | None",
+        lost: int,
+        *,
+        is_last_attempt: bool,
     ) -> Outcome | None:
-        options = ItemOptions.of_batch(held.run.options)
-        is_begun = item.item_id not in held.attempts and not self._work.waits_for_child(options)
-        is_again = item.attempts > 0 or item.item_id in held.attempts
-        course = held.courses[item.item_id] = Course(
-            lambda course: self._between_pages(held, course), is_again=is_again
+        options = ItemOptions.of_batch(leased.run.options)
+        is_begun = item.item_id not in leased.attempts and not self._work.waits_for_child(options)
+        is_again = item.attempts > 0 or item.item_id in leased.attempts
+        course = leased.courses[item.item_id] = Course(
+            lambda course: self._between_pages(leased, course), is_again=is_again
         )
         try:
             if is_begun:
                 # Nothing but its bytes is waited for: the ledger hears of it while they come.
-                self._begin(held, item)
+                self._begin(leased, item)
             with self._input(item, fetched) as found:
                 return self._work.do(
                     item,
                     found,
                     options,
-                    begin=lambda: None if is_begun else self._begin(held, item),
+                    begin=lambda: None if is_begun else self._begin(leased, item),
                     on_counted=(lambda pages: self._reserve(item, pages)) if item.reserves_pages else None,
                     in_fresh_child=lost >= MAX_LOST_LEASES - 1,
                     course=course,
@@ -164,7 +171,7 @@ class SliceWork:
                 raise
             return failure(error)
         except _Draining:
-            self.give_back(held, item)
+            self.give_back(leased, item)
             return None
         except StaleLease:
             logger.info("item %s was taken away", item.item_id)
@@ -175,11 +182,11 @@ class SliceWork:
             logger.exception("item %s met a defect", item.item_id)
             return failure(InternalError("Something went wrong on our side; submit the file again."))
         finally:
-            held.courses.pop(item.item_id, None)
+            leased.courses.pop(item.item_id, None)
 
-    def _between_pages(self, held: Held, course: Course) -> None:
+    def _between_pages(self, leased: LeasedSlice, course: Course) -> None:
         """End a reading that nobody wants any more, or that the next worker goes on with and loses nothing."""
-        if held.is_lost:
+        if leased.is_lost:
             raise StaleLease("the lease was lost during the reading")
         if self._draining.is_set() and course.is_just_kept:
             raise _Draining
@@ -187,18 +194,18 @@ class SliceWork:
     def _input(self, item: ClaimedItem, fetched: "Future[Input] | None") -> Input:
         return self._work.fetch(item) if fetched is None else fetched.result()
 
-    def _begin(self, held: Held, item: ClaimedItem) -> None:
+    def _begin(self, leased: LeasedSlice, item: ClaimedItem) -> None:
         """Say that work begins, without waiting for the ledger's word: a late outcome is refused anyway."""
-        times = held.attempts.get(item.item_id, 0)
+        times = leased.attempts.get(item.item_id, 0)
         if self._draining.is_set() and times == 0:
             # It has waited for a child until now; whoever comes next begins it.
             raise _Draining
         is_again = times > 0
         report = Report(kind=ReportKind.BEGIN, item_id=item.item_id, lease_no=item.lease_no, again=is_again)
-        answer = self._outbox.put(report, is_urgent=is_again or not held.pace.is_short)
-        if held.is_lost or (is_again and not answer.result()):
+        answer = self._outbox.put(report, is_urgent=is_again or not leased.pace.is_short)
+        if leased.is_lost or (is_again and not answer.result()):
             raise StaleLease(f"item {item.item_id} is no longer ours")
-        held.attempts[item.item_id] = times + 1
+        leased.attempts[item.item_id] = times + 1
 
     def _reserve(self, item: ClaimedItem, pages: int) -> None:
         if not self._ask_for_pages(Reservation(item_id=item.item_id, lease_no=item.lease_no, pages=pages)):

@@ -22,7 +22,7 @@ from octavo.identifiers import WorkerId
 from octavo.ledger.memory import MemoryLedger
 from octavo.objects.memory import MemoryObjects
 from octavo.outbound import Allowed, Outbound
-from octavo.workbench.caller import Caller
+from octavo.worker.sync_worker import SyncWorker
 from tests.unit.api.service import WORKER_TOKEN, add_customer, make_service, settings
 from tests.unit.api.serving import served, until
 
@@ -40,7 +40,7 @@ class Lane:
         self.customer, self.key = add_customer(service.ledger, "acme")
         self.extractor = extractor
         self.client = WorkerClient(url, WORKER_TOKEN, WorkerId("worker/one"))
-        self.caller = Caller(self.client, extractor, Outbound(allowed=Allowed.read([])), slots=1, max_bytes=10**6)
+        self.caller = SyncWorker(self.client, extractor, Outbound(allowed=Allowed.read([])), slots=1, max_bytes=10**6)
         self.caller.start()
 
     def close(self) -> None:
@@ -119,8 +119,8 @@ def test_a_reading_that_was_ended_is_no_failure_of_a_child(lane: Lane) -> None:
 
 
 def test_a_reading_goes_on_while_its_sender_waits(lane: Lane, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("octavo.workbench.caller.WATCH_AFTER_SECONDS", 0.05)
-    monkeypatch.setattr("octavo.workbench.caller.WAIT_SECONDS", 0.1)
+    monkeypatch.setattr("octavo.worker.sync_worker.WATCH_AFTER_SECONDS", 0.05)
+    monkeypatch.setattr("octavo.worker.sync_worker.WAIT_SECONDS", 0.1)
     answer = lane.send("pages 3 0.5")
     assert answer.status_code == 200
     assert answer.json()["page_count"] == 3

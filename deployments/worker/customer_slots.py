@@ -19,23 +19,23 @@ from prefect.client.orchestration import PrefectClient, get_client
 from prefect.exceptions import PrefectHTTPStatusError
 
 from octavo.identifiers import CustomerId
-from octavo.workbench import Workbench
+from octavo.worker import SliceWorker
 
 logger = logging.getLogger(__name__)
 LEASE_SECONDS = 60
 RENEW_SECONDS = 20.0
 SETTLE_SECONDS = 0.25
-"""Between two looks at the bench."""
+"""Between two looks at the worker."""
 LINGER_SECONDS = 1.0
 """How long a slot outlives its lane: one that goes from one slice to the next is closed for a moment and keeps it."""
 TROUBLE = (httpx.HTTPError, PrefectHTTPStatusError)
 
 
-class LaneSlots:
-    """Keeps Prefect's slots equal to the bench's lanes; one lease of Prefect's per lane."""
+class CustomerSlots:
+    """Keeps Prefect's slots equal to the open slots of this worker; one lease of Prefect's per lane."""
 
-    def __init__(self, bench: Workbench, note: Path | None = None) -> None:
-        self._bench = bench
+    def __init__(self, slice_worker: SliceWorker, note: Path | None = None) -> None:
+        self._slice_worker = slice_worker
         self._note = note
         """A file that names the leases held, for a next life of this worker."""
         self._noted: list[str] = []
@@ -52,7 +52,7 @@ class LaneSlots:
         self._has_changed.set()
 
     async def run(self) -> None:
-        """Follow the bench for ever."""
+        """Follow the worker for ever."""
         await self._release_left_over()
         renewed = anyio.current_time()
         while True:
@@ -98,7 +98,7 @@ class LaneSlots:
             logger.info("lease %s runs out by itself: %s", lease, error)
 
     async def _follow(self) -> None:
-        lanes = self._bench.lanes_by_customer()
+        lanes = self._slice_worker.slots_by_customer()
         for customer_id in {*lanes, *self._leases, *self._high}:
             now = lanes.get(customer_id, 0)
             await self._give_back(customer_id, self._lately(customer_id, now))
@@ -107,7 +107,7 @@ class LaneSlots:
         self._write_note()
 
     def _lately(self, customer_id: CustomerId, lanes: int) -> int:
-        """Return the most lanes of the last second; while these are more than now, the bench is looked at again."""
+        """Return the most lanes of the last second; while these are more than now, the worker is looked at again."""
         moment = anyio.current_time()
         high, until = self._high.get(customer_id, (0, 0.0))
         if lanes >= high or moment >= until:

@@ -13,7 +13,7 @@ from octavo.extraction.extractor import Extractor
 from octavo.extraction.items import ItemWork
 from octavo.identifiers import ItemId
 from octavo.ledger.accounts import PageAccount, Reservation
-from octavo.workbench import Workbench
+from octavo.worker import SliceWorker
 from tests.unit.client.stack import RUN, Stack, running_stack
 
 
@@ -30,9 +30,9 @@ def extractor() -> Iterator[Extractor]:
 
 
 @pytest.fixture
-def bench(stack: Stack, extractor: Extractor, tmp_path: Path) -> Iterator[Workbench]:
+def worker(stack: Stack, extractor: Extractor, tmp_path: Path) -> Iterator[SliceWorker]:
     work = ItemWork(stack.objects, extractor, folder=tmp_path)
-    made = Workbench(stack.worker(), work, slots=8, lease_seconds=90.0, on_change=lambda: None)
+    made = SliceWorker(stack.worker(), work, slots=8, lease_seconds=90.0, on_change=lambda: None)
     yield made
     made.close()
 
@@ -45,13 +45,13 @@ def account(stack: Stack) -> PageAccount:
     return stack.ledger.page_account(stack.customer.customer_id)
 
 
-def work_off(stack: Stack, bench: Workbench, *documents: bytes, attempts: int = 1) -> list[Item]:
+def process(stack: Stack, worker: SliceWorker, *documents: bytes, attempts: int = 1) -> list[Item]:
     """Submit these documents and work them all off; returns their items."""
     batch_id = stack.batch(*[stack.file(one) for one in documents], engine="failing")
-    bench.open_run(stack.named_run(batch_id), batch_id)
-    for slice_ids in bench.claims(RUN):
+    worker.open_run(stack.named_run(batch_id), batch_id)
+    for slice_ids in worker.claims(RUN):
         for slice_id in slice_ids:
-            bench.work_off(slice_id, is_last_attempt=attempts == 1)
+            worker.process(slice_id, is_last_attempt=attempts == 1)
     return stack.items(batch_id)
 
 
@@ -59,49 +59,49 @@ def codes(items: list[Item]) -> list[str | None]:
     return [item.error_code for item in items]
 
 
-def test_documents_within_the_quota_succeed_and_use_it_up(stack: Stack, bench: Workbench) -> None:
+def test_documents_within_the_quota_succeed_and_use_it_up(stack: Stack, worker: SliceWorker) -> None:
     give_quota(stack, 3)
-    items = work_off(stack, bench, b"one", b"two", b"three", b"four", b"five")
+    items = process(stack, worker, b"one", b"two", b"three", b"four", b"five")
     assert codes(items) == [None] * 3 + ["payment_required"] * 2
     assert [item.error_retryable for item in items[3:]] == [False, False]
     assert account(stack) == PageAccount(limit=3, used=3, reserved=0)
 
 
-def test_nothing_is_read_and_nothing_kept_over_the_quota(stack: Stack, bench: Workbench) -> None:
+def test_nothing_is_read_and_nothing_kept_over_the_quota(stack: Stack, worker: SliceWorker) -> None:
     give_quota(stack, 0)
     # This one would hang for ever if it were read, and its child is not waited for.
-    (item,) = work_off(stack, bench, b"hang")
+    (item,) = process(stack, worker, b"hang")
     assert (item.error_code, item.attempts, item.page_count) == ("payment_required", 1, None)
     assert not list(stack.objects.list("results/"))
 
 
-def test_a_document_with_more_pages_than_its_engine_has_counted_asks_again(stack: Stack, bench: Workbench) -> None:
+def test_a_document_with_more_pages_than_its_engine_has_counted_asks_again(stack: Stack, worker: SliceWorker) -> None:
     give_quota(stack, 2)
-    bad_page, one_more = work_off(stack, bench, b"bad-page", b"one")
+    bad_page, one_more = process(stack, worker, b"bad-page", b"one")
     assert (bad_page.page_count, one_more.error_code) == (2, "payment_required")
     give_quota(stack, 3)
-    assert codes(work_off_again(stack, bench, b"bad-page")) == ["payment_required"]
+    assert codes(work_off_again(stack, worker, b"bad-page")) == ["payment_required"]
     assert account(stack) == PageAccount(limit=3, used=2, reserved=0)
 
 
-def work_off_again(stack: Stack, bench: Workbench, document: bytes) -> list[Item]:
-    bench.forget_run(RUN)
+def work_off_again(stack: Stack, worker: SliceWorker, document: bytes) -> list[Item]:
+    worker.forget_run(RUN)
     stack.ledger._runs.clear()
-    return work_off(stack, bench, document)
+    return process(stack, worker, document)
 
 
 @pytest.mark.parametrize("document", [b"unsupported_input", b"crash", b"only-bad-pages", b"ocr_provider_error"])
-def test_pages_of_a_document_that_fails_are_given_back(stack: Stack, bench: Workbench, document: bytes) -> None:
+def test_pages_of_a_document_that_fails_are_given_back(stack: Stack, worker: SliceWorker, document: bytes) -> None:
     give_quota(stack, 1)
-    (item,) = work_off(stack, bench, document)
+    (item,) = process(stack, worker, document)
     assert item.error_code not in (None, "payment_required")
     assert account(stack) == PageAccount(limit=1, used=0, reserved=0)
 
 
-def test_without_a_quota_nobody_asks(stack: Stack, bench: Workbench, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_a_quota_nobody_asks(stack: Stack, worker: SliceWorker, monkeypatch: pytest.MonkeyPatch) -> None:
     asked: list[Reservation] = []
     monkeypatch.setattr(stack.ledger, "reserve", asked.append)
-    assert codes(work_off(stack, bench, b"one", b"two")) == [None, None]
+    assert codes(process(stack, worker, b"one", b"two")) == [None, None]
     assert asked == []
 
 
