@@ -1,5 +1,6 @@
 """The real ledger: one DuckDB file, one writer thread, a cursor for each read."""
 
+import atexit
 from pathlib import Path
 
 from octavo.ledger.duckdb.accounts import DuckdbAccounts
@@ -10,7 +11,7 @@ from octavo.ledger.duckdb.database import Database, FileDatabase
 from octavo.ledger.duckdb.deliveries import DuckdbDeliveries
 from octavo.ledger.duckdb.files import DuckdbFiles
 from octavo.ledger.duckdb.lifetimes import DuckdbLifetimes
-from octavo.ledger.duckdb.memory import MemoryDatabase
+from octavo.ledger.duckdb.memory import MemoryDatabase, close_instance
 from octavo.ledger.duckdb.runs import DuckdbRuns
 from octavo.ledger.duckdb.store import Store
 from octavo.ledger.duckdb.webhooks import DuckdbWebhooks
@@ -47,4 +48,27 @@ class DuckdbLedger:
 
 def memory_ledger(clock: Clock = now) -> DuckdbLedger:
     """Return a new ledger in memory, for tests and for trying things out: it is gone once it is closed."""
-    return DuckdbLedger(None, clock=clock)
+    return _MemoryLedger(None, clock=clock)
+
+
+class _MemoryLedger(DuckdbLedger):
+    """A ledger in memory, closed with the process if nobody has closed it: DuckDB complains of what is left open."""
+
+    def __init__(self, path: None, *, clock: Clock) -> None:
+        super().__init__(path, clock=clock)
+        _still_open.append(self)
+
+    def close(self) -> None:
+        super().close()
+        if self in _still_open:
+            _still_open.remove(self)
+
+
+_still_open: list[_MemoryLedger] = []
+
+
+@atexit.register
+def _close_all() -> None:
+    for ledger in list(_still_open):
+        ledger.close()
+    close_instance()

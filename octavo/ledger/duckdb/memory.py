@@ -31,6 +31,13 @@ def _instance() -> duckdb.DuckDBPyConnection:
         return _instances[0]
 
 
+def close_instance() -> None:
+    """Close the process's DuckDB in memory; no ledger is open in it any more."""
+    with _lock:
+        while _instances:
+            _instances.pop().close()
+
+
 class MemoryDatabase:
     """A `Database` that is gone once it is closed."""
 
