@@ -13,7 +13,7 @@ import pytest
 from PIL import Image
 
 from api.app import create_app
-from api.deps import Service
+from api.http.dependencies import Service
 from octavo.batches import Batch, ClaimedItem
 from octavo.client.worker import WorkerClient
 from octavo.engines.contract import Limits, PageDrawing, Source

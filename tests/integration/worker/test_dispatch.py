@@ -15,8 +15,8 @@ from prefect.client.schemas.filters import FlowRunFilter, FlowRunFilterTags
 from prefect.client.schemas.objects import FlowRun, State, StateType
 from prefect.states import Cancelling, Completed, Failed, Pending, Running
 
-from api.limits import limit_name
-from api.reconciler import BATCH_IS_OVER, BEGINNING, PATIENCE, Reconciler
+from api.orchestrator.limits import limit_name
+from api.orchestrator.reconciler import BATCH_IS_OVER, BEGINNING, PATIENCE, Reconciler
 from deployments.worker import customer_slots
 from deployments.worker.customer_slots import CustomerSlots
 from octavo.batches import BatchStatus, Run, RunStatus

@@ -13,7 +13,7 @@ import httpx
 import pytest
 
 from api.app import create_app
-from api.deps import Service
+from api.http.dependencies import Service
 from octavo.client.worker import WorkerClient
 from octavo.engines.contract import Limits
 from octavo.engines.registry import TEST_ENGINES, EngineRegistry
