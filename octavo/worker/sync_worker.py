@@ -101,7 +101,9 @@ class SyncWorker:
                     stop.set()
                     return
             except OctavoError as error:
-                logger.info("whether somebody waits for sync extraction %s is not known: %s", task.call_id, error.message)
+                logger.info(
+                    "whether somebody waits for sync extraction %s is not known: %s", task.call_id, error.message
+                )
             # An API that answers at once, as one does that is about to end, must not be asked without end.
             pause = max(0.0, began + WATCH_PAUSE_SECONDS - time.monotonic())
 
@@ -167,6 +169,6 @@ class SyncWorker:
             retry=retry_if_exception_type(ChildLost), stop=stop_after_attempt(1 + MAX_LOST_CHILDREN), reraise=True
         )
         try:
-            return after_ocr_trouble(after_lost_child, self._extract, task, source, stop)
+            return after_ocr_trouble(lambda: after_lost_child(self._extract, task, source, stop))
         except ChildLost as error:
             raise InternalError("The extraction was interrupted again and again; send the document again.") from error
