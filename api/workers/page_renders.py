@@ -115,7 +115,7 @@ class PageRenders:
     def _is_kept(self, key: str) -> bool:
         """Tell whether an image's result is there; one rendered while its result was deleted must go with it."""
         customer_id, result_id = keys.result_of(key)
-        if result_id in self._ledger.live_results([result_id]):
+        if result_id in self._ledger.lifetimes.live_results([result_id]):
             return True
         self._expiry.take_results({result_id: customer_id})
         return False

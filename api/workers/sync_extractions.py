@@ -140,7 +140,7 @@ class SyncExtractions:
     async def reserve(self, asked: SyncPages) -> bool:
         """Set a document's pages aside; False when that would exceed its customer's quota. Raises StaleLease."""
         job = self.broker.leased(asked.call_id, asked.attempt)
-        account = await in_thread(lambda: self._ledger.page_account(job.customer_id))
+        account = await in_thread(lambda: self._ledger.billing.page_account(job.customer_id))
         if account.limit is None:
             return True
         others = sum(one.task.pages for one in self.broker.of_customer(job.customer_id) if one is not job)
@@ -156,7 +156,9 @@ class SyncExtractions:
             job.fail(_error(result))
             return True
         with job.ending():
-            is_paid = await in_thread(lambda: self._ledger.bill_call(job.customer_id, job.task.call_id, result.pages))
+            is_paid = await in_thread(
+                lambda: self._ledger.billing.bill_call(job.customer_id, job.task.call_id, result.pages)
+            )
         if is_paid:
             job.succeed(result.result)
         else:
