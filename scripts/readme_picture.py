@@ -12,7 +12,7 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-from octavo.engines.mupdf import pymupdf
+from octavo.engines.mupdf import PdfPage, pymupdf
 from octavo.samples import make_report
 
 PICTURE = Path(__file__).resolve().parent.parent / "docs" / "report-boxes.png"
@@ -31,13 +31,15 @@ def extracted(file: Path) -> list[dict[str, Any]]:
     return chunks
 
 
-def draw(page: Any, chunk: dict[str, Any]) -> None:
+def draw(page: PdfPage, chunk: dict[str, Any]) -> None:
     """Draw one chunk's box, its cells where it is a table, and its role."""
     role = chunk.get("role", chunk["chunk_type"])
     colour = COLOURS.get(role, OTHER_COLOUR)
     for cell in chunk.get("cells", ()):
-        page.draw_rect(pymupdf.Rect(cell["bbox"]) + (2, 2, -2, -2), color=colour, width=0.4)
-    box = pymupdf.Rect(chunk["bbox"]) + (-2, -1, 2, 1)
+        x0, y0, x1, y1 = cell["bbox"]
+        page.draw_rect(pymupdf.Rect(x0 + 2, y0 + 2, x1 - 2, y1 - 2), color=colour, width=0.4)
+    x0, y0, x1, y1 = chunk["bbox"]
+    box = pymupdf.Rect(x0 - 2, y0 - 1, x1 + 2, y1 + 1)
     page.draw_rect(box, color=colour, width=0.8)
     page.insert_text((box.x1 + 3, box.y0 + 7), role, fontsize=7, color=colour)
 
