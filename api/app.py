@@ -66,7 +66,7 @@ def create_app(service: Service) -> FastAPI:
 
     @contextlib.asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
-        reconciler = Reconciler(service.ledger, service.dispatcher, service.presence, service.outlook)
+        reconciler = Reconciler(service.ledger, service.dispatcher, service.presence, service.estimates)
         loops = [
             asyncio.create_task(service.dispatcher.run()),
             asyncio.create_task(reconciler.run()),

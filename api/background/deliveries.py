@@ -15,6 +15,7 @@ from uuid import UUID
 
 from api.background import webhook_messages
 from api.orchestrator.dispatch import TROUBLE, Dispatcher, RunView
+from api.periodic_task import PeriodicTask
 from api.presence import Presence
 from api.threads import in_thread
 from octavo.client.delivery_protocol import DeliveryClaim, Outgoing
@@ -74,6 +75,15 @@ class Deliveries:
         self._made: RunId | None = None
         """A run that was made and has not spoken up."""
         self._deployment_id: UUID | None = None
+        self._task = PeriodicTask(
+            "the sending of webhooks",
+            self._see_to_runs,
+            seconds=LONGEST_SLEEP_SECONDS,
+            first_pause_seconds=LEAST_PAUSE_SECONDS,
+            longest_pause_seconds=LONGEST_PAUSE_SECONDS,
+            passing=(*TROUBLE, LedgerUnavailable),
+            logger=logger,
+        )
         self._senders: dict[DeliveryId, Sender] = {}
         """Who sends what. Not remembered over a restart: then leases run out."""
 
@@ -101,6 +111,7 @@ class Deliveries:
     def _ring(self) -> None:
         news, self._news = self._news, asyncio.Event()
         news.set()
+        self._task.wake()
 
     async def close(self) -> None:
         """Answer every claim that waits: this process ends."""
@@ -110,21 +121,17 @@ class Deliveries:
     # Starting runs
 
     async def run(self) -> None:
-        """See for ever that what is due has a run that sends it."""
+        """See to it, until this is cancelled, that what is due has a run that sends it."""
         self._loop = asyncio.get_running_loop()
         self._ledger.watch_deliveries(self._wake)
-        pause = LEAST_PAUSE_SECONDS
-        while True:
-            news = self._news
-            try:
-                seconds, pause = await self._look(), LEAST_PAUSE_SECONDS
-            except (*TROUBLE, LedgerUnavailable) as error:
-                logger.warning("deliveries are not sent yet (%s); again in %.1f s", error, pause)
-                self._deployment_id = None
-                seconds, pause = pause, min(pause * 2, LONGEST_PAUSE_SECONDS)
-                await asyncio.sleep(seconds)
-                continue
-            await _either(news, seconds)
+        await self._task.run(at_once=True)
+
+    async def _see_to_runs(self) -> float:
+        try:
+            return await self._look()
+        except TROUBLE:
+            self._deployment_id = None  # it may be another Prefect that answers next
+            raise
 
     async def _look(self) -> float:
         """Start a run if one is needed; returns in how many seconds to look again, if there are no news before."""

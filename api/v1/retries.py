@@ -100,7 +100,7 @@ def retry_failed(
         service.dispatcher.start(found.batch.batch_id)
     is_over = found.batch.status.is_terminal
     return RetriedBatch(
-        **batch_body(service, customer, found.batch),
+        **batch_body(service.estimates, customer, found.batch),
         retried=found.items,
         expired=found.expired,
         next_cursor=None if is_over else cursors.encode(batch_id, found.since, ""),

@@ -8,15 +8,8 @@ import httpx
 import pytest
 
 from api.app import create_app
-from api.background.archive import Archive
-from api.background.deliveries import Deliveries
-from api.background.expiry import Retention
-from api.calls import Calls
-from api.drawings import Drawings
 from api.http.dependencies import Service
-from api.lanes import Lanes
-from api.orchestrator.dispatch import Dispatcher
-from api.presence import Presence
+from api.wiring import Secrets, assemble
 from octavo.batches import FileStatus, NewBatch, RunStatus, StagedFile
 from octavo.engines.registry import EngineRegistry
 from octavo.identifiers import BatchId, RunId, WorkerId, new_batch_id, new_file_id
@@ -46,26 +39,13 @@ def ledger() -> MemoryLedger:
 
 @pytest.fixture
 def service(ledger: MemoryLedger) -> Service:
-    presence, objects, settings = Presence(silence_seconds=10), MemoryObjects(), Settings()
-    dispatcher = Dispatcher(ledger, presence, deployment="extract-batch/octavo")
-    archive = Archive(ledger, objects)
-    retention = Retention(ledger, objects, archive, orphan_hours=settings.limits.orphan_hours)
-    return Service(
-        settings=settings,
+    return assemble(
+        Settings(),
         ledger=ledger,
-        objects=objects,
+        objects=MemoryObjects(),
         storage=STORAGE,
         engines=EngineRegistry(),
-        dispatcher=dispatcher,
-        lanes=Lanes(ledger),
-        presence=presence,
-        archive=archive,
-        retention=retention,
-        calls=Calls(ledger, presence, seconds=60),
-        drawings=Drawings(ledger, presence, retention.expiry, seconds=60),
-        deliveries=Deliveries(ledger, dispatcher, presence, settings.webhooks, key="key"),
-        admin_token="the-admins-token",
-        worker_token=TOKEN,
+        secrets=Secrets(admin_token="the-admins-token", worker_token=TOKEN, webhook_key="key"),
     )
 
 

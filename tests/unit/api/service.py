@@ -10,16 +10,9 @@ import httpx
 from fastapi import FastAPI
 
 from api.app import create_app
-from api.background.archive import Archive
-from api.background.deliveries import Deliveries
-from api.background.expiry import Retention
-from api.calls import Calls
-from api.drawings import Drawings
 from api.http import auth
 from api.http.dependencies import Service
-from api.lanes import Lanes
-from api.orchestrator.dispatch import Dispatcher
-from api.presence import Presence
+from api.wiring import Secrets, assemble
 from octavo.batches import Batch, ClaimedItem, Customer, Item
 from octavo.engines.registry import EngineRegistry
 from octavo.identifiers import BatchId, FileId, ResultId, RunId, WorkerId
@@ -65,39 +58,14 @@ def settings(data: Path, **groups: dict[str, Any]) -> Settings:
 
 def make_service(given: Settings, ledger: Ledger, objects: ObjectStore, *, silence_seconds: float = 10.0) -> Service:
     """Put the parts of an API process together, as `python -m api` does."""
-    presence = Presence(silence_seconds=silence_seconds)
-    archive = Archive(ledger, objects)
-    retention = Retention(ledger, objects, archive, orphan_hours=given.limits.orphan_hours)
-    dispatcher = Dispatcher(ledger, presence, deployment=given.prefect.deployment, tag_limits=given.prefect.tag_limits)
-    return Service(
-        settings=given,
+    worker = given.worker.model_copy(update={"silence_seconds": silence_seconds})
+    return assemble(
+        given.model_copy(update={"worker": worker}),
         ledger=ledger,
         objects=objects,
         storage=STORAGE,
         engines=EngineRegistry.installed(test_engines=True),
-        dispatcher=dispatcher,
-        lanes=Lanes(ledger),
-        presence=presence,
-        archive=archive,
-        retention=retention,
-        calls=Calls(
-            ledger,
-            presence,
-            seconds=given.limits.sync_seconds,
-            most=given.limits.sync_calls,
-            most_of_customer=given.limits.sync_calls_per_customer,
-        ),
-        drawings=Drawings(
-            ledger,
-            presence,
-            retention.expiry,
-            seconds=given.limits.drawing_seconds,
-            most=given.limits.drawings,
-            most_of_customer=given.limits.drawings_per_customer,
-        ),
-        deliveries=Deliveries(ledger, dispatcher, presence, given.webhooks, key=WEBHOOK_KEY),
-        admin_token=ADMIN_TOKEN,
-        worker_token=WORKER_TOKEN,
+        secrets=Secrets(admin_token=ADMIN_TOKEN, worker_token=WORKER_TOKEN, webhook_key=WEBHOOK_KEY),
     )
 
 
