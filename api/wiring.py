@@ -11,6 +11,7 @@ from api.http.dependencies import Service
 from api.lanes import Lanes
 from api.orchestrator.dispatch import Dispatcher
 from api.presence import Presence
+from api.v1.events import WEBHOOKS
 from octavo import wiring
 from octavo.directory import DataDirectory
 from octavo.engines.registry import EngineRegistry
@@ -19,7 +20,9 @@ from octavo.objects.contract import ObjectStore
 from octavo.objects.s3 import S3Settings
 from octavo.objects.unconfigured import UnconfiguredObjects
 from octavo.service.estimates import Estimates
+from octavo.service.webhook_messages import WebhookMessages
 from octavo.settings import Settings
+from octavo.webhooks.records import V1
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,6 +74,7 @@ def assemble(
     dispatcher = Dispatcher(
         ledger, presence, deployment=settings.prefect.deployment, tag_limits=settings.prefect.tag_limits
     )
+    messages = WebhookMessages({V1: WEBHOOKS}, secrets.webhook_key)
     return Service(
         settings=settings,
         ledger=ledger,
@@ -97,7 +101,8 @@ def assemble(
             most=settings.limits.drawings,
             most_of_customer=settings.limits.drawings_per_customer,
         ),
-        deliveries=Deliveries(ledger, dispatcher, presence, settings.webhooks, key=secrets.webhook_key),
+        deliveries=Deliveries(ledger, dispatcher, presence, messages, settings.webhooks),
+        webhook_messages=messages,
         estimates=Estimates(ledger, presence),
         admin_token=secrets.admin_token,
         worker_token=secrets.worker_token,

@@ -13,7 +13,6 @@ from dataclasses import dataclass
 from datetime import timedelta
 from uuid import UUID
 
-from api.background import webhook_messages
 from api.orchestrator.dispatch import TROUBLE, Dispatcher, RunView
 from api.periodic_task import PeriodicTask
 from api.presence import Presence
@@ -23,9 +22,10 @@ from octavo.errors import LedgerUnavailable
 from octavo.identifiers import DeliveryId, RunId, WorkerId
 from octavo.ledger.contract import Ledger
 from octavo.ledger.webhooks import HeldDelivery
+from octavo.service.webhook_messages import WebhookMessages
 from octavo.settings import WebhookSettings
 from octavo.timestamps import now
-from octavo.webhooks.records import AttemptReport, DueDelivery, Webhook
+from octavo.webhooks.records import AttemptReport, DueDelivery
 
 logger = logging.getLogger(__name__)
 STARTING_SECONDS = 10.0
@@ -60,13 +60,18 @@ class Deliveries:
     """The way out of the ledger's outbox, as far as it leads through this process."""
 
     def __init__(
-        self, ledger: Ledger, dispatcher: Dispatcher, presence: Presence, given: WebhookSettings, *, key: str
+        self,
+        ledger: Ledger,
+        dispatcher: Dispatcher,
+        presence: Presence,
+        messages: WebhookMessages,
+        given: WebhookSettings,
     ) -> None:
         self._ledger = ledger
         self._dispatcher = dispatcher
         self._presence = presence
         self._given = given
-        self._key = key
+        self._messages = messages
         self._loop: asyncio.AbstractEventLoop | None = None
         self._news = asyncio.Event()
         self._is_closed = False
@@ -86,10 +91,6 @@ class Deliveries:
         )
         self._senders: dict[DeliveryId, Sender] = {}
         """Who sends what. Not remembered over a restart: then leases run out."""
-
-    def secret(self, webhook: Webhook) -> str:
-        """Return a webhook's secret, to be shown to its customer."""
-        return webhook_messages.secret(webhook, key=self._key, moment=now())
 
     @property
     def _lease_seconds(self) -> float:
@@ -216,10 +217,7 @@ class Deliveries:
             self._alive_until = 0.0
             self._ring()  # whatever comes due from now on needs another run
         moment = now()
-        return [
-            webhook_messages.outgoing(due, key=self._key, moment=moment, seconds=self._given.post_seconds)
-            for due in taken
-        ]
+        return [self._messages.outgoing(due, moment=moment, seconds=self._given.post_seconds) for due in taken]
 
     async def _wait_for_due(self, limit: int, end: float) -> Sequence[DueDelivery]:
         lease_seconds = self._lease_seconds

@@ -21,6 +21,7 @@ from octavo.ledger.contract import Ledger
 from octavo.objects.contract import ObjectStore
 from octavo.objects.s3 import S3Settings
 from octavo.service.estimates import Estimates
+from octavo.service.webhook_messages import WebhookMessages
 from octavo.settings import Settings
 
 
@@ -40,6 +41,7 @@ class Service:
     archive: Archive
     retention: Retention
     deliveries: Deliveries
+    webhook_messages: WebhookMessages
     calls: Calls
     drawings: Drawings
     estimates: Estimates

@@ -13,9 +13,9 @@ from api.http.json_response import json_response
 from api.http.long_poll import LONGEST_WAIT_SECONDS
 from api.http.problems import problems
 from api.http.quota import require_pages
-from api.http.rate_limit import BatchSubmission
 from api.threads import in_thread
 from api.v1.batch_bodies import batch_body, item_bodies
+from api.v1.rate_limits import BatchSubmission
 from api.v1.schemas import (
     BatchDetail,
     BatchListResponse,

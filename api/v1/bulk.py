@@ -9,8 +9,8 @@ from api.http.dependencies import Service, ServiceDep
 from api.http.json_bodies import StrictJsonRoute
 from api.http.json_response import json_response
 from api.http.problems import problems
-from api.http.rate_limit import FileSubmission
 from api.v1.files import staged_body, staged_file
+from api.v1.rate_limits import FileSubmission
 from api.v1.schemas import CreateFilesRequest, CreateFilesResponse
 from octavo.batches import Customer, StagedFile
 from octavo.errors import (

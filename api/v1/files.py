@@ -10,7 +10,7 @@ from api.http.dependencies import Service, ServiceDep
 from api.http.json_bodies import StrictJsonRoute
 from api.http.json_response import json_response
 from api.http.problems import problems
-from api.http.rate_limit import FileSubmission
+from api.v1.rate_limits import FileSubmission
 from api.v1.schemas import CreateFileRequest, CreateFileResponse, FileResource, file_fields
 from octavo.batches import Customer, FileStatus, StagedFile
 from octavo.errors import (

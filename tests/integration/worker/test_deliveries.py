@@ -15,7 +15,7 @@ from octavo.ledger.webhooks import NewWebhook
 from octavo.settings import WebhookSettings
 from octavo.webhooks.records import BATCH_EVENTS
 from tests.integration.worker.orchestrated import Deployed
-from tests.unit.api.service import WEBHOOK_KEY, Api
+from tests.unit.api.service import Api
 
 pytestmark = pytest.mark.anyio
 
@@ -28,7 +28,9 @@ class Sending:
         self.api = api
         self.prefect = prefect
         self.deployment = deployment
-        self.deliveries = Deliveries(service.ledger, service.dispatcher, service.presence, given, key=WEBHOOK_KEY)
+        self.deliveries = Deliveries(
+            service.ledger, service.dispatcher, service.presence, service.webhook_messages, given
+        )
 
     def ping(self) -> None:
         customer_id = self.api.customer.customer_id
