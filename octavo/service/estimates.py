@@ -105,8 +105,8 @@ class Estimates:
         moment = time.monotonic()
         if moment - self._slots_counted > SLOTS_SECONDS:
             slots: Counter[CustomerId] = Counter()
-            for held in self._ledger.held_lanes():
-                slots[held.customer_id] += held.lanes
+            for held in self._ledger.work.held_slots():
+                slots[held.customer_id] += held.slots
             self._slots, self._slots_counted = slots, moment
         return self._slots[customer_id]
 

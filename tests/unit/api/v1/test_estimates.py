@@ -6,7 +6,7 @@ from api.presence import Presence
 from octavo.batches import Batch, BatchStatus, Counts
 from octavo.identifiers import BatchId, CustomerId
 from octavo.ledger.contract import OpenBatch
-from octavo.ledger.memory import MemoryLedger
+from octavo.ledger.duckdb import memory_ledger
 from octavo.service import estimates
 from octavo.service.estimates import Estimates
 from octavo.timestamps import now
@@ -37,7 +37,7 @@ def batch(status: BatchStatus = BatchStatus.RUNNING, **counts: int) -> Batch:
 
 
 def fresh() -> Estimates:
-    return Estimates(MemoryLedger(), Presence(silence_seconds=10))
+    return Estimates(memory_ledger(), Presence(silence_seconds=10))
 
 
 def seen(by: Estimates, found: Batch, moment: float) -> None:
