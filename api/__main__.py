@@ -28,12 +28,12 @@ class _Server(uvicorn.Server):
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """Answer whoever waits, then shut down as usual."""
-        self._service.lanes.close()
+        self._service.claims.close()
         await self._service.deliveries.close()
         self._service.long_polls.close()
-        self._service.calls.close()
-        self._service.drawings.close()
-        await self._service.presence.close()
+        self._service.sync_extractions.close()
+        self._service.page_renders.close()
+        await self._service.workers.close()
         await super().shutdown(sockets)
 
 

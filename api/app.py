@@ -13,14 +13,14 @@ from api.http.dependencies import Service
 from api.http.dialects import Dialect, Dialects
 from api.http.problems import problem_answer
 from api.http.rate_limit import RateLimitFields
-from api.internal import calls, deliveries, drawings, retention, work, workers
+from api.internal import deliveries, page_renders, retention, sync_extractions, work, workers
 from api.lifespan import lifespan_of
 from api.v1.dialect import FIELDS, v1
 from octavo import __version__
 from octavo.settings import Settings
 
 ABOUT = (front_page, source, health)
-INTERNAL = (workers, work, retention, deliveries, calls, drawings)
+INTERNAL = (workers, work, retention, deliveries, sync_extractions, page_renders)
 ADMIN = (customers, keys, usage)
 
 
@@ -66,5 +66,5 @@ def own_addresses(settings: Settings) -> Dialect:
         prefix="",
         write_failure=problem_answer,
         max_body_bytes=settings.api.max_body_bytes,
-        larger_bodies={calls.END_PATH: calls.MOST_RESULT_BYTES},
+        larger_bodies={sync_extractions.END_PATH: sync_extractions.MOST_RESULT_BYTES},
     )

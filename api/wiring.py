@@ -5,13 +5,13 @@ from dataclasses import dataclass
 from api.background.archive import Archive
 from api.background.deliveries import Deliveries
 from api.background.expiry import Retention
-from api.calls import Calls
-from api.drawings import Drawings
 from api.http.dependencies import Service
-from api.lanes import Lanes
 from api.orchestrator.dispatch import Dispatcher
-from api.presence import Presence
 from api.v1.events import WEBHOOKS
+from api.workers.claims import Claims
+from api.workers.page_renders import PageRenders
+from api.workers.registry import WorkerRegistry
+from api.workers.sync_extractions import SyncExtractions
 from octavo import wiring
 from octavo.directory import DataDirectory
 from octavo.engines.registry import EngineRegistry
@@ -68,11 +68,11 @@ def assemble(
     secrets: Secrets,
 ) -> Service:
     """Return the parts of an API around this ledger and this storage."""
-    presence = Presence(silence_seconds=settings.worker.silence_seconds)
+    workers = WorkerRegistry(silence_seconds=settings.worker.silence_seconds)
     archive = Archive(ledger, objects)
     retention = Retention(ledger, objects, archive, orphan_hours=settings.limits.orphan_hours)
     dispatcher = Dispatcher(
-        ledger, presence, deployment=settings.prefect.deployment, tag_limits=settings.prefect.tag_limits
+        ledger, workers, deployment=settings.prefect.deployment, tag_limits=settings.prefect.tag_limits
     )
     messages = WebhookMessages({V1: WEBHOOKS}, secrets.webhook_key)
     return Service(
@@ -82,28 +82,28 @@ def assemble(
         storage=storage,
         engines=engines,
         dispatcher=dispatcher,
-        lanes=Lanes(ledger),
-        presence=presence,
+        claims=Claims(ledger),
+        workers=workers,
         archive=archive,
         retention=retention,
-        calls=Calls(
+        sync_extractions=SyncExtractions(
             ledger,
-            presence,
+            workers,
             seconds=settings.limits.sync_seconds,
-            most=settings.limits.sync_calls,
-            most_of_customer=settings.limits.sync_calls_per_customer,
+            limit=settings.limits.sync_calls,
+            limit_per_customer=settings.limits.sync_calls_per_customer,
         ),
-        drawings=Drawings(
+        page_renders=PageRenders(
             ledger,
-            presence,
+            workers,
             retention.expiry,
             seconds=settings.limits.drawing_seconds,
-            most=settings.limits.drawings,
-            most_of_customer=settings.limits.drawings_per_customer,
+            limit=settings.limits.drawings,
+            limit_per_customer=settings.limits.drawings_per_customer,
         ),
-        deliveries=Deliveries(ledger, dispatcher, presence, messages, settings.webhooks),
+        deliveries=Deliveries(ledger, dispatcher, workers, messages, settings.webhooks),
         webhook_messages=messages,
-        estimates=Estimates(ledger, presence),
+        estimates=Estimates(ledger, workers),
         admin_token=secrets.admin_token,
         worker_token=secrets.worker_token,
     )

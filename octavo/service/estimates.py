@@ -38,7 +38,7 @@ class _Progress:
 class LivingWorkers(Protocol):
     """Knows which workers are alive."""
 
-    def workers(self) -> Sequence[WorkerId]:
+    def alive(self) -> Sequence[WorkerId]:
         """Return the workers that have been heard of lately."""
         ...
 
@@ -97,7 +97,7 @@ class Estimates:
 
     def _reason(self, customer: Customer) -> str:
         """Return why items of a customer that nobody holds wait."""
-        if not self._workers.workers():
+        if not self._workers.alive():
             return WAITING_FOR_WORKER
         return CUSTOMER_CAP if self._slots_in_use(customer.customer_id) >= customer.item_cap else QUEUED
 

@@ -29,7 +29,7 @@ class Sending:
         self.prefect = prefect
         self.deployment = deployment
         self.deliveries = Deliveries(
-            service.ledger, service.dispatcher, service.presence, service.webhook_messages, given
+            service.ledger, service.dispatcher, service.workers, service.webhook_messages, given
         )
 
     def ping(self) -> None:
@@ -69,11 +69,11 @@ async def loop(sending: Sending) -> AsyncIterator[None]:
 
 @pytest.mark.usefixtures("loop")
 async def test_what_is_due_has_one_run_made_and_no_second(sending: Sending) -> None:
-    rings = sending.api.service.presence.rings
+    rings = sending.api.service.workers.notifications
     sending.ping()
     (run,) = await sending.wait_for_runs(1)
     async with asyncio.timeout(5):
-        while sending.api.service.presence.rings == rings:
+        while sending.api.service.workers.notifications == rings:
             await asyncio.sleep(0.01)
     for _ in range(5):
         sending.ping()
