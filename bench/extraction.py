@@ -81,10 +81,10 @@ def main() -> int:
         extractor.warm_up()
         warm = time.monotonic() - started
         pages, seconds = sandboxed(files, extractor, arguments.processes)
-        nursery = extractor.nursery_pid
-        assert nursery is not None
-        tree = Path(f"/proc/{nursery}/task/{nursery}/children").read_text().split()
-        memory = {"nursery": memory_mb(nursery), "children": [memory_mb(int(pid)) for pid in tree]}
+        fork_server = extractor.fork_server_pid
+        assert fork_server is not None
+        tree = Path(f"/proc/{fork_server}/task/{fork_server}/children").read_text().split()
+        memory = {"fork_server": memory_mb(fork_server), "children": [memory_mb(int(pid)) for pid in tree]}
     direct_pages, direct_seconds = in_process(files)
     summary = {
         "documents": len(files),

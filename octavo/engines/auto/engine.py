@@ -20,7 +20,7 @@ class AutoEngine(LayoutEngine):
     def extract(
         self, source: Source, options: ExtractOptions, limits: Limits, progress: Progress, folder: Path
     ) -> Reading:
-        # Imported here, because the parsers belong in the nursery and its children alone.
+        # Imported here, because the parsers belong in the fork server and its children alone.
         from octavo.engines.auto.page_selection import needs_layout
         from octavo.engines.layout.model import labelled_regions
         from octavo.engines.pages.page_view import Sight

@@ -34,7 +34,7 @@ class LayoutEngine(FastEngine):
     def extract(
         self, source: Source, options: ExtractOptions, limits: Limits, progress: Progress, folder: Path
     ) -> Reading:
-        # Imported here, because the parsers belong in the nursery and its children alone.
+        # Imported here, because the parsers belong in the fork server and its children alone.
         from octavo.engines.layout.model import labelled_regions
         from octavo.engines.pages.reading import read
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from octavo.engines.contract import ExtractOptions, Limits, Progress, Reading, Source
 from octavo.engines.detect import detect
-from octavo.engines.mupdf import let_go
+from octavo.engines.mupdf import release_caches
 from octavo.engines.office.reading import read_office
 from octavo.engines.pages.assembly import assemble
 from octavo.engines.pages.draft import PageDraft
@@ -105,7 +105,7 @@ def _read_all(
             finished.add(_recognised(waiting, limits, progress, folder, look))
             waiting = []
         if page_no % _PAGES_HELD == 0:
-            let_go()
+            release_caches()
     finished.add(_recognised(waiting, limits, progress, folder, look))
     pages = finished.pages()
     if all(draft.page.status == "failed" for draft in pages):
