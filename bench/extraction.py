@@ -15,7 +15,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from octavo.engines.contract import ExtractOptions, Limits, Source
-from octavo.engines.fast.engine import FastEngine
+from octavo.engines.fast.policy import fast_engine
 from octavo.engines.registry import TEST_ENGINES, EngineRegistry
 from octavo.extraction.extractor import Extractor
 
@@ -29,7 +29,7 @@ class Silent:
 
 
 def in_process(files: list[Path]) -> tuple[int, float]:
-    engine = FastEngine()
+    engine = fast_engine()
     engine.preload()
     started, pages = time.monotonic(), 0
     for path in files:

@@ -20,9 +20,9 @@ AUTO = "auto"
 DEFAULT_ENGINE = AUTO
 
 BUILT_IN: Mapping[str, str] = {
-    "auto": "octavo.engines.auto.engine:AutoEngine",
-    "fast": "octavo.engines.fast.engine:FastEngine",
-    "layout": "octavo.engines.layout.engine:LayoutEngine",
+    "auto": "octavo.engines.auto.policy:auto_engine",
+    "fast": "octavo.engines.fast.policy:fast_engine",
+    "layout": "octavo.engines.layout.policy:layout_engine",
 }
 TEST_ENGINES: Mapping[str, str] = {
     "sleep": "octavo.engines.sleep:SleepEngine",
