@@ -10,8 +10,8 @@ from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from api.lanes import in_thread
 from api.presence import Presence
+from api.threads import in_thread
 from octavo.client.call_protocol import CallEnd, CallPages, ClaimedCall
 from octavo.errors import (
     DOCUMENT_ERRORS,

@@ -9,8 +9,8 @@ import contextlib
 from collections import Counter
 from dataclasses import dataclass, field
 
-from api.lanes import in_thread
 from api.presence import Presence
+from api.threads import in_thread
 from octavo.client.drawing_protocol import AskedPage, DrawingEnd
 from octavo.errors import (
     DrawingTimeout,

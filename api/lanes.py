@@ -7,11 +7,9 @@ Whoever stops asking has what it was given put back.
 import asyncio
 import contextlib
 import logging
-from collections.abc import Callable
 from typing import Any, TypeVar
 
-import anyio.to_thread
-
+from api.threads import in_thread
 from octavo.errors import OctavoError
 from octavo.identifiers import WorkerId
 from octavo.ledger.contract import Claim, ClaimRequest, Ledger, Report, ReportKind
@@ -120,8 +118,3 @@ class Lanes:
 def _set(answer: "asyncio.Future[T]", told: T) -> None:
     if not answer.done():
         answer.set_result(told)
-
-
-async def in_thread(work: Callable[[], T]) -> T:
-    """Run blocking work in a thread, off the event loop."""
-    return await anyio.to_thread.run_sync(work)

@@ -5,10 +5,10 @@ from typing import Annotated, Literal
 from fastapi import APIRouter, Depends
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
-from api import auth
-from api.deps import Service, ServiceDep
-from api.json_bodies import StrictJsonRoute
-from api.problems import problems
+from api.http import auth
+from api.http.dependencies import Service, ServiceDep
+from api.http.json_bodies import StrictJsonRoute
+from api.http.problems import problems
 from octavo.batches import DEFAULT_ITEM_CAP, Customer
 from octavo.errors import CustomerNotFound, InvalidAdminToken
 from octavo.identifiers import CustomerId

@@ -5,11 +5,11 @@ from typing import Annotated
 from fastapi import APIRouter, Depends
 from pydantic import BaseModel, Field, StringConstraints
 
-from api import auth
 from api.admin.customers import Name
-from api.deps import ServiceDep
-from api.json_bodies import StrictJsonRoute
-from api.problems import problems
+from api.http import auth
+from api.http.dependencies import ServiceDep
+from api.http.json_bodies import StrictJsonRoute
+from api.http.problems import problems
 from octavo.batches import ApiKey
 from octavo.errors import CustomerNotFound, InvalidAdminToken, KeyNotFound
 from octavo.identifiers import CustomerId

@@ -5,15 +5,15 @@ from typing import Annotated
 from fastapi import APIRouter, Depends, Query
 from pydantic import BaseModel, Field
 
-from api import auth
-from api.deps import ServiceDep
-from api.periods import PeriodDep
-from api.problems import problems
-from api.usage_audit import audit
+from api.http import auth
+from api.http.dependencies import ServiceDep
+from api.http.periods import PeriodDep
+from api.http.problems import problems
 from api.v1.usage import QuotaResource, quota_resource
 from octavo.errors import CustomerNotFound, InvalidAdminToken, InvalidPeriod, StorageUnavailable
 from octavo.identifiers import CustomerId
 from octavo.ledger.accounts import DifferenceKind
+from octavo.service.usage_audit import audit
 
 router = APIRouter(prefix="/admin/usage", tags=["admin"], dependencies=[Depends(auth.admin)])
 

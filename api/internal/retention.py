@@ -4,9 +4,9 @@ from datetime import timedelta
 
 from fastapi import APIRouter, Depends
 
-from api import auth
-from api.deps import Service, ServiceDep
-from api.lanes import in_thread
+from api.http import auth
+from api.http.dependencies import Service, ServiceDep
+from api.threads import in_thread
 from octavo.client.worker_protocol import Forgotten, Sweeping, Swept
 from octavo.objects import keys
 from octavo.timestamps import now

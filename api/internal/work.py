@@ -7,9 +7,9 @@ from typing import Annotated
 
 from fastapi import APIRouter, Depends, Query
 
-from api import auth
-from api.deps import Service, ServiceDep
-from api.lanes import in_thread
+from api.http import auth
+from api.http.dependencies import Service, ServiceDep
+from api.threads import in_thread
 from octavo.batches import Batch, BatchStatus, Item, ItemStatus, Run, RunStatus
 from octavo.client.worker_protocol import NamedRun, OpenedRun, OpenRun, Pruning, Reports, Reserved, Rings, RunSummary
 from octavo.errors import BatchNotFound

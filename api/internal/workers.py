@@ -4,9 +4,9 @@ from typing import Annotated
 
 from fastapi import APIRouter, Depends, Query
 
-from api import auth
-from api.deps import Service, ServiceDep
-from api.lanes import in_thread
+from api.http import auth
+from api.http.dependencies import Service, ServiceDep
+from api.threads import in_thread
 from octavo.client.worker_protocol import Heartbeat, Hello, Lost, Rings, StorageAccess, Welcome
 from octavo.errors import UploadsNotConfigured
 from octavo.identifiers import WorkerId

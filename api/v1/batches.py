@@ -6,13 +6,15 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Header, Query, Request, Response
 
-from api.auth import CustomerDep
-from api.deps import Service, ServiceDep
-from api.json_bodies import StrictJsonRoute
-from api.lanes import in_thread
-from api.problems import problems
-from api.quota import require_pages
-from api.rate_limit import BatchSubmission
+from api.http.auth import CustomerDep
+from api.http.dependencies import Service, ServiceDep
+from api.http.json_bodies import StrictJsonRoute
+from api.http.json_response import written
+from api.http.long_poll import LONGEST_WAIT_SECONDS
+from api.http.problems import problems
+from api.http.quota import require_pages
+from api.http.rate_limit import BatchSubmission
+from api.threads import in_thread
 from api.v1.batch_bodies import batch_body, item_bodies
 from api.v1.schemas import (
     BatchDetail,
@@ -20,8 +22,6 @@ from api.v1.schemas import (
     BatchResource,
     CreateBatchRequest,
 )
-from api.waits import LONGEST_WAIT_SECONDS
-from api.written import written
 from octavo import cursors
 from octavo.batches import BatchStatus, Customer, NewBatch
 from octavo.errors import (

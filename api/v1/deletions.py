@@ -2,10 +2,10 @@
 
 from fastapi import APIRouter, Response
 
-from api.auth import CustomerDep
-from api.deps import ServiceDep
-from api.lanes import in_thread
-from api.problems import problems
+from api.http.auth import CustomerDep
+from api.http.dependencies import ServiceDep
+from api.http.problems import problems
+from api.threads import in_thread
 from octavo.errors import (
     BatchNotFinished,
     BatchNotFound,

@@ -17,10 +17,10 @@ from fastapi import APIRouter, Query, Response
 from fastapi.responses import StreamingResponse
 from zipstream import ZipStream
 
-from api.auth import CustomerDep
-from api.deps import Service, ServiceDep
-from api.lanes import in_thread
-from api.problems import problems
+from api.http.auth import CustomerDep
+from api.http.dependencies import Service, ServiceDep
+from api.http.problems import problems
+from api.threads import in_thread
 from api.v1.batch_bodies import item_bodies
 from api.v1.results import seconds_left
 from octavo.batches import Batch, Customer, Item, ItemStatus

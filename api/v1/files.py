@@ -5,13 +5,13 @@ from typing import Any
 
 from fastapi import APIRouter, Response
 
-from api.auth import CustomerDep
-from api.deps import Service, ServiceDep
-from api.json_bodies import StrictJsonRoute
-from api.problems import problems
-from api.rate_limit import FileSubmission
+from api.http.auth import CustomerDep
+from api.http.dependencies import Service, ServiceDep
+from api.http.json_bodies import StrictJsonRoute
+from api.http.json_response import written
+from api.http.problems import problems
+from api.http.rate_limit import FileSubmission
 from api.v1.schemas import CreateFileRequest, CreateFileResponse, FileResource, file_fields
-from api.written import written
 from octavo.batches import Customer, FileStatus, StagedFile
 from octavo.errors import (
     CustomerDisabled,

@@ -3,9 +3,9 @@
 from fastapi import APIRouter, Response
 from fastapi.responses import RedirectResponse
 
-from api.auth import CustomerDep
-from api.deps import ServiceDep
-from api.problems import problems
+from api.http.auth import CustomerDep
+from api.http.dependencies import ServiceDep
+from api.http.problems import problems
 from api.v1.results import link_seconds
 from octavo.errors import CustomerDisabled, InvalidApiKey, ItemNotFound, ResultExpired, StorageUnavailable
 from octavo.identifiers import ResultId

@@ -5,12 +5,12 @@ from typing import Annotated
 from fastapi import APIRouter, Query, Request, Response
 from fastapi.responses import RedirectResponse
 
-from api.auth import CustomerDep
-from api.deps import Service, ServiceDep
-from api.lanes import in_thread
-from api.problems import problems
+from api.http.auth import CustomerDep
+from api.http.dependencies import Service, ServiceDep
+from api.http.long_poll import CLIENT_GONE, while_there
+from api.http.problems import problems
+from api.threads import in_thread
 from api.v1.results import link_seconds, seconds_left
-from api.waits import CLIENT_GONE, while_there
 from octavo.batches import Batch, FileStatus, Item, ItemStatus
 from octavo.client.drawing_protocol import AskedPage
 from octavo.errors import (

@@ -7,9 +7,9 @@ from typing import Annotated, Literal
 from fastapi import APIRouter, Query, Response
 from fastapi.responses import RedirectResponse
 
-from api.auth import CustomerDep
-from api.deps import Service, ServiceDep
-from api.problems import problems
+from api.http.auth import CustomerDep
+from api.http.dependencies import Service, ServiceDep
+from api.http.problems import problems
 from octavo.batches import Batch, Item, ItemStatus
 from octavo.documents import Document
 from octavo.errors import (

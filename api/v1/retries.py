@@ -5,12 +5,12 @@ from typing import Annotated, Literal, Self, get_args
 from fastapi import APIRouter
 from pydantic import BaseModel, Field, model_validator
 
-from api.auth import CustomerDep
-from api.deps import ServiceDep
-from api.json_bodies import StrictJsonRoute
-from api.problems import problems
-from api.quota import require_pages
-from api.rate_limit import BatchRetry
+from api.http.auth import CustomerDep
+from api.http.dependencies import ServiceDep
+from api.http.json_bodies import StrictJsonRoute
+from api.http.problems import problems
+from api.http.quota import require_pages
+from api.http.rate_limit import BatchRetry
 from api.v1.batch_bodies import batch_body
 from api.v1.schemas import BatchResource
 from octavo import cursors

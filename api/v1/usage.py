@@ -3,10 +3,10 @@
 from fastapi import APIRouter
 from pydantic import BaseModel, Field
 
-from api.auth import CustomerDep
-from api.deps import ServiceDep
-from api.periods import PeriodDep
-from api.problems import problems
+from api.http.auth import CustomerDep
+from api.http.dependencies import ServiceDep
+from api.http.periods import PeriodDep
+from api.http.problems import problems
 from octavo.errors import CustomerDisabled, InvalidApiKey, InvalidPeriod
 from octavo.ledger.accounts import PageAccount
 

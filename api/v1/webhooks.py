@@ -6,11 +6,11 @@ from typing import Annotated, Any, Literal
 from fastapi import APIRouter, Query
 from pydantic import BaseModel, ConfigDict, Field
 
-from api.auth import AddressesAllowed, CustomerDep
-from api.deps import Service, ServiceDep
-from api.json_bodies import StrictJsonRoute
-from api.problems import problems
-from api.rate_limit import Ping, Replay
+from api.http.auth import AddressesAllowed, CustomerDep
+from api.http.dependencies import Service, ServiceDep
+from api.http.json_bodies import StrictJsonRoute
+from api.http.problems import problems
+from api.http.rate_limit import Ping, Replay
 from octavo import cursors
 from octavo.errors import (
     CustomerDisabled,

@@ -10,8 +10,8 @@ import pytest
 from fastapi import FastAPI
 from fastapi.routing import APIRoute
 
-from api import problems
 from api.app import create_app
+from api.http import problems
 from octavo import errors
 from octavo.ledger.memory import MemoryLedger
 from octavo.objects.memory import MemoryObjects

@@ -1,4 +1,4 @@
-"""Page images from end to end: an API, a worker's drawer, real storage over S3, real children."""
+"""Page images from end to end: an API, a worker's renderer, real storage over S3, real children."""
 
 import io
 import threading
@@ -13,7 +13,7 @@ import pytest
 from PIL import Image
 
 from api.app import create_app
-from api.deps import Service
+from api.http.dependencies import Service
 from octavo.batches import Batch, ClaimedItem
 from octavo.client.worker import WorkerClient
 from octavo.engines.contract import Limits, PageDrawing, Source
@@ -27,7 +27,7 @@ from octavo.ledger.memory import MemoryLedger
 from octavo.objects import keys
 from octavo.objects.s3 import S3Objects
 from octavo.outcomes import Succeeded
-from octavo.workbench.drawer import Drawer
+from octavo.worker.page_render_worker import PageRenderWorker
 from tests.storage_server import storage_server
 from tests.unit.api.service import WORKER_TOKEN, MovableClock, add_customer, make_service, settings
 from tests.unit.api.serving import served, until
@@ -121,12 +121,12 @@ def stack(extractor: Counting, tmp_path: Path) -> Iterator[Stack]:
         service = make_service(settings(tmp_path), MemoryLedger(clock), objects)
         with served(create_app(service)) as url:
             client = WorkerClient(url, WORKER_TOKEN, WorkerId("worker/one"))
-            drawer = Drawer(client, extractor, objects, slots=1)
-            drawer.start()
+            renderer = PageRenderWorker(client, extractor, objects, slots=1)
+            renderer.start()
             yield Stack(service, url, add_customer(service.ledger, "acme")[1], clock, extractor)
-            drawer.drain()
+            renderer.drain()
             service.drawings.close()
-            until(lambda: not drawing_threads(), "the drawer has left")
+            until(lambda: not drawing_threads(), "the renderer has left")
         client.close()
 
 

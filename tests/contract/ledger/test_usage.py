@@ -83,7 +83,7 @@ PLANTED: list[tuple[DifferenceKind, str]] = [
     ),
 ]
 OF_RESULTS = {K.RESULT_MISSING, K.RESULT_UNREADABLE, K.OTHER_RESULT_PAGES}
-"""Those need storage; `tests/unit/api/test_usage_audit.py` plants them."""
+"""Those need storage; `tests/unit/api/admin/test_usage_audit.py` plants them."""
 
 
 @pytest.fixture

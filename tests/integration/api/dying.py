@@ -13,8 +13,8 @@ from pathlib import Path
 
 import uvicorn
 
-from api import auth
 from api.app import create_app
+from api.http import auth
 from octavo.batches import Batch, FileStatus, NewBatch, StagedFile
 from octavo.identifiers import FileId
 from octavo.ledger.duckdb import DuckdbLedger

@@ -9,7 +9,7 @@ from pathlib import Path
 from prefect.client.orchestration import PrefectClient
 from prefect.exceptions import ObjectNotFound
 
-from api.limits import limit_name
+from api.orchestrator.limits import limit_name
 from octavo.ledger.memory import MemoryLedger
 from octavo.objects.memory import MemoryObjects
 from tests.unit.api.service import Api, MovableClock, make_service, settings

@@ -9,7 +9,7 @@ from prefect.client.orchestration import PrefectClient
 from prefect.client.schemas.filters import DeploymentFilter, DeploymentFilterId
 from prefect.client.schemas.objects import FlowRun
 
-from api.deliveries import Deliveries
+from api.background.deliveries import Deliveries
 from octavo.client.delivery_protocol import DeliveryClaim
 from octavo.ledger.webhooks import NewWebhook
 from octavo.settings import WebhookSettings

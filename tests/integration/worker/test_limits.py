@@ -6,7 +6,7 @@ import pytest
 from prefect.client.orchestration import PrefectClient
 from prefect.exceptions import ObjectNotFound
 
-from api.limits import NOTE, limit_name
+from api.orchestrator.limits import NOTE, limit_name
 from octavo.identifiers import CustomerId
 from octavo.ledger.memory import MemoryLedger
 from tests.acceptance.stack import ENDED, new_stack, wait_for

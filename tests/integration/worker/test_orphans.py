@@ -10,8 +10,8 @@ from prefect.client.orchestration import PrefectClient
 from prefect.client.schemas.objects import State, StateType
 from prefect.states import Cancelling, Completed, Crashed, Pending, Running
 
-from api import orphans
-from api.orphans import Orphans
+from api.orchestrator import orphans
+from api.orchestrator.orphans import Orphans
 from octavo.batches import Run, RunStatus
 from tests.integration.worker.orchestrated import Deployed, orchestrated
 from tests.integration.worker.test_dispatch import begun, run_status, show, state_type, uuid

@@ -9,16 +9,16 @@ from typing import Any
 import httpx
 from fastapi import FastAPI
 
-from api import auth
 from api.app import create_app
-from api.archive import Archive
+from api.background.archive import Archive
+from api.background.deliveries import Deliveries
+from api.background.expiry import Retention
 from api.calls import Calls
-from api.deliveries import Deliveries
-from api.deps import Service
-from api.dispatch import Dispatcher
 from api.drawings import Drawings
-from api.expiry import Retention
+from api.http import auth
+from api.http.dependencies import Service
 from api.lanes import Lanes
+from api.orchestrator.dispatch import Dispatcher
 from api.presence import Presence
 from octavo.batches import Batch, ClaimedItem, Customer, Item
 from octavo.engines.registry import EngineRegistry

@@ -9,7 +9,7 @@ from pathlib import Path
 from prefect.settings import PREFECT_API_URL, temporary_settings
 
 from api.app import create_app
-from api.deps import Service
+from api.http.dependencies import Service
 from octavo.batches import Batch, Customer, FileStatus, Item, NewBatch, StagedFile
 from octavo.client.worker import WorkerClient
 from octavo.client.worker_protocol import OpenRun
