@@ -10,6 +10,7 @@ from fastapi.responses import RedirectResponse
 from api.http.auth import CustomerDep
 from api.http.dependencies import Service, ServiceDep
 from api.http.problems import problems
+from octavo.batch_options import ExtractPageOptions
 from octavo.batches import Batch, Item, ItemStatus
 from octavo.documents import Document
 from octavo.errors import (
@@ -137,9 +138,10 @@ def _document(service: Service, batch: Batch, result_id: ResultId) -> Document:
         document = Document.from_json(service.objects.read(key, max_bytes=MAX_DOCUMENT_BYTES))
     except ObjectMissing:
         raise _expired() from None
-    if not batch.options.get("extract_text", True):
+    shown = batch.options.shown
+    if isinstance(shown, ExtractPageOptions) and not shown.extract_text:
         document = replace(document, blocks=(), tables=())
-    if not batch.options.get("extract_images", True):
+    if isinstance(shown, ExtractPageOptions) and not shown.extract_images:
         document = replace(document, figures=())
     return document
 
