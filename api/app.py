@@ -2,14 +2,16 @@
 
 import asyncio
 import contextlib
+import functools
 import logging
 import os
 import signal
 from collections.abc import AsyncIterator
 
-from fastapi import FastAPI
+from fastapi import APIRouter, FastAPI
 from fastapi.middleware.cors import CORSMiddleware
 from fastapi_offline import FastAPIOffline
+from starlette.routing import BaseRoute
 
 from api.about import description, front_page, health, source
 from api.admin import customers, keys
@@ -59,6 +61,41 @@ def _end_process_if_dead(loop: asyncio.Task[None]) -> None:
     if not loop.cancelled() and loop.exception() is not None:
         logger.critical("a loop of the API died; the process ends", exc_info=loop.exception())
         os.kill(os.getpid(), signal.SIGTERM)
+
+
+@functools.cache
+def _routes() -> list[BaseRoute]:
+    """Return the routes of every app of this process: to build them is most of what an app costs."""
+    routes = APIRouter()
+    for room in (
+        front_page,
+        source,
+        health,
+        bulk,
+        files,
+        batches,
+        retries,
+        exports,
+        results,
+        images,
+        page_images,
+        deletions,
+        extract,
+        webhooks,
+        usage,
+        workers,
+        work,
+        retention,
+        deliveries,
+        calls,
+        drawings,
+        customers,
+        keys,
+        admin_usage,
+        engines,
+    ):
+        routes.include_router(room.router)
+    return routes.routes
 
 
 def create_app(service: Service) -> FastAPI:
@@ -118,32 +155,5 @@ def create_app(service: Service) -> FastAPI:
             allow_headers=["*"],
             expose_headers=FIELDS,
         )
-    for room in (
-        front_page,
-        source,
-        health,
-        bulk,
-        files,
-        batches,
-        retries,
-        exports,
-        results,
-        images,
-        page_images,
-        deletions,
-        extract,
-        webhooks,
-        usage,
-        workers,
-        work,
-        retention,
-        deliveries,
-        calls,
-        drawings,
-        customers,
-        keys,
-        admin_usage,
-        engines,
-    ):
-        app.include_router(room.router)
+    app.router.routes.extend(_routes())
     return app
