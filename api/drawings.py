@@ -164,7 +164,7 @@ class Drawings:
     def _is_kept(self, key: str) -> bool:
         """Tell whether an image's result is there; one that was drawn while its result went must go with it."""
         customer_id, result_id = keys.result_of(key)
-        if result_id in self.ledger.live_results([result_id]):
+        if result_id in self.ledger.lifetimes.live_results([result_id]):
             return True
         self.expiry.take_results({result_id: customer_id})
         return False

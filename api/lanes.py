@@ -58,7 +58,7 @@ class Lanes:
             with contextlib.suppress(RuntimeError):
                 loop.call_soon_threadsafe(_set, answer, told)
 
-        standing = loop.create_task(in_thread(lambda: self._ledger.stand(request, tell)))
+        standing = loop.create_task(in_thread(lambda: self._ledger.work.wait_for_claim(request, tell)))
         try:
             await asyncio.shield(standing)
             return await self._wait(request, answer, wait_seconds)
@@ -85,7 +85,7 @@ class Lanes:
             del self._ends[end]
             ending.cancel()
         if not answer.done():
-            await in_thread(lambda: self._ledger.step_back(run_id=request.run_id))
+            await in_thread(lambda: self._ledger.work.cancel_wait(run_id=request.run_id))
         told = await answer
         if isinstance(told, OctavoError):
             raise told
@@ -101,7 +101,7 @@ class Lanes:
         try:
             await standing
             if not answer.done():
-                await in_thread(lambda: self._ledger.step_back(run_id=request.run_id))
+                await in_thread(lambda: self._ledger.work.cancel_wait(run_id=request.run_id))
             told = await asyncio.wait_for(answer, CLEARING_SECONDS)
             if isinstance(told, Claim):
                 await self._put_back(told)
@@ -112,7 +112,7 @@ class Lanes:
         items = [item for piece in claim.slices for item in piece.items]
         reports = [Report(kind=ReportKind.RELEASE, item_id=item.item_id, lease_no=item.lease_no) for item in items]
         if reports:
-            await in_thread(lambda: self._ledger.report(reports))
+            await in_thread(lambda: self._ledger.work.report(reports))
 
 
 def _set(answer: "asyncio.Future[T]", told: T) -> None:

@@ -102,7 +102,7 @@ async def _timed(probe: Coroutine[Any, Any, str | None]) -> PartHealth:
 
 async def _ledger(service: Service) -> str | None:
     try:
-        await in_thread(service.ledger.workers)
+        await in_thread(service.ledger.work.workers)
     except OctavoError as error:
         return error.message
     return None

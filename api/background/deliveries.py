@@ -20,8 +20,7 @@ from api.threads import in_thread
 from octavo.client.delivery_protocol import DeliveryClaim, Outgoing
 from octavo.errors import LedgerUnavailable
 from octavo.identifiers import DeliveryId, RunId, WorkerId
-from octavo.ledger.contract import Ledger
-from octavo.ledger.webhooks import HeldDelivery
+from octavo.ledger.contract import HeldDelivery, Ledger
 from octavo.settings import WebhookSettings
 from octavo.timestamps import now
 from octavo.webhooks.records import AttemptReport, DueDelivery, Webhook
@@ -112,7 +111,7 @@ class Deliveries:
     async def run(self) -> None:
         """See for ever that what is due has a run that sends it."""
         self._loop = asyncio.get_running_loop()
-        self._ledger.watch_deliveries(self._wake)
+        self._ledger.deliveries.watch(self._wake)
         pause = LEAST_PAUSE_SECONDS
         while True:
             news = self._news
@@ -130,7 +129,7 @@ class Deliveries:
         """Start a run if one is needed; returns in how many seconds to look again, if there are no news before."""
         await self.take_from_the_silent()
         longest = SILENCE_LOOK_SECONDS if self._senders else LONGEST_SLEEP_SECONDS
-        due_at = await in_thread(self._ledger.next_delivery_at)
+        due_at = await in_thread(self._ledger.deliveries.next_at)
         if due_at is None:
             return longest
         seconds = (due_at - now()).total_seconds()
@@ -159,7 +158,7 @@ class Deliveries:
         held = [one.held for one in self._senders.values() if one.worker_id == worker_id]
         if not held:
             return
-        count = await in_thread(lambda: self._ledger.give_back_deliveries(held))
+        count = await in_thread(lambda: self._ledger.deliveries.give_back(held))
         for one in held:
             self._forget(one)
         if count:
@@ -218,9 +217,9 @@ class Deliveries:
         lease_seconds = self._lease_seconds
         while True:
             news = self._news
-            due_at = await in_thread(self._ledger.next_delivery_at)
+            due_at = await in_thread(self._ledger.deliveries.next_at)
             if due_at is not None and due_at <= now():
-                taken = await in_thread(lambda: self._ledger.claim_deliveries(limit=limit, lease_seconds=lease_seconds))
+                taken = await in_thread(lambda: self._ledger.deliveries.claim(limit=limit, lease_seconds=lease_seconds))
                 if taken:
                     return taken
             left = end - time.monotonic()
@@ -231,14 +230,14 @@ class Deliveries:
 
     async def report(self, report: AttemptReport) -> bool:
         """Take a worker's word about an attempt; False when it came too late."""
-        taken = await in_thread(lambda: self._ledger.report_attempt(report, retry_seconds=self._given.retry_seconds))
+        taken = await in_thread(lambda: self._ledger.deliveries.report(report, retry_seconds=self._given.retry_seconds))
         self._forget(HeldDelivery(report.delivery_id, report.lease_no))
         return taken
 
     async def prune(self) -> int:
         """Remove what has had its time; returns how many deliveries."""
         before = now() - timedelta(days=self._given.keep_days)
-        return await in_thread(lambda: self._ledger.prune_deliveries(before))
+        return await in_thread(lambda: self._ledger.deliveries.prune(before))
 
 
 async def _either(news: asyncio.Event, seconds: float) -> None:

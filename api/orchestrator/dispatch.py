@@ -81,7 +81,7 @@ class Dispatcher:
             wanted = await self._wanted.get()
             batch_id = wanted.batch_id if isinstance(wanted, Run) else wanted
             try:
-                run = wanted if isinstance(wanted, Run) else await in_thread(partial(self._ledger.add_run, batch_id))
+                run = wanted if isinstance(wanted, Run) else await in_thread(partial(self._ledger.runs.add, batch_id))
                 await self._make_until_made(run)
             except BatchNotFound:
                 logger.warning("batch %s is gone; no run is made for it", batch_id)
@@ -103,8 +103,8 @@ class Dispatcher:
             pause = min(pause * 2, LONGEST_PAUSE_SECONDS)
 
     async def _make(self, run: Run) -> None:
-        batch = await in_thread(lambda: self._ledger.batch(run.customer_id, run.batch_id))
-        customer = await in_thread(lambda: self._ledger.customer(run.customer_id))
+        batch = await in_thread(lambda: self._ledger.batches.get(run.customer_id, run.batch_id))
+        customer = await in_thread(lambda: self._ledger.accounts.customer(run.customer_id))
         client = await self._connected()
         await self._limits.show(client, customer)
         made = await client.create_flow_run_from_deployment(
@@ -115,7 +115,7 @@ class Dispatcher:
             idempotency_key=f"{run.batch_id}:{run.run_no}",
         )
         run_id = RunId(str(made.id))
-        await in_thread(lambda: self._ledger.name_run(run.batch_id, run.run_no, run_id))
+        await in_thread(lambda: self._ledger.runs.name(run.batch_id, run.run_no, run_id))
         await self._presence.ring()
         logger.info("batch %s run %d is flow run %s", run.batch_id, run.run_no, run_id)
 
@@ -167,7 +167,7 @@ class Dispatcher:
                     await client.set_flow_run_state(UUID(run.run_id), state, force=True)
             except ObjectNotFound:
                 logger.info("flow run %s is unknown to Prefect", run.run_id)
-        await in_thread(lambda: self._ledger.forget_lost_run(run.batch_id, run.run_no))
+        await in_thread(lambda: self._ledger.runs.forget_lost(run.batch_id, run.run_no))
 
     async def _last_state(self, run: Run, shown: State[Any] | None) -> State[None] | None:
         """Return what a lost run has to be shown as; None when Prefect shows an end already."""
@@ -176,7 +176,7 @@ class Dispatcher:
         if shown.is_cancelling():
             # Whether its worker had passed the cancel on before it died, nobody knows; twice does no harm.
             with contextlib.suppress(BatchNotFound):
-                await in_thread(lambda: self._ledger.cancel_batch(run.customer_id, run.batch_id))
+                await in_thread(lambda: self._ledger.batches.cancel(run.customer_id, run.batch_id))
             return Cancelled(message="The worker was lost; the batch is cancelled.")
         return None
 
@@ -190,7 +190,7 @@ class Dispatcher:
         """End a run in the ledger that Prefect has no living flow run for."""
         run_id = run.run_id
         if run_id is not None:
-            await in_thread(lambda: self._ledger.end_run(run_id, RunStatus.ENDED))
+            await in_thread(lambda: self._ledger.runs.end(run_id, RunStatus.ENDED))
 
 
 def run_name(batch: Batch, customer: Customer, run_no: int) -> str:

@@ -75,8 +75,8 @@ class Outlook:
         moment = time.monotonic()
         if moment - self._lanes_counted > LANES_SECONDS:
             lanes: Counter[CustomerId] = Counter()
-            for held in ledger.held_lanes():
-                lanes[held.customer_id] += held.lanes
+            for held in ledger.work.held_slots():
+                lanes[held.customer_id] += held.slots
             self._lanes, self._lanes_counted = lanes, moment
         return self._lanes[customer_id]
 

@@ -95,13 +95,13 @@ class Orphans:
     async def _last_state(self, flow_run: FlowRun) -> State[None] | None:
         """Return what an orphaned flow run has to be shown as, and end it in the ledger; None for any other."""
         run_id, shown, moment = RunId(str(flow_run.id)), flow_run.state, now()
-        run = await in_thread(lambda: self._ledger.run(run_id))
+        run = await in_thread(lambda: self._ledger.runs.get(run_id))
         if run is None or shown is None or moment - shown.timestamp < GRACE:
             return None
         if run.status is RunStatus.ENDED and self._is_left(run, moment):
             return Cancelled(message=LOST) if shown.is_cancelling() else Crashed(message=LOST)
         if run.status is RunStatus.STARTING and await self._is_over(run):
-            await in_thread(lambda: self._ledger.end_run(run_id))
+            await in_thread(lambda: self._ledger.runs.end(run_id))
             return Cancelled(message=NOT_NEEDED)
         return None
 
@@ -112,7 +112,7 @@ class Orphans:
 
     async def _is_over(self, run: Run) -> bool:
         try:
-            batch = await in_thread(lambda: self._ledger.batch(run.customer_id, run.batch_id))
+            batch = await in_thread(lambda: self._ledger.batches.get(run.customer_id, run.batch_id))
         except BatchNotFound:
             return True
         return batch.status.is_terminal

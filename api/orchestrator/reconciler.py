@@ -117,16 +117,16 @@ class Reconciler:
         while (left := until - time.monotonic()) > 0:
             if await self._presence.wait_for_news(left):
                 if len(self._presence.workers()) > 1:
-                    await self._share(await in_thread(self._ledger.open_batches))
+                    await self._share(await in_thread(self._ledger.runs.open_batches))
                 await asyncio.sleep(LEAST_PAUSE_SECONDS)
 
     async def _pass(self) -> None:
         await self._take_from_the_dead()
-        batches = await in_thread(self._ledger.open_batches)
+        batches = await in_thread(self._ledger.runs.open_batches)
         self._outlook.observe(batches)
         self._restarts.keep({found.batch.batch_id for found in batches})
         self._questions = 0
-        starting = await in_thread(self._ledger.starting_runs)
+        starting = await in_thread(self._ledger.runs.starting)
         known = {run.run_id for run in starting}
         self._asked = {run_id: asked for run_id, asked in self._asked.items() if run_id in known}
         for found in batches:
@@ -136,7 +136,7 @@ class Reconciler:
         for run in starting:
             if run.batch_id not in are_open:
                 await self._clear_away(run)
-        for run in await in_thread(self._ledger.lost_runs):
+        for run in await in_thread(self._ledger.runs.lost):
             try:
                 await self._dispatcher.crash(run)
             except TROUBLE as error:
@@ -150,11 +150,11 @@ class Reconciler:
         self._looked = moment
         # Leases that ran out while nobody could renew them say nothing of their workers.
         if self._presence.is_listening:
-            await in_thread(self._ledger.expire_leases)
-        for worker_id in await in_thread(self._ledger.workers):
+            await in_thread(self._ledger.work.expire_leases)
+        for worker_id in await in_thread(self._ledger.work.workers):
             if self._presence.is_silent(worker_id):
                 logger.warning("worker %s is silent; its leases are taken away", worker_id)
-                await in_thread(partial(self._ledger.revoke, worker_id=worker_id))
+                await in_thread(partial(self._ledger.work.revoke, worker_id=worker_id))
 
     async def _look_after(self, found: OpenBatch) -> None:
         batch_id = found.batch.batch_id
@@ -174,12 +174,14 @@ class Reconciler:
         """Give a further run to batches on which a worker that has them not open could help."""
         if not any(found.unleased and found.runs for found in batches) or len(self._presence.workers()) < 2:
             return
-        held = await in_thread(self._ledger.held_lanes)
+        held = await in_thread(self._ledger.work.held_slots)
         of_worker, of_customer = Counter[WorkerId](), Counter[CustomerId]()
         for one in held:
-            of_worker[one.worker_id] += one.lanes
-            of_customer[one.customer_id] += one.lanes
-        caps = {customer.customer_id: customer.item_cap for customer in await in_thread(self._ledger.customers)}
+            of_worker[one.worker_id] += one.slots
+            of_customer[one.customer_id] += one.slots
+        caps = {
+            customer.customer_id: customer.item_cap for customer in await in_thread(self._ledger.accounts.customers)
+        }
         rooms = self._presence.rooms(of_worker)
         for found in batches:
             customer_id, batch_id = found.batch.customer_id, found.batch.batch_id
@@ -226,11 +228,11 @@ class Reconciler:
             # Cancelled before it began: no worker has seen it, so nobody else would cancel the batch.
             logger.info("batch %s was cancelled in Prefect", run.batch_id)
             with contextlib.suppress(BatchNotFound):
-                await in_thread(lambda: self._ledger.cancel_batch(run.customer_id, run.batch_id))
+                await in_thread(lambda: self._ledger.batches.cancel(run.customer_id, run.batch_id))
             # Prefect shows Cancelling until somebody says that it is over: told with the lost runs of this pass.
-            await in_thread(lambda: self._ledger.revoke(run_id=run_id))
+            await in_thread(lambda: self._ledger.work.revoke(run_id=run_id))
         elif view is RunView.GONE:
             await self._dispatcher.ended_in_silence(run)
         elif view is RunView.BEGUN and now() - run.created_at > BEGINNING:
             logger.warning("run %s was begun and never spoke up; it counts as lost", run_id)
-            await in_thread(lambda: self._ledger.revoke(run_id=run_id))
+            await in_thread(lambda: self._ledger.work.revoke(run_id=run_id))

@@ -44,7 +44,7 @@ def create_files(request: CreateFilesRequest, customer: CustomerDep, service: Se
     created_at = now()
     files = [_staged(service, customer, request, index, created_at) for index in range(len(request.files))]
     rows = [staged_body(service, file) for file in files]
-    service.ledger.add_files(files)
+    service.ledger.files.add(files)
     return written({"object": "list", "data": rows})
 
 

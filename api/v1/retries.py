@@ -24,7 +24,7 @@ from octavo.errors import (
     UnknownFiles,
 )
 from octavo.identifiers import BatchId
-from octavo.ledger.reading import Retry
+from octavo.ledger.contract import Retry
 
 router = APIRouter(prefix="/v1/batches", tags=["v1", "async-batch"], route_class=StrictJsonRoute)
 ItemErrorCode = Literal[
@@ -95,7 +95,7 @@ def retry_failed(
         codes=None if wanted.codes is None else frozenset(wanted.codes),
         failed_pages=wanted.failed_pages,
     )
-    found = service.ledger.retry_failed(asked)
+    found = service.ledger.batches.retry_failed(asked)
     if found.items and found.had_ended:
         service.dispatcher.start(found.batch.batch_id)
     is_over = found.batch.status.is_terminal

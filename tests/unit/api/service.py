@@ -104,9 +104,9 @@ def make_service(given: Settings, ledger: Ledger, objects: ObjectStore, *, silen
 
 def add_customer(ledger: Ledger, name: str) -> tuple[Customer, str]:
     """Return a customer and the secret of a key of theirs."""
-    customer = ledger.ensure_customer(name)
+    customer = ledger.accounts.ensure_customer(name)
     secret, prefix, digest = auth.new_secret()
-    ledger.add_key(customer.customer_id, prefix=prefix, digest=digest)
+    ledger.accounts.add_key(customer.customer_id, prefix=prefix, digest=digest)
     return customer, secret
 
 
@@ -190,17 +190,19 @@ class Api:
     # What a worker does
 
     def claim(self, batch_id: BatchId, lanes: int = 100, run_id: RunId = RUN, worker: WorkerId = WORKER) -> Claim:
-        return self.ledger.claim(ClaimRequest(batch_id=batch_id, run_id=run_id, worker_id=worker, lanes=lanes))
+        return self.ledger.work.claim(ClaimRequest(batch_id=batch_id, run_id=run_id, worker_id=worker, slots=lanes))
 
     def begin(self, item: ClaimedItem) -> None:
-        (verdict,) = self.ledger.report([Report(kind=ReportKind.BEGIN, item_id=item.item_id, lease_no=item.lease_no)])
+        (verdict,) = self.ledger.work.report(
+            [Report(kind=ReportKind.BEGIN, item_id=item.item_id, lease_no=item.lease_no)]
+        )
         assert verdict.accepted
 
     def finish(self, item: ClaimedItem, outcome: Outcome | None = None) -> None:
         word = Report(
             kind=ReportKind.FINISH, item_id=item.item_id, lease_no=item.lease_no, outcome=outcome or succeeded()
         )
-        (verdict,) = self.ledger.report([word])
+        (verdict,) = self.ledger.work.report([word])
         assert verdict.accepted
 
     def finish_all(self, batch_id: BatchId, *outcomes: Outcome) -> None:
@@ -212,13 +214,13 @@ class Api:
     # What is stored
 
     def batches(self) -> list[Batch]:
-        return self.ledger.batches(self.customer.customer_id, limit=1000)
+        return self.ledger.batches.of_customer(self.customer.customer_id, limit=1000)
 
     def items(self, batch_id: BatchId) -> list[Item]:
-        return sorted(self.ledger.items(batch_id, limit=100_000), key=lambda item: item.position)
+        return sorted(self.ledger.batches.items(batch_id, limit=100_000), key=lambda item: item.position)
 
     def file_status(self, file_id: str) -> str:
-        return self.ledger.files(self.customer.customer_id, [FileId(file_id)])[FileId(file_id)].status.value
+        return self.ledger.files.find(self.customer.customer_id, [FileId(file_id)])[FileId(file_id)].status.value
 
 
 def client_of(app: FastAPI, headers: dict[str, str]) -> httpx.AsyncClient:

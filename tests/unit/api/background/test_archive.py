@@ -10,7 +10,7 @@ import pytest
 from api.background import archive
 from api.background.archive import Archive
 from octavo.errors import ArchiveForeign
-from octavo.ledger.memory import MemoryLedger
+from octavo.ledger.duckdb import memory_ledger
 from octavo.objects import keys
 from octavo.objects.memory import MemoryObjects
 from tests.unit.api.service import Api, MovableClock, make_service, settings
@@ -83,7 +83,7 @@ async def test_health_and_log_tell_of_the_archive_of_another_ledger(
         batch_id = await api.batch(1)
         await until(lambda: keys.manifest_key(batch_id) in stored(api.objects))
     before = stored(api.objects)
-    service = make_service(settings(tmp_path), MemoryLedger(), api.objects)
+    service = make_service(settings(tmp_path), memory_ledger(), api.objects)
     fresh = Api.make(service, api.objects, MovableClock())
     async with running(service.archive):
         await fresh.batch(1)

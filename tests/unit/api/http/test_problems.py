@@ -7,9 +7,10 @@ import pytest
 
 from api.http.problems import problem_response
 from octavo.errors import OrchestratorUnavailable, StorageUnavailable, UploadsNotConfigured
-from octavo.ledger.memory import MemoryLedger
+from octavo.ledger.duckdb import memory_ledger
 from octavo.objects.contract import PresignedUrl
 from octavo.objects.memory import MemoryObjects
+from tests.ledger_tables import count
 from tests.unit.api.service import Api, MovableClock, make_service, settings
 
 pytestmark = pytest.mark.anyio
@@ -25,7 +26,7 @@ class DefectiveObjects(MemoryObjects):
 @pytest.fixture
 async def defective(anyio_backend: str, clock: MovableClock, tmp_path: Path) -> AsyncIterator[Api]:
     objects = DefectiveObjects()
-    made = Api.make(make_service(settings(tmp_path), MemoryLedger(clock), objects), objects, clock)
+    made = Api.make(make_service(settings(tmp_path), memory_ledger(clock), objects), objects, clock)
     yield made
     await made.close()
 
@@ -36,8 +37,7 @@ async def test_a_defect_is_a_500_that_tells_nothing_of_the_inside(defective: Api
     assert answer.json()["error"] == "internal_error"
     assert "secret" not in answer.text
     assert "RuntimeError" not in answer.text
-    assert isinstance(defective.ledger, MemoryLedger)
-    assert not defective.ledger._files
+    assert count(defective.ledger, "files") == 0
 
 
 async def test_a_ledger_that_fails_is_told_as_trouble_that_passes(api: Api) -> None:
@@ -97,7 +97,7 @@ async def test_the_front_page_shows_the_way_to_everything_else(api: Api) -> None
 async def test_pages_of_allowed_origins_may_call_and_no_others(tmp_path: Path, anyio_backend: str) -> None:
     given = settings(tmp_path, api={"allowed_origins": ["https://app.example"]})
     objects = MemoryObjects()
-    open_api = Api.make(make_service(given, MemoryLedger(), objects), objects, MovableClock())
+    open_api = Api.make(make_service(given, memory_ledger(), objects), objects, MovableClock())
     asked = {"Access-Control-Request-Method": "POST", "Access-Control-Request-Headers": "X-API-KEY"}
     allowed = await open_api.client().options("/v1/batches", headers={"Origin": "https://app.example"} | asked)
     assert allowed.headers["Access-Control-Allow-Origin"] == "https://app.example"

@@ -11,7 +11,7 @@ import httpx
 import pytest
 
 from octavo.identifiers import CallId, CustomerId, WorkerId
-from octavo.ledger.accounts import PageAccount
+from octavo.ledger.contract import PageAccount
 from tests.unit.api.service import ADMIN_TOKEN, Api
 
 pytestmark = pytest.mark.anyio
@@ -65,10 +65,10 @@ async def test_a_document_is_read_while_its_sender_waits_and_billed_once(api: Ap
     assert (await end(api, call, pages=2, result=RESULT)).status_code == 200
     answer = await sent
     assert (answer.status_code, answer.text) == (200, RESULT)
-    assert api.ledger.page_account(api.customer.customer_id).used == 2
+    assert api.ledger.billing.page_account(api.customer.customer_id).used == 2
     assert (await end(api, call, pages=2, result=RESULT)).status_code == 409
-    assert api.ledger.pages_used(api.customer.customer_id) == 2
-    assert api.ledger.usage_differences() == []
+    assert api.ledger.billing.pages_used(api.customer.customer_id) == 2
+    assert api.ledger.billing.differences() == []
     assert api.batches() == []
     assert list(api.objects.list("in/")) == []
 
@@ -99,7 +99,7 @@ async def test_what_a_document_came_to_is_the_answer(api: Api, code: str, status
     await end(api, await claimed(api), code=code, message="what to do")
     answer = await asked
     assert (answer.status_code, answer.json()) == (status, {"error": code, "message": "what to do"})
-    assert api.ledger.pages_used(api.customer.customer_id) == 0
+    assert api.ledger.billing.pages_used(api.customer.customer_id) == 0
 
 
 @pytest.mark.parametrize("url", ["http://127.0.0.1/x.pdf", "http://169.254.169.254/", "file:///etc/passwd", "nonsense"])
@@ -139,7 +139,7 @@ async def test_another_worker_takes_over_from_one_that_is_lost(api: Api) -> None
     assert (await end(api, first, pages=9, result="{}")).status_code == 409
     await end(api, second, pages=1, result=RESULT)
     assert (await sent).status_code == 200
-    assert api.ledger.pages_used(api.customer.customer_id) == 1
+    assert api.ledger.billing.pages_used(api.customer.customer_id) == 1
 
 
 async def test_customers_come_in_turn(api: Api) -> None:
@@ -160,7 +160,7 @@ async def test_customers_come_in_turn(api: Api) -> None:
 
 
 async def test_pages_over_the_quota_are_refused_before_they_are_read(api: Api) -> None:
-    api.ledger.set_limits(api.customer.customer_id, {"page_quota": 3})
+    api.ledger.accounts.set_limits(api.customer.customer_id, {"page_quota": 3})
     sent, again = send(api), send(api)
     call, other = await claimed(api), await claimed(api)
     assert call["reserves_pages"]
@@ -176,16 +176,16 @@ async def test_pages_over_the_quota_are_refused_before_they_are_read(api: Api) -
     await end(api, call, pages=2, result=RESULT)
     answers = {answer.status_code for answer in await asyncio.gather(sent, again)}
     assert answers == {200, 402}
-    assert api.ledger.page_account(api.customer.customer_id) == PageAccount(limit=3, used=2, reserved=0)
+    assert api.ledger.billing.page_account(api.customer.customer_id) == PageAccount(limit=3, used=2, reserved=0)
 
 
 async def test_a_result_over_the_quota_is_neither_billed_nor_given(api: Api) -> None:
     sent = send(api)
     call = await claimed(api)
-    api.ledger.set_limits(api.customer.customer_id, {"page_quota": 1})
+    api.ledger.accounts.set_limits(api.customer.customer_id, {"page_quota": 1})
     await end(api, call, pages=2, result=RESULT)
     assert (await sent).json()["error"] == "quota_exceeded"
-    assert api.ledger.pages_used(api.customer.customer_id) == 0
+    assert api.ledger.billing.pages_used(api.customer.customer_id) == 0
 
 
 async def test_a_client_that_goes_away_ends_its_call(api: Api) -> None:
@@ -194,7 +194,7 @@ async def test_a_client_that_goes_away_ends_its_call(api: Api) -> None:
     sent.cancel()
     await asyncio.gather(sent, return_exceptions=True)
     assert (await end(api, call, pages=1, result=RESULT)).status_code == 409
-    assert api.ledger.pages_used(api.customer.customer_id) == 0
+    assert api.ledger.billing.pages_used(api.customer.customer_id) == 0
 
 
 async def test_a_document_that_takes_too_long_is_a_504(api: Api) -> None:
@@ -207,7 +207,7 @@ async def test_a_document_that_takes_too_long_is_a_504(api: Api) -> None:
 @contextlib.contextmanager
 def held_bill(api: Api, monkeypatch: pytest.MonkeyPatch, *, fails: bool = False) -> Iterator[threading.Event]:
     """Let no bill be written before the event is set."""
-    write, go = api.ledger.bill_call, threading.Event()
+    write, go = api.ledger.billing.bill_call, threading.Event()
 
     def bill(customer_id: CustomerId, call_id: CallId, pages: int) -> bool:
         go.wait(5)
@@ -238,7 +238,7 @@ async def test_who_is_billed_at_the_last_moment_gets_the_result(api: Api, monkey
         assert not done
         go.set()
         assert ((await sent).status_code, (await ended).status_code) == (200, 200)
-    assert api.ledger.pages_used(api.customer.customer_id) == 2
+    assert api.ledger.billing.pages_used(api.customer.customer_id) == 2
 
 
 async def test_a_bill_that_cannot_be_written_keeps_nobody_waiting(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -250,7 +250,7 @@ async def test_a_bill_that_cannot_be_written_keeps_nobody_waiting(api: Api, monk
         go.set()
         await ended
         assert (await asyncio.wait_for(sent, 5)).status_code == 504
-    assert api.ledger.pages_used(api.customer.customer_id) == 0
+    assert api.ledger.billing.pages_used(api.customer.customer_id) == 0
 
 
 async def test_a_word_that_is_said_again_while_it_is_billed_is_refused(
@@ -264,7 +264,7 @@ async def test_a_word_that_is_said_again_while_it_is_billed_is_refused(
         assert (await end(api, call, pages=2, result=RESULT)).status_code == 409
         go.set()
         assert ((await first).status_code, (await sent).status_code) == (200, 200)
-    assert api.ledger.pages_used(api.customer.customer_id) == 2
+    assert api.ledger.billing.pages_used(api.customer.customer_id) == 2
 
 
 async def test_schemas_are_not_filled_yet(api: Api) -> None:
@@ -359,5 +359,5 @@ async def test_who_goes_away_while_the_bill_is_written_has_bought_the_result(
         await asyncio.gather(sent, return_exceptions=True)
         go.set()
         assert (await ended).status_code == 200
-    assert api.ledger.pages_used(api.customer.customer_id) == 2
-    assert api.ledger.usage_differences() == []
+    assert api.ledger.billing.pages_used(api.customer.customer_id) == 2
+    assert api.ledger.billing.differences() == []

@@ -1,20 +1,17 @@
-"""What a ledger does for the accounts of customers: their limits, pages set aside and used, the audit of the bill.
+"""Pages: set aside, billed, counted, and the audit of the bill.
 
 A page quota is a total: the pages a customer may be billed from its first one on, until the operator gives it
 another number. Pages of items in work are set aside (`reserve`) before they are read, so that items which
 run at once never go over it together.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
 from enum import StrEnum
-from typing import Literal, Protocol
+from typing import Protocol
 
-from octavo.batches import Customer
 from octavo.identifiers import BatchId, CallId, CustomerId, ItemId, ResultId
-
-LimitName = Literal["submissions_per_minute", "page_quota", "retention_seconds"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -117,25 +114,22 @@ class UsageTotals:
     """Of these, rows of batches that were deleted or forgotten: the bill stays, nothing is left to compare it with."""
 
 
-class AccountLedger(Protocol):
-    """The part of a ledger that is about accounts."""
-
-    def set_limits(self, customer_id: CustomerId, limits: Mapping[LimitName, int | None]) -> Customer:
-        """Change the limits that are named; None goes back to the default of the settings, or to no quota.
-
-        Raises: CustomerNotFound, ValueError for a number below 1 (a quota may be 0).
-        """
-        ...
+class BillingLedger(Protocol):
+    """Pages of customers: set aside, billed, counted."""
 
     def page_account(self, customer_id: CustomerId) -> PageAccount:
         """Return what a customer may use and has used. Raises CustomerNotFound."""
+        ...
+
+    def pages_used(self, customer_id: CustomerId) -> int:
+        """Return the sum of pages over the customer's usage rows."""
         ...
 
     def reserve(self, asked: Reservation) -> bool:
         """Set pages aside for an item; False when that would go over its customer's quota.
 
         Stands for the `BEGIN` of the item too. Said again, the last number counts. The pages are free again
-        as soon as the item leaves its lane; when it succeeds, they are billed by the same commit. A success with
+        as soon as the item leaves its slot; when it succeeds, they are billed by the same commit. A success with
         more pages than were set aside, and more than are left, ends the item with `payment_required`.
 
         Raises: StaleLease when the lease is no longer the item's, ValueError for negative pages.
@@ -153,27 +147,20 @@ class AccountLedger(Protocol):
         """Return what was billed from one day to another (UTC, both included), by day and customer."""
         ...
 
-    def usage_differences(self) -> list[UsageDifference]:
+    def differences(self) -> list[UsageDifference]:
         """Recount usage against items and batches; return every difference, by item.
 
-        Usage of batches that are gone is not compared; `usage_totals` says how much that is.
+        Usage of batches that are gone is not compared; `totals` says how much that is.
         """
         ...
 
-    def usage_totals(self) -> UsageTotals:
+    def totals(self) -> UsageTotals:
         """Return how many items and pages were billed in all."""
         ...
 
     def billed_results(self, after: ItemId | None, limit: int) -> Sequence[BilledResult]:
         """Return the next billed items, by id, whose results are still kept."""
         ...
-
-
-def check_limits(limits: Mapping[LimitName, int | None]) -> None:
-    """Raise ValueError for a limit under which nothing could be done; a quota of 0 is one that bills nothing."""
-    for name, value in limits.items():
-        if value is not None and value < (0 if name == "page_quota" else 1):
-            raise ValueError(f"{name} cannot be {value}")
 
 
 def check_reservation(asked: Reservation) -> None:

@@ -1,7 +1,7 @@
-"""How long files, results and batches live in a ledger, and how they end: their records and the ledger's part of it.
+"""How long files, results and batches live in a ledger, and how they end.
 
-The ledger says what has had its time and notes what is to go from storage (`Doomed`) in the same
-commit; whoever owns the storage takes it away and has it forgotten. So a crash in between loses nothing.
+The ledger says what has had its time and notes what is to be deleted from storage (`PendingDeletion`) in the same
+commit; whoever owns the storage deletes it and reports that it is gone. So a crash in between loses nothing.
 """
 
 from collections.abc import Sequence
@@ -13,7 +13,7 @@ from octavo.identifiers import BatchId, CustomerId, FileId, ResultId
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Doomed:
+class PendingDeletion:
     """Bytes that are to go from storage: an input by its key, or all of a result by its id."""
 
     number: int
@@ -22,25 +22,23 @@ class Doomed:
     result_id: ResultId | None = None
 
 
-class Lifetimes(Protocol):
-    """What a ledger knows of the time that things have."""
-
-    # Expiry
+class LifetimeLedger(Protocol):
+    """Expiry, pending deletions from storage, and orphans."""
 
     def expire(self, limit: int) -> int:
         """Take the next things whose time is over, about `limit` of them; returns how many, 0 when none is due.
 
         A file is expired at `expires_at` unless an unfinished item names it; a result when the
         retention of its batch has passed since its item was completed, and so are pages that were kept of an item
-        that ended without one. Their bytes are doomed.
+        that ended without one. Their bytes are then pending deletions.
         """
         ...
 
-    def doomed(self, limit: int, numbers: Sequence[int] | None = None) -> list[Doomed]:
+    def pending_deletions(self, limit: int, numbers: Sequence[int] | None = None) -> list[PendingDeletion]:
         """Return the first of what is to go from storage, or what of these numbers is."""
         ...
 
-    def forget_doomed(self, numbers: Sequence[int]) -> None:
+    def note_deleted(self, numbers: Sequence[int]) -> None:
         """Say that these have gone from storage, or are to stay; again without harm."""
         ...
 
@@ -52,23 +50,6 @@ class Lifetimes(Protocol):
         """Return until when items of this customer keep a result; None when none of them names it."""
         ...
 
-    # Deleting
-
-    def delete_file(self, customer_id: CustomerId, file_id: FileId) -> list[int]:
-        """Delete a file; returns the numbers of what is doomed with it.
-
-        Items that name it keep its id. Raises UnknownFiles, also for one that was deleted before;
-        FileInUse (`batch_ids`) while unfinished items name it.
-        """
-        ...
-
-    def delete_batch(self, customer_id: CustomerId, batch_id: BatchId) -> list[int]:
-        """Delete a batch that has ended, with items, results and idempotency key; returns what is doomed with it.
-
-        Its files and its usage stay. Raises BatchNotFound, BatchNotFinished (`status`).
-        """
-        ...
-
     def forget_batches(self, expired_before: datetime, limit: int) -> int:
         """Delete the batches that expired before a moment, about `limit` items of them; returns how many batches."""
         ...
@@ -76,8 +57,6 @@ class Lifetimes(Protocol):
     def forget_files(self, expired_before: datetime, limit: int) -> int:
         """Remove files that are expired or deleted, were so before a moment, and that no item names any more."""
         ...
-
-    # Orphans
 
     def kept_files(self, file_ids: Sequence[FileId]) -> dict[FileId, bool]:
         """Return of the files that are known whether their bytes are kept."""
