@@ -1,6 +1,5 @@
 """The HTTP service: its dialects, the service's own addresses, and what every request passes."""
 
-import functools
 from collections.abc import Sequence
 from types import ModuleType
 
@@ -25,6 +24,7 @@ from octavo.settings import Settings
 ABOUT = (front_page, source, health)
 INTERNAL = (workers, work, retention, deliveries, sync_extractions, page_renders)
 ADMIN = (customers, keys, usage)
+_BUILT: dict[int, Sequence[BaseRoute]] = {}
 
 
 def create_app(service: Service, further: Sequence[Dialect] = ()) -> FastAPI:
@@ -63,12 +63,13 @@ def _routers(modules: Sequence[ModuleType]) -> list[APIRouter]:
     return [module.router for module in modules]
 
 
-@functools.cache
 def _routes(router: APIRouter) -> Sequence[BaseRoute]:
     """Return a router's routes for all apps of this process: to build them is most of what an app costs."""
-    built = APIRouter()
-    built.include_router(router)
-    return built.routes
+    if id(router) not in _BUILT:  # a router cannot be a key; kept in its own routes, it stays and so does its id
+        built = APIRouter()
+        built.include_router(router)
+        _BUILT[id(router)] = built.routes
+    return _BUILT[id(router)]
 
 
 def own_addresses(settings: Settings) -> Dialect:
