@@ -3,7 +3,6 @@
 It works beside the slices, in children of its own, so that a call neither waits behind batches nor takes their places.
 """
 
-import json
 import logging
 import tempfile
 import threading
@@ -13,7 +12,7 @@ from pathlib import Path
 
 from octavo.client.call_protocol import CallEnd, ClaimedCall
 from octavo.client.worker import WorkerClient
-from octavo.engines.contract import ExtractOptions, Source
+from octavo.engines.contract import Source
 from octavo.engines.sandbox.failures import ChildLost, ReadingStopped, SandboxUnavailable
 from octavo.errors import (
     DocumentError,
@@ -26,10 +25,11 @@ from octavo.errors import (
 )
 from octavo.extraction.extractor import Extraction, Extractor
 from octavo.extraction.stop import Stop
-from octavo.identifiers import ResultId
 from octavo.outbound import Outbound
 from octavo.outcomes import over_quota
-from octavo.render.chunks import render_chunks
+from octavo.parse_options import ParseOptions
+from octavo.render.figure_images import ImagesInMemory
+from octavo.render.registry import ExtractPage, RenderInput
 
 logger = logging.getLogger(__name__)
 WAIT_SECONDS = 20.0
@@ -39,7 +39,6 @@ WATCH_AFTER_SECONDS = 1.0
 OCR_PAUSES_SECONDS = (2.0, 8.0)
 MOST_LOST = 2
 """How often the child may be killed from outside before the call fails; whoever waits can send it again."""
-NO_RESULT = ResultId("res_sync")
 
 
 class Caller:
@@ -124,20 +123,17 @@ class Caller:
     def _read(self, call: ClaimedCall, path: Path, stop: Stop) -> CallEnd:
         source = self._source(call, path)
         extraction = self._patiently(lambda: self._extract(call, source, stop))
-        chunks = render_chunks(
+        read = RenderInput(
             extraction.document,
-            images=extraction.images,
-            result_id=NO_RESULT,
-            engine=f"{extraction.engine} {extraction.engine_version}",
-            extract_text=call.extract_text,
-            extract_images=call.extract_images,
-            all_inline=True,  # nothing is stored that a link could lead to
+            ImagesInMemory(extraction.images),
+            f"{extraction.engine} {extraction.engine_version}",
         )
+        shown = ExtractPage(extract_text=call.extract_text, extract_images=call.extract_images)
         return CallEnd(
             call_id=call.call_id,
             attempt=call.attempt,
             pages=extraction.document.page_count,
-            result=json.dumps(chunks, ensure_ascii=False, separators=(",", ":")),
+            result=shown.render(read).decode(),
         )
 
     def _source(self, call: ClaimedCall, path: Path) -> Source:
@@ -148,13 +144,13 @@ class Caller:
         return Source(path, filename=found.filename, content_type=found.content_type, size=found.size_bytes)
 
     def _extract(self, call: ClaimedCall, source: Source, stop: Stop) -> Extraction:
-        wanted = ExtractOptions(engine=call.engine, extract_text=call.extract_text, extract_images=call.extract_images)
-
         def reserve(pages: int) -> None:
             if call.reserves_pages and not self._client.reserve_call(call, pages):
                 raise over_quota()
 
-        return self._extractor.extract(source, wanted, on_counted=reserve, is_apart=True, stop=stop)
+        return self._extractor.extract(
+            source, ParseOptions(engine=call.engine), on_counted=reserve, is_apart=True, stop=stop
+        )
 
     def _patiently(self, work: Callable[[], Extraction]) -> Extraction:
         """Work up to three times while recognition is in trouble, and again where somebody killed the child."""

@@ -6,10 +6,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from octavo.documents import Box, Page
-from octavo.engines.contract import ExtractOptions, Limits
+from octavo.engines.contract import Limits
 from octavo.engines.fast.assembly import in_order
 from octavo.engines.fast.content import measure
-from octavo.engines.fast.draft import FigureDraft, PageDraft
+from octavo.engines.fast.draft import PageDraft
 from octavo.engines.fast.figures import ImageBudget, Placement, cover_share, drawn_figures, figures, placements
 from octavo.engines.fast.labels import labelled
 from octavo.engines.fast.scanned import ScannedPage, scan_of_page
@@ -29,7 +29,6 @@ class PdfReader:
     """Reads the pages of one open PDF."""
 
     document: PdfDocument
-    options: ExtractOptions
     limits: Limits
     folder: Path
     look: Look | None = None
@@ -70,11 +69,9 @@ class PdfReader:
         tables = [] if content.huge else page_tables(sight, lambda: page_segments(page, text), page_no, regions)
         if content.huge:
             warnings.append(f"page {page_no}: {content.huge}, so tables were not looked for")
-        pictures: list[FigureDraft] = []
-        if self.options.extract_images:
-            pictures, said = figures(self.document, sight, images, self.budget)
-            pictures += drawn_figures(sight, regions, pictures, self.budget)
-            warnings += [f"page {page_no}: {warning}" for warning in said]
+        pictures, said = figures(self.document, sight, images, self.budget)
+        pictures += drawn_figures(sight, regions, pictures, self.budget)
+        warnings += [f"page {page_no}: {warning}" for warning in said]
         contents = in_order(outside(lines, tables), [*tables, *pictures])
         return PageDraft(known, contents, tuple(warnings))
 

@@ -5,7 +5,8 @@ from typing import Any
 
 from octavo.documents import Document
 from octavo.identifiers import ResultId
-from octavo.render.chunks import MAX_INLINE_IMAGE_BYTES, render_chunks
+from octavo.render.extract_page import MAX_INLINE_IMAGE_BYTES, render_extract_page
+from octavo.render.figure_images import ImagesInMemory
 from tests.unit.render.documents import PNG, one_of_everything
 
 RESULT = ResultId("result_1")
@@ -14,9 +15,9 @@ RESULT = ResultId("result_1")
 def rendered(
     document: Document, *, image: bytes = PNG, extract_text: bool = True, extract_images: bool = True
 ) -> dict[str, Any]:
-    return render_chunks(
+    return render_extract_page(
         document,
-        [image],
+        ImagesInMemory([image]),
         result_id=RESULT,
         engine="fast",
         extract_text=extract_text,
