@@ -14,7 +14,7 @@ from prefect.states import Completed
 from prefect.task_runners import TaskRunner, ThreadPoolTaskRunner
 
 from octavo.errors import ServiceUnreachable
-from tasks import bench
+from tasks import worker
 from tasks.deliver import deliver
 
 AT_ONCE = 32
@@ -34,13 +34,13 @@ LONGEST_SECONDS = 600.0
 )
 def deliver_webhooks() -> State[None]:
     """Send what is due until nothing is."""
-    here, courier, sending = bench.current(), bench.courier(), Sending()
+    here, sender, sending = worker.current(), worker.webhook_sender(), Sending()
     end = time.monotonic() + LONGEST_SECONDS
     sent = 0
     while not here.is_draining and time.monotonic() < end:
         sending.wait_for_room()
         try:
-            taken = courier.take(limit=AT_ONCE - sending.count, under_way=sending.count, wait_seconds=LINGER_SECONDS)
+            taken = sender.take(limit=AT_ONCE - sending.count, under_way=sending.count, wait_seconds=LINGER_SECONDS)
         except ServiceUnreachable as error:
             get_run_logger().warning("no more deliveries: %s", error.message)
             break

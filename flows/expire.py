@@ -8,13 +8,13 @@ from prefect import flow, get_run_logger
 from prefect.client.schemas.objects import State
 from prefect.states import Completed
 
-from tasks import bench
+from tasks import worker
 
 
 @flow(name="expire", validate_parameters=False, persist_result=False, log_prints=False)
 def expire() -> State[None]:
     """Sweep storage, have the ledger forget batches and files that were records for long enough."""
-    here = bench.current()
+    here = worker.current()
     tidied = here.sweeper.tidy(lambda: here.is_draining)
     told = (
         f"{tidied.objects} objects nobody names, {tidied.uploads} unfinished uploads, "

@@ -21,8 +21,8 @@ from prefect.task_runners import TaskRunner, ThreadPoolTaskRunner
 from octavo.batches import BatchStatus
 from octavo.client.worker_protocol import OpenedRun, RunSummary
 from octavo.identifiers import BatchId, RunId
-from octavo.workbench import Workbench
-from tasks import bench
+from octavo.worker import SliceWorker
+from tasks import worker
 from tasks.extract import extract
 
 STEP_PERCENT = 5.0
@@ -42,7 +42,7 @@ MOST_TASK_RUNS = 48
 )
 def extract_batch(batch_id: str) -> State[None]:
     """Extract one batch; several runs of this flow may share a batch."""
-    here, run_id = bench.current(), RunId(str(flow_run.id))
+    here, run_id = worker.current(), RunId(str(flow_run.id))
     opened = here.open_run(run_id, BatchId(batch_id))
     task_runs, progress = TaskRuns(here), Progress(opened)
     with tags(f"customer:{opened.customer_id}"):
@@ -65,7 +65,7 @@ class TaskRuns:
     Told of their ends by Prefect's engine in this process: a future's `state` would be read from the server each time.
     """
 
-    def __init__(self, here: Workbench) -> None:
+    def __init__(self, here: SliceWorker) -> None:
         self._here = here
         self._going_on: dict[str, PrefectFuture[State[None]]] = {}
         self._ended: SimpleQueue[str] = SimpleQueue()
@@ -95,7 +95,7 @@ class TaskRuns:
             self._take_off(self._ended.get())
 
     def _take_off(self, slice_id: str) -> None:
-        """A slice whose task run ended before it reached the bench goes back."""
+        """A slice whose task run ended before it reached the worker goes back."""
         self._here.give_up(slice_id)
         del self._going_on[slice_id]
 

@@ -30,7 +30,7 @@ from flows.expire import expire
 from flows.extract_batch import extract_batch
 from octavo.settings import read_settings
 from octavo.timestamps import now
-from tasks import bench
+from tasks import worker
 
 PAGE = 50
 LONGEST_RUN = timedelta(hours=1)
@@ -47,8 +47,8 @@ def prune(keep_runs_days: float | None = None) -> State[None]:
     with get_client(sync_client=True) as client:
         _end_lost_runs(client)
         flow_runs = _remove_flow_runs(client, keep)
-    pruned = bench.current().prune(keep.total_seconds())
-    deliveries = bench.current().client.prune_deliveries()
+    pruned = worker.current().prune(keep.total_seconds())
+    deliveries = worker.current().client.prune_deliveries()
     told = (
         f"{flow_runs} flow runs, {pruned.runs} runs, {pruned.idempotency_keys} idempotency keys "
         f"and {deliveries} deliveries of the ledger"
@@ -67,7 +67,7 @@ def _remove_flow_runs(client: SyncPrefectClient, keep: timedelta) -> int:
         end_time=FlowRunFilterEndTime(before_=now() - keep),
     )
     removed = 0
-    while not bench.current().is_draining:
+    while not worker.current().is_draining:
         found = client.read_flow_runs(
             flow_filter=_ours(extract_batch.name, deliver_webhooks.name, expire.name, prune.name),
             flow_run_filter=old,

@@ -18,10 +18,10 @@ from octavo.objects.contract import ObjectStore
 from octavo.objects.s3 import S3Objects, S3Settings
 from octavo.outbound import Allowed, Outbound, TimeLimits
 from octavo.settings import Settings
-from octavo.workbench import Courier, Workbench
-from octavo.workbench.caller import Caller
-from octavo.workbench.drawer import Drawer
-from octavo.workbench.sweeper import Sweeper
+from octavo.worker import SliceWorker, WebhookSender
+from octavo.worker.page_render_worker import PageRenderWorker
+from octavo.worker.sweeper import Sweeper
+from octavo.worker.sync_worker import SyncWorker
 
 
 def open_ledger(settings: Settings) -> Ledger:
@@ -125,7 +125,7 @@ def greet(settings: Settings, client: WorkerClient, reader: Extractor) -> Object
     )
 
 
-def workbench(settings: Settings, client: WorkerClient, reader: Extractor, objects: ObjectStore) -> Workbench:
+def slice_worker(settings: Settings, client: WorkerClient, reader: Extractor, objects: ObjectStore) -> SliceWorker:
     """Return a worker's bench."""
     work = ItemWork(
         objects,
@@ -134,7 +134,7 @@ def workbench(settings: Settings, client: WorkerClient, reader: Extractor, objec
         keep_seconds=settings.worker.keep_pages_seconds,
         reuse=settings.worker.reuse_results,
     )
-    return Workbench(
+    return SliceWorker(
         client,
         work,
         slots=settings.worker.slots,
@@ -144,14 +144,14 @@ def workbench(settings: Settings, client: WorkerClient, reader: Extractor, objec
     )
 
 
-def courier(settings: Settings, client: WorkerClient) -> Courier:
+def webhook_sender(settings: Settings, client: WorkerClient) -> WebhookSender:
     """Return what sends webhooks' deliveries from a worker."""
-    return Courier(client, outbound(settings))
+    return WebhookSender(client, outbound(settings))
 
 
-def caller(settings: Settings, client: WorkerClient, reader: Extractor) -> Caller:
+def sync_worker(settings: Settings, client: WorkerClient, reader: Extractor) -> SyncWorker:
     """Return a worker's sync lane."""
-    return Caller(
+    return SyncWorker(
         client,
         reader,
         outbound(settings),
@@ -160,6 +160,8 @@ def caller(settings: Settings, client: WorkerClient, reader: Extractor) -> Calle
     )
 
 
-def drawer(settings: Settings, client: WorkerClient, reader: Extractor, objects: ObjectStore) -> Drawer:
+def page_render_worker(
+    settings: Settings, client: WorkerClient, reader: Extractor, objects: ObjectStore
+) -> PageRenderWorker:
     """Return what draws pages for viewers on a worker."""
-    return Drawer(client, reader, objects, slots=settings.worker.drawing_slots)
+    return PageRenderWorker(client, reader, objects, slots=settings.worker.drawing_slots)

@@ -7,13 +7,13 @@ from prefect.runtime import task_run
 from prefect.states import Completed
 
 from octavo.identifiers import DeliveryId
-from tasks import bench
+from tasks import worker
 
 
 def delivery_name() -> str:
     """Name a task run by what is told to whom."""
     given = task_run.parameters
-    return bench.courier().label((DeliveryId(str(given["delivery_id"])), int(given["lease_no"])))
+    return worker.webhook_sender().label((DeliveryId(str(given["delivery_id"])), int(given["lease_no"])))
 
 
 # No retries here: when a delivery is sent again is the ledger's business, hours later and whatever died meanwhile.
@@ -26,7 +26,7 @@ def delivery_name() -> str:
 )
 def deliver(delivery_id: str, lease_no: int) -> State[None]:
     """Make one POST; a receiver that does not take it is no failure of ours."""
-    report = bench.courier().deliver((DeliveryId(delivery_id), lease_no))
+    report = worker.webhook_sender().deliver((DeliveryId(delivery_id), lease_no))
     if report.error is not None:
         return Completed(name="NotTaken", message=report.error)
     is_taken = report.attempt(0).has_succeeded

@@ -10,7 +10,7 @@ from prefect.states import Completed
 from prefect.tasks import Task
 
 from octavo.errors import OcrProviderError
-from tasks import bench
+from tasks import worker
 
 RETRIES = 2
 RETRY_DELAY_SECONDS = [2.0, 8.0]
@@ -29,7 +29,7 @@ def is_ocr_trouble(_: Task[Any, Any], __: TaskRun, state: State[Any]) -> bool:
 
 def slice_name() -> str:
     """Name a task run by customer and file."""
-    return bench.current().label(str(task_run.parameters["slice_id"]))
+    return worker.current().label(str(task_run.parameters["slice_id"]))
 
 
 @task(
@@ -46,7 +46,7 @@ def slice_name() -> str:
 def extract(slice_id: str) -> State[None]:
     """Work one slice off; three attempts in all where OCR is in trouble."""
     is_last = int(task_run.run_count or 1) > RETRIES
-    succeeded, failed = bench.current().work_off(slice_id, is_last_attempt=is_last)
+    succeeded, failed = worker.current().process(slice_id, is_last_attempt=is_last)
     if failed:
         return Completed(name="CompletedWithErrors", message=f"{succeeded} ok, {failed} failed")
     return Completed(message=f"{succeeded} ok")

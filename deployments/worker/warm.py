@@ -30,18 +30,18 @@ from prefect.flow_engine import run_flow
 from prefect.settings import get_current_settings
 from prefect.workers.base import BaseJobConfiguration, BaseVariables, BaseWorker, BaseWorkerResult
 
-from deployments.worker.lane_slots import LaneSlots
-from deployments.worker.taken import TakenRuns
+from deployments.worker.assigned_runs import AssignedRuns
+from deployments.worker.customer_slots import CustomerSlots
 from octavo import wiring
 from octavo.client.worker import WorkerClient
 from octavo.errors import OctavoError
 from octavo.extraction.extractor import Extractor
 from octavo.identifiers import RunId
 from octavo.settings import read_settings
-from octavo.workbench import Workbench
-from octavo.workbench.caller import Caller
-from octavo.workbench.drawer import Drawer
-from tasks import bench as process_bench
+from octavo.worker import SliceWorker
+from octavo.worker.page_render_worker import PageRenderWorker
+from octavo.worker.sync_worker import SyncWorker
+from tasks import worker as process_worker
 
 logger = logging.getLogger(__name__)
 FLOW_ROOM = "flows."
@@ -68,17 +68,19 @@ class OctavoWorker(BaseWorker[BaseJobConfiguration, BaseVariables, OctavoWorkerR
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self._active: set[UUID] = set()
-        self._taken = TakenRuns(lambda run_id: self._bench is not None and self._bench.is_stale(run_id))
+        self._assigned = AssignedRuns(
+            lambda run_id: self._slice_worker is not None and self._slice_worker.is_stale(run_id)
+        )
         self._idle = anyio.Event()
         self._threads = anyio.CapacityLimiter(MOST_RUNS)
         self._services: list[asyncio.Task[None]] = []
         self._leaving = threading.Event()
-        self._bench: Workbench | None = None
+        self._slice_worker: SliceWorker | None = None
         self._connection: WorkerClient | None = None
         self._reader: Extractor | None = None
-        self._lane_slots: LaneSlots | None = None
-        self._caller: Caller | None = None
-        self._drawer: Drawer | None = None
+        self._customer_slots: CustomerSlots | None = None
+        self._sync_worker: SyncWorker | None = None
+        self._page_render_worker: PageRenderWorker | None = None
 
     async def setup(self) -> None:
         """Say hello to the API, warm the parsers up, begin to listen; called off meanwhile, leave in good order."""
@@ -101,21 +103,23 @@ class OctavoWorker(BaseWorker[BaseJobConfiguration, BaseVariables, OctavoWorkerR
         # Before hello: a worker whose sandbox cannot be set up must not claim anything.
         await anyio.to_thread.run_sync(reader.warm_up)
         objects = await anyio.to_thread.run_sync(lambda: wiring.greet(settings, connection, reader))
-        self._bench = wiring.workbench(settings, connection, reader, objects)
+        self._slice_worker = wiring.slice_worker(settings, connection, reader, objects)
         if settings.prefect.lane_slots:
-            self._lane_slots = LaneSlots(self._bench, get_current_settings().home / "lane-slots" / f"{self.name}.json")
-            self._bench.on_change = self._lane_slots.changed
-        self._bench.start()
-        self._caller = wiring.caller(settings, connection, reader)
-        self._caller.start()
-        self._drawer = wiring.drawer(settings, connection, reader, objects)
-        self._drawer.start()
-        process_bench.install(self._bench)
+            self._customer_slots = CustomerSlots(
+                self._slice_worker, get_current_settings().home / "lane-slots" / f"{self.name}.json"
+            )
+            self._slice_worker.on_change = self._customer_slots.changed
+        self._slice_worker.start()
+        self._sync_worker = wiring.sync_worker(settings, connection, reader)
+        self._sync_worker.start()
+        self._page_render_worker = wiring.page_render_worker(settings, connection, reader, objects)
+        self._page_render_worker.start()
+        process_worker.install(self._slice_worker)
         await super().setup()
         # Tasks, not a task group: a group entered here could not be left from within `teardown`'s shield.
-        self._start_service(self._watch_cancels(self._bench))
-        if self._lane_slots is not None:
-            self._start_service(self._lane_slots.run())
+        self._start_service(self._watch_cancels(self._slice_worker))
+        if self._customer_slots is not None:
+            self._start_service(self._customer_slots.run())
         listener = threading.Thread(
             target=self._listen, args=(connection, asyncio.get_running_loop()), name="octavo-bell", daemon=True
         )
@@ -132,12 +136,12 @@ class OctavoWorker(BaseWorker[BaseJobConfiguration, BaseVariables, OctavoWorkerR
         """Drain: claim nothing more, let what is in work finish, then leave."""
         self._leaving.set()
         with anyio.CancelScope(shield=True):
-            if self._caller is not None:
-                self._caller.drain()
-            if self._drawer is not None:
-                self._drawer.drain()
-            if self._bench is not None:
-                await anyio.to_thread.run_sync(self._bench.drain)
+            if self._sync_worker is not None:
+                self._sync_worker.drain()
+            if self._page_render_worker is not None:
+                self._page_render_worker.drain()
+            if self._slice_worker is not None:
+                await anyio.to_thread.run_sync(self._slice_worker.drain)
             while self._active:
                 await self._idle.wait()
             await self._leave()
@@ -147,26 +151,26 @@ class OctavoWorker(BaseWorker[BaseJobConfiguration, BaseVariables, OctavoWorkerR
         for service in self._services:
             service.cancel()
         await asyncio.gather(*self._services, return_exceptions=True)
-        if self._lane_slots is not None:
-            await self._lane_slots.release_all()
+        if self._customer_slots is not None:
+            await self._customer_slots.release_all()
         if self._connection is not None:
             try:
                 await anyio.to_thread.run_sync(self._connection.goodbye)
             except OctavoError as error:
                 logger.warning("the API does not hear the goodbye: %s", error.message)
-        if self._bench is not None:
-            await anyio.to_thread.run_sync(self._bench.close)
+        if self._slice_worker is not None:
+            await anyio.to_thread.run_sync(self._slice_worker.close)
         if self._reader is not None:
             await anyio.to_thread.run_sync(self._reader.close)
 
     async def _submit_scheduled_flow_runs(self, flow_run_response: list[WorkerFlowRunResponse]) -> list[FlowRun]:
         """Take one run of a batch at a time: further ones are meant for other workers, and wait for them."""
-        chosen = [] if self._leaving.is_set() else self._taken.choose(flow_run_response)
+        chosen = [] if self._leaving.is_set() else self._assigned.choose(flow_run_response)
         submitted = await super()._submit_scheduled_flow_runs(chosen)
         are_submitted = {flow_run.id for flow_run in submitted}
         for entry in chosen:
             if entry.flow_run.id not in are_submitted:
-                self._taken.drop(entry.flow_run.id)
+                self._assigned.drop(entry.flow_run.id)
         return submitted
 
     async def _submit_run(self, flow_run: FlowRun) -> None:
@@ -175,7 +179,7 @@ class OctavoWorker(BaseWorker[BaseJobConfiguration, BaseVariables, OctavoWorkerR
             await super()._submit_run(flow_run)
         finally:
             if flow_run.id not in self._active:
-                self._taken.drop(flow_run.id)
+                self._assigned.drop(flow_run.id)
 
     async def run(
         self,
@@ -204,14 +208,14 @@ class OctavoWorker(BaseWorker[BaseJobConfiguration, BaseVariables, OctavoWorkerR
     async def _forget(self, flow_run_id: UUID) -> None:
         """Whatever way the flow ended, the ledger hears that its run has."""
         run_id, connection = RunId(str(flow_run_id)), self._connection
-        if self._bench is not None and connection is not None:
-            self._bench.forget_run(run_id)
+        if self._slice_worker is not None and connection is not None:
+            self._slice_worker.forget_run(run_id)
             try:
                 await anyio.to_thread.run_sync(lambda: connection.end_run(run_id))
             except OctavoError as error:
                 logger.warning("the API does not hear that run %s ended: %s", run_id, error.message)
         self._active.discard(flow_run_id)
-        self._taken.drop(flow_run_id)
+        self._assigned.drop(flow_run_id)
         if not self._active:
             self._idle.set()
             self._idle = anyio.Event()
@@ -257,7 +261,7 @@ class OctavoWorker(BaseWorker[BaseJobConfiguration, BaseVariables, OctavoWorkerR
         except Exception:  # the base class's own poll, a second later, is the fallback
             logger.warning("flow runs could not be fetched", exc_info=True)
 
-    async def _watch_cancels(self, bench: Workbench) -> None:
+    async def _watch_cancels(self, slice_worker: SliceWorker) -> None:
         while True:
             await anyio.sleep(CANCEL_PERIOD_SECONDS)
             if not self._active:
@@ -273,12 +277,12 @@ class OctavoWorker(BaseWorker[BaseJobConfiguration, BaseVariables, OctavoWorkerR
                 logger.warning("Prefect cannot be asked for cancelled runs", exc_info=True)
                 continue
             for flow_run in found:
-                await self._cancel(bench, RunId(str(flow_run.id)))
+                await self._cancel(slice_worker, RunId(str(flow_run.id)))
 
-    async def _cancel(self, bench: Workbench, run_id: RunId) -> None:
-        if not bench.is_cancelled(run_id):
+    async def _cancel(self, slice_worker: SliceWorker, run_id: RunId) -> None:
+        if not slice_worker.is_cancelled(run_id):
             logger.info("run %s was cancelled in Prefect", run_id)
-            await anyio.to_thread.run_sync(lambda: bench.cancel_run(run_id))
+            await anyio.to_thread.run_sync(lambda: slice_worker.cancel_run(run_id))
 
 
 def _show_defect(service: asyncio.Task[None]) -> None:

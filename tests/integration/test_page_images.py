@@ -1,4 +1,4 @@
-"""Page images from end to end: an API, a worker's drawer, real storage over S3, real children."""
+"""Page images from end to end: an API, a worker's renderer, real storage over S3, real children."""
 
 import io
 import threading
@@ -29,7 +29,7 @@ from octavo.objects.s3 import S3Objects
 from octavo.outcomes import Succeeded
 from octavo.parse_options import ParseOptions
 from octavo.render.registry import ExtractPage
-from octavo.workbench.drawer import Drawer
+from octavo.worker.page_render_worker import PageRenderWorker
 from tests.storage_server import storage_server
 from tests.unit.api.service import WORKER_TOKEN, MovableClock, add_customer, make_service, settings
 from tests.unit.api.serving import served, until
@@ -123,12 +123,12 @@ def stack(extractor: Counting, tmp_path: Path) -> Iterator[Stack]:
         service = make_service(settings(tmp_path), MemoryLedger(clock), objects)
         with served(create_app(service)) as url:
             client = WorkerClient(url, WORKER_TOKEN, WorkerId("worker/one"))
-            drawer = Drawer(client, extractor, objects, slots=1)
-            drawer.start()
+            renderer = PageRenderWorker(client, extractor, objects, slots=1)
+            renderer.start()
             yield Stack(service, url, add_customer(service.ledger, "acme")[1], clock, extractor)
-            drawer.drain()
+            renderer.drain()
             service.drawings.close()
-            until(lambda: not drawing_threads(), "the drawer has left")
+            until(lambda: not drawing_threads(), "the renderer has left")
         client.close()
 
 

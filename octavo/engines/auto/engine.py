@@ -21,11 +21,11 @@ class AutoEngine(LayoutEngine):
         self, source: Source, options: ExtractOptions, limits: Limits, progress: Progress, folder: Path
     ) -> Reading:
         # Imported here, because the parsers belong in the nursery and its children alone.
-        from octavo.engines.auto.need import needs_layout
-        from octavo.engines.fast.labels import LabelledRegion
-        from octavo.engines.fast.reading import read
-        from octavo.engines.fast.sight import Sight
-        from octavo.engines.layout.models import labelled_regions
+        from octavo.engines.auto.page_selection import needs_layout
+        from octavo.engines.layout.model import labelled_regions
+        from octavo.engines.pages.page_view import Sight
+        from octavo.engines.pages.reading import read
+        from octavo.engines.pages.roles.labels import LabelledRegion
 
         def look(sight: Sight) -> list[LabelledRegion]:
             return labelled_regions(sight) if needs_layout(sight) else []

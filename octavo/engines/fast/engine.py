@@ -44,13 +44,13 @@ class FastEngine:
         return AVAILABLE
 
     def preload(self) -> None:
-        importlib.import_module("octavo.engines.fast.reading")
-        importlib.import_module("octavo.engines.fast.page_images")
+        importlib.import_module("octavo.engines.pages.reading")
+        importlib.import_module("octavo.engines.pages.rendering")
 
     def extract(
         self, source: Source, options: ExtractOptions, limits: Limits, progress: Progress, folder: Path
     ) -> Reading:
         # Imported here, because the parsers belong in the nursery and its children alone.
-        from octavo.engines.fast.reading import read
+        from octavo.engines.pages.reading import read
 
         return read(source, options, limits, progress, folder)

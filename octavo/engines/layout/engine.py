@@ -29,13 +29,13 @@ class LayoutEngine(FastEngine):
 
     def preload(self) -> None:
         super().preload()
-        importlib.import_module("octavo.engines.layout.models").load()
+        importlib.import_module("octavo.engines.layout.model").load()
 
     def extract(
         self, source: Source, options: ExtractOptions, limits: Limits, progress: Progress, folder: Path
     ) -> Reading:
         # Imported here, because the parsers belong in the nursery and its children alone.
-        from octavo.engines.fast.reading import read
-        from octavo.engines.layout.models import labelled_regions
+        from octavo.engines.layout.model import labelled_regions
+        from octavo.engines.pages.reading import read
 
         return read(source, options, limits, progress, folder, labelled_regions)

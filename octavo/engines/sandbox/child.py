@@ -117,7 +117,7 @@ def _answer_to(channel: Channel, task: Header, work: Path, registry: EngineRegis
 
 def _draw(source: Source, drawing: PageDrawing, limits: Limits) -> Answer:
     # Imported here, because the parsers belong in the nursery and its children alone.
-    from octavo.engines.fast.page_images import draw
+    from octavo.engines.pages.rendering import draw
 
     return b"", (draw(source, drawing, limits),)
 

@@ -21,7 +21,7 @@ from octavo.engines.sandbox.failures import (
     ChildOverdue,
     SandboxUnavailable,
 )
-from octavo.engines.sandbox.owner import NurseryHandle
+from octavo.engines.sandbox.fork_server_handle import NurseryHandle
 from octavo.engines.sandbox.usage import excess, usage_of
 from octavo.engines.sandbox.wire import Header, WireBroken, WireClosed, WireOverdue
 from octavo.errors import DOCUMENT_ERRORS, DocumentError, ExtractionFailed

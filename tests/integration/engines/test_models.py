@@ -51,20 +51,20 @@ def test_the_models_are_loaded_where_they_are_needed_and_start_no_thread(engine:
 
 
 def test_the_model_is_not_asked_about_a_page_with_too_many_lines(monkeypatch: pytest.MonkeyPatch) -> None:
-    from octavo.engines.layout import models
+    from octavo.engines.layout import model
 
-    monkeypatch.setattr(models, "MOST_LINES", 10)
+    monkeypatch.setattr(model, "MOST_LINES", 10)
     assert report().read("layout").tables == report().read("fast").tables
     assert texts(report().read("layout")) == texts(report().read("fast"))
 
 
 def test_auto_does_not_ask_the_model_about_plain_prose(monkeypatch: pytest.MonkeyPatch) -> None:
-    from octavo.engines.layout import models
+    from octavo.engines.layout import model
 
     def asked(*_: object) -> None:
         raise AssertionError("the model was asked")
 
-    monkeypatch.setattr(models, "_analyse", asked)
+    monkeypatch.setattr(model, "_analyse", asked)
     drawing = Drawing()
     drawing.prose(72, 80, 440, 40)
     assert texts(drawing.read("auto"))
@@ -73,10 +73,10 @@ def test_auto_does_not_ask_the_model_about_plain_prose(monkeypatch: pytest.Monke
 def test_what_is_drawn_and_no_image_is_a_figure_of_its_own() -> None:
     from octavo.documents import Box
     from octavo.engines.contract import Limits
-    from octavo.engines.fast.figures import ImageBudget, drawn_figures
-    from octavo.engines.fast.labels import LabelledRegion
-    from octavo.engines.fast.pdf import page_frame
-    from octavo.engines.fast.sight import Sight
+    from octavo.engines.pages.figures.page_figures import ImageBudget, drawn_figures
+    from octavo.engines.pages.files.pdf import page_frame
+    from octavo.engines.pages.page_view import Sight
+    from octavo.engines.pages.roles.labels import LabelledRegion
 
     drawing = Drawing()
     drawing.page.draw_circle((200, 300), 80, color=(0, 0, 0), fill=(0.5, 0.6, 0.9))

@@ -8,9 +8,9 @@ import pytest
 from PIL import Image, ImageDraw, ImageFont
 
 from octavo.engines.contract import ExtractOptions, Limits, Source
-from octavo.engines.fast.draft import PageDraft
-from octavo.engines.fast.pdf import PdfReader
 from octavo.engines.mupdf import PdfDocument, PdfPage, pymupdf
+from octavo.engines.pages.draft import PageDraft
+from octavo.engines.pages.files.pdf import PdfReader
 from octavo.engines.registry import EngineRegistry
 from octavo.errors import ExtractionFailed
 from octavo.extraction.extractor import Extraction, Extractor

@@ -15,7 +15,7 @@ from octavo.extraction.items import SCRATCH_ROOM_BYTES, ItemWork
 from octavo.identifiers import BatchId
 from octavo.objects.contract import ObjectStore
 from octavo.objects.s3 import S3Objects
-from octavo.workbench import Workbench
+from octavo.worker import SliceWorker
 from tests.small_disk import SmallDisk, small_disk
 from tests.storage_server import storage_process
 from tests.unit.api.serving import until
@@ -47,18 +47,18 @@ def goes_on_when_there_is_room(
     stack: Stack, work: ItemWork, disk: SmallDisk, caplog: pytest.LogCaptureFixture, *documents: bytes
 ) -> BatchId:
     """Work a batch off on a disk that is full for a while; returns the batch, all of whose items have succeeded."""
-    bench = Workbench(stack.worker(), work, slots=4, lease_seconds=90.0, on_change=lambda: None)
+    worker = SliceWorker(stack.worker(), work, slots=4, lease_seconds=90.0, on_change=lambda: None)
     batch_id = stack.batch(*(stack.file(one) for one in documents), engine="failing")
-    bench.open_run(stack.named_run(batch_id), batch_id)
-    slice_ids = next(bench.claims(RUN))
+    worker.open_run(stack.named_run(batch_id), batch_id)
+    slice_ids = next(worker.claims(RUN))
     disk.fill()
     with ThreadPoolExecutor(len(slice_ids)) as pool, caplog.at_level(logging.WARNING):
-        working = [pool.submit(bench.work_off, slice_id, is_last_attempt=False) for slice_id in slice_ids]
+        working = [pool.submit(worker.process, slice_id, is_last_attempt=False) for slice_id in slice_ids]
         until(lambda: caplog.text.count("waits for storage") >= len(documents), "every item has met the full disk")
         assert not any(one.done() for one in working)
         disk.make_room()
         assert [one.result(timeout=60) for one in working] == [(1, 0)] * len(documents)
-    bench.close()
+    worker.close()
     items = stack.items(batch_id)
     assert [item.status for item in items] == [ItemStatus.SUCCEEDED] * len(documents)
     return batch_id

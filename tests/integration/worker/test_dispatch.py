@@ -17,11 +17,11 @@ from prefect.states import Cancelling, Completed, Failed, Pending, Running
 
 from api.limits import limit_name
 from api.reconciler import BATCH_IS_OVER, BEGINNING, PATIENCE, Reconciler
-from deployments.worker import lane_slots
-from deployments.worker.lane_slots import LaneSlots
+from deployments.worker import customer_slots
+from deployments.worker.customer_slots import CustomerSlots
 from octavo.batches import BatchStatus, Run, RunStatus
 from octavo.identifiers import BatchId, CustomerId, WorkerId, new_customer_id
-from octavo.workbench import Workbench
+from octavo.worker import SliceWorker
 from tests.unit.api.service import WORKER, Api
 
 pytestmark = pytest.mark.anyio
@@ -323,13 +323,13 @@ async def test_a_lost_run_that_prefect_does_not_know_is_forgotten(api: Api, pref
 
 
 @dataclass
-class FakeBench:
+class FakeSliceWorker:
     """How many lanes each customer has open on a worker."""
 
     lanes: dict[CustomerId, int] = field(default_factory=dict)
     looks: int = 0
 
-    def lanes_by_customer(self) -> dict[CustomerId, int]:
+    def slots_by_customer(self) -> dict[CustomerId, int]:
         self.looks += 1
         return dict(self.lanes)
 
@@ -338,18 +338,18 @@ class FakeBench:
 class Worker:
     """One worker's lanes and the slots that follow them."""
 
-    bench: FakeBench
-    slots: LaneSlots
+    slice_worker: FakeSliceWorker
+    slots: CustomerSlots
     follower: asyncio.Task[None]
 
     @classmethod
     def start(cls, note: Path | None = None) -> "Worker":
-        bench = FakeBench()
-        slots = LaneSlots(cast(Workbench, bench), note)
-        return cls(bench, slots, asyncio.create_task(slots.run()))
+        slice_worker = FakeSliceWorker()
+        slots = CustomerSlots(cast(SliceWorker, slice_worker), note)
+        return cls(slice_worker, slots, asyncio.create_task(slots.run()))
 
     def open(self, customer_id: CustomerId, lanes: int) -> None:
-        self.bench.lanes[customer_id] = lanes
+        self.slice_worker.lanes[customer_id] = lanes
         self.slots.changed()
 
     async def stop(self) -> None:
@@ -405,7 +405,7 @@ async def test_slots_follow_the_lanes_up_and_down(
 async def test_slots_never_exceed_the_cap_and_a_lane_without_one_works_on(
     prefect: PrefectClient, worker: Worker, customer_id: CustomerId, caplog: pytest.LogCaptureFixture
 ) -> None:
-    caplog.set_level("INFO", lane_slots.__name__)
+    caplog.set_level("INFO", customer_slots.__name__)
     worker.open(customer_id, 3)
     await until_taken(prefect, customer_id, 3)
     other = Worker.start()
@@ -432,7 +432,7 @@ async def test_a_slot_that_prefect_took_back_is_taken_again(
     lease = worker.slots._leases[customer_id][0]
     await prefect.release_concurrency_slots_with_lease(lease)
     assert await taken(prefect, customer_id) == 1
-    monkeypatch.setattr(lane_slots, "RENEW_SECONDS", 0.1)
+    monkeypatch.setattr(customer_slots, "RENEW_SECONDS", 0.1)
     await until_taken(prefect, customer_id, 2)
     assert lease not in worker.slots._leases[customer_id]
 
@@ -466,11 +466,11 @@ async def test_a_lane_between_two_slices_keeps_its_slot(
     await until_taken(prefect, customer_id, 3)
     leases = list(worker.slots._leases[customer_id])
     for lanes in (2, 3, 1, 3):
-        looks = worker.bench.looks
+        looks = worker.slice_worker.looks
         worker.open(customer_id, lanes)
 
         async def is_seen(seen: int = looks) -> bool:
-            return worker.bench.looks > seen
+            return worker.slice_worker.looks > seen
 
         await until(is_seen)
         assert await taken(prefect, customer_id) == 3

@@ -20,6 +20,7 @@ from octavo.identifiers import BatchId, CustomerId, FileId, ItemId
 from octavo.objects.memory import MemoryObjects
 from octavo.outcomes import Failed, Outcome, Succeeded
 from octavo.parse_options import ParseOptions
+from octavo.render.registry import ExtractPage
 
 KEY = "in/cust_1/2026-11-23/file_1"
 

@@ -1,0 +1,158 @@
+"""Shows open lanes in Prefect: as many slots of `customer:<id>` are taken as this worker has lanes open.
+
+The ledger decides; these slots make the limit visible and real for whatever else uses it. They
+are taken off the path of the work, in one lease per slot, and where Prefect has none to give
+the lane works on. A dead worker's leases are given back by the next life of its name, if that finds
+the note of them, or run out by themselves within a minute.
+"""
+
+import json
+import logging
+import math
+import threading
+from pathlib import Path
+from uuid import UUID
+
+import anyio
+import httpx
+from prefect.client.orchestration import PrefectClient, get_client
+from prefect.exceptions import PrefectHTTPStatusError
+
+from octavo.identifiers import CustomerId
+from octavo.worker import SliceWorker
+
+logger = logging.getLogger(__name__)
+LEASE_SECONDS = 60
+RENEW_SECONDS = 20.0
+SETTLE_SECONDS = 0.25
+"""Between two looks at the worker."""
+LINGER_SECONDS = 1.0
+"""How long a slot outlives its lane: one that goes from one slice to the next is closed for a moment and keeps it."""
+TROUBLE = (httpx.HTTPError, PrefectHTTPStatusError)
+
+
+class CustomerSlots:
+    """Keeps Prefect's slots equal to the open slots of this worker; one lease of Prefect's per lane."""
+
+    def __init__(self, slice_worker: SliceWorker, note: Path | None = None) -> None:
+        self._slice_worker = slice_worker
+        self._note = note
+        """A file that names the leases held, for a next life of this worker."""
+        self._noted: list[str] = []
+        self._leases: dict[CustomerId, list[UUID]] = {}
+        self._high: dict[CustomerId, tuple[int, float]] = {}
+        """The most lanes seen lately, and until when they count."""
+        self._has_changed = threading.Event()
+        self._again = math.inf
+        """When to ask once more for a slot that was not free."""
+        self._client: PrefectClient | None = None
+
+    def changed(self) -> None:
+        """Say, from any thread, that lanes were opened or closed."""
+        self._has_changed.set()
+
+    async def run(self) -> None:
+        """Follow the worker for ever."""
+        await self._release_left_over()
+        renewed = anyio.current_time()
+        while True:
+            await anyio.sleep(SETTLE_SECONDS)
+            if anyio.current_time() - renewed >= RENEW_SECONDS:
+                renewed = anyio.current_time()
+                await self._renew()
+            if self._has_changed.is_set() or anyio.current_time() >= self._again:
+                self._has_changed.clear()
+                self._again = math.inf
+                await self._follow()
+
+    async def release_all(self) -> None:
+        """Give every slot back."""
+        for customer_id in list(self._leases):
+            await self._give_back(customer_id, 0)
+        self._write_note()
+        if self._client is not None:
+            await self._client.__aexit__(None, None, None)
+            self._client = None
+
+    def _write_note(self) -> None:
+        held = [str(lease) for leases in self._leases.values() for lease in leases]
+        if self._note is not None and held != self._noted:
+            self._note.parent.mkdir(parents=True, exist_ok=True)
+            self._note.write_text(json.dumps(held))
+            self._noted = held
+
+    async def _release_left_over(self) -> None:
+        """Give back what an earlier life of this worker held when it was killed."""
+        try:
+            left = json.loads(self._note.read_text()) if self._note is not None else []
+        except (FileNotFoundError, ValueError):
+            # Never written, or cut off in the middle: those leases run out.
+            return
+        for lease in left:
+            await self._release(UUID(lease))
+
+    async def _release(self, lease: UUID) -> None:
+        try:
+            await (await self._connected()).release_concurrency_slots_with_lease(lease)
+        except TROUBLE as error:
+            logger.info("lease %s runs out by itself: %s", lease, error)
+
+    async def _follow(self) -> None:
+        lanes = self._slice_worker.slots_by_customer()
+        for customer_id in {*lanes, *self._leases, *self._high}:
+            now = lanes.get(customer_id, 0)
+            await self._give_back(customer_id, self._lately(customer_id, now))
+            if now:
+                await self._take(customer_id, now)
+        self._write_note()
+
+    def _lately(self, customer_id: CustomerId, lanes: int) -> int:
+        """Return the most lanes of the last second; while these are more than now, the worker is looked at again."""
+        moment = anyio.current_time()
+        high, until = self._high.get(customer_id, (0, 0.0))
+        if lanes >= high or moment >= until:
+            high, until = lanes, moment + LINGER_SECONDS
+        self._high[customer_id] = (high, until)
+        if high > lanes:
+            self._has_changed.set()
+        elif not high:
+            del self._high[customer_id]
+        return high
+
+    async def _connected(self) -> PrefectClient:
+        if self._client is None:
+            self._client = await get_client().__aenter__()
+        return self._client
+
+    async def _take(self, customer_id: CustomerId, wanted: int) -> None:
+        leases = self._leases.setdefault(customer_id, [])
+        try:
+            client = await self._connected()
+            while len(leases) < wanted:
+                answer = await client.increment_concurrency_slots_with_lease(
+                    [f"customer:{customer_id}"], 1, "concurrency", LEASE_SECONDS
+                )
+                leases.append(UUID(answer.json()["lease_id"]))
+        except TROUBLE as error:
+            # Full (423), or Prefect is away: the ledger has opened the lane, so it works on without. It is asked
+            # again, for another worker's slot outlives its lane by a moment, and a dead worker's by a minute.
+            self._again = anyio.current_time() + LINGER_SECONDS
+            logger.info("no slot for a lane of %s: %s", customer_id, error)
+
+    async def _give_back(self, customer_id: CustomerId, wanted: int) -> None:
+        leases = self._leases.get(customer_id, [])
+        while len(leases) > wanted:
+            await self._release(leases.pop())
+        if not leases:
+            self._leases.pop(customer_id, None)
+
+    async def _renew(self) -> None:
+        for customer_id, leases in self._leases.items():
+            client = await self._connected()
+            for lease in list(leases):
+                try:
+                    await client.renew_concurrency_lease(lease, LEASE_SECONDS)
+                except TROUBLE as error:
+                    logger.info("a slot of %s is lost: %s", customer_id, error)
+                    leases.remove(lease)
+                    self._has_changed.set()

@@ -1,0 +1,1 @@
+"""The pipeline that every engine for PDF and image files uses: pages in, a document out."""

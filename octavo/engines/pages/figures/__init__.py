@@ -1,0 +1,1 @@
+"""Figures of a page: embedded images and drawings."""

@@ -1,0 +1,1 @@
+"""PDF and image files: opened, counted, read page by page."""

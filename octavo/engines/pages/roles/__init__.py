@@ -1,0 +1,1 @@
+"""What part each paragraph plays: headings, captions, running heads, list items."""

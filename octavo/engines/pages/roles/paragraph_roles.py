@@ -1,0 +1,221 @@
+"""What part a paragraph plays, told by font sizes, weight, place on the page and how its text begins.
+
+Sizes are compared with the body size: the size in which most characters of the document are set.
+"""
+
+import re
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from octavo.documents import Box, Role
+from octavo.engines.pages.draft import PageDraft
+from octavo.engines.pages.roles.captions import begins_caption, beside_exhibit
+from octavo.engines.pages.text.paragraphs import BULLET, Paragraph, is_tabular
+
+_LARGER, _SCAN_LARGER, _MUCH_LARGER, _SMALLER = 1.12, 1.25, 1.6, 0.88
+_HEADING_ROWS, _HEADING_CHARACTERS, _BOLD_HEADING_CHARACTERS = 4, 240, 110
+_PLAIN_HEADING_CHARACTERS = 80
+_LEAST_HEADING, _LEAST_BOLD = 0.82, 0.55
+_MARGIN_SHARE = 0.08
+_FOOT_SHARE = 0.3
+_MAX_LEVEL = 6
+_PAGE_NUMBER = re.compile(
+    r"^\W*(?:(?:page|seite|p\.)\s*)?(?:\d{1,4}|[ivxlc]{1,6})(?:\s*(?:of|/|von)\s*\d{1,4})?\W*$", re.I
+)
+_NUMBERED = re.compile(r"^(\d{1,2}(?:\.\d{1,2}){0,4})\.?\s+\S")
+_NUMBERED_PART = re.compile(r"^\d{1,2}(?:\.\d{1,2}){1,4}\.?\s+[A-Z]")
+_CAPITALS = re.compile(r"^(?=(?:[^A-Z]*[A-Z]){6})[A-Z][^a-z]*\s[^a-z]+$")
+NOTE = re.compile(r"^(?:\d{1,2}|[*\u2020\u2021])\s?\S")
+_LETTERS = re.compile(r"[^\W\d_]")
+_DIGITS = re.compile(r"\d+")
+_FORMULA_SIGNS = re.compile(r"[=\u2211\u222b\u221a\u2264\u2265\u00b1\u00d7\u2202\u221e\u2248\u03b1-\u03c9]")
+
+
+@dataclass(frozen=True, slots=True)
+class Cast:
+    """A role and, for headings, its level."""
+
+    role: Role
+    level: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Manuscript:
+    """What roles depend on beyond the paragraph: sizes of the document, texts that every page repeats."""
+
+    body: float
+    body_bold: bool
+    heading_sizes: tuple[float, ...]
+    title: tuple[int, int] | None
+    repeated: frozenset[str]
+
+
+def survey(pages: Sequence[PageDraft]) -> Manuscript:
+    """Look through the whole document once."""
+    sizes: Counter[float] = Counter()
+    bold = total = 0
+    for _, _, paragraph in _paragraphs(pages):
+        characters = len(paragraph.text)
+        sizes[_rounded(paragraph.size)] += characters
+        total += characters
+        bold += characters if paragraph.bold else 0
+    body = sizes.most_common(1)[0][0] if sizes else 10.0
+    body_bold = bold > total / 2
+    draft = Manuscript(body, body_bold, (), None, _repeated(pages))
+    larger = {
+        _rounded(paragraph.size)
+        for page, _, paragraph in _paragraphs(pages)
+        if _looks_like_heading(paragraph, draft) and not in_margin(paragraph.box, page)
+    }
+    heading_sizes = tuple(sorted(larger, reverse=True))
+    return Manuscript(body, body_bold, heading_sizes, _title(pages, heading_sizes, body), draft.repeated)
+
+
+def cast(paragraph: Paragraph, page: PageDraft, index: int, manuscript: Manuscript) -> Cast:
+    """Return the role of a paragraph; `index` is its place among the page's contents."""
+    if paragraph.label is not None:
+        return _labelled(paragraph, page, index, manuscript)
+    return _plain(paragraph, page, index, manuscript)
+
+
+def _labelled(paragraph: Paragraph, page: PageDraft, index: int, manuscript: Manuscript) -> Cast:
+    """Return the role by what a layout model says, where what is known of the document does not know better."""
+    plain = _plain(paragraph, page, index, manuscript)
+    match paragraph.label:
+        case "section-header" | "title":
+            if paragraph.text[:1].islower() or not _LETTERS.search(paragraph.text):
+                return Cast("paragraph")
+            if begins_caption(paragraph.text) and beside_exhibit(paragraph.box, page.contents):
+                return Cast("caption")
+            if plain.role in ("title", "heading"):
+                return plain
+            return Cast("heading", _level(paragraph, manuscript))
+        case "page-header" | "page-footer":
+            if plain.role == "page_number" or _PAGE_NUMBER.match(paragraph.text):
+                return Cast("page_number")
+            return Cast("header" if paragraph.label == "page-header" else "footer")
+        case "list-item":
+            return Cast("list_item")
+        case "caption" | "footnote" | "formula":
+            return Cast(paragraph.label)
+    return Cast("paragraph") if plain.role == "heading" else plain
+
+
+def _plain(paragraph: Paragraph, page: PageDraft, index: int, manuscript: Manuscript) -> Cast:
+    text = paragraph.text
+    marginal = _marginal(paragraph, page, manuscript)
+    if marginal is not None:
+        return marginal
+    if (page.page.page_no, index) == manuscript.title:
+        return Cast("title")
+    if begins_caption(text) and beside_exhibit(paragraph.box, page.contents):
+        return Cast("caption")
+    if paragraph.mono and len(paragraph.rows) > 1:
+        return Cast("code")
+    if _looks_like_heading(paragraph, manuscript):
+        return Cast("heading", _level(paragraph, manuscript))
+    if BULLET.match(text):
+        return Cast("list_item")
+    low = paragraph.box.y0 > (1 - _FOOT_SHARE) * page.page.height
+    if low and paragraph.size <= _SMALLER * manuscript.body and NOTE.match(text):
+        return Cast("footnote")
+    if len(paragraph.rows) == 1 and _is_formula(text):
+        return Cast("formula")
+    return Cast("paragraph")
+
+
+def _marginal(paragraph: Paragraph, page: PageDraft, manuscript: Manuscript) -> Cast | None:
+    """Return the role of what only the margin of a page holds."""
+    if not in_margin(paragraph.box, page):
+        return None
+    if _PAGE_NUMBER.match(paragraph.text):
+        return Cast("page_number")
+    if _pattern(paragraph.text) in manuscript.repeated:
+        return Cast("header" if paragraph.box.y0 < page.page.height / 2 else "footer")
+    # A running head that stands on one page only is not told from text; but a heading it is not.
+    return None if paragraph.size >= _LARGER * manuscript.body else Cast("paragraph")
+
+
+def in_margin(box: Box, page: PageDraft) -> bool:
+    """Tell whether a box lies in the strip at the head or foot of its page."""
+    return box.y1 < _MARGIN_SHARE * page.page.height or box.y0 > (1 - _MARGIN_SHARE) * page.page.height
+
+
+def _looks_like_heading(paragraph: Paragraph, manuscript: Manuscript) -> bool:
+    text = paragraph.text
+    if len(paragraph.rows) > _HEADING_ROWS or len(text) > _HEADING_CHARACTERS or not _LETTERS.search(text):
+        return False
+    if not paragraph.upright or len(text) < 2 or any(map(is_tabular, paragraph.rows)):
+        return False
+    if paragraph.confidence is not None:
+        # Recognised text has rough sizes and no weight.
+        larger = paragraph.size >= _SCAN_LARGER * manuscript.body
+        return larger and not BULLET.match(text) and not text[0].islower()
+    if paragraph.size >= _LARGER * manuscript.body:
+        return True
+    ended = text.endswith((".", ",", ";"))
+    if paragraph.bold and not manuscript.body_bold and paragraph.size >= _LEAST_BOLD * manuscript.body:
+        short = len(text) <= _BOLD_HEADING_CHARACTERS and len(paragraph.rows) <= 2
+        return short and (not ended or bool(_CAPITALS.match(text))) and not begins_caption(text)
+    if paragraph.size < _LEAST_HEADING * manuscript.body or ended:
+        return False
+    marked = _CAPITALS.match(text) or _NUMBERED_PART.match(text)
+    return bool(marked) and len(paragraph.rows) == 1 and len(text) <= _PLAIN_HEADING_CHARACTERS
+
+
+def _level(paragraph: Paragraph, manuscript: Manuscript) -> int:
+    numbered = _NUMBERED.match(paragraph.text)
+    depth = numbered.group(1).count(".") + 1 if numbered else 0
+    sizes = manuscript.heading_sizes
+    size = _rounded(paragraph.size)
+    rank = sizes.index(size) + 1 if size in sizes else len(sizes) + 1
+    return min(max(rank, depth, 1), _MAX_LEVEL)
+
+
+def _title(pages: Sequence[PageDraft], sizes: tuple[float, ...], body: float) -> tuple[int, int] | None:
+    """Return the page and place of the title: the one largest text, in the upper half of the first page."""
+    if not sizes or sizes[0] < _MUCH_LARGER * body:
+        return None
+    largest = [
+        (page.page.page_no, index, paragraph.box.y0 < page.page.height / 2)
+        for page, index, paragraph in _paragraphs(pages)
+        if _rounded(paragraph.size) == sizes[0]
+    ]
+    if len(largest) != 1 or largest[0][0] != 1 or not largest[0][2]:
+        return None
+    return largest[0][0], largest[0][1]
+
+
+def _repeated(pages: Sequence[PageDraft]) -> frozenset[str]:
+    """Return the patterns of margin texts that stand on at least two pages and a third of all."""
+    seen: Counter[str] = Counter()
+    for page in pages:
+        on_page = {
+            _pattern(content.text)
+            for content in page.contents
+            if isinstance(content, Paragraph) and in_margin(content.box, page)
+        }
+        seen.update(on_page)
+    return frozenset(text for text, count in seen.items() if count >= 2 and count * 3 >= len(pages))
+
+
+def _pattern(text: str) -> str:
+    return _DIGITS.sub("#", text).strip().lower()
+
+
+def _is_formula(text: str) -> bool:
+    signs = len(_FORMULA_SIGNS.findall(text))
+    words = len(re.findall(r"[^\W\d_]{4,}", text))
+    return signs >= 1 and "=" in text and words == 0
+
+
+def _paragraphs(pages: Sequence[PageDraft]) -> Iterable[tuple[PageDraft, int, Paragraph]]:
+    for page in pages:
+        for index, content in enumerate(page.contents):
+            if isinstance(content, Paragraph):
+                yield page, index, content
+
+
+def _rounded(size: float) -> float:
+    return round(size * 2) / 2

@@ -1,0 +1,1 @@
+"""Pages without usable text: handed to text recognition, and its answer read as a page."""

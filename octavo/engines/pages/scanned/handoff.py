@@ -1,0 +1,166 @@
+"""Pages that must be recognised: their images for the OCR program, its answer as a page."""
+
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from statistics import fmean, median
+
+from PIL import Image
+
+from octavo.documents import Box, Page
+from octavo.engines.contract import Limits
+from octavo.engines.mupdf import PdfPage, pymupdf
+from octavo.engines.pages.assembly import in_order
+from octavo.engines.pages.draft import PageDraft, TableDraft
+from octavo.engines.pages.page_view import Look, Sight
+from octavo.engines.pages.roles.labels import labelled
+from octavo.engines.pages.scanned.searchable_page import Sheet, opened_sheet
+from octavo.engines.pages.tables.page_tables import outside, page_tables
+from octavo.engines.pages.text.lines import TextLine, clean, cover
+from octavo.engines.scans.hocr import HocrLine, PixelBox
+from octavo.engines.scans.recognise import Recognised, Scan
+
+_DPI, _MAX_DPI, _COARSE_DPI = 200, 300, 150
+_MAX_OCR_PIXELS = 20_000_000
+_POINTS_PER_INCH = 72
+_SAME_SIZE = 0.2
+# The height from ascender to descender, which Tesseract measures, in units of the font size.
+_ASCENDER_TO_DESCENDER = 0.95
+
+
+@dataclass(frozen=True, slots=True)
+class ScannedPage:
+    """A page that waits for recognition: its upright size in points as known so far, and its image."""
+
+    page: Page
+    scan: Scan
+
+
+def scan_of_page(page: PdfPage, known: Page, image_dpi: float, limits: Limits, folder: Path) -> ScannedPage:
+    """Render a page in gray, as fine as its images are, within 200..300 dpi and the pixel limit."""
+    inches = page.rect.width * page.rect.height / _POINTS_PER_INCH**2
+    allowed = (min(limits.max_page_pixels, _MAX_OCR_PIXELS) / max(inches, 1e-6)) ** 0.5
+    dpi = max(1.0, min(max(_DPI, min(image_dpi, _MAX_DPI)), allowed))
+    scale = dpi / _POINTS_PER_INCH
+    pixels = page.get_pixmap(matrix=pymupdf.Matrix(scale, scale), colorspace=pymupdf.csGRAY, alpha=False)
+    path = folder / f"page-{known.page_no:06d}.png"
+    with Image.frombytes("L", (pixels.width, pixels.height), pixels.samples) as image:
+        return ScannedPage(known, save_scan(image, path, dpi))
+
+
+def save_scan(image: Image.Image, path: Path, dpi: float) -> Scan:
+    """Write an image for recognition, made larger if it is coarse, smaller if it has too many pixels."""
+    gray = image.convert("L")
+    wanted = _DPI / dpi if dpi < _COARSE_DPI else 1.0
+    allowed = (_MAX_OCR_PIXELS / (gray.width * gray.height)) ** 0.5
+    scale = min(wanted, allowed)
+    if scale != 1.0:
+        size = max(1, round(gray.width * scale)), max(1, round(gray.height * scale))
+        gray = gray.resize(size, Image.Resampling.LANCZOS)
+        dpi *= scale
+    gray.save(path, dpi=(dpi, dpi), compress_level=1)
+    return Scan(path, gray.width, gray.height, dpi)
+
+
+def page_of_scan(scanned: ScannedPage, recognised: Recognised, look: Look | None = None) -> PageDraft:
+    """Return the page as recognised: turned upright, boxes in points, lines and tables in order."""
+    page = replace(scanned.page, ocr=True)
+    if recognised.error is not None:
+        warning = f"page {page.page_no} could not be read: {recognised.error}"
+        return PageDraft(replace(page, status="failed", error=recognised.error), warnings=(warning,))
+    if recognised.rotation in (90, 270):
+        page = replace(page, width=page.height, height=page.width)
+    page = replace(page, rotation=(page.rotation + recognised.rotation) % 360)
+    if not recognised.lines:
+        return PageDraft(page)
+    lines, tables = _seen(scanned.scan, recognised, page, look)
+    contents = in_order(lines, tables)
+    if recognised.tilt:
+        contents = tuple(_shown(part, recognised, page) if isinstance(part, TableDraft) else part for part in contents)
+    return PageDraft(page, contents)
+
+
+def _seen(scan: Scan, recognised: Recognised, page: Page, look: Look | None) -> tuple[list[TextLine], list[TableDraft]]:
+    """Return the lines of a page, labelled, and its tables, as they are seen on a sheet of the size of the paper.
+
+    A picture that does not say its resolution has a page of a point for each pixel: no size to measure by.
+    """
+    scale = _POINTS_PER_INCH / scan.dpi
+    paper = replace(page, width=recognised.width * scale, height=recognised.height * scale)
+    on_paper = _lines(recognised, paper)
+    with opened_sheet(scan, recognised, paper, [line.size for line in on_paper]) as sheet:
+        sight = Sight(sheet.page, sheet.frame, on_paper, sheet.rules, 1.0)
+        regions = [] if look is None else look(sight)
+        found = [_with_confidence(table, sheet) for table in page_tables(sight, sheet.segments, page.page_no, regions)]
+    lines = [
+        replace(line, label=labels.label, region=labels.region)
+        for line, labels in zip(_lines(recognised, page), labelled(on_paper, regions), strict=True)
+    ]
+    x, y = page.width / paper.width, page.height / paper.height
+    tables = [_moved(table, lambda box: Box(box.x0 * x, box.y0 * y, box.x1 * x, box.y1 * y)) for table in found]
+    return outside(lines, tables), tables
+
+
+def _with_confidence(table: TableDraft, sheet: Sheet) -> TableDraft:
+    """Return the table with the mean confidence of each cell's words, weighted by their length."""
+    cells = []
+    for cell in table.cells:
+        words = [word for word in sheet.words if word.within(cell.bbox)] if cell.text else []
+        weights = [len(word.text) for word in words]
+        mean = round(fmean([word.confidence for word in words], weights), 1) if words else None
+        cells.append(replace(cell, confidence=mean))
+    return replace(table, cells=tuple(cells))
+
+
+def _shown(table: TableDraft, recognised: Recognised, page: Page) -> TableDraft:
+    """Return the table where it is seen, on a page that was straightened to be read."""
+    x, y = page.width / recognised.width, page.height / recognised.height
+
+    def shown(box: Box) -> Box:
+        pixels = recognised.shown_box((box.x0 / x, box.y0 / y, box.x1 / x, box.y1 / y))
+        return _box([pixels], x, y, page)
+
+    return _moved(table, shown)
+
+
+def _moved(table: TableDraft, move: Callable[[Box], Box]) -> TableDraft:
+    cells = tuple(replace(cell, bbox=move(cell.bbox).rounded()) for cell in table.cells)
+    return replace(table, box=move(table.box), cells=cells)
+
+
+def _lines(recognised: Recognised, page: Page) -> list[TextLine]:
+    scale_x, scale_y = page.width / recognised.width, page.height / recognised.height
+    sizes = _sizes(recognised.lines)
+    return [
+        TextLine(
+            text=clean(line.text),
+            box=_box([word.box for word in line.words], scale_x, scale_y, page),
+            shown=_box([recognised.shown_box(word.box) for word in line.words], scale_x, scale_y, page),
+            size=size * scale_y / _ASCENDER_TO_DESCENDER,
+            upright=not line.turned,
+            confidence=line.confidence,
+        )
+        for line, size in zip(recognised.lines, sizes, strict=True)
+    ]
+
+
+def _box(words: Iterable[PixelBox], scale_x: float, scale_y: float, page: Page) -> Box:
+    boxes = (Box(x0 * scale_x, y0 * scale_y, x1 * scale_x, y1 * scale_y) for x0, y0, x1, y1 in words)
+    return cover(boxes).within(page.width, page.height)
+
+
+def _sizes(lines: Sequence[HocrLine]) -> list[float]:
+    """Return the lines' sizes, evened out: measured sizes vary from line to line of one font.
+
+    A paragraph has one size, and sizes near the page's usual one are the usual one.
+    """
+    by_paragraph: dict[int, list[float]] = defaultdict(list)
+    for line in lines:
+        by_paragraph[line.paragraph].append(line.size)
+    usual = median(size for line in lines for size in [line.size] * len(line.text)) if lines else 0.0
+    evened = {}
+    for paragraph, sizes in by_paragraph.items():
+        size = median(sizes)
+        evened[paragraph] = usual if abs(size - usual) <= _SAME_SIZE * usual else size
+    return [evened[line.paragraph] for line in lines]

@@ -1,0 +1,134 @@
+"""The sync lane of a worker: real documents in real children, behind a real API; nothing goes on for nobody."""
+
+import http.client
+import json
+import threading
+import time
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import httpx
+import pytest
+
+from api.app import create_app
+from api.deps import Service
+from octavo.client.worker import WorkerClient
+from octavo.engines.contract import Limits
+from octavo.engines.registry import TEST_ENGINES, EngineRegistry
+from octavo.extraction.extractor import Extractor
+from octavo.identifiers import WorkerId
+from octavo.ledger.memory import MemoryLedger
+from octavo.objects.memory import MemoryObjects
+from octavo.outbound import Allowed, Outbound
+from octavo.worker.sync_worker import SyncWorker
+from tests.unit.api.service import WORKER_TOKEN, add_customer, make_service, settings
+from tests.unit.api.serving import served, until
+
+REGISTRY = EngineRegistry({**TEST_ENGINES, "auto": TEST_ENGINES["failing"]})
+LIMITS = replace(Limits(), wall_seconds=60.0, page_seconds=60.0)
+LIMIT_SECONDS = 30.0
+BOUNDARY = "b0undary"
+
+
+class Lane:
+    """An API with one customer, and a worker with one place for calls."""
+
+    def __init__(self, service: Service, url: str, extractor: Extractor) -> None:
+        self.service, self.url = service, url
+        self.customer, self.key = add_customer(service.ledger, "acme")
+        self.extractor = extractor
+        self.client = WorkerClient(url, WORKER_TOKEN, WorkerId("worker/one"))
+        self.caller = SyncWorker(self.client, extractor, Outbound(allowed=Allowed.read([])), slots=1, max_bytes=10**6)
+        self.caller.start()
+
+    def close(self) -> None:
+        self.caller.drain()
+        self.client.close()
+
+    def send(self, word: str) -> httpx.Response:
+        return httpx.post(
+            f"{self.url}/v1/extract/file",
+            files={"file": ("document", word.encode())},
+            headers={"X-API-KEY": self.key},
+            timeout=LIMIT_SECONDS,
+        )
+
+    def begin(self, word: str) -> http.client.HTTPConnection:
+        """Send a document and do not wait for the answer."""
+        body = (
+            f'--{BOUNDARY}\r\nContent-Disposition: form-data; name="file"; filename="document"\r\n\r\n'
+            f"{word}\r\n--{BOUNDARY}--\r\n"
+        )
+        connection = http.client.HTTPConnection(urlsplit(self.url).netloc, timeout=LIMIT_SECONDS)
+        kind = f"multipart/form-data; boundary={BOUNDARY}"
+        connection.request("POST", "/v1/extract/file", body, {"X-API-KEY": self.key, "Content-Type": kind})
+        return connection
+
+    def is_in_work(self) -> bool:
+        return any(call.worker_id is not None for call in list(self.service.calls._calls.values()))
+
+
+@pytest.fixture(scope="module")
+def extractor() -> Iterator[Extractor]:
+    with Extractor(processes=1, limits=LIMITS, registry=REGISTRY) as made:
+        made.warm_up()
+        yield made
+
+
+@pytest.fixture
+def lane(extractor: Extractor, tmp_path: Path) -> Iterator[Lane]:
+    service = replace(make_service(settings(tmp_path), MemoryLedger(), MemoryObjects()), engines=REGISTRY)
+    with served(create_app(service)) as url:
+        made = Lane(service, url, extractor)
+        yield made
+        made.close()
+
+
+def test_a_document_is_read_and_its_text_is_the_answer(lane: Lane) -> None:
+    answer = lane.send("seven")
+    assert answer.status_code == 200, answer.text
+    assert "seven" in json.dumps(answer.json())
+    assert lane.service.ledger.pages_used(lane.customer.customer_id) == 1
+
+
+def test_a_reading_ends_when_its_sender_goes_away_and_the_place_is_free_at_once(lane: Lane) -> None:
+    connection = lane.begin("hang")
+    until(lane.is_in_work, "the worker has it")
+    connection.close()
+    began = time.monotonic()
+    assert lane.send("next").status_code == 200
+    assert time.monotonic() - began < LIMITS.page_seconds / 2
+    assert lane.service.ledger.pages_used(lane.customer.customer_id) == 1
+
+
+def test_a_reading_ends_when_its_sender_is_told_504(lane: Lane) -> None:
+    lane.service.calls.seconds = 2.0
+    assert lane.send("hang").status_code == 504
+    assert lane.send("next").status_code == 200
+
+
+def test_a_reading_that_was_ended_is_no_failure_of_a_child(lane: Lane) -> None:
+    before = lane.extractor.child_failures
+    connection = lane.begin("hang")
+    until(lane.is_in_work, "the worker has it")
+    connection.close()
+    assert lane.send("next").status_code == 200
+    assert lane.extractor.child_failures == before
+
+
+def test_a_reading_goes_on_while_its_sender_waits(lane: Lane, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("octavo.worker.sync_worker.WATCH_AFTER_SECONDS", 0.05)
+    monkeypatch.setattr("octavo.worker.sync_worker.WAIT_SECONDS", 0.1)
+    answer = lane.send("pages 3 0.5")
+    assert answer.status_code == 200
+    assert answer.json()["page_count"] == 3
+
+
+def test_watching_ends_with_the_call(lane: Lane) -> None:
+    def watchers() -> list[threading.Thread]:
+        return [thread for thread in threading.enumerate() if thread.name.startswith("octavo-watch-")]
+
+    assert lane.send("pages 2 0.8").status_code == 200
+    until(lambda: not watchers(), "nobody watches any more")
