@@ -4,14 +4,12 @@ import json
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from octavo.batches import ClaimedItem
-from octavo.engines.contract import Source
 from octavo.errors import OctavoError
-from octavo.extraction.extractor import Extraction, Extractor
+from octavo.extraction.extractor import Extractor
 from octavo.extraction.items import ItemOptions, ItemWork
 from octavo.identifiers import BatchId, CustomerId, FileId, ItemId, ResultId
 from octavo.objects import keys
@@ -19,7 +17,6 @@ from octavo.objects.memory import MemoryObjects
 from octavo.outcomes import Outcome, Succeeded
 from octavo.parse_options import ParseOptions
 from octavo.render.registry import ExtractPage
-from octavo.samples import make_report
 
 TABLE = b"day,level\nMonday,412\n"
 Do = Callable[..., Outcome]
@@ -120,57 +117,6 @@ def test_pages_for_which_there_is_no_quota_are_not_reused(do: Do) -> None:
 
 
 PARTS = [(True, True), (False, True), (True, False), (False, False)]
-
-
-def shown(objects: MemoryObjects, outcome: Outcome, text: bool, images: bool) -> Any:  # noqa: ANN401 - it is JSON
-    assert isinstance(outcome, Succeeded)
-    asked = ExtractPage(text, images)
-    key = keys.rendering_key(CustomerId("cust_1"), outcome.result_id, asked.name, asked.options())
-    return json.loads(objects.read(key, max_bytes=10**7))
-
-
-@pytest.mark.parametrize("first", PARTS, ids=str)
-def test_bytes_that_are_shown_in_another_way_are_read_once(
-    do: Do, objects: MemoryObjects, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, first: tuple[bool, bool]
-) -> None:
-    make_report(tmp_path / "report.pdf")
-    report = (tmp_path / "report.pdf").read_bytes()
-    (tmp_path / "report.pdf").unlink()
-    readings: list[ParseOptions] = []
-    extract = Extractor.extract
-
-    def counting(self: Extractor, source: Source, options: ParseOptions, **more: Any) -> Extraction:
-        readings.append(options)
-        return extract(self, source, options, **more)
-
-    monkeypatch.setattr(Extractor, "extract", counting)
-    parts = [first, *(part for part in PARTS if part != first)]
-    outcomes = [do(report, name="report.pdf", text=text, images=images) for text, images in parts]
-    assert [reused(outcome) for outcome in outcomes] == [False, True, True, True]
-    assert readings == [ParseOptions(engine="fast")], "the engine has read once, and everything"
-    assert len({outcome.result_id for outcome in outcomes if isinstance(outcome, Succeeded)}) == 1
-    for (text, images), outcome in zip(parts, outcomes, strict=True):
-        kinds = {chunk["chunk_type"] for chunk in shown(objects, outcome, text, images)["chunks"]}
-        assert kinds == ({"text", "table"} if text else set()) | ({"image"} if images else set())
-
-
-def test_an_image_that_is_gone_when_a_rendering_is_made_has_the_document_read_again(
-    do: Do, objects: MemoryObjects, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
-    make_report(tmp_path / "report.pdf")
-    report = (tmp_path / "report.pdf").read_bytes()
-    (tmp_path / "report.pdf").unlink()
-    first = do(report, name="report.pdf", images=False)
-    assert isinstance(first, Succeeded)
-    image = keys.result_image_key(CustomerId("cust_1"), first.result_id, 0)
-
-    def lose(pages: int) -> None:
-        objects.delete([image])
-
-    second = do(report, name="report.pdf", on_counted=lose)
-    assert not reused(second)
-    assert objects.sizes([image], time_limit_seconds=1), "it is there again"
-    assert shown(objects, second, True, True)["chunks"]
 
 
 def test_a_reading_with_failed_pages_leaves_no_rendering_of_the_reading_before(do: Do, objects: MemoryObjects) -> None:

@@ -15,12 +15,12 @@ IMAGES = (b"\x89PNG small", bytes(300 * 1024))
 def document(*, images: int = 0, failed: bool = False, text: str = "High water") -> Document:
     pages = (Page(1, 595.0, 842.0), *((Page(2, 595.0, 842.0, status="failed", error="broken"),) if failed else ()))
     figures = tuple(
-        Figure(1, number + 1, Box(0, 0, 9, 9), "image/png", width=9, height=9, image_index=number)
+        Figure(1, number + 1, Box(0.0, 0.0, 9.0, 9.0), "image/png", width=9, height=9, image_index=number)
         for number in range(images)
     )
     return Document(
         pages=pages,
-        blocks=(Block(page_no=1, order=0, role="paragraph", text=text, bbox=Box(72, 72, 300, 84)),),
+        blocks=(Block(page_no=1, order=0, role="paragraph", text=text, bbox=Box(72.0, 72.0, 300.0, 84.0)),),
         figures=figures,
     )
 
