@@ -9,15 +9,15 @@ import sys
 import uvicorn
 
 from api.app import create_app
-from api.archive import Archive
+from api.background.archive import Archive
+from api.background.deliveries import Deliveries
+from api.background.expiry import Retention
 from api.calls import Calls
-from api.credentials import storage_access
-from api.deliveries import Deliveries
-from api.deps import Service
-from api.dispatch import Dispatcher
 from api.drawings import Drawings
-from api.expiry import Retention
+from api.http.dependencies import Service
 from api.lanes import Lanes
+from api.orchestrator.credentials import storage_access
+from api.orchestrator.dispatch import Dispatcher
 from api.presence import Presence
 from octavo import wiring
 from octavo.directory import DataDirectory

@@ -11,16 +11,17 @@ from fastapi import FastAPI
 from fastapi.middleware.cors import CORSMiddleware
 from fastapi_offline import FastAPIOffline
 
-from api import description, front_page, health, problems, source
+from api.about import description, front_page, health, source
 from api.admin import customers, keys
 from api.admin import usage as admin_usage
-from api.body_limit import BodyLimit
-from api.deps import Service
+from api.http import problems
+from api.http.body_limit import BodyLimit
+from api.http.dependencies import Service
+from api.http.rate_limit import FIELDS, RateLimitFields
 from api.internal import calls, deliveries, drawings, retention, work, workers
-from api.lanes import in_thread
-from api.orphans import Orphans
-from api.rate_limit import FIELDS, RateLimitFields
-from api.reconciler import Reconciler
+from api.orchestrator.orphans import Orphans
+from api.orchestrator.reconciler import Reconciler
+from api.threads import in_thread
 from api.v1 import (
     batches,
     bulk,

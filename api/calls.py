@@ -10,8 +10,8 @@ from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from api.lanes import in_thread
 from api.presence import Presence
+from api.threads import in_thread
 from octavo.client.call_protocol import CallEnd, CallPages, ClaimedCall
 from octavo.errors import (
     DOCUMENT_ERRORS,
@@ -214,7 +214,7 @@ class Calls:
     async def reserve(self, said: CallPages) -> bool:
         """Set a call's pages aside; False when that would go over its customer's quota. Raises StaleLease."""
         call = self._current(said.call_id, said.attempt)
-        account = await in_thread(lambda: self.ledger.page_account(call.asked.customer_id))
+        account = await in_thread(lambda: self.ledger.billing.page_account(call.asked.customer_id))
         if account.limit is None:
             return True
         others = sum(
@@ -236,7 +236,7 @@ class Calls:
         owner = call.asked.customer_id
         call.is_billing = True
         try:
-            is_paid = await in_thread(lambda: self.ledger.bill_call(owner, call.call_id, said.pages))
+            is_paid = await in_thread(lambda: self.ledger.billing.bill_call(owner, call.call_id, said.pages))
         finally:
             call.is_billing = False
         if call.answer.done():

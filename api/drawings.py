@@ -9,8 +9,8 @@ import contextlib
 from collections import Counter
 from dataclasses import dataclass, field
 
-from api.lanes import in_thread
 from api.presence import Presence
+from api.threads import in_thread
 from octavo.client.drawing_protocol import AskedPage, DrawingEnd
 from octavo.errors import (
     DrawingTimeout,
@@ -164,7 +164,7 @@ class Drawings:
     def _is_kept(self, key: str) -> bool:
         """Tell whether an image's result is there; one that was drawn while its result went must go with it."""
         customer_id, result_id = keys.result_of(key)
-        if result_id in self.ledger.live_results([result_id]):
+        if result_id in self.ledger.lifetimes.live_results([result_id]):
             return True
         self.expiry.take_results({result_id: customer_id})
         return False

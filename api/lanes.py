@@ -7,11 +7,9 @@ Whoever stops asking has what it was given put back.
 import asyncio
 import contextlib
 import logging
-from collections.abc import Callable
 from typing import Any, TypeVar
 
-import anyio.to_thread
-
+from api.threads import in_thread
 from octavo.errors import OctavoError
 from octavo.identifiers import WorkerId
 from octavo.ledger.contract import Claim, ClaimRequest, Ledger, Report, ReportKind
@@ -60,7 +58,7 @@ class Lanes:
             with contextlib.suppress(RuntimeError):
                 loop.call_soon_threadsafe(_set, answer, told)
 
-        standing = loop.create_task(in_thread(lambda: self._ledger.stand(request, tell)))
+        standing = loop.create_task(in_thread(lambda: self._ledger.work.wait_for_claim(request, tell)))
         try:
             await asyncio.shield(standing)
             return await self._wait(request, answer, wait_seconds)
@@ -87,7 +85,7 @@ class Lanes:
             del self._ends[end]
             ending.cancel()
         if not answer.done():
-            await in_thread(lambda: self._ledger.step_back(run_id=request.run_id))
+            await in_thread(lambda: self._ledger.work.cancel_wait(run_id=request.run_id))
         told = await answer
         if isinstance(told, OctavoError):
             raise told
@@ -103,7 +101,7 @@ class Lanes:
         try:
             await standing
             if not answer.done():
-                await in_thread(lambda: self._ledger.step_back(run_id=request.run_id))
+                await in_thread(lambda: self._ledger.work.cancel_wait(run_id=request.run_id))
             told = await asyncio.wait_for(answer, CLEARING_SECONDS)
             if isinstance(told, Claim):
                 await self._put_back(told)
@@ -114,14 +112,9 @@ class Lanes:
         items = [item for piece in claim.slices for item in piece.items]
         reports = [Report(kind=ReportKind.RELEASE, item_id=item.item_id, lease_no=item.lease_no) for item in items]
         if reports:
-            await in_thread(lambda: self._ledger.report(reports))
+            await in_thread(lambda: self._ledger.work.report(reports))
 
 
 def _set(answer: "asyncio.Future[T]", told: T) -> None:
     if not answer.done():
         answer.set_result(told)
-
-
-async def in_thread(work: Callable[[], T]) -> T:
-    """Run blocking work in a thread, off the event loop."""
-    return await anyio.to_thread.run_sync(work)

@@ -5,7 +5,7 @@ import contextlib
 import time
 from collections.abc import Mapping
 
-from api.parts import WorkerRoom
+from api.orchestrator.further_runs import WorkerRoom
 from octavo.identifiers import WorkerId
 
 

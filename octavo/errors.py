@@ -10,7 +10,7 @@ OctavoError
 │   ├── OcrProviderError     ocr_provider_error      retryable
 │   ├── UploadMissing        upload_missing
 │   └── InternalError        internal_error          retryable
-├── RequestError             what a request to the API came to; `api/problems.py` gives it a status
+├── RequestError             what a request to the API came to; `api/http/problems.py` gives it a status
 │   ├── InvalidApiKey        invalid_api_key
 │   ├── InvalidAdminToken    invalid_admin_token
 │   ├── CustomerDisabled     customer_disabled

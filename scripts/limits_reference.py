@@ -8,9 +8,9 @@ from fastapi.params import Query
 from fastapi.routing import APIRoute
 from pydantic import BaseModel
 
+from api.http.long_poll import LONGEST_WAIT_SECONDS
 from api.v1 import batches, bulk, extract, webhooks
 from api.v1.schemas import CreateBatchRequest, CreateFileRequest
-from api.waits import LONGEST_WAIT_SECONDS
 from octavo.batches import DEFAULT_ITEM_CAP, MAX_ITEMS_PER_BATCH
 from octavo.ledger.rules import IDEMPOTENCY_WINDOW
 from octavo.settings import ApiSettings, LimitSettings, StorageSettings, WebhookSettings

@@ -40,6 +40,7 @@ class Receiver:
     """What was received, and what is answered."""
 
     port: int = 0
+    host: str = "127.0.0.1"
     messages: list[Message] = field(default_factory=list)
     answers: list[int] = field(default_factory=list)
     """Status of the next answers, in order; 200 when there are none left."""
@@ -49,7 +50,7 @@ class Receiver:
     @property
     def place(self) -> str:
         """Host and port, as `outbound.allow` wants them."""
-        return f"127.0.0.1:{self.port}"
+        return f"{self.host}:{self.port}"
 
     def url(self, path: str = "/hook") -> str:
         return f"http://{self.place}{path}"
@@ -65,9 +66,9 @@ class Receiver:
 
 
 @contextlib.contextmanager
-def receiving(port: int = 0) -> Iterator[Receiver]:
+def receiving(port: int = 0, *, host: str = "127.0.0.1") -> Iterator[Receiver]:
     """Serve a receiver on this port, or a free one."""
-    receiver = Receiver()
+    receiver = Receiver(host=host)
 
     class Handler(BaseHTTPRequestHandler):
         def do_POST(self) -> None:
@@ -86,7 +87,7 @@ def receiving(port: int = 0) -> Iterator[Receiver]:
         def log_message(self, *_: object) -> None:
             return
 
-    with ThreadingHTTPServer(("127.0.0.1", port), Handler) as server:
+    with ThreadingHTTPServer((host, port), Handler) as server:
         server.daemon_threads = True
         receiver.port = server.server_address[1]
         thread = threading.Thread(target=lambda: server.serve_forever(0.02), name="webhook-receiver", daemon=True)

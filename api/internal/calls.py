@@ -5,8 +5,8 @@ from typing import Annotated
 from fastapi import APIRouter, Depends, Query
 from fastapi.responses import FileResponse
 
-from api import auth
-from api.deps import ServiceDep
+from api.http import auth
+from api.http.dependencies import ServiceDep
 from octavo.client.call_protocol import CallClaim, CallClaims, CallEnd, CallPages, CallTaken, CallWatch
 from octavo.identifiers import CallId
 

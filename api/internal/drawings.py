@@ -4,8 +4,8 @@ from typing import Annotated
 
 from fastapi import APIRouter, Depends, Query
 
-from api import auth
-from api.deps import ServiceDep
+from api.http import auth
+from api.http.dependencies import ServiceDep
 from octavo.client.drawing_protocol import DrawingClaim, DrawingClaims, DrawingEnd, DrawingTaken
 
 router = APIRouter(prefix="/internal/drawings", dependencies=[Depends(auth.worker)], include_in_schema=False)

@@ -4,9 +4,9 @@ from datetime import timedelta
 
 from fastapi import APIRouter, Depends
 
-from api import auth
-from api.deps import Service, ServiceDep
-from api.lanes import in_thread
+from api.http import auth
+from api.http.dependencies import Service, ServiceDep
+from api.threads import in_thread
 from octavo.client.worker_protocol import Forgotten, Sweeping, Swept
 from octavo.objects import keys
 from octavo.timestamps import now
@@ -33,6 +33,6 @@ def _sweep(body: Sweeping, service: Service) -> Swept:
 async def forget(service: ServiceDep) -> Forgotten:
     """Delete some of the batches and files that have been records for long enough; none is the end."""
     before = now() - timedelta(days=service.settings.limits.keep_records_days)
-    batches = await in_thread(lambda: service.ledger.forget_batches(before, ITEMS_AT_ONCE))
-    files = await in_thread(lambda: service.ledger.forget_files(before, ITEMS_AT_ONCE))
+    batches = await in_thread(lambda: service.ledger.lifetimes.forget_batches(before, ITEMS_AT_ONCE))
+    files = await in_thread(lambda: service.ledger.lifetimes.forget_files(before, ITEMS_AT_ONCE))
     return Forgotten(batches=batches, files=files)

@@ -4,9 +4,9 @@ from typing import Annotated
 
 from fastapi import APIRouter, Depends, Query
 
-from api import auth
-from api.deps import Service, ServiceDep
-from api.lanes import in_thread
+from api.http import auth
+from api.http.dependencies import Service, ServiceDep
+from api.threads import in_thread
 from octavo.client.worker_protocol import Heartbeat, Hello, Lost, Rings, StorageAccess, Welcome
 from octavo.errors import UploadsNotConfigured
 from octavo.identifiers import WorkerId
@@ -21,7 +21,7 @@ async def hello(body: Hello, service: ServiceDep) -> Welcome:
     if service.storage is None:
         raise UploadsNotConfigured("This API has no storage that a worker could reach.")
     name = body.worker_id.partition("/")[0]
-    for other in {*await in_thread(service.ledger.workers), *service.deliveries.senders()}:
+    for other in {*await in_thread(service.ledger.work.workers), *service.deliveries.senders()}:
         if other.partition("/")[0] == name and other != body.worker_id:
             await _revoke(service, other)
     service.presence.hear(body.worker_id, slots=body.slots, protection=body.protection)
@@ -38,7 +38,7 @@ async def hello(body: Hello, service: ServiceDep) -> Welcome:
 
 
 async def _revoke(service: Service, worker_id: WorkerId) -> None:
-    await in_thread(lambda: service.ledger.revoke(worker_id=worker_id))
+    await in_thread(lambda: service.ledger.work.revoke(worker_id=worker_id))
     await service.deliveries.take_from(worker_id)
     service.presence.forget(worker_id)
 
@@ -76,9 +76,9 @@ async def heartbeat(body: Heartbeat, service: ServiceDep) -> Lost:
     service.presence.hear(body.worker_id, slots=body.slots, protection=body.protection)
     lost: list[str] = []
     if body.slice_ids:
-        lost = await in_thread(lambda: service.ledger.renew(body.worker_id, body.slice_ids, body.lease_seconds))
+        lost = await in_thread(lambda: service.ledger.work.renew(body.worker_id, body.slice_ids, body.lease_seconds))
     if body.progress:
-        await in_thread(lambda: service.ledger.note_progress(body.progress))
+        await in_thread(lambda: service.ledger.work.note_progress(body.progress))
     if body.run_ids:
-        await in_thread(lambda: service.ledger.see_runs(body.run_ids))
+        await in_thread(lambda: service.ledger.runs.note_seen(body.run_ids))
     return Lost(slice_ids=tuple(lost))

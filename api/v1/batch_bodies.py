@@ -3,8 +3,8 @@
 from collections.abc import Sequence
 from typing import Any
 
-from api.deps import Service
-from api.outlook import item_reason
+from api.http.dependencies import Service
+from api.orchestrator.estimates import item_reason
 from api.v1.schemas import batch_fields, item_fields
 from octavo.batches import Batch, Customer, Item, ItemStatus
 

@@ -4,14 +4,14 @@ from datetime import datetime
 
 from fastapi import APIRouter, Response
 
-from api.auth import CustomerDep
-from api.deps import Service, ServiceDep
-from api.json_bodies import StrictJsonRoute
-from api.problems import problems
-from api.rate_limit import FileSubmission
+from api.http.auth import CustomerDep
+from api.http.dependencies import Service, ServiceDep
+from api.http.json_bodies import StrictJsonRoute
+from api.http.json_response import written
+from api.http.problems import problems
+from api.http.rate_limit import FileSubmission
 from api.v1.files import staged_body, staged_file
 from api.v1.schemas import CreateFilesRequest, CreateFilesResponse
-from api.written import written
 from octavo.batches import Customer, StagedFile
 from octavo.errors import (
     CustomerDisabled,
@@ -44,7 +44,7 @@ def create_files(request: CreateFilesRequest, customer: CustomerDep, service: Se
     created_at = now()
     files = [_staged(service, customer, request, index, created_at) for index in range(len(request.files))]
     rows = [staged_body(service, file) for file in files]
-    service.ledger.add_files(files)
+    service.ledger.files.add(files)
     return written({"object": "list", "data": rows})
 
 

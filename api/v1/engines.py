@@ -3,9 +3,9 @@
 from fastapi import APIRouter
 from pydantic import BaseModel, Field
 
-from api.auth import CustomerDep
-from api.deps import ServiceDep
-from api.problems import problems
+from api.http.auth import CustomerDep
+from api.http.dependencies import ServiceDep
+from api.http.problems import problems
 from octavo.errors import CustomerDisabled, InvalidApiKey
 
 router = APIRouter(prefix="/v1/engines", tags=["v1"])

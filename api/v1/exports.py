@@ -17,10 +17,10 @@ from fastapi import APIRouter, Query, Response
 from fastapi.responses import StreamingResponse
 from zipstream import ZipStream
 
-from api.auth import CustomerDep
-from api.deps import Service, ServiceDep
-from api.lanes import in_thread
-from api.problems import problems
+from api.http.auth import CustomerDep
+from api.http.dependencies import Service, ServiceDep
+from api.http.problems import problems
+from api.threads import in_thread
 from api.v1.batch_bodies import item_bodies
 from api.v1.results import result_key, seconds_left
 from octavo.batches import Batch, Customer, Item, ItemStatus
@@ -74,7 +74,7 @@ async def export_results(
     format: Annotated[Literal["jsonl", "zip"], Query()] = "jsonl",
 ) -> StreamingResponse:
     """Stream the results of a batch; one that is not finished gives what there is by now. Expired results are null."""
-    batch = await in_thread(lambda: service.ledger.batch(customer.customer_id, BatchId(batch_id)))
+    batch = await in_thread(lambda: service.ledger.batches.get(customer.customer_id, BatchId(batch_id)))
     # Afterwards a failure could only break the stream off.
     await in_thread(service.objects.check)
     ended = _ended(service, customer, batch)
@@ -120,9 +120,9 @@ def _page(
     service: Service, customer: Customer, batch: Batch, first: int
 ) -> tuple[list[Item], dict[FileId, str | None]]:
     """Return items by position, and the names of the files of those that have ended."""
-    page = service.ledger.items_in_order(batch.batch_id, first=first, limit=PAGE_ITEMS)
+    page = service.ledger.batches.items_in_order(batch.batch_id, first=first, limit=PAGE_ITEMS)
     file_ids = list({item.file_id for item in page if item.status.is_terminal})
-    found = service.ledger.files(customer.customer_id, file_ids) if file_ids else {}
+    found = service.ledger.files.find(customer.customer_id, file_ids) if file_ids else {}
     return page, {file_id: file.filename for file_id, file in found.items()}
 
 

@@ -13,16 +13,16 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from starlette.datastructures import FormData, UploadFile
 from starlette.exceptions import HTTPException
 
-from api.auth import AddressesAllowed, CustomerDep
 from api.calls import Asked
-from api.deps import Service, ServiceDep
-from api.json_bodies import StrictJsonRoute
-from api.lanes import in_thread
-from api.problems import problems
-from api.quota import require_pages
-from api.rate_limit import AddressExtraction, FileExtraction
+from api.http.auth import AddressesAllowed, CustomerDep
+from api.http.dependencies import Service, ServiceDep
+from api.http.json_bodies import StrictJsonRoute
+from api.http.long_poll import CLIENT_GONE, while_there
+from api.http.problems import problems
+from api.http.quota import require_pages
+from api.http.rate_limit import AddressExtraction, FileExtraction
+from api.threads import in_thread
 from api.v1.extract_schemas import ExtractRequest, ExtractResponse, SchemaExtractRequest, SchemaExtractResponse
-from api.waits import CLIENT_GONE, while_there
 from octavo.batches import Customer
 from octavo.errors import (
     CustomerDisabled,

@@ -5,12 +5,12 @@ from typing import Annotated
 from fastapi import APIRouter, Query, Request, Response
 from fastapi.responses import RedirectResponse
 
-from api.auth import CustomerDep
-from api.deps import Service, ServiceDep
-from api.lanes import in_thread
-from api.problems import problems
+from api.http.auth import CustomerDep
+from api.http.dependencies import Service, ServiceDep
+from api.http.long_poll import CLIENT_GONE, while_there
+from api.http.problems import problems
+from api.threads import in_thread
 from api.v1.results import link_seconds, seconds_left
-from api.waits import CLIENT_GONE, while_there
 from octavo.batches import Batch, FileStatus, Item, ItemStatus
 from octavo.client.drawing_protocol import AskedPage
 from octavo.errors import (
@@ -96,8 +96,8 @@ async def get_page_image(
 
 
 def _item(service: Service, customer_id: CustomerId, batch_id: str, item_id: str) -> tuple[Batch, Item]:
-    batch = service.ledger.batch(customer_id, BatchId(batch_id))
-    return batch, service.ledger.item(batch.batch_id, ItemId(item_id))
+    batch = service.ledger.batches.get(customer_id, BatchId(batch_id))
+    return batch, service.ledger.batches.item(batch.batch_id, ItemId(item_id))
 
 
 def _result_id(batch: Batch, item: Item) -> ResultId:
@@ -121,7 +121,7 @@ def _asked(
     service: Service, batch: Batch, item: Item, result_id: ResultId, key: str, number: int, step: int
 ) -> AskedPage:
     """Return the page as a worker is asked for it. Raises UnknownFiles when its file is gone."""
-    file = service.ledger.files(batch.customer_id, [item.file_id]).get(item.file_id)
+    file = service.ledger.files.find(batch.customer_id, [item.file_id]).get(item.file_id)
     if file is None or file.status is not FileStatus.READY:
         raise UnknownFiles(
             "The file was deleted or has expired, so that no further page of it can be drawn.", file_ids=[item.file_id]

@@ -6,9 +6,9 @@ from typing import Annotated, Literal
 from fastapi import APIRouter, Query, Response
 from fastapi.responses import RedirectResponse
 
-from api.auth import CustomerDep
-from api.deps import Service, ServiceDep
-from api.problems import problems
+from api.http.auth import CustomerDep
+from api.http.dependencies import Service, ServiceDep
+from api.http.problems import problems
 from octavo.batches import Batch, Item, ItemStatus
 from octavo.errors import (
     BatchNotFound,
@@ -71,8 +71,8 @@ def get_result(
 
     As `markdown` or `html` the answer is the document itself, without a redirect.
     """
-    batch = service.ledger.batch(customer.customer_id, BatchId(batch_id))
-    item = service.ledger.item(batch.batch_id, ItemId(item_id))
+    batch = service.ledger.batches.get(customer.customer_id, BatchId(batch_id))
+    item = service.ledger.batches.item(batch.batch_id, ItemId(item_id))
     if item.status is not ItemStatus.SUCCEEDED or item.result_id is None:
         raise ResultNotReady(
             "Only an item that has succeeded has a result; see its status and error.",
@@ -139,7 +139,7 @@ def _readable(
     headers = {"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"}
     shown: Rendering = Markdown(asked.extract_text, asked.extract_images)
     if kind == "html":
-        file = service.ledger.files(batch.customer_id, [item.file_id]).get(item.file_id)
+        file = service.ledger.files.find(batch.customer_id, [item.file_id]).get(item.file_id)
         shown = Html(asked.extract_text, asked.extract_images, title=(file.filename if file else None) or item.item_id)
         headers["Content-Security-Policy"] = PAGE_POLICY
     try:

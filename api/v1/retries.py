@@ -5,12 +5,12 @@ from typing import Annotated, Literal, Self, get_args
 from fastapi import APIRouter
 from pydantic import BaseModel, Field, model_validator
 
-from api.auth import CustomerDep
-from api.deps import ServiceDep
-from api.json_bodies import StrictJsonRoute
-from api.problems import problems
-from api.quota import require_pages
-from api.rate_limit import BatchRetry
+from api.http.auth import CustomerDep
+from api.http.dependencies import ServiceDep
+from api.http.json_bodies import StrictJsonRoute
+from api.http.problems import problems
+from api.http.quota import require_pages
+from api.http.rate_limit import BatchRetry
 from api.v1.batch_bodies import batch_body
 from api.v1.schemas import BatchResource
 from octavo import cursors
@@ -24,7 +24,7 @@ from octavo.errors import (
     UnknownFiles,
 )
 from octavo.identifiers import BatchId
-from octavo.ledger.reading import Retry
+from octavo.ledger.contract import Retry
 
 router = APIRouter(prefix="/v1/batches", tags=["v1", "async-batch"], route_class=StrictJsonRoute)
 ItemErrorCode = Literal[
@@ -95,7 +95,7 @@ def retry_failed(
         codes=None if wanted.codes is None else frozenset(wanted.codes),
         failed_pages=wanted.failed_pages,
     )
-    found = service.ledger.retry_failed(asked)
+    found = service.ledger.batches.retry_failed(asked)
     if found.items and found.had_ended:
         service.dispatcher.start(found.batch.batch_id)
     is_over = found.batch.status.is_terminal

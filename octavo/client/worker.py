@@ -42,9 +42,7 @@ from octavo.client.worker_protocol import (
 )
 from octavo.errors import InvalidAdminToken, ServiceUnreachable, StaleLease
 from octavo.identifiers import RunId, WorkerId
-from octavo.ledger.accounts import Reservation
-from octavo.ledger.contract import Claim, ClaimRequest, Pruned, Report, Verdict
-from octavo.ledger.progress import ItemProgress
+from octavo.ledger.contract import Claim, ClaimRequest, ItemProgress, Pruned, Report, ReportResult, Reservation
 from octavo.objects.contract import ObjectInfo
 from octavo.webhooks.records import AttemptReport
 
@@ -139,9 +137,9 @@ class WorkerClient:
         path = f"/claims?wait={wait_seconds}"
         return self._call(path, request, Claim, read_seconds=wait_seconds + 15)
 
-    def report(self, *reports: Report) -> list[Verdict]:
+    def report(self, *reports: Report) -> list[ReportResult]:
         """Report on items; may be repeated, for the ledger takes each word once."""
-        return self._call("/reports", Reports(worker_id=self.worker_id, reports=reports), list[Verdict])
+        return self._call("/reports", Reports(worker_id=self.worker_id, reports=reports), list[ReportResult])
 
     def reserve(self, asked: Reservation) -> bool:
         """Set pages aside for an item before it is read; False over the quota. Raises StaleLease."""

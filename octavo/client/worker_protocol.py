@@ -8,8 +8,7 @@ from dataclasses import dataclass
 
 from octavo.batches import BatchStatus
 from octavo.identifiers import BatchId, CustomerId, RunId, WorkerId
-from octavo.ledger.contract import Report
-from octavo.ledger.progress import ItemProgress
+from octavo.ledger.contract import ItemProgress, Report
 from octavo.objects.contract import ObjectInfo
 
 TOKEN_SCHEME = "Bearer"  # noqa: S105 - the name of a scheme

@@ -38,20 +38,21 @@ def render_extract_page(
     return {
         "object": "extraction",
         "page_count": document.page_count,
-        "pages": [_page(page) for page in document.pages],
+        "pages": [_page(page, extract_text) for page in document.pages],
         "engine": engine,
         "warnings": list(document.warnings),
         "chunks": chunks,
     }
 
 
-def _page(page: Page) -> Json:
+def _page(page: Page, shows_text: bool) -> Json:
     return {
         "page_no": page.page_no,
         "width": page.width,
         "height": page.height,
         "rotation": page.rotation,
-        "ocr": page.ocr,
+        # Of the text that is shown: a page without text says nothing of how it was read.
+        "ocr": page.ocr and shows_text,
         "status": page.status,
     }
 

@@ -24,7 +24,7 @@ else:
 block.save(name, overwrite=True)
 """
 USE = """
-from api.credentials import storage_access
+from api.orchestrator.credentials import storage_access
 from octavo.objects.s3 import S3Objects
 from octavo.settings import read_settings
 access = storage_access(read_settings().storage)

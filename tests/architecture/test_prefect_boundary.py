@@ -23,7 +23,7 @@ def test_a_task_run_is_given_a_slice_id_and_nothing_else() -> None:
 
 
 def test_the_api_sends_prefect_the_batch_id_and_nothing_else() -> None:
-    tree = ast.parse((ROOT / "api" / "dispatch.py").read_text(encoding="utf-8"))
+    tree = ast.parse((ROOT / "api" / "orchestrator" / "dispatch.py").read_text(encoding="utf-8"))
     given = [
         ast.unparse(keyword.value)
         for node in ast.walk(tree)

@@ -10,10 +10,10 @@ import pytest
 from fastapi import FastAPI
 from fastapi.routing import APIRoute
 
-from api import problems
 from api.app import create_app
+from api.http import problems
 from octavo import errors
-from octavo.ledger.memory import MemoryLedger
+from octavo.ledger.duckdb import memory_ledger
 from octavo.objects.memory import MemoryObjects
 from tests.unit.api.routes import flat
 from tests.unit.api.service import client_of, make_service, settings
@@ -26,7 +26,7 @@ PLUMBING = {"/redoc", "/docs/oauth2-redirect", "/static-offline-docs"}
 
 @pytest.fixture
 def app(tmp_path: Path) -> FastAPI:
-    return create_app(make_service(settings(tmp_path), MemoryLedger(), MemoryObjects()))
+    return create_app(make_service(settings(tmp_path), memory_ledger(), MemoryObjects()))
 
 
 def addresses(app: FastAPI) -> list[tuple[str, str]]:

@@ -13,7 +13,7 @@ import pytest
 from PIL import Image
 
 from api.app import create_app
-from api.deps import Service
+from api.http.dependencies import Service
 from octavo.batches import Batch, ClaimedItem
 from octavo.client.worker import WorkerClient
 from octavo.engines.contract import Limits, PageDrawing, Source
@@ -23,7 +23,7 @@ from octavo.extraction.extractor import Extractor
 from octavo.extraction.items import ItemOptions, ItemWork
 from octavo.identifiers import BatchId, RunId, WorkerId
 from octavo.ledger.contract import ClaimRequest, Report, ReportKind
-from octavo.ledger.memory import MemoryLedger
+from octavo.ledger.duckdb import memory_ledger
 from octavo.objects import keys
 from octavo.objects.s3 import S3Objects
 from octavo.outcomes import Succeeded
@@ -93,17 +93,17 @@ class Stack:
             outcome = work.do(item, found, OPTIONS, begin=lambda: None)
         assert isinstance(outcome, Succeeded), outcome
         word = Report(kind=ReportKind.FINISH, item_id=item.item_id, lease_no=item.lease_no, outcome=outcome)
-        assert self.service.ledger.report([word])[0].accepted
+        assert self.service.ledger.work.report([word])[0].accepted
         return f"/v1/batches/{batch_id}/items/{item.item_id}/pages"
 
     def _claimed(self, batch_id: BatchId) -> ClaimedItem:
         run = RunId("11111111-1111-4111-8111-111111111111")
-        request = ClaimRequest(batch_id=batch_id, run_id=run, worker_id=WorkerId("reader/1"), lanes=1)
-        (piece,) = self.service.ledger.claim(request).slices
+        request = ClaimRequest(batch_id=batch_id, run_id=run, worker_id=WorkerId("reader/1"), slots=1)
+        (piece,) = self.service.ledger.work.claim(request).slices
         return piece.items[0]
 
     def batch(self) -> Batch:
-        return self.service.ledger.batches(self.service.ledger.customers()[0].customer_id)[0]
+        return self.service.ledger.batches.of_customer(self.service.ledger.accounts.customers()[0].customer_id)[0]
 
 
 @pytest.fixture(scope="module")
@@ -120,7 +120,7 @@ def stack(extractor: Counting, tmp_path: Path) -> Iterator[Stack]:
     clock = MovableClock()
     with storage_server() as storage:
         objects = S3Objects(storage)
-        service = make_service(settings(tmp_path), MemoryLedger(clock), objects)
+        service = make_service(settings(tmp_path), memory_ledger(clock), objects)
         with served(create_app(service)) as url:
             client = WorkerClient(url, WORKER_TOKEN, WorkerId("worker/one"))
             renderer = PageRenderWorker(client, extractor, objects, slots=1)

@@ -9,9 +9,9 @@ from prefect.client.orchestration import PrefectClient
 from prefect.client.schemas.filters import DeploymentFilter, DeploymentFilterId
 from prefect.client.schemas.objects import FlowRun
 
-from api.deliveries import Deliveries
+from api.background.deliveries import Deliveries
 from octavo.client.delivery_protocol import DeliveryClaim
-from octavo.ledger.webhooks import NewWebhook
+from octavo.ledger.contract import NewWebhook
 from octavo.settings import WebhookSettings
 from octavo.webhooks.records import BATCH_EVENTS
 from tests.integration.worker.orchestrated import Deployed
@@ -33,7 +33,7 @@ class Sending:
     def ping(self) -> None:
         customer_id = self.api.customer.customer_id
         new = NewWebhook(customer_id=customer_id, url="https://receiver.example/", events=BATCH_EVENTS, most=100)
-        self.api.ledger.ping_webhook(customer_id, self.api.ledger.add_webhook(new).webhook_id)
+        self.api.ledger.webhooks.ping(customer_id, self.api.ledger.webhooks.add(new).webhook_id)
 
     async def runs(self) -> list[FlowRun]:
         deployment = await self.prefect.read_deployment_by_name(self.deployment)
@@ -110,6 +110,6 @@ async def test_a_run_that_has_gone_in_silence_is_made_again(sending: Sending) ->
 
 async def test_nothing_due_is_no_run(sending: Sending) -> None:
     batch_id = await sending.api.batch()
-    sending.api.ledger.cancel_batch(sending.api.customer.customer_id, batch_id)
+    sending.api.ledger.batches.cancel(sending.api.customer.customer_id, batch_id)
     await sending.deliveries._look()
     assert await sending.runs() == []

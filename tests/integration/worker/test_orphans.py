@@ -10,8 +10,8 @@ from prefect.client.orchestration import PrefectClient
 from prefect.client.schemas.objects import State, StateType
 from prefect.states import Cancelling, Completed, Crashed, Pending, Running
 
-from api import orphans
-from api.orphans import Orphans
+from api.orchestrator import orphans
+from api.orchestrator.orphans import Orphans
 from octavo.batches import Run, RunStatus
 from tests.integration.worker.orchestrated import Deployed, orchestrated
 from tests.integration.worker.test_dispatch import begun, run_status, show, state_type, uuid
@@ -41,8 +41,8 @@ async def ended_in_the_ledger(api: Api, prefect: PrefectClient, state: State[Non
     """Return a run that its worker has ended in the ledger, while Prefect shows it in this state."""
     run = await begun(api)
     assert run.run_id is not None
-    api.ledger.open_run(run.run_id, WORKER)
-    api.ledger.end_run(run.run_id)
+    api.ledger.runs.open(run.run_id, WORKER)
+    api.ledger.runs.end(run.run_id)
     await show(prefect, run, state)
     return run
 
@@ -102,7 +102,7 @@ async def test_a_run_that_was_not_begun_when_its_batch_ended_is_cancelled(
     if state is not None:
         await show(prefect, run, state)
     assert await look(api) == 0, "its batch waits for it"
-    api.ledger.cancel_batch(run.customer_id, run.batch_id)
+    api.ledger.batches.cancel(run.customer_id, run.batch_id)
     assert await look(api) == 1
     assert await state_type(prefect, run) is StateType.CANCELLED
     assert run_status(api, run) is RunStatus.ENDED
@@ -111,7 +111,7 @@ async def test_a_run_that_was_not_begun_when_its_batch_ended_is_cancelled(
 async def test_a_run_that_works_is_left_alone_with_its_task_runs(deaf: Api, prefect: PrefectClient) -> None:
     run = await begun(deaf)
     assert run.run_id is not None
-    deaf.ledger.open_run(run.run_id, WORKER)
+    deaf.ledger.runs.open(run.run_id, WORKER)
     await show(prefect, run, Running())
     task_run = await new_task_run(prefect, run, Running())
     assert await look(deaf) == 0

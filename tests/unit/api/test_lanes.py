@@ -10,7 +10,7 @@ from octavo.batches import BatchStatus, Customer, FileStatus, ItemStatus, NewBat
 from octavo.errors import LedgerUnavailable, StaleLease
 from octavo.identifiers import BatchId, RunId, WorkerId, new_batch_id, new_file_id
 from octavo.ledger.contract import Claim, ClaimRequest, Report, ReportKind
-from octavo.ledger.memory import MemoryLedger
+from octavo.ledger.duckdb import memory_ledger
 from octavo.timestamps import now
 from tests.unit.api.service import succeeded
 
@@ -25,13 +25,13 @@ class World:
     """A ledger with lanes before it."""
 
     def __init__(self) -> None:
-        self.ledger = MemoryLedger()
+        self.ledger = memory_ledger()
         self.lanes = Lanes(self.ledger)
         self.asked: list[asyncio.Task[Claim]] = []
 
     def customer(self, name: str, cap: int) -> Customer:
-        made = self.ledger.ensure_customer(name)
-        return self.ledger.update_customer(made.customer_id, item_cap=cap)
+        made = self.ledger.accounts.ensure_customer(name)
+        return self.ledger.accounts.update_customer(made.customer_id, item_cap=cap)
 
     def batch(self, customer: Customer, items: int) -> BatchId:
         moment = now()
@@ -47,7 +47,7 @@ class World:
             created_at=moment,
             expires_at=moment.replace(year=moment.year + 1),
         )
-        self.ledger.add_files([file])
+        self.ledger.files.add([file])
         new = NewBatch(
             batch_id=new_batch_id(),
             customer_id=customer.customer_id,
@@ -56,7 +56,7 @@ class World:
             options={},
             metadata=None,
         )
-        return self.ledger.create_batch(new)[0].batch_id
+        return self.ledger.batches.create(new)[0].batch_id
 
     def ask(
         self, batch_id: BatchId, lanes: int = 8, *, wait: float = LONG, run: str = "", slots: int | None = None
@@ -65,7 +65,7 @@ class World:
             batch_id=batch_id,
             run_id=RunId(run or f"run of {batch_id}"),
             worker_id=WorkerId("worker/1"),
-            lanes=lanes,
+            slots=lanes,
             worker_slots=slots,
         )
         asking = asyncio.get_running_loop().create_task(self.lanes.claim(request, wait))
@@ -85,7 +85,7 @@ class World:
         items = [piece.items[0] for piece in claim.slices[:lanes]]
         outcome = succeeded() if kind is ReportKind.FINISH else None
         words = [Report(kind=kind, item_id=item.item_id, lease_no=item.lease_no, outcome=outcome) for item in items]
-        assert all(verdict.accepted for verdict in self.ledger.report(words))
+        assert all(verdict.accepted for verdict in self.ledger.work.report(words))
 
 
 @pytest.fixture
@@ -168,7 +168,7 @@ async def test_a_cancelled_batch_is_told_at_once_though_others_hold_the_cap(worl
     waits = [world.ask(batch_id) for batch_id in batches]
     await world.served()
     for batch_id, waiting in list(zip(batches, waits, strict=True))[1:]:
-        world.ledger.cancel_batch(customer.customer_id, batch_id)
+        world.ledger.batches.cancel(customer.customer_id, batch_id)
         claim = await answer(waiting)
         assert (claim.slices, claim.status) == ((), BatchStatus.CANCELLED)
     waits[0].cancel()
@@ -196,7 +196,7 @@ async def test_what_was_given_to_an_asker_that_has_gone_goes_back(world: World) 
     await world.served()
     claim = await answer(world.ask(batch_id, run="another run"))
     assert len(claim.slices) == 3
-    items = world.ledger.items(batch_id)
+    items = world.ledger.batches.items(batch_id)
     assert {item.status for item in items} == {ItemStatus.PENDING}
     assert {item.attempts for item in items} == {0}
 
@@ -218,9 +218,9 @@ async def test_what_an_asker_got_in_the_moment_it_went_goes_back(world: World) -
 
 async def test_a_run_that_is_over_hears_so(world: World) -> None:
     batch_id = world.batch(world.customer("a", 8), 3)
-    run = world.ledger.add_run(batch_id)
-    world.ledger.name_run(batch_id, run.run_no, RunId("over"))
-    world.ledger.end_run(RunId("over"))
+    run = world.ledger.runs.add(batch_id)
+    world.ledger.runs.name(batch_id, run.run_no, RunId("over"))
+    world.ledger.runs.end(RunId("over"))
     with pytest.raises(StaleLease):
         await answer(world.ask(batch_id, run="over"))
 
@@ -228,9 +228,9 @@ async def test_a_run_that_is_over_hears_so(world: World) -> None:
 async def test_trouble_with_one_claim_is_no_trouble_for_others(world: World) -> None:
     customer = world.customer("a", 8)
     good, bad = world.batch(customer, 3), world.batch(customer, 3)
-    run = world.ledger.add_run(bad)
-    world.ledger.name_run(bad, run.run_no, RunId("over"))
-    world.ledger.end_run(RunId("over"))
+    run = world.ledger.runs.add(bad)
+    world.ledger.runs.name(bad, run.run_no, RunId("over"))
+    world.ledger.runs.end(RunId("over"))
     asked = [world.ask(bad, run="over"), world.ask(good)]
     assert len((await answer(asked[1])).slices) == 3
     with pytest.raises(StaleLease):
@@ -240,7 +240,7 @@ async def test_trouble_with_one_claim_is_no_trouble_for_others(world: World) -> 
 async def test_a_ledger_that_fails_is_told_to_whoever_asks(world: World) -> None:
     batch_id = world.batch(world.customer("a", 8), 3)
     world.ledger.close()
-    request = ClaimRequest(batch_id=batch_id, run_id=RunId("r"), worker_id=WorkerId("w/1"), lanes=1)
+    request = ClaimRequest(batch_id=batch_id, run_id=RunId("r"), worker_id=WorkerId("w/1"), slots=1)
     with pytest.raises(LedgerUnavailable):
         await asyncio.wait_for(world.lanes.claim(request, LONG), SOON)
 
@@ -253,7 +253,7 @@ def test_a_ledger_that_closes_after_its_loop_has_ended_does_so_in_peace() -> Non
         await answer(made.ask(batch_id))
         made.ask(batch_id, run="waiting")
         await made.served()
-        made.lanes._ledger = MemoryLedger()  # what would take the claim back at the end is out of reach
+        made.lanes._ledger = memory_ledger()  # what would take the claim back at the end is out of reach
 
     asyncio.run(ask())
     made.ledger.close()

@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from api.parts import WorkerRoom
+from api.orchestrator.further_runs import WorkerRoom
 from api.presence import Presence
 from octavo.identifiers import WorkerId
 

@@ -92,6 +92,7 @@ def test_an_image_at_the_limit_is_inline_and_one_byte_more_is_linked() -> None:
 def test_without_text_only_images_remain() -> None:
     result = rendered(one_of_everything(), extract_text=False)
     assert {chunk["chunk_type"] for chunk in result["chunks"]} == {"image"}
+    assert not any(page["ocr"] for page in result["pages"]), "as no recognised text is shown"
 
 
 def test_without_images_none_remain() -> None:

@@ -13,13 +13,13 @@ import httpx
 import pytest
 
 from api.app import create_app
-from api.deps import Service
+from api.http.dependencies import Service
 from octavo.client.worker import WorkerClient
 from octavo.engines.contract import Limits
 from octavo.engines.registry import TEST_ENGINES, EngineRegistry
 from octavo.extraction.extractor import Extractor
 from octavo.identifiers import WorkerId
-from octavo.ledger.memory import MemoryLedger
+from octavo.ledger.duckdb import memory_ledger
 from octavo.objects.memory import MemoryObjects
 from octavo.outbound import Allowed, Outbound
 from octavo.worker.sync_worker import SyncWorker
@@ -79,7 +79,7 @@ def extractor() -> Iterator[Extractor]:
 
 @pytest.fixture
 def lane(extractor: Extractor, tmp_path: Path) -> Iterator[Lane]:
-    service = replace(make_service(settings(tmp_path), MemoryLedger(), MemoryObjects()), engines=REGISTRY)
+    service = replace(make_service(settings(tmp_path), memory_ledger(), MemoryObjects()), engines=REGISTRY)
     with served(create_app(service)) as url:
         made = Lane(service, url, extractor)
         yield made
@@ -90,7 +90,7 @@ def test_a_document_is_read_and_its_text_is_the_answer(lane: Lane) -> None:
     answer = lane.send("seven")
     assert answer.status_code == 200, answer.text
     assert "seven" in json.dumps(answer.json())
-    assert lane.service.ledger.pages_used(lane.customer.customer_id) == 1
+    assert lane.service.ledger.billing.pages_used(lane.customer.customer_id) == 1
 
 
 def test_a_reading_ends_when_its_sender_goes_away_and_the_place_is_free_at_once(lane: Lane) -> None:
@@ -100,7 +100,7 @@ def test_a_reading_ends_when_its_sender_goes_away_and_the_place_is_free_at_once(
     began = time.monotonic()
     assert lane.send("next").status_code == 200
     assert time.monotonic() - began < LIMITS.page_seconds / 2
-    assert lane.service.ledger.pages_used(lane.customer.customer_id) == 1
+    assert lane.service.ledger.billing.pages_used(lane.customer.customer_id) == 1
 
 
 def test_a_reading_ends_when_its_sender_is_told_504(lane: Lane) -> None:

@@ -1,0 +1,1 @@
+"""What the service says about itself: front page, health, source, API description."""

@@ -1,0 +1,138 @@
+"""`GET /health`: how each part of the stack is; 200 when all of it works that requests need."""
+
+import asyncio
+import time
+from collections.abc import Coroutine
+from typing import Any, Literal
+
+import httpx
+from fastapi import APIRouter, Response
+from pydantic import BaseModel
+
+from api.http.dependencies import Service, ServiceDep
+from api.threads import in_thread
+from octavo import __version__
+from octavo.engines.sandbox.confinement import WALLS
+from octavo.errors import OctavoError
+from octavo.identifiers import WorkerId
+
+router = APIRouter(tags=["operation"])
+PROBE_SECONDS = 3.0
+
+
+class PartHealth(BaseModel):
+    """One part."""
+
+    status: Literal["ok", "down"]
+    message: str | None = None
+    milliseconds: int | None = None
+
+
+class Protection(BaseModel):
+    """Which walls are up around the children in which a worker reads documents, and which are not."""
+
+    active: list[str]
+    missing: list[str]
+
+
+class Health(BaseModel):
+    """The whole stack; `sandbox` tells of each worker by its name."""
+
+    status: Literal["ok", "degraded"]
+    version: str
+    parts: dict[str, PartHealth]
+    workers: list[str]
+    sandbox: dict[str, Protection]
+    api_url: str
+    docs_url: str
+    prefect_ui_url: str | None
+
+
+@router.get("/health", responses={503: {"model": Health, "description": "Some part is down."}})
+async def health(response: Response, service: ServiceDep) -> Health:
+    """See how each part is: ledger, storage, Prefect, workers, and the archive of the ledger."""
+    names = ("ledger", "storage", "prefect", "worker")
+    parts = await asyncio.gather(
+        _timed(_ledger(service)),
+        _timed(_storage(service)),
+        _timed(_prefect(service)),
+        _timed(_worker(service)),
+    )
+    found = dict(zip(names, parts, strict=True))
+    response.status_code = 200 if all(part.status == "ok" for part in parts) else 503
+    # Without its archive the service does what it is asked; its operator should know.
+    archive = service.archive.trouble
+    found["archive"] = PartHealth(status="down" if archive else "ok", message=archive)
+    api_url = service.settings.api.public_url or ""
+    there = service.presence.workers()
+    return Health(
+        status="ok" if all(part.status == "ok" for part in found.values()) else "degraded",
+        version=__version__,
+        parts=found,
+        workers=[_name(worker_id) for worker_id in there],
+        sandbox={
+            _name(worker_id): told for worker_id in there if (told := _protection(service, worker_id)) is not None
+        },
+        api_url=api_url,
+        docs_url=f"{api_url}/docs",
+        prefect_ui_url=service.settings.prefect.ui_url,
+    )
+
+
+def _name(worker_id: WorkerId) -> str:
+    return worker_id.partition("/")[0]
+
+
+def _protection(service: Service, worker_id: WorkerId) -> Protection | None:
+    active = service.presence.protection(worker_id)
+    if not active:
+        return None
+    return Protection(active=list(active), missing=[wall for wall in WALLS if wall not in active])
+
+
+async def _timed(probe: Coroutine[Any, Any, str | None]) -> PartHealth:
+    began = time.monotonic()
+    try:
+        trouble = await asyncio.wait_for(probe, PROBE_SECONDS)
+    except TimeoutError:
+        trouble = f"no answer within {PROBE_SECONDS:.0f} s"
+    spent = int((time.monotonic() - began) * 1000)
+    return PartHealth(status="down" if trouble else "ok", message=trouble, milliseconds=spent)
+
+
+async def _ledger(service: Service) -> str | None:
+    try:
+        await in_thread(service.ledger.work.workers)
+    except OctavoError as error:
+        return error.message
+    return None
+
+
+async def _storage(service: Service) -> str | None:
+    try:
+        await in_thread(service.objects.check)
+    except OctavoError as error:
+        return error.message
+    return None
+
+
+async def _prefect(service: Service) -> str | None:
+    url = service.settings.prefect.api_url
+    if url is None:
+        return "no Prefect API is configured"
+    try:
+        async with httpx.AsyncClient(trust_env=False) as client:
+            answer = await client.get(f"{url}/health", timeout=PROBE_SECONDS)
+        return None if answer.status_code == 200 else f"HTTP {answer.status_code}"
+    except httpx.HTTPError as error:
+        return f"no answer at {url}: {type(error).__name__}"
+
+
+async def _worker(service: Service) -> str | None:
+    there, own = service.presence.workers(), service.settings.worker.count
+    if not own:
+        # A node that has none of its own is well without: workers must be able to reach it before they can be there.
+        return None
+    if not there:
+        return "no worker has said hello yet"
+    return f"{len(there)} of {own} workers are there" if len(there) < own else None

@@ -1,0 +1,1 @@
+"""The API's own periodic jobs: archive, expiry, webhook deliveries."""

@@ -1,0 +1,61 @@
+"""What routes are given: the parts of the service, and who is asking."""
+
+from dataclasses import dataclass, field
+from typing import Annotated, cast
+
+from fastapi import Depends, Request
+
+from api.background.archive import Archive
+from api.background.deliveries import Deliveries
+from api.background.expiry import Retention
+from api.calls import Calls
+from api.drawings import Drawings
+from api.http.long_poll import Waits
+from api.http.submission_rates import SubmissionRates
+from api.lanes import Lanes
+from api.orchestrator.dispatch import Dispatcher
+from api.orchestrator.estimates import Outlook
+from api.presence import Presence
+from octavo.batches import Customer
+from octavo.engines.registry import EngineRegistry
+from octavo.ledger.contract import Ledger
+from octavo.objects.contract import ObjectStore
+from octavo.objects.s3 import S3Settings
+from octavo.settings import Settings
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Service:
+    """The parts of one API process."""
+
+    settings: Settings
+    ledger: Ledger
+    objects: ObjectStore
+    storage: S3Settings | None
+    """How workers reach storage; None where the store lives in this process (tests)."""
+    engines: EngineRegistry
+    dispatcher: Dispatcher
+    lanes: Lanes
+    presence: Presence
+    archive: Archive
+    retention: Retention
+    deliveries: Deliveries
+    calls: Calls
+    drawings: Drawings
+    admin_token: str
+    worker_token: str
+    rates: SubmissionRates = field(default_factory=SubmissionRates)
+    waits: Waits = field(default_factory=Waits)
+    outlook: Outlook = field(default_factory=Outlook)
+
+    def retention_seconds(self, customer: Customer) -> int:
+        """Return how long inputs and results of this customer are kept that are made now."""
+        return customer.retention_seconds or self.settings.limits.retention_seconds
+
+
+async def service(request: Request) -> Service:
+    """Return the parts of this app; async, as a plain function would be called in a thread at each request."""
+    return cast(Service, request.app.state.service)
+
+
+ServiceDep = Annotated[Service, Depends(service)]

@@ -1,0 +1,1 @@
+"""Everything that talks to Prefect or decides on flow runs."""

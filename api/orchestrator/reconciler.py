@@ -1,0 +1,238 @@
+"""Puts right what died: silent workers, leases that ran out, batches without a living run.
+
+Reads the ledger, asks the dispatcher for new runs; a crashed run is never scheduled again. Gives batches
+further runs where other workers can help, and withdraws runs that nobody takes.
+"""
+
+import asyncio
+import contextlib
+import logging
+import time
+from collections import Counter
+from collections.abc import Awaitable, Callable, Collection, Sequence
+from datetime import datetime, timedelta
+from functools import partial
+
+from api.orchestrator.dispatch import TROUBLE, Dispatcher, RunView
+from api.orchestrator.estimates import Outlook
+from api.orchestrator.further_runs import superfluous_runs, wants_further_run
+from api.presence import Presence
+from api.threads import in_thread
+from octavo.batches import Run, RunStatus
+from octavo.errors import BatchNotFound
+from octavo.identifiers import BatchId, CustomerId, RunId, WorkerId
+from octavo.ledger.contract import Ledger, OpenBatch
+from octavo.timestamps import now
+
+logger = logging.getLogger(__name__)
+PERIOD_SECONDS = 1.0
+ABSENCE = timedelta(seconds=5)
+"""Between two looks for the dead: then this process was stopped, or its machine slept, and heard nobody."""
+LONGEST_PAUSE_SECONDS = 60.0
+PATIENCE = timedelta(seconds=5)
+"""How long a run that was made may say nothing before Prefect is asked about it, and between two questions."""
+BEGINNING = timedelta(seconds=30)
+"""How long a run may be on its way from Prefect's Pending to its first word here; then its worker has died."""
+QUESTIONS_PER_PASS = 10
+LEAST_PAUSE_SECONDS = 0.1
+"""Between two looks for workers that could help, however much news there is."""
+BATCH_IS_OVER = "The batch came to its end before a worker took this run."
+NO_WORKER_IS_LEFT = "Every worker that is there works on this batch already."
+
+
+def needs_run(found: OpenBatch) -> bool:
+    """Whether a batch has items that nobody holds and no run to claim them."""
+    return found.unleased > 0 and not found.runs
+
+
+def is_overdue(run: Run, moment: datetime) -> bool:
+    """Whether a run was made a good while ago and no worker has opened it."""
+    return run.status is RunStatus.STARTING and moment - run.created_at > PATIENCE
+
+
+class Restarts:
+    """How soon a batch may have another run beside those it has: at once after progress, later and later without.
+
+    A run that ends at once, for a defect or a missing module, would otherwise be made anew every second.
+    """
+
+    def __init__(self) -> None:
+        self._seen: dict[tuple[BatchId, int], tuple[int, int, float]] = {}
+
+    def may_start(self, found: OpenBatch, moment: float) -> bool:
+        """Whether it is time; `moment` is monotonic seconds. A yes counts as a start."""
+        done = found.batch.total_items - found.batch.counts.unfinished
+        beside = (found.batch.batch_id, len(found.runs))
+        was_done, fruitless, started = self._seen.get(beside, (-1, 0, 0.0))
+        if done > was_done:
+            fruitless = 0
+        elif moment - started < min(2.0**fruitless, LONGEST_PAUSE_SECONDS):
+            return False
+        self._seen[beside] = (done, fruitless + 1, moment)
+        return True
+
+    def keep(self, batch_ids: Collection[BatchId]) -> None:
+        """Forget every other batch."""
+        self._seen = {beside: seen for beside, seen in self._seen.items() if beside[0] in batch_ids}
+
+
+class Reconciler:
+    """One pass a second over everything that is not finished."""
+
+    def __init__(
+        self, ledger: Ledger, dispatcher: Dispatcher, presence: Presence, outlook: Outlook | None = None
+    ) -> None:
+        self._ledger = ledger
+        self._dispatcher = dispatcher
+        self._presence = presence
+        self._outlook = outlook or Outlook()
+        self._restarts = Restarts()
+        self._asked: dict[RunId, float] = {}
+        self._questions = 0
+        self._looked = now()
+
+    async def run(self) -> None:
+        """Go on for ever; a pass that fails is tried again."""
+        # Apart from the pass, which waits for Prefect: a dead worker's items must not wait for it, too.
+        await asyncio.gather(self._repeat(self._watch_workers), self._repeat(self._watch_batches))
+
+    async def _repeat(self, once: Callable[[], Awaitable[None]]) -> None:
+        while True:
+            try:
+                await once()
+            except Exception:  # a loop that must outlive every trouble; the next pass looks again
+                logger.exception("a reconciling pass failed")
+                await asyncio.sleep(PERIOD_SECONDS)
+
+    async def _watch_workers(self) -> None:
+        await self._take_from_the_dead()
+        await asyncio.sleep(PERIOD_SECONDS)
+
+    async def _watch_batches(self) -> None:
+        await self._pass()
+        await self._follow_news(time.monotonic() + PERIOD_SECONDS)
+
+    async def _follow_news(self, until: float) -> None:
+        """Until the next pass, see at once whether a worker that came, or a run that was made, calls for another."""
+        while (left := until - time.monotonic()) > 0:
+            if await self._presence.wait_for_news(left):
+                if len(self._presence.workers()) > 1:
+                    await self._share(await in_thread(self._ledger.runs.open_batches))
+                await asyncio.sleep(LEAST_PAUSE_SECONDS)
+
+    async def _pass(self) -> None:
+        await self._take_from_the_dead()
+        batches = await in_thread(self._ledger.runs.open_batches)
+        self._outlook.observe(batches)
+        self._restarts.keep({found.batch.batch_id for found in batches})
+        self._questions = 0
+        starting = await in_thread(self._ledger.runs.starting)
+        known = {run.run_id for run in starting}
+        self._asked = {run_id: asked for run_id, asked in self._asked.items() if run_id in known}
+        for found in batches:
+            await self._look_after(found)
+        await self._share(batches)
+        are_open = {found.batch.batch_id for found in batches}
+        for run in starting:
+            if run.batch_id not in are_open:
+                await self._clear_away(run)
+        for run in await in_thread(self._ledger.runs.lost):
+            try:
+                await self._dispatcher.crash(run)
+            except TROUBLE as error:
+                logger.warning("Prefect does not hear of lost run %s yet: %s", run.run_id, error)
+
+    async def _take_from_the_dead(self) -> None:
+        moment = now()
+        if moment - self._looked > ABSENCE:
+            logger.warning("this process was away for %s; workers are given time to speak up", moment - self._looked)
+            self._presence.was_away()
+        self._looked = moment
+        # Leases that ran out while nobody could renew them say nothing of their workers.
+        if self._presence.is_listening:
+            await in_thread(self._ledger.work.expire_leases)
+        for worker_id in await in_thread(self._ledger.work.workers):
+            if self._presence.is_silent(worker_id):
+                logger.warning("worker %s is silent; its leases are taken away", worker_id)
+                await in_thread(partial(self._ledger.work.revoke, worker_id=worker_id))
+
+    async def _look_after(self, found: OpenBatch) -> None:
+        batch_id = found.batch.batch_id
+        if self._dispatcher.is_starting(batch_id):
+            return
+        for run in found.runs:
+            if run.status is RunStatus.STARTING and run.run_id is None:
+                self._dispatcher.resume(run)
+            elif run.run_id is not None and is_overdue(run, now()) and self._may_ask(run.run_id):
+                is_superfluous = run in superfluous_runs(found, self._presence.rooms({}))
+                await self._ask_about(run, run.run_id, superfluous=NO_WORKER_IS_LEFT if is_superfluous else None)
+        if needs_run(found) and self._restarts.may_start(found, time.monotonic()):
+            logger.info("batch %s has no run; one is made", batch_id)
+            self._dispatcher.start(batch_id)
+
+    async def _share(self, batches: Sequence[OpenBatch]) -> None:
+        """Give a further run to batches on which a worker that has them not open could help."""
+        if not any(found.unleased and found.runs for found in batches) or len(self._presence.workers()) < 2:
+            return
+        held = await in_thread(self._ledger.work.held_slots)
+        of_worker, of_customer = Counter[WorkerId](), Counter[CustomerId]()
+        for one in held:
+            of_worker[one.worker_id] += one.slots
+            of_customer[one.customer_id] += one.slots
+        caps = {
+            customer.customer_id: customer.item_cap for customer in await in_thread(self._ledger.accounts.customers)
+        }
+        rooms = self._presence.rooms(of_worker)
+        for found in batches:
+            customer_id, batch_id = found.batch.customer_id, found.batch.batch_id
+            cap = caps.get(customer_id, 0)
+            wants = wants_further_run(found, cap=cap, places=cap - of_customer[customer_id], workers=rooms)
+            # One at a time: that it was made is news, upon which the next one is looked for.
+            if (
+                wants
+                and not self._dispatcher.is_starting(batch_id)
+                and self._restarts.may_start(found, time.monotonic())
+            ):
+                logger.info("batch %s gets a further run, for a worker that has room", batch_id)
+                self._dispatcher.start(batch_id)
+
+    async def _clear_away(self, run: Run) -> None:
+        """End a run whose batch was over before a worker took it; Prefect would show it as late for ever."""
+        if self._dispatcher.is_starting(run.batch_id):
+            return
+        if run.run_id is None:
+            self._dispatcher.resume(run)
+        elif is_overdue(run, now()) and self._may_ask(run.run_id):
+            await self._ask_about(run, run.run_id, superfluous=BATCH_IS_OVER)
+
+    def _may_ask(self, run_id: RunId) -> bool:
+        """Whether Prefect may be asked about a run now: seldom about one, and about few in a pass."""
+        moment = time.monotonic()
+        if self._questions >= QUESTIONS_PER_PASS or moment - self._asked.get(run_id, 0.0) < PATIENCE.total_seconds():
+            return False
+        self._asked[run_id] = moment
+        self._questions += 1
+        return True
+
+    async def _ask_about(self, run: Run, run_id: RunId, *, superfluous: str | None) -> None:
+        """Act on what Prefect says of an overdue run; `superfluous` is why it goes if it still waits for a worker."""
+        try:
+            view = await self._dispatcher.look(run_id)
+            if view is RunView.WAITING and superfluous is not None:
+                logger.info("run %s of batch %s is withdrawn: %s", run_id, run.batch_id, superfluous)
+                await self._dispatcher.withdraw(run, superfluous)
+        except TROUBLE as error:
+            logger.warning("Prefect says nothing about run %s: %s", run_id, error)
+            return
+        if view is RunView.CANCELLED:
+            # Cancelled before it began: no worker has seen it, so nobody else would cancel the batch.
+            logger.info("batch %s was cancelled in Prefect", run.batch_id)
+            with contextlib.suppress(BatchNotFound):
+                await in_thread(lambda: self._ledger.batches.cancel(run.customer_id, run.batch_id))
+            # Prefect shows Cancelling until somebody says that it is over: told with the lost runs of this pass.
+            await in_thread(lambda: self._ledger.work.revoke(run_id=run_id))
+        elif view is RunView.GONE:
+            await self._dispatcher.ended_in_silence(run)
+        elif view is RunView.BEGUN and now() - run.created_at > BEGINNING:
+            logger.warning("run %s was begun and never spoke up; it counts as lost", run_id)
+            await in_thread(lambda: self._ledger.work.revoke(run_id=run_id))

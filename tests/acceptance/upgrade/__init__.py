@@ -1,0 +1,1 @@
+"""Data directories filled by earlier versions of Octavo, and what made them."""
