@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from octavo.engines.contract import ExtractOptions, Limits, Progress, Reading, Source
+from octavo.engines.contract import Limits, Progress, Reading, Source
 from octavo.engines.detect import detect
 from octavo.engines.mupdf import release_caches
 from octavo.engines.office.reading import read_office
