@@ -111,9 +111,8 @@ def test_batches_and_items_are_of_the_first_dialect_and_of_files(world: World) -
         BatchStatus.PARTIALLY_FAILED,
         {"box": 7},
     )
-    done, broken, held, free = (
-        world.ledger.batches.item_of_customer(CUSTOMER, one) for one in (DONE, BROKEN, HELD, FREE)
-    )
+    found = [world.ledger.batches.item_of_customer(CUSTOMER, item_id) for item_id in (DONE, BROKEN, HELD, FREE)]
+    done, broken, held, free = found
     assert [one.source for one in found] == [
         Source(file_id=FileId("file_1"), name="a.pdf"),
         Source(file_id=FileId("file_3")),
