@@ -23,7 +23,7 @@ from octavo.engines.pages.page_view import PageView, RegionDetector
 from octavo.engines.pages.roles.labels import labelled
 from octavo.engines.pages.scanned.handoff import ScannedPage, scan_of_page
 from octavo.engines.pages.tables.page_tables import outside, page_tables
-from octavo.engines.pages.text.segments import page_segments
+from octavo.engines.pages.tables.segments import page_segments
 from octavo.engines.pages.text.text_layer import is_usable, sideways, text_lines, text_page
 from octavo.errors import ExtractionFailed
 

@@ -13,8 +13,8 @@ from PIL import Image
 
 from octavo.documents import Box, Page
 from octavo.engines.mupdf import PdfDocument, PdfPage, pymupdf
+from octavo.engines.pages.tables.segments import Segment, segments
 from octavo.engines.pages.text.lines import clean
-from octavo.engines.pages.text.segments import Segment, segments
 from octavo.engines.scans.hocr import HocrLine, PixelBox, Word
 from octavo.engines.scans.recognise import Recognised, Scan
 from octavo.engines.scans.ruling import ruling

@@ -28,9 +28,9 @@ from octavo.engines.pages.tables.grid_headers import (
 from octavo.engines.pages.tables.grid_lines import bands_of, cuts_of, text_rows
 from octavo.engines.pages.tables.grid_rows import blocks_of, rows_of
 from octavo.engines.pages.tables.rules import Rules
+from octavo.engines.pages.tables.segments import Segment, segment_of, split_at_wide_spaces
 from octavo.engines.pages.text.lines import side_by_side
 from octavo.engines.pages.text.paragraphs import joined
-from octavo.engines.pages.text.segments import Segment, segment_of, split_at_wide_spaces
 
 _CROWDED = 4
 _MAX_SEGMENTS = 3_000

@@ -7,7 +7,7 @@ from itertools import pairwise
 from statistics import median
 
 from octavo.documents import Box
-from octavo.engines.pages.text.segments import Segment
+from octavo.engines.pages.tables.segments import Segment
 
 _OVERLAP = 0.1
 _RIGHT_ALIGNED = 2.5

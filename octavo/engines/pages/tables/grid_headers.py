@@ -4,7 +4,7 @@ from collections.abc import Iterable, Sequence
 
 from octavo.documents import Box
 from octavo.engines.pages.tables.grid_columns import FULL_ROW, Column, home_of, overlap
-from octavo.engines.pages.text.segments import Segment
+from octavo.engines.pages.tables.segments import Segment
 
 _CENTRED = 0.12
 _MOST_GROUP_ROWS = 3

@@ -4,8 +4,8 @@ from collections.abc import Sequence
 
 from octavo.documents import Box
 from octavo.engines.pages.tables.rules import Rules
+from octavo.engines.pages.tables.segments import Segment
 from octavo.engines.pages.text.lines import cover
-from octavo.engines.pages.text.segments import Segment
 
 _ACROSS_SHARE = 0.5
 

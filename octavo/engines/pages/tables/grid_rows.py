@@ -9,8 +9,8 @@ from statistics import median
 from octavo.documents import Box
 from octavo.engines.pages.tables.grid_columns import FULL_ROW, Column
 from octavo.engines.pages.tables.grid_lines import shared_height
+from octavo.engines.pages.tables.segments import Segment
 from octavo.engines.pages.text.lines import cover
-from octavo.engines.pages.text.segments import Segment
 
 _CLEAR_STEP = 0.3
 _NEAR_LEADING = 0.12

@@ -14,9 +14,9 @@ from octavo.engines.pages.tables.grid_lines import text_rows
 from octavo.engines.pages.tables.grid_rows import goes_on
 from octavo.engines.pages.tables.regions import aligned_regions, is_number, is_table, ruled_regions, shaded_regions
 from octavo.engines.pages.tables.rules import Rules, drawn_rules
+from octavo.engines.pages.tables.segments import Segment, Word, segment_of
 from octavo.engines.pages.text.lines import TextLine, side_by_side
 from octavo.engines.pages.text.paragraphs import joined
-from octavo.engines.pages.text.segments import Segment, Word, segment_of
 
 _MIN_PATHS = 4
 _LEAST_ROWS = 2

@@ -14,8 +14,8 @@ from octavo.documents import Box
 from octavo.engines.pages.tables.grid import Grid
 from octavo.engines.pages.tables.grid_lines import joined_rules, text_rows
 from octavo.engines.pages.tables.rules import Rules
+from octavo.engines.pages.tables.segments import Segment
 from octavo.engines.pages.text.lines import cover
-from octavo.engines.pages.text.segments import Segment
 
 _SAME_EDGE, _DOUBLE = 6.0, 5.0
 _LEAST_WIDTH = 60.0
