@@ -19,11 +19,9 @@ from octavo.engines.pages.files.second_reader import WARNING, second_reading
 from octavo.engines.pages.finished_pages import FinishedPages
 from octavo.engines.pages.page_view import RegionDetector
 from octavo.engines.pages.scanned.handoff import ScannedPage, page_of_scan
+from octavo.engines.pages.thresholds.pipeline import PipelineThresholds
 from octavo.engines.scans.recognise import recognise
 from octavo.errors import ExtractionFailed, PageLimitExceeded
-
-_PAGES_PER_CALL = 8
-_PAGES_HELD = 40
 
 ReadPage = Callable[[int], PageDraft | ScannedPage]
 
@@ -38,6 +36,7 @@ class DocumentReader:
     folder: Path
     languages: tuple[str, ...]
     detector: RegionDetector
+    thresholds: PipelineThresholds
 
     def read(self, source: Source) -> Reading:
         """Read the document. Raises the `DocumentError` that it came to."""
@@ -54,7 +53,7 @@ class DocumentReader:
     def _read_pdf(self, source: Source) -> Reading:
         with opened_pdf(source.path) as document:
             count = self._counted(page_count(document))
-            reader = PdfReader(document, self.options, self.limits, self.folder, self.detector)
+            reader = PdfReader(document, self.options, self.limits, self.folder, self.detector, self.thresholds)
             finished = FinishedPages(self.progress, count)
             for figure in finished.figures():
                 reader.budget.take(len(figure.data))
@@ -64,16 +63,16 @@ class DocumentReader:
     def _read_image(self, source: Source) -> Reading:
         with opened_image(source.path, self.limits) as image:
             count = self._counted(frame_count(image))
-            reader = ImageReader(image, self.limits, self.folder)
+            reader = ImageReader(image, self.limits, self.folder, self.thresholds)
             return self.read_pages(reader.read, FinishedPages(self.progress, count), ())
 
     def _read_with_second_reader(self, source: Source, why: str) -> Reading:
         self.progress.working(1)
-        pages = second_reading(source.path, self.limits)
+        pages = second_reading(source.path, self.limits, self.thresholds)
         if pages is None:
             raise ExtractionFailed(why)
         self._counted(len(pages))
-        return assemble(pages, [WARNING], with_text=self.options.extract_text)
+        return assemble(pages, [WARNING], self.thresholds, with_text=self.options.extract_text)
 
     def _counted(self, count: int) -> int:
         if count > self.limits.max_pages:
@@ -83,6 +82,7 @@ class DocumentReader:
 
     def read_pages(self, read_page: ReadPage, finished: FinishedPages, warnings: Iterable[str]) -> Reading:
         """Read the pages that are not finished yet, and return the document of all of them."""
+        loop = self.thresholds.files.loop
         waiting: list[ScannedPage] = []
         for page_no in finished.missing():
             self.progress.working(1)
@@ -93,10 +93,10 @@ class DocumentReader:
                 waiting.append(read)
             else:
                 finished.add([PageDraft(read.page)])
-            if len(waiting) == _PAGES_PER_CALL:
+            if len(waiting) == loop.pages_per_recognition:
                 finished.add(self._recognised(waiting))
                 waiting = []
-            if page_no % _PAGES_HELD == 0:
+            if page_no % loop.pages_between_releases == 0:
                 release_caches()
         finished.add(self._recognised(waiting))
         return self._document(finished, warnings)
@@ -107,7 +107,7 @@ class DocumentReader:
             raise ExtractionFailed(f"no page of the document could be read: {pages[0].page.error}")
         if any(draft.page.status == "failed" for draft in pages):
             finished.keep_rest()
-        return assemble(pages, warnings, with_text=self.options.extract_text)
+        return assemble(pages, warnings, self.thresholds, with_text=self.options.extract_text)
 
     def _recognised(self, waiting: list[ScannedPage]) -> list[PageDraft]:
         if not waiting:
@@ -122,6 +122,6 @@ class DocumentReader:
         drafts: list[PageDraft] = []
         for scanned, recognised in zip(waiting, found, strict=True):
             self.progress.working(1)
-            drafts.append(page_of_scan(scanned, recognised, self.detector))
+            drafts.append(page_of_scan(scanned, recognised, self.detector, self.thresholds))
             scanned.scan.path.unlink(missing_ok=True)
         return drafts
