@@ -118,6 +118,7 @@ class DocumentReader:
             page_seconds=self.limits.page_seconds,
             folder=self.folder,
             working=self.progress.working,
+            thresholds=self.thresholds.scanned.recognition,
         )
         drafts: list[PageDraft] = []
         for scanned, recognised in zip(waiting, found, strict=True):

@@ -93,7 +93,7 @@ def _lines_and_tables(
     paper = replace(page, width=recognised.width * scale, height=recognised.height * scale)
     on_paper = _lines(recognised, paper, thresholds.scanned.handoff)
     with opened_searchable_page(
-        scan, recognised, paper, [line.size for line in on_paper], thresholds.scanned.page
+        scan, recognised, paper, [line.size for line in on_paper], thresholds.scanned
     ) as searchable:
         view = PageView(searchable.page, searchable.frame, on_paper, searchable.rules, 1.0)
         regions = detector.detect(view)

@@ -15,7 +15,7 @@ from octavo.documents import Box, Page
 from octavo.engines.mupdf import PdfDocument, PdfPage, pymupdf
 from octavo.engines.pages.tables.segments import Segment, segments
 from octavo.engines.pages.text.lines import clean
-from octavo.engines.pages.thresholds.scanned import SearchablePageThresholds
+from octavo.engines.pages.thresholds.scanned import ScannedThresholds, SearchablePageThresholds
 from octavo.engines.pages.thresholds.tables import SegmentThresholds
 from octavo.engines.scans.hocr import HocrLine, PixelBox, Word
 from octavo.engines.scans.recognise import Recognised, Scan
@@ -59,18 +59,20 @@ class SearchablePage:
 
 @contextmanager
 def opened_searchable_page(
-    scan: Scan, recognised: Recognised, page: Page, sizes: Sequence[float], thresholds: SearchablePageThresholds
+    scan: Scan, recognised: Recognised, page: Page, sizes: Sequence[float], thresholds: ScannedThresholds
 ) -> Iterator[SearchablePage]:
     """Make a searchable page of one that was recognised; `sizes` are the font sizes of its lines, in points."""
     scale = page.width / recognised.width, page.height / recognised.height
     with Image.open(scan.path) as image, pymupdf.open() as document:
         upright = _upright(image.convert("L"), recognised)
-        found = ruling(upright, scan.dpi)
-        drawn = [box for box in (*found.across, *found.down) if not _is_written(box, recognised.lines, thresholds)]
+        found = ruling(upright, scan.dpi, thresholds.ruling)
+        drawn = [box for box in (*found.across, *found.down) if not _is_written(box, recognised.lines, thresholds.page)]
         made = document.new_page(width=page.width, height=page.height)
-        _show(made, upright, thresholds)
-        _draw(made, [_scaled(box, scale) for box in drawn], thresholds)
-        words = tuple(_set(recognised.lines, sizes, scale, [_scaled(box, scale) for box in found.down], thresholds))
+        _show(made, upright, thresholds.page)
+        _draw(made, [_scaled(box, scale) for box in drawn], thresholds.page)
+        words = tuple(
+            _set(recognised.lines, sizes, scale, [_scaled(box, scale) for box in found.down], thresholds.page)
+        )
         _write(document, made, words)
         yield SearchablePage(made, Box(0.0, 0.0, page.width, page.height), len(drawn), words)
 

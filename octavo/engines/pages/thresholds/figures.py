@@ -5,8 +5,8 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class FigureThresholds:
-    """Images and drawings. None was tuned: bench.documents counts figures, and tests/integration/engines/test_models.py
-    has some."""
+    """Images and drawings. No bench has truth for figures; tests/integration/engines/test_models.py and
+    tests/integration/extraction/test_samples.py have some."""
 
     min_pixels: int = 16
     """Pixels of the shorter side: a smaller image is an ornament. By eye, not tuned."""

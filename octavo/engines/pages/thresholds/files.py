@@ -9,7 +9,7 @@ class LoopThresholds:
 
     pages_per_recognition: int = 8
     """Pages handed to OCRmyPDF in one call, whose start costs about as much as a page. By eye, not tuned;
-    bench.extraction, by scanned pages a second."""
+    bench.documents (pages a second)."""
     pages_between_releases: int = 40
     """Pages after which PyMuPDF's caches are released. Measured: a thirtieth of the time of plain prose, for 0.4 to 1.3
     MB a page; bench.long_documents and bench.reading_speed."""
@@ -36,10 +36,10 @@ class ImageFileThresholds:
     """Dots per inch: a higher resolution is not believed. By eye, not tuned;
     tests/integration/extraction/test_image_formats.py."""
     paper_inches: float = 11.7
-    """Inches: the longer side of the sheet that an image without a resolution is taken for, A4. bench.peers reads the
-    receipts."""
+    """Inches: the longer side of the sheet that an image without a resolution is taken for, A4; no bench measures the
+    accuracy of recognition."""
     min_guessed_dpi: float = 70.0
-    """Dots per inch that are guessed at least. By eye, not tuned; bench.peers reads the receipts."""
+    """Dots per inch that are guessed at least. By eye, not tuned; no bench measures the accuracy of recognition."""
 
 
 @dataclass(frozen=True, slots=True)

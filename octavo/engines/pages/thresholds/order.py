@@ -50,8 +50,8 @@ class ContinuationThresholds:
     tests/integration/engines/test_tables.py and test_text.py do."""
 
     same_edge: float = 8.0
-    """Points: columns of two tables whose edges lie closer are the same. By eye, not tuned; bench.long_documents reads
-    such tables."""
+    """Points: columns of two tables whose edges lie closer are the same. By eye, not tuned;
+    tests/integration/engines/test_tables.py."""
     margin_share: float = 0.1
     """Of the page's height: what stands in this strip does not part a table from its next page. By eye, not tuned."""
     min_table_end: float = 0.6

@@ -43,10 +43,10 @@ class ParagraphRoleThresholds:
     max_level: int = 6
     """Levels of headings, as HTML and Markdown have them. bench.quality (MHS)."""
     min_repeats: int = 2
-    """Pages: a running head stands on at least as many. By eye, not tuned; bench.long_documents has running heads."""
+    """Pages: a running head stands on at least as many. By eye, not tuned; tests/unit/engines/test_reading_order.py."""
     max_pages_per_repeat: int = 3
-    """Pages: a running head stands on at least one in so many. By eye, not tuned; bench.long_documents has running
-    heads."""
+    """Pages: a running head stands on at least one in so many. By eye, not tuned;
+    tests/unit/engines/test_reading_order.py."""
     default_size: float = 10.0
     """Points: the body size of a document without text. bench.quality does not reach it."""
 

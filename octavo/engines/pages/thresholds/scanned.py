@@ -2,18 +2,22 @@
 
 from dataclasses import dataclass, field
 
+from octavo.engines.scans.thresholds import RecognitionThresholds, RulingThresholds
+
 
 @dataclass(frozen=True, slots=True)
 class HandoffThresholds:
     """How finely a page is rendered for recognition."""
 
     dpi: int = 200
-    """Dots per inch: pages are rendered at least as finely. By eye, not tuned; bench.peers reads the receipts."""
+    """Dots per inch: pages are rendered at least as finely. By eye, not tuned; no bench measures the accuracy of
+    recognition."""
     max_dpi: int = 300
-    """Dots per inch: pages are rendered no finer, which Tesseract's makers recommend. By eye, not tuned; bench.peers
-    reads the receipts."""
+    """Dots per inch: pages are rendered no finer, as Tesseract's makers recommend. By eye, not tuned; no bench measures
+    the accuracy of recognition."""
     coarse_dpi: int = 150
-    """Dots per inch: a coarser image is made larger, to `dpi`. By eye, not tuned; bench.peers reads the receipts."""
+    """Dots per inch: a coarser image is made larger, to `dpi`. By eye, not tuned; no bench measures the accuracy of
+    recognition."""
     max_pixels: int = 20_000_000
     """Pixels of one image for recognition. A bound on memory and time; bench.bombs."""
     same_size: float = 0.2
@@ -62,3 +66,5 @@ class ScannedThresholds:
 
     handoff: HandoffThresholds = field(default_factory=HandoffThresholds)
     page: SearchablePageThresholds = field(default_factory=SearchablePageThresholds)
+    recognition: RecognitionThresholds = field(default_factory=RecognitionThresholds)
+    ruling: RulingThresholds = field(default_factory=RulingThresholds)

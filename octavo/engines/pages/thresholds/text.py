@@ -9,19 +9,19 @@ class TextLayerThresholds:
 
     max_unreadable_share: float = 0.3
     """Of the characters: with more that stand for nothing (private use, controls) the page is recognised. By eye, not
-    tuned; bench.robustness sees pages that turn into scans."""
+    tuned; bench.robustness (seconds)."""
     few_characters: int = 60
-    """Characters: a page with fewer has no text layer if an image covers it. By eye, not tuned; bench.documents, by
-    recognised pages."""
+    """Characters: a page with fewer has no text layer if an image covers it. By eye, not tuned; bench.quality (pages a
+    second)."""
     scan_cover: float = 0.6
-    """Of the page under images: from here on a page with few characters is a scan. By eye, not tuned; bench.documents,
-    by recognised pages."""
+    """Of the page under images: from here on a page with few characters is a scan. By eye, not tuned; bench.quality
+    (pages a second)."""
     some_cover: float = 0.2
-    """Of the page under images: a page without text and with less shows nothing. By eye, not tuned; bench.documents, by
-    recognised pages."""
+    """Of the page under images: a page without text and with less shows nothing. By eye, not tuned; bench.quality
+    (pages a second)."""
     many_paths: int = 200
     """Drawing operators: a page without text and with fewer shows nothing; with more its letters may be drawn. By eye,
-    not tuned; bench.documents, by recognised pages."""
+    not tuned; bench.quality (pages a second)."""
     upright_share: float = 0.3
     """Of the characters: with more upright ones a page is not set sideways. By eye, not tuned; no bench has such pages;
     tests/integration/engines/test_text.py does."""
@@ -30,7 +30,7 @@ class TextLayerThresholds:
     tests/integration/engines/test_text.py."""
     min_vowel_share: float = 0.18
     """Of the letters of long words: below it the font's codes are mapped to wrong letters. English has 0.38. By eye,
-    not tuned; bench.documents, by recognised pages."""
+    not tuned; bench.quality (pages a second)."""
     plain_vowel_share: float = 0.25
     """Of all characters, spaces too, where prose has 0.3: from here on a page is not looked at twice. It saves time
     only; bench.reading_speed."""
