@@ -28,7 +28,7 @@ from docling_core.types.doc.labels import DocItemLabel, GroupLabel
 from octavo.documents import NO_BOX, Block, Box, Cell, Content, Figure, Role, Table
 from octavo.engines.office.kinds import OfficeKind
 from octavo.engines.office.pictures import Pictures
-from octavo.engines.office.wording import Wording
+from octavo.engines.office.source_text import Wording
 
 EMU_PER_POINT = 12_700
 _MOST_LEVEL = 6

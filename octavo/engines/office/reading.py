@@ -16,12 +16,12 @@ from octavo.engines.office.containers import check_container
 from octavo.engines.office.converted import converted
 from octavo.engines.office.encoding import as_utf8
 from octavo.engines.office.kinds import OfficeKind
-from octavo.engines.office.leftovers import with_leftovers
 from octavo.engines.office.mail import mail_as_html
+from octavo.engines.office.missing_paragraphs import with_leftovers
 from octavo.engines.office.paging import CHARACTERS_PER_PAGE, flowing, on_pages
 from octavo.engines.office.pictures import Pictures
 from octavo.engines.office.plain_text import passages
-from octavo.engines.office.wording import Wording
+from octavo.engines.office.source_text import Wording
 from octavo.errors import ExtractionFailed, PageLimitExceeded
 
 ZIPPED: frozenset[OfficeKind] = frozenset({"docx", "pptx", "xlsx", "odt", "odp", "ods", "epub"})

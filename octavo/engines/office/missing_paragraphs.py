@@ -9,7 +9,7 @@ from dataclasses import replace
 from octavo.documents import NO_BOX, Block, Content, Figure, Role, Table
 from octavo.engines.office.assembly import Placed
 from octavo.engines.office.kinds import OfficeKind
-from octavo.engines.office.wording import Paragraph, letters
+from octavo.engines.office.source_text import Paragraph, letters
 
 _WHOLE: frozenset[OfficeKind] = frozenset({"docx", "odt", "odp"})
 """Formats all of whose paragraphs are to be seen; of the others not every one is."""
