@@ -48,7 +48,7 @@ class DocumentReader:
                 return self._read_with_second_reader(source, str(error))
         if kind == "image":
             return self._read_image(source)
-        return read_office(kind, source, self.options, self.limits, self.progress)
+        return read_office(kind, source, self.options, self.limits, self.progress, self.thresholds.office)
 
     def _read_pdf(self, source: Source) -> Reading:
         with opened_pdf(source.path) as document:

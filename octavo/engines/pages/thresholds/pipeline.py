@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, field
 
+from octavo.engines.office.thresholds import OfficeThresholds
 from octavo.engines.pages.thresholds.figures import FigureThresholds
 from octavo.engines.pages.thresholds.files import FileThresholds
 from octavo.engines.pages.thresholds.order import OrderThresholds
@@ -22,3 +23,4 @@ class PipelineThresholds:
     roles: RoleThresholds = field(default_factory=RoleThresholds)
     scanned: ScannedThresholds = field(default_factory=ScannedThresholds)
     files: FileThresholds = field(default_factory=FileThresholds)
+    office: OfficeThresholds = field(default_factory=OfficeThresholds)
