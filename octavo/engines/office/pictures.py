@@ -9,7 +9,7 @@ from docling_core.types.doc.document import PictureItem
 from PIL import Image, UnidentifiedImageError
 
 from octavo.engines.contract import Limits
-from octavo.engines.pages.figures.page_figures import ImageBudget
+from octavo.engines.image_budget import ImageBudget
 
 _AS_IS = {"PNG": "image/png", "JPEG": "image/jpeg", "WEBP": "image/webp"}
 

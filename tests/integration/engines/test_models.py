@@ -76,7 +76,8 @@ def test_auto_does_not_ask_the_model_about_plain_prose(monkeypatch: pytest.Monke
 def test_what_is_drawn_and_no_image_is_a_figure_of_its_own() -> None:
     from octavo.documents import Box
     from octavo.engines.contract import Limits
-    from octavo.engines.pages.figures.page_figures import ImageBudget, drawn_figures
+    from octavo.engines.image_budget import ImageBudget
+    from octavo.engines.pages.figures.page_figures import drawn_figures
     from octavo.engines.pages.files.pdf import page_frame
     from octavo.engines.pages.page_view import PageView
     from octavo.engines.pages.roles.labels import LabelledRegion

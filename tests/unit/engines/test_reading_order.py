@@ -1,4 +1,4 @@
-"""Columns, paragraphs and roles of the fast engine: geometry alone, no parser."""
+"""Columns, paragraphs and roles: geometry alone, no parser."""
 
 from octavo.documents import Box, Page
 from octavo.engines.pages.assembly import assemble, in_order

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from octavo.documents import Box
-from octavo.engines.contract import Limits
+from octavo.engines.image_budget import ImageBudget
 from octavo.engines.mupdf import PdfDocument, PdfPage, pymupdf
 from octavo.engines.pages.draft import FigureDraft
 from octavo.engines.pages.page_view import PageView
@@ -24,29 +24,6 @@ class Placement:
     width: int
     height: int
     as_is: bool
-
-
-class ImageBudget:
-    """How many images and image bytes a document may still give."""
-
-    def __init__(self, limits: Limits) -> None:
-        self.max_pixels = limits.max_page_pixels
-        self._count = limits.max_images
-        # Half of what the owner takes in, since a figure's size is known only once it is made.
-        self._bytes = limits.max_image_bytes // 2
-
-    @property
-    def bound(self) -> str:
-        """What there is no room for any more."""
-        return "there are too many" if self._count < 1 else "they have too many bytes"
-
-    def take(self, size: int) -> bool:
-        """Take one image of that many bytes out of the budget; False if there is no room."""
-        if self._count < 1 or size > self._bytes:
-            return False
-        self._count -= 1
-        self._bytes -= size
-        return True
 
 
 def placements(page: PdfPage, frame: Box, thresholds: FigureThresholds) -> list[Placement]:

@@ -1,4 +1,4 @@
-"""Image files for the `fast` engine: what they show is recognised.
+"""Image files: opened, counted, and each page put aside for recognition.
 
 TIFF alone has pages; of any other the first frame is the page.
 """

@@ -1,4 +1,4 @@
-"""PDF files for the `fast` engine: open, count, read each page, put scanned ones aside."""
+"""PDF files: opened, counted, read page by page; scanned pages are put aside for recognition."""
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -7,11 +7,11 @@ from pathlib import Path
 
 from octavo.documents import Box, Page
 from octavo.engines.contract import ExtractOptions, Limits
+from octavo.engines.image_budget import ImageBudget
 from octavo.engines.mupdf import PDF_ERRORS, PdfDocument, PdfPage, PdfTextPage, pymupdf
 from octavo.engines.pages.assembly import in_order
 from octavo.engines.pages.draft import FigureDraft, PageDraft, TableDraft
 from octavo.engines.pages.figures.page_figures import (
-    ImageBudget,
     Placement,
     cover_share,
     drawn_figures,
