@@ -9,75 +9,14 @@ import sys
 import uvicorn
 
 from api.app import create_app
-from api.background.archive import Archive
-from api.background.deliveries import Deliveries
-from api.background.expiry import Retention
-from api.calls import Calls
-from api.drawings import Drawings
 from api.http.dependencies import Service
-from api.lanes import Lanes
 from api.orchestrator.credentials import storage_access
-from api.orchestrator.dispatch import Dispatcher
-from api.presence import Presence
-from octavo import wiring
-from octavo.directory import DataDirectory
+from api.wiring import build_service
 from octavo.errors import OctavoError
 from octavo.objects.s3 import S3Settings
-from octavo.objects.unconfigured import UnconfiguredObjects
 from octavo.settings import Settings, read_settings
 
 logger = logging.getLogger("octavo.api")
-
-
-def build_service(settings: Settings, storage: S3Settings | None) -> Service:
-    """Open ledger and storage and put the parts together. Raises OperationError."""
-    directory = DataDirectory(settings.data)
-    directory.prepare()
-    ledger = wiring.open_ledger(settings)
-    objects = UnconfiguredObjects() if storage is None else wiring.open_objects(storage)
-    presence = Presence(silence_seconds=settings.worker.silence_seconds)
-    archive = Archive(ledger, objects)
-    retention = Retention(ledger, objects, archive, orphan_hours=settings.limits.orphan_hours)
-    dispatcher = Dispatcher(
-        ledger, presence, deployment=settings.prefect.deployment, tag_limits=settings.prefect.tag_limits
-    )
-    token, webhook_key = settings.worker.token, settings.webhooks.key
-    return Service(
-        settings=settings,
-        ledger=ledger,
-        objects=objects,
-        storage=storage,
-        engines=wiring.engine_registry(settings),
-        dispatcher=dispatcher,
-        lanes=Lanes(ledger),
-        presence=presence,
-        archive=archive,
-        retention=retention,
-        calls=Calls(
-            ledger,
-            presence,
-            seconds=settings.limits.sync_seconds,
-            most=settings.limits.sync_calls,
-            most_of_customer=settings.limits.sync_calls_per_customer,
-        ),
-        drawings=Drawings(
-            ledger,
-            presence,
-            retention.expiry,
-            seconds=settings.limits.drawing_seconds,
-            most=settings.limits.drawings,
-            most_of_customer=settings.limits.drawings_per_customer,
-        ),
-        deliveries=Deliveries(
-            ledger,
-            dispatcher,
-            presence,
-            settings.webhooks,
-            key=webhook_key.get_secret_value() if webhook_key else directory.secret("webhook_key"),
-        ),
-        admin_token=directory.secret("admin_token"),
-        worker_token=token.get_secret_value() if token else directory.secret("worker_token"),
-    )
 
 
 class _Server(uvicorn.Server):
@@ -89,12 +28,12 @@ class _Server(uvicorn.Server):
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """Answer whoever waits, then shut down as usual."""
-        self._service.lanes.close()
+        self._service.claims.close()
         await self._service.deliveries.close()
-        self._service.waits.close()
-        self._service.calls.close()
-        self._service.drawings.close()
-        await self._service.presence.close()
+        self._service.long_polls.close()
+        self._service.sync_extractions.close()
+        self._service.page_renders.close()
+        await self._service.workers.close()
         await super().shutdown(sockets)
 
 

@@ -49,12 +49,14 @@ def work_off(ledger: DuckdbLedger, batch: Batch) -> float:
     """Let every item succeed, eight slices of ten at a time; returns seconds."""
     begun = time.perf_counter()
     request = ClaimRequest(
-        batch_id=batch.batch_id, run_id=RunId("bench"), worker_id=WorkerId("bench/1"), lanes=CAP, slice_items=10
+        batch_id=batch.batch_id, run_id=RunId("bench"), worker_id=WorkerId("bench/1"), slots=CAP, slice_items=10
     )
-    while slices := ledger.claim(request).slices:
+    while slices := ledger.work.claim(request).slices:
         items = [item for piece in slices for item in piece.items]
-        ledger.report([Report(kind=ReportKind.BEGIN, item_id=item.item_id, lease_no=item.lease_no) for item in items])
-        ledger.report(
+        ledger.work.report(
+            [Report(kind=ReportKind.BEGIN, item_id=item.item_id, lease_no=item.lease_no) for item in items]
+        )
+        ledger.work.report(
             [
                 Report(kind=ReportKind.FINISH, item_id=item.item_id, lease_no=item.lease_no, outcome=OUTCOME)
                 for item in items
@@ -106,7 +108,7 @@ def measure(folder: Path, items: int, others: int) -> dict[str, Any]:
     directory = DataDirectory(folder)
     directory.prepare()
     ledger = DuckdbLedger(directory.ledger)
-    customer = ledger.ensure_customer("bench")
+    customer = ledger.accounts.ensure_customer("bench")
     with storage(directory) as objects:
         without = items / work_off(ledger, submit(ledger, customer, ready_files(ledger, customer, items)))
         writer = ArchiveWriter(ledger, objects)
@@ -123,7 +125,7 @@ def measure(folder: Path, items: int, others: int) -> dict[str, Any]:
         ledger.close()
         begun = time.perf_counter()
         anew = DuckdbLedger(folder / "anew.duckdb")
-        anew.restore(ArchiveReader(objects).parts(), generation=1)
+        anew.archive.restore(ArchiveReader(objects).parts(), generation=1)
         anew.close()
     return {
         "items": items,

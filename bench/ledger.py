@@ -41,7 +41,7 @@ def ready_files(ledger: DuckdbLedger, customer: Customer, count: int) -> list[Fi
         )
         for number in range(count)
     ]
-    ledger.add_files(files)
+    ledger.files.add(files)
     return [file.file_id for file in files]
 
 
@@ -54,7 +54,7 @@ def submit(ledger: DuckdbLedger, customer: Customer, file_ids: list[FileId]) -> 
         options={},
         metadata=None,
     )
-    return ledger.create_batch(order)[0]
+    return ledger.batches.create(order)[0]
 
 
 def timed(act: Callable[[], object], times: int) -> list[float]:
@@ -76,21 +76,21 @@ def cycles(ledger: DuckdbLedger, threads: int) -> None:
     """Work batches off in so many threads, four to a customer, for some seconds."""
     took: list[float] = []
     stop = time.perf_counter() + SECONDS
-    customers = [ledger.ensure_customer(f"cycles {number}") for number in range(max(1, threads // 4))]
+    customers = [ledger.accounts.ensure_customer(f"cycles {number}") for number in range(max(1, threads // 4))]
     batches = [submit(ledger, one, ready_files(ledger, one, 10_000)) for one in customers]
 
     def work(number: int) -> None:
         batch = batches[number % len(batches)]
         request = ClaimRequest(
-            batch_id=batch.batch_id, run_id=RunId(f"run {number}"), worker_id=WorkerId("bench/1"), lanes=1
+            batch_id=batch.batch_id, run_id=RunId(f"run {number}"), worker_id=WorkerId("bench/1"), slots=1
         )
         while (begun := time.perf_counter()) < stop:
-            (one,) = ledger.claim(request).slices
+            (one,) = ledger.work.claim(request).slices
             for item in one.items:
                 word = Report(kind=ReportKind.BEGIN, item_id=item.item_id, lease_no=item.lease_no)
-                ledger.report([word])
+                ledger.work.report([word])
                 word = Report(kind=ReportKind.FINISH, item_id=item.item_id, lease_no=item.lease_no, outcome=OUTCOME)
-                assert ledger.report([word])[0].accepted
+                assert ledger.work.report([word])[0].accepted
             took.append((time.perf_counter() - begun) * 1000)
 
     stop = time.perf_counter() + SECONDS
@@ -111,7 +111,7 @@ def main() -> None:
     items: int = parser.parse_args().items
     with tempfile.TemporaryDirectory() as folder:
         ledger = DuckdbLedger(Path(folder) / "ledger.duckdb")
-        customer = ledger.ensure_customer("bench")
+        customer = ledger.accounts.ensure_customer("bench")
         for threads in (8, 32):
             cycles(ledger, threads)
         staged = [ready_files(ledger, customer, 10_000) for _ in range(max(3, items // 10_000))]
@@ -122,11 +122,11 @@ def main() -> None:
             timed(lambda: batches.append(submit(ledger, customer, next(fresh))), len(staged)),
         )
         batch = batches[len(batches) // 2]
-        show("items, first 100 of 10,000", timed(lambda: ledger.items(batch.batch_id), 100))
-        last = ledger.items(batch.batch_id, limit=10_000)[-1]
+        show("items, first 100 of 10,000", timed(lambda: ledger.batches.items(batch.batch_id), 100))
+        last = ledger.batches.items(batch.batch_id, limit=10_000)[-1]
         after = ItemCursor(last.updated_at, last.item_id)
-        show("items, nothing new", timed(lambda: ledger.items(batch.batch_id, after=after), 100))
-        show("batch", timed(lambda: ledger.batch(customer.customer_id, batch.batch_id), 100))
+        show("items, nothing new", timed(lambda: ledger.batches.items(batch.batch_id, after=after), 100))
+        show("batch", timed(lambda: ledger.batches.get(customer.customer_id, batch.batch_id), 100))
         show("cancel_batch, 10,000 pending", timed(lambda: cancel(ledger, batches.pop()), 3))
         for threads in (8, 32):
             cycles(ledger, threads)
@@ -137,7 +137,7 @@ def main() -> None:
 
 
 def cancel(ledger: DuckdbLedger, batch: Batch) -> None:
-    ledger.cancel_batch(batch.customer_id, batch.batch_id)
+    ledger.batches.cancel(batch.customer_id, batch.batch_id)
 
 
 if __name__ == "__main__":

@@ -19,8 +19,7 @@ from octavo.identifiers import (
     random_part,
 )
 from octavo.ledger.archive import ArchivedBatch, ArchivedPart, ArchivePosition, EndedItem, Manifest, Outcomes
-from octavo.ledger.duckdb import DuckdbLedger
-from octavo.ledger.memory import MemoryLedger
+from octavo.ledger.duckdb import DuckdbLedger, memory_ledger
 from octavo.timestamps import now
 
 
@@ -35,11 +34,11 @@ class Stored:
 def fill(path: Path, items: int) -> Stored:
     """Make a ledger at `path` with so many items that ended, in batches of 10,000, of one customer."""
     # By a ledger of its own, so that customer and key are whatever this version makes of them.
-    model = MemoryLedger()
-    customer = model.ensure_customer("stored")
+    model = memory_ledger()
+    customer = model.accounts.ensure_customer("stored")
     secret = "oct_" + secrets.token_urlsafe(32)
-    model.add_key(customer.customer_id, prefix=secret[:12], digest=hashlib.sha256(secret.encode()).hexdigest())
-    changes = model.changes(ArchivePosition())
+    model.accounts.add_key(customer.customer_id, prefix=secret[:12], digest=hashlib.sha256(secret.encode()).hexdigest())
+    changes = model.archive.changes(ArchivePosition())
     assert changes is not None
     assert changes.accounts is not None
     batch_ids: list[BatchId] = []
@@ -56,7 +55,7 @@ def fill(path: Path, items: int) -> Stored:
 
     path.parent.mkdir(parents=True, exist_ok=True)
     ledger = DuckdbLedger(path)
-    ledger.restore(parts(), generation=1)
+    ledger.archive.restore(parts(), generation=1)
     ledger.close()
     return Stored(secret, batch_ids)
 

@@ -24,9 +24,8 @@ from bench.scorecard import write_scorecard
 from bench.service import running_stack
 from octavo.client.customer import CustomerClient
 from octavo.identifiers import RunId, WorkerId
-from octavo.ledger.contract import ClaimRequest, Report, ReportKind
+from octavo.ledger.contract import ClaimRequest, NewWebhook, Report, ReportKind
 from octavo.ledger.duckdb import DuckdbLedger
-from octavo.ledger.webhooks import NewWebhook
 from octavo.webhooks.records import BATCH_EVENTS
 
 TRIALS = 8
@@ -42,18 +41,18 @@ LIMIT_SECONDS = 120.0
 def end_milliseconds(folder: Path, webhooks: int, ends: int) -> float:
     """Return the median time of the commit that ends a batch."""
     ledger = DuckdbLedger(folder / f"{webhooks}.duckdb")
-    customer = ledger.ensure_customer("bench")
+    customer = ledger.accounts.ensure_customer("bench")
     for _ in range(webhooks):
         new = NewWebhook(customer_id=customer.customer_id, url="https://a.example/", events=BATCH_EVENTS)
-        ledger.add_webhook(new)
+        ledger.webhooks.add(new)
     times = []
     for file_id in ready_files(ledger, customer, ends):
         batch = submit(ledger, customer, [file_id])
-        request = ClaimRequest(batch_id=batch.batch_id, run_id=RunId("run"), worker_id=WorkerId("w/1"), lanes=1)
-        (item,) = ledger.claim(request).slices[0].items
+        request = ClaimRequest(batch_id=batch.batch_id, run_id=RunId("run"), worker_id=WorkerId("w/1"), slots=1)
+        (item,) = ledger.work.claim(request).slices[0].items
         word = Report(kind=ReportKind.FINISH, item_id=item.item_id, lease_no=item.lease_no, outcome=OUTCOME)
         began = time.perf_counter()
-        ledger.report([word])
+        ledger.work.report([word])
         times.append(time.perf_counter() - began)
     ledger.close()
     return round(1000 * statistics.median(times), 2)

@@ -1,7 +1,7 @@
 """Every error Octavo knows, each a class with a stable code.
 
 OctavoError
-├── DocumentError            what a document came to; stored with the item, shown to the customer
+├── DocumentError            why a document failed; stored with the item, shown to the customer
 │   ├── PaymentRequired      payment_required
 │   ├── UnsupportedInput     unsupported_input
 │   ├── DocumentTooLarge     document_too_large
@@ -10,7 +10,7 @@ OctavoError
 │   ├── OcrProviderError     ocr_provider_error      retryable
 │   ├── UploadMissing        upload_missing
 │   └── InternalError        internal_error          retryable
-├── RequestError             what a request to the API came to; `api/http/problems.py` gives it a status
+├── RequestError             why a request to the API was refused; `api/http/failures.py` gives it a status
 │   ├── InvalidApiKey        invalid_api_key
 │   ├── InvalidAdminToken    invalid_admin_token
 │   ├── CustomerDisabled     customer_disabled
@@ -51,8 +51,8 @@ OctavoError
 │   ├── UploadsNotConfigured uploads_not_configured
 │   ├── StorageUnavailable   storage_unavailable
 │   └── OrchestratorUnavailable orchestrator_unavailable
-├── StaleLease               stale_lease             a late word about an item that has moved on
-└── OperationError           what the operator must mend; the CLI prints it and exits
+├── StaleLease               stale_lease             a late report about an item that has moved on
+└── OperationError           what the operator must fix; the CLI prints it and exits
     ├── DataDirectoryInUse   data_directory_in_use
     ├── LedgerTooNew         ledger_too_new
     ├── LedgerUnavailable    ledger_unavailable
@@ -82,7 +82,7 @@ class OctavoError(Exception):
         self.facts = facts
 
 
-# What a document came to ------------------------------------------------------------------
+# Why a document failed ------------------------------------------------------------------
 
 
 class DocumentError(OctavoError):
@@ -116,7 +116,7 @@ class PageLimitExceeded(DocumentError):
 
 
 class ExtractionFailed(DocumentError):
-    """The document is damaged, locked, or broke its limits."""
+    """The document is damaged, locked, or exceeded its limits."""
 
     code = "extraction_failed"
 
@@ -149,15 +149,15 @@ DOCUMENT_ERRORS: dict[str, type[DocumentError]] = _leaves(DocumentError)
 """The eight item error codes of the contract and their classes."""
 
 
-# What a request came to -------------------------------------------------------------------
+# Why a request was refused -------------------------------------------------------------------
 
 
 class RequestError(OctavoError):
-    """A request cannot be done as asked."""
+    """A request cannot be carried out as asked."""
 
 
 class InvalidApiKey(RequestError):
-    """No key, or a key nobody holds."""
+    """The API key is missing or unknown."""
 
     code = "invalid_api_key"
 
@@ -169,19 +169,19 @@ class InvalidAdminToken(RequestError):
 
 
 class CustomerDisabled(RequestError):
-    """The key is right, its customer is switched off."""
+    """The key is valid, but its customer is disabled."""
 
     code = "customer_disabled"
 
 
 class UploadsOnly(RequestError):
-    """The key may upload documents, but not have an address fetched."""
+    """The key may upload documents, but not submit URLs."""
 
     code = "uploads_only"
 
 
 class RateLimited(RequestError):
-    """The key has made as many submissions of this route as a minute allows."""
+    """The key has used up its submissions to this route for the current minute."""
 
     code = "rate_limited"
 
@@ -205,7 +205,7 @@ class KeyNotFound(RequestError):
 
 
 class UnknownFiles(RequestError):
-    """Some files are unknown to this customer, or expired."""
+    """Some files do not exist for this customer, or have expired."""
 
     code = "file_not_found"
 
@@ -235,19 +235,19 @@ class DeliveryNotFound(RequestError):
 
 
 class WebhookDisabled(RequestError):
-    """The webhook is switched off, so nothing is sent to it."""
+    """The webhook is disabled, so nothing is sent to it."""
 
     code = "webhook_disabled"
 
 
 class TooManyWebhooks(RequestError):
-    """The customer has as many webhooks as it may have."""
+    """The customer already has as many webhooks as allowed."""
 
     code = "too_many_webhooks"
 
 
 class BatchCancelling(RequestError):
-    """The batch was cancelled and its running items have not ended."""
+    """The batch was cancelled, and some of its items are still running."""
 
     code = "batch_cancelling"
 
@@ -259,7 +259,7 @@ class FilesNotUploaded(RequestError):
 
 
 class FileInUse(RequestError):
-    """An unfinished item names the file."""
+    """An unfinished item uses the file."""
 
     code = "file_in_use"
 
@@ -283,19 +283,19 @@ class ResultExpired(RequestError):
 
 
 class FileTooLarge(RequestError):
-    """The declared size is over the upload cap."""
+    """The declared size exceeds the upload limit."""
 
     code = "file_too_large"
 
 
 class RequestTooLarge(RequestError):
-    """The request's body is over its cap."""
+    """The request's body exceeds its limit."""
 
     code = "request_too_large"
 
 
 class IdempotencyKeyReused(RequestError):
-    """The idempotency key was used with another body."""
+    """The idempotency key was used before with a different body."""
 
     code = "idempotency_key_reused"
 
@@ -307,19 +307,19 @@ class InvalidIdempotencyKey(RequestError):
 
 
 class UnknownEngine(RequestError):
-    """No engine of that name is registered."""
+    """There is no engine of that name."""
 
     code = "unknown_engine"
 
 
 class InvalidCursor(RequestError):
-    """The cursor is not one of ours, or of another list."""
+    """The cursor is malformed or belongs to another list."""
 
     code = "invalid_cursor"
 
 
 class InvalidStatus(RequestError):
-    """No such status."""
+    """There is no such status."""
 
     code = "invalid_status"
 
@@ -331,55 +331,55 @@ class InvalidPeriod(RequestError):
 
 
 class MetadataTooLarge(RequestError):
-    """The metadata is too long or nested too deep."""
+    """The metadata is too long or nested too deeply."""
 
     code = "metadata_too_large"
 
 
 class UrlNotAllowed(RequestError):
-    """The URL may not be asked: its scheme, port or address, or URL inputs are switched off."""
+    """The URL may not be requested because of its scheme, port or address, or because URL inputs are off."""
 
     code = "url_not_allowed"
 
 
 class FetchFailed(RequestError):
-    """The URL gave no document: no such host, no answer in time, not status 200."""
+    """The URL returned no document: no such host, no answer in time, or a status other than 200."""
 
     code = "fetch_failed"
 
 
 class ExtractionTimeout(RequestError):
-    """The document was not read within the time of a sync call."""
+    """The document was not read within the time of a sync extraction."""
 
     code = "extraction_timeout"
 
 
 class NoPageImages(RequestError):
-    """The file has no pages that could be drawn: only PDF and image files have."""
+    """The file has no page images: only PDF and image files have."""
 
     code = "no_page_images"
 
 
 class PageNotDrawn(RequestError):
-    """The page cannot be drawn: it is damaged, has no size, or is over a limit."""
+    """The page cannot be rendered: it is damaged, has no size, or exceeds a limit."""
 
     code = "page_not_drawn"
 
 
 class DrawingTimeout(RequestError):
-    """No worker drew the page in time."""
+    """No worker rendered the page in time."""
 
     code = "drawing_timeout"
 
 
 class SchemaExtractionUnavailable(RequestError):
-    """This service fills no schemas yet."""
+    """Extraction by schema is not available yet."""
 
     code = "schema_extraction_unavailable"
 
 
 class UploadsNotConfigured(RequestError):
-    """This deployment has no storage configured."""
+    """This deployment has no object storage configured."""
 
     code = "uploads_not_configured"
 
@@ -400,12 +400,12 @@ class OrchestratorUnavailable(RequestError):
 
 
 class StaleLease(OctavoError):
-    """The item was given to somebody else, or ended; the late word leaves no trace."""
+    """The item was given to another worker, or ended; the late report leaves no trace."""
 
     code = "stale_lease"
 
 
-# What the operator must mend --------------------------------------------------------------
+# What the operator must fix --------------------------------------------------------------
 
 
 class OperationError(OctavoError):
@@ -413,31 +413,31 @@ class OperationError(OctavoError):
 
 
 class DataDirectoryInUse(OperationError):
-    """Another `octavo up` runs on the same data directory."""
+    """Another `octavo up` is running on the same data directory."""
 
     code = "data_directory_in_use"
 
 
 class LedgerTooNew(OperationError):
-    """A newer Octavo has written the ledger's file."""
+    """The ledger's file was written by a newer version of Octavo."""
 
     code = "ledger_too_new"
 
 
 class LedgerUnavailable(OperationError):
-    """The ledger is closed, overloaded, or its disk fails; what was asked was not done."""
+    """The ledger is closed or overloaded, or its disk fails; the request was not carried out."""
 
     code = "ledger_unavailable"
 
 
 class LedgerMissing(OperationError):
-    """The ledger's file is gone while its archive is in storage; `octavo ledger rebuild` makes it anew."""
+    """The ledger's file is gone, but its archive is in storage; `octavo ledger rebuild` restores it."""
 
     code = "ledger_missing"
 
 
 class LedgerExists(OperationError):
-    """There is a ledger already, which nothing overwrites."""
+    """There already is a ledger, which is not overwritten."""
 
     code = "ledger_exists"
 
@@ -449,7 +449,7 @@ class ArchiveMissing(OperationError):
 
 
 class ArchiveForeign(OperationError):
-    """The archive in storage is of another ledger, which nothing overwrites."""
+    """The archive in storage belongs to another ledger and is not overwritten."""
 
     code = "archive_foreign"
 
@@ -461,7 +461,7 @@ class ArchiveUnreadable(OperationError):
 
 
 class MissingProgram(OperationError):
-    """A program that Octavo calls is not installed."""
+    """A program that Octavo needs is not installed."""
 
     code = "missing_program"
 
@@ -473,6 +473,6 @@ class ServiceUnreachable(OperationError):
 
 
 class InvalidSettings(OperationError):
-    """A setting has a value that cannot be used."""
+    """A setting has an invalid value."""
 
     code = "invalid_settings"

@@ -1,8 +1,8 @@
-"""All settings of Octavo: one class, read once, in `wiring.py` and at the start of a process.
+"""All settings of Octavo: one class, read once, in `wiring.py` and when a process starts.
 
 Each setting is an environment variable (`OCTAVO_API__PORT`, group and name joined by two
 underscores) or a line of `octavo.toml` in the data directory (`[api]`, `port = 8000`); the
-environment wins. Units are in the names. The reference page is made from these docstrings.
+environment wins. Units are in the names. The reference page is generated from these descriptions.
 """
 
 import os
@@ -29,7 +29,7 @@ CGROUP_LIMIT = Path("/sys/fs/cgroup/memory.max")
 
 
 def machine_memory() -> int:
-    """Return how many bytes of memory this process may use: the machine's, or its container's where that is less."""
+    """Return how many bytes of memory this process may use: the machine's, or its container's limit if lower."""
     physical = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
     try:
         limit = CGROUP_LIMIT.read_text().strip()
@@ -45,10 +45,10 @@ class _Group(BaseModel):
 class ApiSettings(_Group):
     """The HTTP service."""
 
-    host: str = Field("127.0.0.1", description="Address the API binds; 0.0.0.0 for all.")
+    host: str = Field("127.0.0.1", description="Address that the API binds; 0.0.0.0 for all.")
     port: int = Field(8000, ge=0, le=65535, description="Port of the API.")
     public_url: str | None = Field(
-        None, description="Address clients use for the API; http://HOST:PORT when not given."
+        None, description="Address at which clients reach the API; http://HOST:PORT if not set."
     )
     allowed_origins: list[str] = Field(
         default_factory=list,
@@ -56,106 +56,114 @@ class ApiSettings(_Group):
     )
     source_url: str | None = Field(
         None,
-        description="Where the source of this service is published, for changed versions; "
-        "when not given, `/source` is an archive of the running tree.",
+        description="Where the source of this service is published, for modified versions; "
+        "if not set, `/source` is an archive of the running code.",
     )
-    max_body_bytes: int = Field(4 * 1024 * 1024, gt=0, description="Largest JSON body the API takes.")
+    max_body_bytes: int = Field(4 * 1024 * 1024, gt=0, description="Largest JSON body that the API accepts.")
 
 
 class StorageSettings(_Group):
     """Object storage; the embedded server unless `endpoint_url` names another S3."""
 
-    host: str | None = Field(None, description="Address the embedded server binds; that of the API when not given.")
-    port: int = Field(0, ge=0, le=65535, description="Port of the embedded server; 0: a free one, kept over restarts.")
-    endpoint_url: str | None = Field(None, description="Address the service itself uses for storage.")
-    public_url: str | None = Field(
-        None, description="Address clients use for storage; it is signed into upload and download URLs."
+    host: str | None = Field(None, description="Address that the embedded server binds; that of the API if not set.")
+    port: int = Field(
+        0, ge=0, le=65535, description="Port of the embedded server; 0: a free one, kept across restarts."
     )
-    bucket: str = Field("octavo", min_length=3, max_length=63, description="Bucket; made when it is missing.")
-    region: str = Field("us-east-1", description="Region that is signed.")
+    endpoint_url: str | None = Field(None, description="Address at which the service itself reaches storage.")
+    public_url: str | None = Field(
+        None, description="Address at which clients reach storage; upload and download URLs are signed for it."
+    )
+    bucket: str = Field("octavo", min_length=3, max_length=63, description="Bucket; created if it is missing.")
+    region: str = Field("us-east-1", description="Region used in signatures.")
     access_key: SecretStr | None = Field(None, description="Access key; random for the embedded server.")
     secret_key: SecretStr | None = Field(None, description="Secret key; random for the embedded server.")
     credentials_block: str | None = Field(
         None,
-        description="A prefect-aws block, `aws-credentials/NAME` or `minio-credentials/NAME`, in place of the keys.",
+        description="A prefect-aws block, `aws-credentials/NAME` or `minio-credentials/NAME`, instead of the keys.",
     )
-    presign_put_seconds: int = Field(3600, gt=0, description="Life of an upload URL.")
-    presign_get_seconds: int = Field(300, gt=0, description="Life of a result URL, at most.")
+    presign_put_seconds: int = Field(3600, gt=0, description="How long an upload URL is valid.")
+    presign_get_seconds: int = Field(300, gt=0, description="How long a result URL is valid, at most.")
 
 
 class PrefectSettings(_Group):
     """The orchestrator; an embedded server unless `api_url` names another."""
 
     api_url: str | None = Field(None, description="Address of a Prefect API, ending in /api.")
-    ui_url: str | None = Field(None, description="Address of the Prefect UI for people.")
-    port: int = Field(0, ge=0, le=65535, description="Port of the embedded server; 0: a free one, kept over restarts.")
-    work_pool: str = Field("octavo", description="Work pool of the warm workers.")
+    ui_url: str | None = Field(None, description="Address of the Prefect UI, for links.")
+    port: int = Field(
+        0, ge=0, le=65535, description="Port of the embedded server; 0: a free one, kept across restarts."
+    )
+    work_pool: str = Field("octavo", description="Work pool of the workers.")
     deployment: str = Field("extract-batch/octavo", description="Deployment that runs a batch.")
     lane_slots: bool = Field(
-        True, description="Show each open lane as a taken slot of Prefect's concurrency limit `customer:ID`."
+        True, description="Show each open slice as a taken slot of Prefect's concurrency limit `customer:ID`."
     )
     tag_limits: bool = Field(
-        False, description="Keep a Prefect tag limit per customer on task runs besides; it costs most of the speed."
+        False, description="Also keep a Prefect tag limit per customer on task runs; this costs most of the speed."
     )
     keep_runs_days: float = Field(
         14.0, gt=0, description="How long ended flow runs, their task runs, logs and artifacts are kept."
     )
     keep_events_days: float = Field(
-        1.0, gt=0, description="How long the embedded Prefect server keeps events; nothing here reads them."
+        1.0, gt=0, description="How long the embedded Prefect server keeps events; nothing in Octavo reads them."
     )
 
 
 class WorkerSettings(_Group):
-    """A warm worker."""
+    """A worker."""
 
     count: int = Field(
-        1, ge=0, description="Workers that `octavo up` starts, named NAME, NAME-2, ...; 0: none, they run elsewhere."
+        1, ge=0, description="Workers that `octavo up` starts, named NAME, NAME-2, ...; 0 if they all run elsewhere."
     )
-    name: str = Field("embedded", description="Name of the worker; a new life of the same name replaces the old one.")
+    name: str = Field(
+        "embedded", description="Name of the worker; a new process of the same name replaces the old one."
+    )
     api_url: str | None = Field(None, description="Address of Octavo's API as the worker reaches it.")
     token: SecretStr | None = Field(
-        None, description="Token workers show to the API; made at random in the data directory when not given."
+        None, description="Token with which workers call the API; random, in the data directory, if not set."
     )
-    slots: int = Field(16, ge=1, description="Slices in work at once, over all batches.")
+    slots: int = Field(16, ge=1, description="Slots: slices that the worker holds at once, over all batches.")
     sync_slots: int = Field(
-        1, ge=0, description="Documents of the sync lane that each worker reads at once, beside its slices; 0: none."
+        1, ge=0, description="Sync extractions that each worker runs at once, besides its slices; 0 for none."
     )
     drawing_slots: int = Field(
-        1, ge=0, description="Pages that each worker draws for viewers at once, beside its slices; 0: none."
+        1, ge=0, description="Page images that each worker renders at once, besides its slices; 0 for none."
     )
     processes: int | None = Field(
         None,
         ge=1,
-        description="Extraction children of each worker; when not given, one per core over all of `worker.count`.",
+        description="Child processes of each worker; if not set, one per core, shared among `worker.count` workers.",
     )
     memory_bytes: int | None = Field(
         None,
         gt=0,
-        description="Memory for the documents one worker reads at once, by what their engines need; "
-        "when not given, its share of three quarters of this machine's.",
+        description="Memory for the documents that one worker reads at once, by what their engines need; "
+        "if not set, its share of three quarters of this machine's.",
     )
-    lease_seconds: float = Field(90.0, gt=0, description="Life of a lease; renewed every 3 s or at a third of it.")
+    lease_seconds: float = Field(
+        90.0, gt=0, description="How long a lease lasts; renewed every 3 s or after a third of it."
+    )
     keep_pages_seconds: float = Field(
         20.0,
         gt=0,
-        description="How often finished pages of a document in work are kept in storage, for the worker that goes on "
-        "if this one is lost; shorter documents keep none.",
+        description="How often finished pages of a long document are saved in storage, for the worker that continues "
+        "if this one is lost; shorter documents save none.",
     )
     reuse_results: bool = Field(
         True,
-        description="Take a stored result of the same bytes, engine version and options in place of reading again.",
+        description="Use a stored result of the same bytes, engine version and options instead of reading again.",
     )
-    silence_seconds: float = Field(10.0, gt=0, description="Without a word for this long a worker counts as dead.")
+    silence_seconds: float = Field(10.0, gt=0, description="A worker that is silent for this long counts as dead.")
     test_engines: bool = Field(False, description="Offer the sleeping and the failing engine, for tests and benches.")
 
     @property
     def children(self) -> int:
-        """How many documents one worker parses at the same moment: what is set, or its share of the cores."""
+        """How many documents one worker parses at the same moment: as set, or its share of the cores."""
         return self.processes or max(1, (os.cpu_count() or 1) // max(1, self.count))
 
     @property
     def document_memory(self) -> int:
-        """How many bytes the documents that one worker reads at once may need: what is set, or its share."""
+        """How many bytes the documents that one worker reads at once may need: as set, or its share."""
         return self.memory_bytes or machine_memory() * 3 // 4 // max(1, self.count)
 
     @property
@@ -168,47 +176,47 @@ class LimitSettings(_Group):
     """Limits of documents and batches."""
 
     max_file_bytes: int = Field(150 * 1024 * 1024, gt=0, description="Largest file.")
-    max_pages: int = Field(1000, gt=0, description="Most pages of a document.")
+    max_pages: int = Field(1000, gt=0, description="Most pages that a document may have.")
     retention_seconds: int = Field(72 * 3600, gt=0, description="How long inputs and results are kept.")
     keep_records_days: float = Field(
         90.0, ge=0, description="How long a batch is kept as a record, without bytes, after its results have expired."
     )
     orphan_hours: float = Field(
-        24.0, ge=0, description="How old an object in storage must be that nobody names, before it is swept."
+        24.0, ge=0, description="Age at which an object in storage that nothing refers to is deleted."
     )
-    sync_calls: int = Field(100, gt=0, description="Documents of the sync lane at once, waiting or in work.")
-    sync_calls_per_customer: int = Field(8, gt=0, description="The same, of one customer.")
+    sync_calls: int = Field(100, gt=0, description="Sync extractions at once, waiting or in progress.")
+    sync_calls_per_customer: int = Field(8, gt=0, description="The same, for one customer.")
     sync_seconds: float = Field(
-        300.0, gt=0, description="Longest time for a document of the sync lane, waiting included."
+        300.0, gt=0, description="Longest time for a sync extraction, including the wait for a worker."
     )
-    drawings: int = Field(100, gt=0, description="Pages to be drawn for viewers at once, waiting or in work.")
-    drawings_per_customer: int = Field(16, gt=0, description="The same, of one customer.")
+    drawings: int = Field(100, gt=0, description="Page images at once, waiting or being rendered.")
+    drawings_per_customer: int = Field(16, gt=0, description="The same, for one customer.")
     drawing_seconds: float = Field(
-        30.0, gt=0, description="Longest time for whoever waits for a page to be drawn, and for the drawing itself."
+        30.0, gt=0, description="Longest wait for a page image, and longest time to render it."
     )
     submissions_per_minute: int = Field(
-        60, gt=0, description="Submissions a minute, for each API key and each of the routes that submit."
+        60, gt=0, description="Submissions a minute, for each API key and each route that submits."
     )
     document_seconds: float = Field(600.0, gt=0, description="Wall-clock limit of one document.")
     document_cpu_seconds: float = Field(600.0, gt=0, description="CPU limit of one document.")
-    document_memory_bytes: int = Field(3 * 1024**3, gt=0, description="Memory limit of one extraction child.")
-    page_seconds: float = Field(60.0, gt=0, description="Longest time in which no page of a document is finished.")
+    document_memory_bytes: int = Field(3 * 1024**3, gt=0, description="Memory limit of one child process.")
+    page_seconds: float = Field(60.0, gt=0, description="Longest time without a finished page of a document.")
     max_page_pixels: int = Field(50_000_000, gt=0, description="Most pixels of a page or image that is rendered.")
     max_page_content_bytes: int = Field(
         10_000_000,
         gt=0,
-        description="Longest content of a page, unpacked, in which drawings and tables are looked for.",
+        description="Longest page content, unpacked, that is searched for drawings and tables.",
     )
     max_page_paths: int = Field(
-        20_000, gt=0, description="Most drawing operators of a page in which drawings and tables are looked for."
+        20_000, gt=0, description="Most drawing operators of a page that is searched for drawings and tables."
     )
-    max_images: int = Field(2_000, gt=0, description="Most images of a result; further ones are left out.")
+    max_images: int = Field(2_000, gt=0, description="Most images of a result; any further ones are left out.")
     max_image_bytes: int = Field(
-        128 * 1024**2, gt=0, description="Most bytes of a result's images; those past half of it are left out."
+        128 * 1024**2, gt=0, description="Most bytes of a result's images; images beyond half of this are left out."
     )
     max_result_bytes: int = Field(64 * 1024**2, gt=0, description="Most bytes of a result without its images.")
     max_kept_bytes: int = Field(
-        192 * 1024**2, gt=0, description="Most bytes of finished pages that are kept of a document that is in work."
+        192 * 1024**2, gt=0, description="Most bytes of finished pages that are saved of a document in progress."
     )
     max_unpacked_bytes: int = Field(
         512 * 1024**2, gt=0, description="Most bytes that the parts of an office document may unpack to."
@@ -221,11 +229,11 @@ class OutboundSettings(_Group):
     url_inputs: bool = Field(True, description="Whether documents may be given by URL.")
     allow: list[str] = Field(
         default_factory=list,
-        description="HOST:PORT of each private place that may be reached besides public addresses on 80 and 443.",
+        description="HOST:PORT of each private address that is allowed besides public addresses on 80 and 443.",
     )
-    connect_seconds: float = Field(10.0, gt=0, description="Longest wait for a name, and for a connection.")
+    connect_seconds: float = Field(10.0, gt=0, description="Longest wait for name resolution, and for a connection.")
     read_seconds: float = Field(30.0, gt=0, description="Longest wait for the next bytes.")
-    total_seconds: float = Field(120.0, gt=0, description="Longest time for one request, redirects and body included.")
+    total_seconds: float = Field(120.0, gt=0, description="Longest time for one request, including redirects and body.")
 
     @field_validator("allow")
     @classmethod
@@ -235,37 +243,39 @@ class OutboundSettings(_Group):
 
 
 class WebhookSettings(_Group):
-    """What customers' webhooks are told, and how often it is tried."""
+    """Customers' webhooks: signing, schedule, retention."""
 
     key: SecretStr | None = Field(
         None,
-        description="Key that all signing secrets are made of, another key makes others; "
-        "made at random in the data directory when not given.",
+        description="Key from which all signing secrets are derived; another key gives other secrets. "
+        "Random, in the data directory, if not set.",
     )
-    per_customer: int = Field(10, ge=1, description="Webhooks a customer may have.")
-    post_seconds: float = Field(15.0, gt=0, description="Longest time for one POST, name and connection included.")
+    per_customer: int = Field(10, ge=1, description="Webhooks that a customer may have.")
+    post_seconds: float = Field(
+        15.0, gt=0, description="Longest time for one POST, including name resolution and connection."
+    )
     retry_seconds: tuple[Annotated[float, Field(ge=0)], ...] = Field(
         (0, 5, 300, 1800, 7200, 18_000, 36_000, 50_400, 72_000, 86_400),
         min_length=1,
-        description="The schedule: how long after the attempt before it each attempt is made. "
-        "The first is made at once, whatever stands there.",
+        description="The schedule: how long after the previous attempt each attempt is made. "
+        "The first is made at once, whatever its value.",
     )
-    keep_days: float = Field(30.0, gt=0, description="How long deliveries that are over are kept, to be replayed.")
+    keep_days: float = Field(30.0, gt=0, description="How long ended deliveries are kept for replay.")
     deployment: str = Field("deliver-webhooks/deliver-webhooks", description="Deployment that sends deliveries.")
 
 
 class SandboxSettings(_Group):
-    """The walls around extraction children, and what one of them may use of the machine."""
+    """The walls around child processes, and what one of them may use of the machine."""
 
     require: Literal["all", "none"] = Field(
         "all",
-        description="`all`: refuse to work where the kernel offers no walls; `none`: work without them.",
+        description="`all`: refuse to work if the kernel cannot confine children; `none`: work anyway.",
     )
     documents_per_child: int = Field(50, gt=0, description="Documents after which a child is replaced by a fresh one.")
-    open_files: int = Field(256, ge=32, description="Most files that a child has open at once.")
-    processes: int = Field(32, gt=0, description="Most processes that a child has at once, itself included.")
+    open_files: int = Field(256, ge=32, description="Most files that a child may have open at once.")
+    processes: int = Field(32, gt=0, description="Most processes that a child may have at once, including itself.")
     file_bytes: int = Field(512 * 1024**2, gt=0, description="Largest file that a child may write.")
-    scratch_bytes: int = Field(2 * 1024**3, gt=0, description="Most bytes of all files that a child has on the disk.")
+    scratch_bytes: int = Field(2 * 1024**3, gt=0, description="Most bytes that all files of a child may take on disk.")
 
 
 class Settings(BaseSettings):
@@ -309,7 +319,7 @@ def read_settings(data: Path | None = None) -> Settings:
         raise InvalidSettings(f"A setting cannot be used. {'; '.join(map(_told, error.errors()))}") from error
     except SettingsError as error:
         raise InvalidSettings(
-            f"A setting of the environment cannot be read: {error}. Lists are written as JSON: "
+            f"A setting in the environment cannot be read: {error}. Lists are written as JSON: "
             """OCTAVO_API__ALLOWED_ORIGINS='["https://console.example"]'."""
         ) from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError, OSError) as error:
@@ -323,7 +333,7 @@ def _told(found: ErrorDetails) -> str:
 
 
 def _refuse_unknown_groups() -> None:
-    """A group that is misspelt would not be looked at, and its setting would silently have no effect."""
+    """Refuse a misspelt group, whose settings would otherwise silently have no effect."""
     for name in os.environ:
         group, joint, _ = name.upper().removeprefix("OCTAVO_").partition("__")
         if name.upper().startswith("OCTAVO_") and joint and group.lower() not in Settings.model_fields:

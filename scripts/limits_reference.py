@@ -1,4 +1,4 @@
-"""The page `docs/reference/limits.md`: what is refused or cut, with what answer, and which setting moves it."""
+"""The page `docs/reference/limits.md`: what is refused or cut off, with which answer, and by which setting."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -30,15 +30,15 @@ class Limit:
 
 
 def limits_page() -> str:
-    """Return the page, without the mark that it is made."""
+    """Return the page, without the note that it is generated."""
     parts = [
         "# Limits\n",
-        "What Octavo takes and for how long it keeps it, by default. A limit with a setting can be moved by the "
-        "operator ([Settings](settings.md)), one marked *customer* for one customer too (`octavo customers set`). "
-        "The codes are explained in [Errors](errors.md).\n",
+        "What Octavo accepts, and for how long it keeps it, by default. The operator can change a limit that has a\n"
+        "setting ([Settings](settings.md)), and one marked *customer* also for one customer (`octavo customers set`).\n"
+        "[Errors](errors.md) explains the codes.\n",
     ]
     for heading, rows in SECTIONS:
-        parts += [f"## {heading}\n", "| what | limit | past it | setting |\n|---|---|---|---|"]
+        parts += [f"## {heading}\n", "| what | limit | beyond it | setting |\n|---|---|---|---|"]
         parts += [f"| {row.what} | {row.value} | {row.past_it} | {row.setting} |" for row in rows()]
         parts.append("")
     return "\n".join([*parts, NOTES])
@@ -74,9 +74,11 @@ def _requests() -> Iterator[Limit]:
     body, limits = API.max_body_bytes, LIMITS
     yield Limit("a JSON body", _bytes(body), "413 `request_too_large`", "`api.max_body_bytes`")
     yield Limit(f"the body of `{bulk.PATH}`", _bytes(body * bulk.BODY_FACTOR), "the same", "`api.max_body_bytes`")
-    yield Limit("a form of the sync lane, besides its document", _bytes(extract.FORM_BYTES), "413 `request_too_large`")
     yield Limit(
-        "submissions a minute, for each key and route: `POST` of files, batches, retries, sync calls, pings, replays",
+        "the form of a sync extraction, without its document", _bytes(extract.FORM_BYTES), "413 `request_too_large`"
+    )
+    yield Limit(
+        "submissions a minute, for each key and route: `POST` of files, batches, retries, extractions, pings, replays",
         str(limits.submissions_per_minute),
         "429 `rate_limited`, `Retry-After`",
         "`limits.submissions_per_minute`; *customer*",
@@ -85,14 +87,16 @@ def _requests() -> Iterator[Limit]:
     yield Limit("a content type", f"{_longest(CreateFileRequest, 'content_type')} characters", "422")
     yield Limit("an engine's name", f"{_longest(CreateBatchRequest, 'engine')} characters", "422")
     yield Limit("an `Idempotency-Key`", f"{batches.MAX_KEY_CHARACTERS} characters", "422 `invalid_idempotency_key`")
-    yield Limit("how long an `Idempotency-Key` counts", _hours(IDEMPOTENCY_WINDOW.total_seconds()), "a new batch")
+    yield Limit(
+        "how long an `Idempotency-Key` is remembered", _hours(IDEMPOTENCY_WINDOW.total_seconds()), "a new batch"
+    )
     yield Limit(
         "`metadata`, as JSON",
         f"{_bytes(batches.MAX_METADATA_BYTES)}, {batches.MAX_METADATA_DEPTH} levels",
         "422 `metadata_too_large`",
     )
-    yield Limit("`limit` of the batches", f"1 to {_most('/v1/batches', 'limit')}", "422")
-    yield Limit("`limit` of a batch's items", f"1 to {_most('/v1/batches/{batch_id}', 'limit')}", "422")
+    yield Limit("`limit` of a list of batches", f"1 to {_most('/v1/batches', 'limit')}", "422")
+    yield Limit("`limit` of a list of items", f"1 to {_most('/v1/batches/{batch_id}', 'limit')}", "422")
     yield Limit("`wait`", f"{LONGEST_WAIT_SECONDS:g} s", "422")
 
 
@@ -104,7 +108,7 @@ def _documents() -> Iterator[Limit]:
         "413 `file_too_large`; sync 413 `document_too_large`",
         "`limits.max_file_bytes`",
     )
-    yield Limit("files of a batch, or of a bulk staging", f"{MAX_ITEMS_PER_BATCH:,}", "422")
+    yield Limit("files of a batch, or of one bulk staging call", f"{MAX_ITEMS_PER_BATCH:,}", "422")
     yield Limit("pages of a document", f"{limits.max_pages:,}", "item `page_limit_exceeded`", "`limits.max_pages`")
     yield Limit(
         "time for a document", f"{limits.document_seconds:g} s", "item `extraction_failed`", "`limits.document_seconds`"
@@ -113,32 +117,39 @@ def _documents() -> Iterator[Limit]:
     yield Limit(
         "memory of a document", _bytes(limits.document_memory_bytes), "the same", "`limits.document_memory_bytes`"
     )
-    yield Limit("images of a result", f"{limits.max_images:,}", "left out, a warning", "`limits.max_images`")
+    yield Limit("images of a result", f"{limits.max_images:,}", "left out, with a warning", "`limits.max_images`")
 
 
 def _customers() -> Iterator[Limit]:
     limits, hooks = LIMITS, WEBHOOKS
-    yield Limit("items in work at once, over all batches", str(DEFAULT_ITEM_CAP), "items wait", "*customer*")
+    yield Limit("items in progress at once, over all batches", str(DEFAULT_ITEM_CAP), "items wait", "*customer*")
     yield Limit("pages, in total", "none", "402 `quota_exceeded`; item `payment_required`", "*customer*")
     yield Limit(
-        "sync calls at once",
+        "sync extractions at once",
         str(limits.sync_calls_per_customer),
         "429 `rate_limited`",
         "`limits.sync_calls_per_customer`",
     )
-    yield Limit("sync calls at once, of all", str(limits.sync_calls), "429 `rate_limited`", "`limits.sync_calls`")
     yield Limit(
-        "time for a sync call", f"{limits.sync_seconds:g} s", "504 `extraction_timeout`", "`limits.sync_seconds`"
+        "sync extractions at once, all customers together",
+        str(limits.sync_calls),
+        "429 `rate_limited`",
+        "`limits.sync_calls`",
     )
     yield Limit(
-        "pages being drawn at once",
+        "time for a sync extraction", f"{limits.sync_seconds:g} s", "504 `extraction_timeout`", "`limits.sync_seconds`"
+    )
+    yield Limit(
+        "page images at once, waiting or being rendered",
         str(limits.drawings_per_customer),
         "429 `rate_limited`",
         "`limits.drawings_per_customer`",
     )
-    yield Limit("pages being drawn at once, of all", str(limits.drawings), "429 `rate_limited`", "`limits.drawings`")
     yield Limit(
-        "time for drawing a page", f"{limits.drawing_seconds:g} s", "504 `drawing_timeout`", "`limits.drawing_seconds`"
+        "page images at once, all customers together", str(limits.drawings), "429 `rate_limited`", "`limits.drawings`"
+    )
+    yield Limit(
+        "time for a page image", f"{limits.drawing_seconds:g} s", "504 `drawing_timeout`", "`limits.drawing_seconds`"
     )
     yield Limit("webhooks", str(hooks.per_customer), "409 `too_many_webhooks`", "`webhooks.per_customer`")
 
@@ -146,15 +157,15 @@ def _customers() -> Iterator[Limit]:
 def _times() -> Iterator[Limit]:
     limits, storage = LIMITS, STORAGE
     yield Limit(
-        "the address of an upload",
+        "an upload address",
         _hours(storage.presign_put_seconds),
-        "403 of storage",
+        "403 from storage",
         "`storage.presign_put_seconds`",
     )
     yield Limit(
-        "the address of a result",
-        f"{_hours(storage.presign_get_seconds)}, at most until the result ends",
-        "403 of storage; ask again",
+        "a result address",
+        f"{_hours(storage.presign_get_seconds)}, at most until the result expires",
+        "403 from storage; ask again",
         "`storage.presign_get_seconds`",
     )
     yield Limit(
@@ -164,21 +175,21 @@ def _times() -> Iterator[Limit]:
         "`limits.retention_seconds`; *customer*",
     )
     yield Limit(
-        "a batch as a record, after its results",
+        "the record of a batch, after its results expired",
         f"{limits.keep_records_days:g} days",
         "404",
         "`limits.keep_records_days`",
     )
-    yield Limit("deliveries of webhooks", f"{WEBHOOKS.keep_days:g} days", "404", "`webhooks.keep_days`")
+    yield Limit("webhook deliveries", f"{WEBHOOKS.keep_days:g} days", "404", "`webhooks.keep_days`")
 
 
 SECTIONS = (
-    ("Of a request", _requests),
-    ("Of a document", _documents),
-    ("Of a customer", _customers),
-    ("How long things last", _times),
+    ("Requests", _requests),
+    ("Documents", _documents),
+    ("Customers", _customers),
+    ("How long things are kept", _times),
 )
 NOTES = (
-    "Answers to submissions that were counted carry `RateLimit` and `RateLimit-Policy`. An answer that refuses the key "
-    "(401, 403) carries neither: it is given before anything is counted.\n"
+    "Answers to counted submissions carry `RateLimit` and `RateLimit-Policy`. An answer that refuses the key (401,\n"
+    "403) carries neither, because it is given before anything is counted.\n"
 )

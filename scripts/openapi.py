@@ -15,7 +15,7 @@ from typing import Any
 import yaml
 
 from api.app import create_app
-from octavo.ledger.memory import MemoryLedger
+from octavo.ledger.duckdb import memory_ledger
 from octavo.objects.memory import MemoryObjects
 from tests.architecture.openapi_comparison import additions
 from tests.unit.api.service import make_service, settings
@@ -29,7 +29,7 @@ ADDITIONS = FOLDER / "additions.txt"
 def served() -> Mapping[str, Any]:
     """Return the document that `/openapi.json` serves."""
     with tempfile.TemporaryDirectory() as folder:
-        service = make_service(settings(Path(folder)), MemoryLedger(), MemoryObjects())
+        service = make_service(settings(Path(folder)), memory_ledger(), MemoryObjects())
         return create_app(service).openapi()
 
 

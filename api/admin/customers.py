@@ -12,7 +12,7 @@ from api.http.problems import problems
 from octavo.batches import DEFAULT_ITEM_CAP, Customer
 from octavo.errors import CustomerNotFound, InvalidAdminToken
 from octavo.identifiers import CustomerId
-from octavo.ledger.accounts import LimitName
+from octavo.ledger.contract import LimitName
 from octavo.timestamps import to_wire
 
 router = APIRouter(prefix="/admin", tags=["admin"], dependencies=[Depends(auth.admin)], route_class=StrictJsonRoute)
@@ -76,13 +76,13 @@ class CustomerList(BaseModel):
 @router.get("/customers", responses=problems(InvalidAdminToken))
 def list_customers(service: ServiceDep) -> CustomerList:
     """List all customers, oldest first."""
-    return CustomerList(data=[_resource(customer) for customer in service.ledger.customers()])
+    return CustomerList(data=[_resource(customer) for customer in service.ledger.accounts.customers()])
 
 
 @router.post("/customers", responses=problems(InvalidAdminToken))
 def create_customer(request: CreateCustomerRequest, service: ServiceDep) -> CustomerResource:
     """Make a customer, without a key yet; again without harm."""
-    made = service.ledger.ensure_customer(request.name)
+    made = service.ledger.accounts.ensure_customer(request.name)
     return _resource(_limited(service, made.customer_id, request, enabled=None))
 
 
@@ -94,13 +94,13 @@ def change_customer(customer_id: str, request: ChangeCustomerRequest, service: S
 
 def _limited(service: Service, customer_id: CustomerId, request: CustomerLimits, *, enabled: bool | None) -> Customer:
     cap = DEFAULT_ITEM_CAP if request.item_cap == "default" else request.item_cap
-    found = service.ledger.update_customer(customer_id, item_cap=cap, enabled=enabled)
+    found = service.ledger.accounts.update_customer(customer_id, item_cap=cap, enabled=enabled)
     limits: dict[LimitName, int | None] = {}
     for name in LIMITS:
         value: int | Default | None = getattr(request, name)
         if value is not None:
             limits[name] = None if value == "default" else value
-    return service.ledger.set_limits(customer_id, limits) if limits else found
+    return service.ledger.accounts.set_limits(customer_id, limits) if limits else found
 
 
 def _resource(customer: Customer) -> CustomerResource:

@@ -58,9 +58,9 @@ class KeyList(BaseModel):
 @router.post("/keys", responses=problems(InvalidAdminToken))
 def create_key(request: CreateKeyRequest, service: ServiceDep) -> CreatedKey:
     """Make an API key; the customer of that name is made if it is new."""
-    customer = service.ledger.ensure_customer(request.customer)
+    customer = service.ledger.accounts.ensure_customer(request.customer)
     secret, prefix, digest = auth.new_secret()
-    key = service.ledger.add_key(
+    key = service.ledger.accounts.add_key(
         customer.customer_id, prefix=prefix, digest=digest, label=request.label, uploads_only=request.uploads_only
     )
     return CreatedKey(
@@ -75,13 +75,13 @@ def create_key(request: CreateKeyRequest, service: ServiceDep) -> CreatedKey:
 @router.get("/customers/{customer_id}/keys", responses=problems(InvalidAdminToken, CustomerNotFound))
 def list_keys(customer_id: str, service: ServiceDep) -> KeyList:
     """List a customer's keys, without their secrets."""
-    return KeyList(data=[_resource(key) for key in service.ledger.keys(CustomerId(customer_id))])
+    return KeyList(data=[_resource(key) for key in service.ledger.accounts.keys(CustomerId(customer_id))])
 
 
 @router.delete("/keys/{key_id}", responses=problems(InvalidAdminToken, KeyNotFound))
 def revoke_key(key_id: str, service: ServiceDep) -> KeyResource:
     """Revoke a key: from now on nobody is let in with it. Again without harm; the key stays listed."""
-    key = service.ledger.revoke_key(key_id)
+    key = service.ledger.accounts.revoke_key(key_id)
     if key is None:
         raise KeyNotFound(f"There is no key {key_id}; list the keys of its customer to see their ids.")
     return _resource(key)

@@ -12,7 +12,7 @@ from api.http.problems import problems
 from api.v1.usage import QuotaResource, quota_resource
 from octavo.errors import CustomerNotFound, InvalidAdminToken, InvalidPeriod, StorageUnavailable
 from octavo.identifiers import CustomerId
-from octavo.ledger.accounts import DifferenceKind
+from octavo.ledger.contract import DifferenceKind
 from octavo.service.usage_audit import audit
 
 router = APIRouter(prefix="/admin/usage", tags=["admin"], dependencies=[Depends(auth.admin)])
@@ -67,9 +67,9 @@ def show_usage(
 ) -> AllUsage:
     """See what was billed, by day and customer."""
     wanted = None if customer_id is None else CustomerId(customer_id)
-    account = None if wanted is None else service.ledger.page_account(wanted)
-    names = {one.customer_id: one.name for one in service.ledger.customers()}
-    days = service.ledger.usage(period.first, period.last, wanted)
+    account = None if wanted is None else service.ledger.billing.page_account(wanted)
+    names = {one.customer_id: one.name for one in service.ledger.accounts.customers()}
+    days = service.ledger.billing.usage(period.first, period.last, wanted)
     return AllUsage(
         data=[
             CustomerUsageDay(

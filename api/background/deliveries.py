@@ -13,18 +13,18 @@ from dataclasses import dataclass
 from datetime import timedelta
 from uuid import UUID
 
-from api.background import webhook_messages
 from api.orchestrator.dispatch import TROUBLE, Dispatcher, RunView
-from api.presence import Presence
+from api.periodic_task import PeriodicTask
 from api.threads import in_thread
+from api.workers.registry import WorkerRegistry
 from octavo.client.delivery_protocol import DeliveryClaim, Outgoing
 from octavo.errors import LedgerUnavailable
 from octavo.identifiers import DeliveryId, RunId, WorkerId
-from octavo.ledger.contract import Ledger
-from octavo.ledger.webhooks import HeldDelivery
+from octavo.ledger.contract import HeldDelivery, Ledger
+from octavo.service.webhook_messages import WebhookMessages
 from octavo.settings import WebhookSettings
 from octavo.timestamps import now
-from octavo.webhooks.records import AttemptReport, DueDelivery, Webhook
+from octavo.webhooks.records import AttemptReport, DueDelivery
 
 logger = logging.getLogger(__name__)
 STARTING_SECONDS = 10.0
@@ -59,13 +59,18 @@ class Deliveries:
     """The way out of the ledger's outbox, as far as it leads through this process."""
 
     def __init__(
-        self, ledger: Ledger, dispatcher: Dispatcher, presence: Presence, given: WebhookSettings, *, key: str
+        self,
+        ledger: Ledger,
+        dispatcher: Dispatcher,
+        workers: WorkerRegistry,
+        messages: WebhookMessages,
+        given: WebhookSettings,
     ) -> None:
         self._ledger = ledger
         self._dispatcher = dispatcher
-        self._presence = presence
+        self._workers = workers
         self._given = given
-        self._key = key
+        self._messages = messages
         self._loop: asyncio.AbstractEventLoop | None = None
         self._news = asyncio.Event()
         self._is_closed = False
@@ -74,12 +79,17 @@ class Deliveries:
         self._made: RunId | None = None
         """A run that was made and has not spoken up."""
         self._deployment_id: UUID | None = None
+        self._task = PeriodicTask(
+            "the sending of webhooks",
+            self._see_to_runs,
+            seconds=LONGEST_SLEEP_SECONDS,
+            first_pause_seconds=LEAST_PAUSE_SECONDS,
+            longest_pause_seconds=LONGEST_PAUSE_SECONDS,
+            passing=(*TROUBLE, LedgerUnavailable),
+            logger=logger,
+        )
         self._senders: dict[DeliveryId, Sender] = {}
         """Who sends what. Not remembered over a restart: then leases run out."""
-
-    def secret(self, webhook: Webhook) -> str:
-        """Return a webhook's secret, to be shown to its customer."""
-        return webhook_messages.secret(webhook, key=self._key, moment=now())
 
     @property
     def _lease_seconds(self) -> float:
@@ -101,6 +111,7 @@ class Deliveries:
     def _ring(self) -> None:
         news, self._news = self._news, asyncio.Event()
         news.set()
+        self._task.wake()
 
     async def close(self) -> None:
         """Answer every claim that waits: this process ends."""
@@ -110,27 +121,23 @@ class Deliveries:
     # Starting runs
 
     async def run(self) -> None:
-        """See for ever that what is due has a run that sends it."""
+        """See to it, until this is cancelled, that what is due has a run that sends it."""
         self._loop = asyncio.get_running_loop()
-        self._ledger.watch_deliveries(self._wake)
-        pause = LEAST_PAUSE_SECONDS
-        while True:
-            news = self._news
-            try:
-                seconds, pause = await self._look(), LEAST_PAUSE_SECONDS
-            except (*TROUBLE, LedgerUnavailable) as error:
-                logger.warning("deliveries are not sent yet (%s); again in %.1f s", error, pause)
-                self._deployment_id = None
-                seconds, pause = pause, min(pause * 2, LONGEST_PAUSE_SECONDS)
-                await asyncio.sleep(seconds)
-                continue
-            await _either(news, seconds)
+        self._ledger.deliveries.watch(self._wake)
+        await self._task.run(at_once=True)
+
+    async def _see_to_runs(self) -> float:
+        try:
+            return await self._look()
+        except TROUBLE:
+            self._deployment_id = None  # it may be another Prefect that answers next
+            raise
 
     async def _look(self) -> float:
         """Start a run if one is needed; returns in how many seconds to look again, if there are no news before."""
         await self.take_from_the_silent()
         longest = SILENCE_LOOK_SECONDS if self._senders else LONGEST_SLEEP_SECONDS
-        due_at = await in_thread(self._ledger.next_delivery_at)
+        due_at = await in_thread(self._ledger.deliveries.next_at)
         if due_at is None:
             return longest
         seconds = (due_at - now()).total_seconds()
@@ -147,7 +154,7 @@ class Deliveries:
         for sender in [one for one in self._senders.values() if time.monotonic() > one.until]:
             self._forget(sender.held)
         for worker_id in self.senders():
-            if self._presence.is_silent(worker_id):
+            if self._workers.is_silent(worker_id):
                 await self.take_from(worker_id)
 
     def senders(self) -> set[WorkerId]:
@@ -159,7 +166,7 @@ class Deliveries:
         held = [one.held for one in self._senders.values() if one.worker_id == worker_id]
         if not held:
             return
-        count = await in_thread(lambda: self._ledger.give_back_deliveries(held))
+        count = await in_thread(lambda: self._ledger.deliveries.give_back(held))
         for one in held:
             self._forget(one)
         if count:
@@ -179,7 +186,7 @@ class Deliveries:
             self._made = await self._make()
             logger.info("deliveries are due; flow run %s sends them", self._made)
         self._alive_until = time.monotonic() + STARTING_SECONDS
-        await self._presence.ring()
+        await self._workers.notify()
 
     async def _make(self) -> RunId:
         client = await self._dispatcher.prefect()
@@ -199,7 +206,7 @@ class Deliveries:
         finally:
             self._waiting -= 1
         if asked.worker_id is not None:
-            self._presence.hear(asked.worker_id)
+            self._workers.heartbeat(asked.worker_id)
             until = time.monotonic() + self._lease_seconds
             held = [HeldDelivery(one.delivery.delivery_id, one.delivery.lease_no) for one in taken]
             self._senders |= {one.delivery_id: Sender(asked.worker_id, one, until) for one in held}
@@ -209,18 +216,15 @@ class Deliveries:
             self._alive_until = 0.0
             self._ring()  # whatever comes due from now on needs another run
         moment = now()
-        return [
-            webhook_messages.outgoing(due, key=self._key, moment=moment, seconds=self._given.post_seconds)
-            for due in taken
-        ]
+        return [self._messages.outgoing(due, moment=moment, seconds=self._given.post_seconds) for due in taken]
 
     async def _wait_for_due(self, limit: int, end: float) -> Sequence[DueDelivery]:
         lease_seconds = self._lease_seconds
         while True:
             news = self._news
-            due_at = await in_thread(self._ledger.next_delivery_at)
+            due_at = await in_thread(self._ledger.deliveries.next_at)
             if due_at is not None and due_at <= now():
-                taken = await in_thread(lambda: self._ledger.claim_deliveries(limit=limit, lease_seconds=lease_seconds))
+                taken = await in_thread(lambda: self._ledger.deliveries.claim(limit=limit, lease_seconds=lease_seconds))
                 if taken:
                     return taken
             left = end - time.monotonic()
@@ -231,14 +235,14 @@ class Deliveries:
 
     async def report(self, report: AttemptReport) -> bool:
         """Take a worker's word about an attempt; False when it came too late."""
-        taken = await in_thread(lambda: self._ledger.report_attempt(report, retry_seconds=self._given.retry_seconds))
+        taken = await in_thread(lambda: self._ledger.deliveries.report(report, retry_seconds=self._given.retry_seconds))
         self._forget(HeldDelivery(report.delivery_id, report.lease_no))
         return taken
 
     async def prune(self) -> int:
         """Remove what has had its time; returns how many deliveries."""
         before = now() - timedelta(days=self._given.keep_days)
-        return await in_thread(lambda: self._ledger.prune_deliveries(before))
+        return await in_thread(lambda: self._ledger.deliveries.prune(before))
 
 
 async def _either(news: asyncio.Event, seconds: float) -> None:

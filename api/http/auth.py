@@ -44,7 +44,7 @@ def principal(
     Raises: InvalidApiKey, CustomerDisabled.
     """
     secret = key or _bearer(authorization)
-    found = service.ledger.principal(digest(secret)) if secret else None
+    found = service.ledger.accounts.principal(digest(secret)) if secret else None
     if found is None:
         raise InvalidApiKey("Send a valid API key in the X-API-KEY header, or as Authorization: Bearer.")
     if not found.customer.enabled:

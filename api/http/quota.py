@@ -12,7 +12,7 @@ def require_pages(service: Service, customer: Customer) -> None:
     """
     if customer.page_quota is None:
         return
-    account = service.ledger.page_account(customer.customer_id)
+    account = service.ledger.billing.page_account(customer.customer_id)
     if account.remaining == 0:
         raise QuotaExceeded(
             f"All {customer.page_quota} pages of this customer's quota are used; "

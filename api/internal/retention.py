@@ -33,6 +33,6 @@ def _sweep(body: Sweeping, service: Service) -> Swept:
 async def forget(service: ServiceDep) -> Forgotten:
     """Delete some of the batches and files that have been records for long enough; none is the end."""
     before = now() - timedelta(days=service.settings.limits.keep_records_days)
-    batches = await in_thread(lambda: service.ledger.forget_batches(before, ITEMS_AT_ONCE))
-    files = await in_thread(lambda: service.ledger.forget_files(before, ITEMS_AT_ONCE))
+    batches = await in_thread(lambda: service.ledger.lifetimes.forget_batches(before, ITEMS_AT_ONCE))
+    files = await in_thread(lambda: service.ledger.lifetimes.forget_files(before, ITEMS_AT_ONCE))
     return Forgotten(batches=batches, files=files)

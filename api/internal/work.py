@@ -11,11 +11,19 @@ from api.http import auth
 from api.http.dependencies import Service, ServiceDep
 from api.threads import in_thread
 from octavo.batches import Batch, BatchStatus, Item, ItemStatus, Run, RunStatus
-from octavo.client.worker_protocol import NamedRun, OpenedRun, OpenRun, Pruning, Reports, Reserved, Rings, RunSummary
+from octavo.client.worker_protocol import (
+    NamedRun,
+    Notifications,
+    OpenedRun,
+    OpenRun,
+    Pruning,
+    Reports,
+    Reserved,
+    RunSummary,
+)
 from octavo.errors import BatchNotFound
 from octavo.identifiers import BatchId
-from octavo.ledger.accounts import Reservation
-from octavo.ledger.contract import Claim, ClaimRequest, ItemCursor, Pruned, Verdict
+from octavo.ledger.contract import Claim, ClaimRequest, ItemCursor, Pruned, ReportResult, Reservation
 from octavo.timestamps import now
 
 router = APIRouter(prefix="/internal", dependencies=[Depends(auth.worker)], include_in_schema=False)
@@ -28,11 +36,11 @@ MAX_FAILURES_SHOWN = 100
 async def open_run(body: OpenRun, service: ServiceDep) -> OpenedRun:
     """Open a run; one that was started by hand in Prefect is taken in as a further run of its batch."""
     limit = time.monotonic() + NAMING_SECONDS
-    run = await in_thread(lambda: service.ledger.open_run(body.run_id, body.worker_id))
+    run = await in_thread(lambda: service.ledger.runs.open(body.run_id, body.worker_id))
     # The worker may be faster than the dispatcher, which names the run when Prefect has answered.
     while run is None and time.monotonic() < limit and service.dispatcher.is_starting(body.batch_id):
         await asyncio.sleep(0.02)
-        run = await in_thread(lambda: service.ledger.open_run(body.run_id, body.worker_id))
+        run = await in_thread(lambda: service.ledger.runs.open(body.run_id, body.worker_id))
     if run is None:
         run = await in_thread(lambda: _take_in(service, body))
     batch, customer = await in_thread(lambda: _owned(service, run))
@@ -41,7 +49,7 @@ async def open_run(body: OpenRun, service: ServiceDep) -> OpenedRun:
         customer_id=batch.customer_id,
         customer_name=customer,
         run_no=run.run_no,
-        item_cap=service.ledger.customer(batch.customer_id).item_cap,
+        item_cap=service.ledger.accounts.customer(batch.customer_id).item_cap,
         total_items=batch.total_items,
         options=batch.options,
         status=batch.status,
@@ -50,37 +58,39 @@ async def open_run(body: OpenRun, service: ServiceDep) -> OpenedRun:
 
 
 def _take_in(service: Service, body: OpenRun) -> Run:
-    run = service.ledger.add_run(BatchId(body.batch_id))
-    service.ledger.name_run(run.batch_id, run.run_no, body.run_id)
-    opened = service.ledger.open_run(body.run_id, body.worker_id)
+    run = service.ledger.runs.add(BatchId(body.batch_id))
+    service.ledger.runs.name(run.batch_id, run.run_no, body.run_id)
+    opened = service.ledger.runs.open(body.run_id, body.worker_id)
     return opened or run
 
 
 def _owned(service: Service, run: Run) -> tuple[Batch, str]:
-    return service.ledger.batch(run.customer_id, run.batch_id), service.ledger.customer(run.customer_id).name
+    return service.ledger.batches.get(run.customer_id, run.batch_id), service.ledger.accounts.customer(
+        run.customer_id
+    ).name
 
 
 @router.post("/runs/end")
-async def end_run(body: NamedRun, service: ServiceDep) -> Rings:
+async def end_run(body: NamedRun, service: ServiceDep) -> Notifications:
     """End a run; what it held goes back to whoever comes next."""
-    await in_thread(lambda: service.ledger.end_run(body.run_id, RunStatus.ENDED))
-    return Rings(rings=service.presence.rings)
+    await in_thread(lambda: service.ledger.runs.end(body.run_id, RunStatus.ENDED))
+    return Notifications(count=service.workers.notifications)
 
 
 @router.post("/runs/cancel")
-async def cancel_run(body: NamedRun, service: ServiceDep) -> Rings:
+async def cancel_run(body: NamedRun, service: ServiceDep) -> Notifications:
     """Cancel the batch of a run: somebody pressed Cancel in the Prefect UI."""
-    run = _known(service.ledger.run(body.run_id))
-    await in_thread(lambda: service.ledger.cancel_batch(run.customer_id, run.batch_id))
-    return Rings(rings=service.presence.rings)
+    run = _known(service.ledger.runs.get(body.run_id))
+    await in_thread(lambda: service.ledger.batches.cancel(run.customer_id, run.batch_id))
+    return Notifications(count=service.workers.notifications)
 
 
 @router.post("/runs/summary")
 def summary(body: NamedRun, service: ServiceDep) -> RunSummary:
     """Tell how a run's batch stands, with the first hundred failures."""
-    run = _known(service.ledger.run(body.run_id))
+    run = _known(service.ledger.runs.get(body.run_id))
     try:
-        batch = service.ledger.batch(run.customer_id, run.batch_id)
+        batch = service.ledger.batches.get(run.customer_id, run.batch_id)
     except BatchNotFound:
         # Deleted the moment it had ended: nothing of it is left to be told.
         return RunSummary(status=BatchStatus.COMPLETED, succeeded=0, failed=0, cancelled=0, unfinished=0, failures=())
@@ -104,13 +114,13 @@ def _failures(service: Service, batch: Batch) -> list[dict[str, object]]:
     found: list[Item] = []
     after: ItemCursor | None = None
     while len(found) < min(MAX_FAILURES_SHOWN, batch.counts.failed):
-        page = service.ledger.items(batch.batch_id, after=after, limit=500)
+        page = service.ledger.batches.items(batch.batch_id, after=after, limit=500)
         if not page:
             break
         found += [item for item in page if item.status is ItemStatus.FAILED]
         after = ItemCursor(page[-1].updated_at, page[-1].item_id)
     found = found[:MAX_FAILURES_SHOWN]
-    files = service.ledger.files(batch.customer_id, [item.file_id for item in found])
+    files = service.ledger.files.find(batch.customer_id, [item.file_id for item in found])
     return [
         {
             "position": item.position,
@@ -128,30 +138,30 @@ async def claim(
     body: ClaimRequest, service: ServiceDep, wait: Annotated[float, Query(ge=0, le=LONGEST_WAIT_SECONDS)]
 ) -> Claim:
     """Lease slices to a run, waiting for some if need be."""
-    service.presence.hear(body.worker_id)
-    return await service.lanes.claim(body, wait)
+    service.workers.heartbeat(body.worker_id)
+    return await service.claims.claim(body, wait)
 
 
 @router.post("/reports")
-async def report(body: Reports, service: ServiceDep) -> list[Verdict]:
+async def report(body: Reports, service: ServiceDep) -> list[ReportResult]:
     """Take a worker's words about its items."""
-    service.presence.hear(body.worker_id)
+    service.workers.heartbeat(body.worker_id)
     return await in_thread(lambda: _report(body, service))
 
 
-def _report(body: Reports, service: Service) -> list[Verdict]:
+def _report(body: Reports, service: Service) -> list[ReportResult]:
     with service.retention.expiry.gate.reporting(body.reports) as reports:
-        return service.ledger.report(reports)
+        return service.ledger.work.report(reports)
 
 
 @router.post("/reservations")
 async def reserve(body: Reservation, service: ServiceDep) -> Reserved:
     """Set pages aside for an item whose customer has a page quota."""
-    return Reserved(is_reserved=await in_thread(lambda: service.ledger.reserve(body)))
+    return Reserved(is_reserved=await in_thread(lambda: service.ledger.billing.reserve(body)))
 
 
 @router.post("/prune")
 async def prune(body: Pruning, service: ServiceDep) -> Pruned:
     """Remove from the ledger what has had its time; the flow `prune` asks for it."""
     seen_before = now() - timedelta(seconds=body.keep_runs_seconds)
-    return await in_thread(lambda: service.ledger.prune(seen_before))
+    return await in_thread(lambda: service.ledger.runs.prune(seen_before))

@@ -1,8 +1,8 @@
-"""Starts flow runs by name; one of the few files of the API that know Prefect (see `pyproject.toml`).
+"""Starts flow runs by name.
 
 Runs are made one at a time, because Prefect on SQLite answers 503 to concurrent writes, with an
 idempotency key `BATCH_ID:RUN_NO`, so that a start repeated after a lost answer finds its run.
-A failure never reaches `POST /v1/batches`: it is tried again until Prefect answers.
+A failure never reaches the one who submits a batch: it is tried again until Prefect answers.
 """
 
 import asyncio
@@ -19,10 +19,11 @@ from prefect.client.schemas.objects import State, StateType
 from prefect.exceptions import ObjectNotFound, PrefectHTTPStatusError
 from prefect.settings import get_current_settings
 from prefect.states import Cancelled, Crashed
+from tenacity import AsyncRetrying, RetryCallState, retry_if_exception_type, wait_exponential
 
 from api.orchestrator.limits import CustomerLimits
-from api.presence import Presence
 from api.threads import in_thread
+from api.workers.registry import WorkerRegistry
 from octavo.batches import Batch, Customer, Run, RunStatus
 from octavo.errors import BatchNotFound, LedgerUnavailable, OrchestratorUnavailable
 from octavo.identifiers import BatchId, RunId
@@ -46,9 +47,9 @@ class RunView(StrEnum):
 class Dispatcher:
     """Makes the flow runs that the ledger's batches need."""
 
-    def __init__(self, ledger: Ledger, presence: Presence, *, deployment: str, tag_limits: bool = False) -> None:
+    def __init__(self, ledger: Ledger, workers: WorkerRegistry, *, deployment: str, tag_limits: bool = False) -> None:
         self._ledger = ledger
-        self._presence = presence
+        self._workers = workers
         self._deployment = deployment
         self._wanted: asyncio.Queue[BatchId | Run] = asyncio.Queue()
         self._in_hand: set[BatchId] = set()
@@ -81,7 +82,7 @@ class Dispatcher:
             wanted = await self._wanted.get()
             batch_id = wanted.batch_id if isinstance(wanted, Run) else wanted
             try:
-                run = wanted if isinstance(wanted, Run) else await in_thread(partial(self._ledger.add_run, batch_id))
+                run = wanted if isinstance(wanted, Run) else await in_thread(partial(self._ledger.runs.add, batch_id))
                 await self._make_until_made(run)
             except BatchNotFound:
                 logger.warning("batch %s is gone; no run is made for it", batch_id)
@@ -91,20 +92,25 @@ class Dispatcher:
                 self._in_hand.discard(batch_id)
 
     async def _make_until_made(self, run: Run) -> None:
-        pause = FIRST_PAUSE_SECONDS
-        while True:
-            try:
-                return await self._make(run)
-            except (*TROUBLE, LedgerUnavailable) as error:
-                logger.warning("no flow run for batch %s yet (%s); again in %.1f s", run.batch_id, error, pause)
-                self._deployment_id = None
-                self._limits.forget()
-            await asyncio.sleep(pause)
-            pause = min(pause * 2, LONGEST_PAUSE_SECONDS)
+        def forget(state: RetryCallState) -> None:
+            error = state.outcome.exception() if state.outcome is not None else None
+            logger.warning(
+                "no flow run for batch %s yet (%s); again in %.1f s", run.batch_id, error, state.upcoming_sleep
+            )
+            self._deployment_id = None
+            self._limits.forget()
+
+        retrying = AsyncRetrying(
+            retry=retry_if_exception_type((*TROUBLE, LedgerUnavailable)),
+            wait=wait_exponential(multiplier=FIRST_PAUSE_SECONDS, max=LONGEST_PAUSE_SECONDS),
+            before_sleep=forget,
+            sleep=asyncio.sleep,
+        )
+        await retrying(self._make, run)
 
     async def _make(self, run: Run) -> None:
-        batch = await in_thread(lambda: self._ledger.batch(run.customer_id, run.batch_id))
-        customer = await in_thread(lambda: self._ledger.customer(run.customer_id))
+        batch = await in_thread(lambda: self._ledger.batches.get(run.customer_id, run.batch_id))
+        customer = await in_thread(lambda: self._ledger.accounts.customer(run.customer_id))
         client = await self._connected()
         await self._limits.show(client, customer)
         made = await client.create_flow_run_from_deployment(
@@ -115,8 +121,8 @@ class Dispatcher:
             idempotency_key=f"{run.batch_id}:{run.run_no}",
         )
         run_id = RunId(str(made.id))
-        await in_thread(lambda: self._ledger.name_run(run.batch_id, run.run_no, run_id))
-        await self._presence.ring()
+        await in_thread(lambda: self._ledger.runs.name(run.batch_id, run.run_no, run_id))
+        await self._workers.notify()
         logger.info("batch %s run %d is flow run %s", run.batch_id, run.run_no, run_id)
 
     async def prefect(self) -> PrefectClient:
@@ -167,7 +173,7 @@ class Dispatcher:
                     await client.set_flow_run_state(UUID(run.run_id), state, force=True)
             except ObjectNotFound:
                 logger.info("flow run %s is unknown to Prefect", run.run_id)
-        await in_thread(lambda: self._ledger.forget_lost_run(run.batch_id, run.run_no))
+        await in_thread(lambda: self._ledger.runs.forget_lost(run.batch_id, run.run_no))
 
     async def _last_state(self, run: Run, shown: State[Any] | None) -> State[None] | None:
         """Return what a lost run has to be shown as; None when Prefect shows an end already."""
@@ -176,7 +182,7 @@ class Dispatcher:
         if shown.is_cancelling():
             # Whether its worker had passed the cancel on before it died, nobody knows; twice does no harm.
             with contextlib.suppress(BatchNotFound):
-                await in_thread(lambda: self._ledger.cancel_batch(run.customer_id, run.batch_id))
+                await in_thread(lambda: self._ledger.batches.cancel(run.customer_id, run.batch_id))
             return Cancelled(message="The worker was lost; the batch is cancelled.")
         return None
 
@@ -190,7 +196,7 @@ class Dispatcher:
         """End a run in the ledger that Prefect has no living flow run for."""
         run_id = run.run_id
         if run_id is not None:
-            await in_thread(lambda: self._ledger.end_run(run_id, RunStatus.ENDED))
+            await in_thread(lambda: self._ledger.runs.end(run_id, RunStatus.ENDED))
 
 
 def run_name(batch: Batch, customer: Customer, run_no: int) -> str:

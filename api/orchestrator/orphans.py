@@ -5,7 +5,6 @@ its last word to the ledger and its last word to Prefect, a run that was never b
 it, and the task runs of a lost run, which Prefect leaves Running for ever.
 """
 
-import asyncio
 import logging
 from datetime import datetime, timedelta
 from uuid import UUID
@@ -26,8 +25,9 @@ from prefect.client.schemas.objects import TERMINAL_STATES, FlowRun, State, Stat
 from prefect.states import Cancelled, Crashed
 
 from api.orchestrator.dispatch import TROUBLE, Dispatcher
-from api.presence import Presence
+from api.periodic_task import PeriodicTask
 from api.threads import in_thread
+from api.workers.registry import WorkerRegistry
 from octavo.batches import Run, RunStatus
 from octavo.errors import BatchNotFound
 from octavo.identifiers import RunId
@@ -53,19 +53,25 @@ LOST_WITH_RUN = "Its flow run has ended without it; what was left goes on in a n
 class Orphans:
     """Looks for flow runs and task runs without a worker."""
 
-    def __init__(self, ledger: Ledger, dispatcher: Dispatcher, presence: Presence) -> None:
+    def __init__(self, ledger: Ledger, dispatcher: Dispatcher, workers: WorkerRegistry) -> None:
         self._ledger = ledger
         self._dispatcher = dispatcher
-        self._presence = presence
+        self._workers = workers
+        self._task = PeriodicTask(
+            "the search for orphaned runs",
+            self._pass,
+            seconds=PERIOD_SECONDS,
+            longest_pause_seconds=PERIOD_SECONDS,
+            passing=TROUBLE,
+            logger=logger,
+        )
 
     async def run(self) -> None:
-        """Go on for ever; while Prefect is away nothing is ended."""
-        while True:
-            await asyncio.sleep(PERIOD_SECONDS)
-            try:
-                await self.look()
-            except TROUBLE as error:
-                logger.info("Prefect cannot be asked for orphans: %s", error)
+        """Look until this is cancelled; while Prefect is away nothing is ended."""
+        await self._task.run()
+
+    async def _pass(self) -> None:
+        await self.look()
 
     async def look(self) -> int:
         """End what is orphaned now; returns how many flow runs and task runs that were."""
@@ -95,24 +101,24 @@ class Orphans:
     async def _last_state(self, flow_run: FlowRun) -> State[None] | None:
         """Return what an orphaned flow run has to be shown as, and end it in the ledger; None for any other."""
         run_id, shown, moment = RunId(str(flow_run.id)), flow_run.state, now()
-        run = await in_thread(lambda: self._ledger.run(run_id))
+        run = await in_thread(lambda: self._ledger.runs.get(run_id))
         if run is None or shown is None or moment - shown.timestamp < GRACE:
             return None
         if run.status is RunStatus.ENDED and self._is_left(run, moment):
             return Cancelled(message=LOST) if shown.is_cancelling() else Crashed(message=LOST)
         if run.status is RunStatus.STARTING and await self._is_over(run):
-            await in_thread(lambda: self._ledger.end_run(run_id))
+            await in_thread(lambda: self._ledger.runs.end(run_id))
             return Cancelled(message=NOT_NEEDED)
         return None
 
     def _is_left(self, run: Run, moment: datetime) -> bool:
         """Whether no worker is about to say a run's last word: it is silent, or has had a good while for it."""
-        is_silent = run.worker_id is None or self._presence.is_silent(run.worker_id)
+        is_silent = run.worker_id is None or self._workers.is_silent(run.worker_id)
         return is_silent or moment - run.seen_at > LAST_WORD
 
     async def _is_over(self, run: Run) -> bool:
         try:
-            batch = await in_thread(lambda: self._ledger.batch(run.customer_id, run.batch_id))
+            batch = await in_thread(lambda: self._ledger.batches.get(run.customer_id, run.batch_id))
         except BatchNotFound:
             return True
         return batch.status.is_terminal

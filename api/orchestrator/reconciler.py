@@ -14,14 +14,15 @@ from datetime import datetime, timedelta
 from functools import partial
 
 from api.orchestrator.dispatch import TROUBLE, Dispatcher, RunView
-from api.orchestrator.estimates import Outlook
 from api.orchestrator.further_runs import superfluous_runs, wants_further_run
-from api.presence import Presence
+from api.periodic_task import PeriodicTask
 from api.threads import in_thread
+from api.workers.registry import WorkerRegistry
 from octavo.batches import Run, RunStatus
 from octavo.errors import BatchNotFound
 from octavo.identifiers import BatchId, CustomerId, RunId, WorkerId
 from octavo.ledger.contract import Ledger, OpenBatch
+from octavo.service.estimates import Estimates
 from octavo.timestamps import now
 
 logger = logging.getLogger(__name__)
@@ -76,57 +77,58 @@ class Restarts:
         self._seen = {beside: seen for beside, seen in self._seen.items() if beside[0] in batch_ids}
 
 
+def _task(name: str, work: Callable[[], Awaitable[float | None]]) -> PeriodicTask:
+    # Whatever happens in a pass, the next one looks again: nothing else would clear up after the dead.
+    return PeriodicTask(
+        name,
+        work,
+        seconds=PERIOD_SECONDS,
+        longest_pause_seconds=PERIOD_SECONDS,
+        survives_defects=True,
+        logger=logger,
+    )
+
+
 class Reconciler:
     """One pass a second over everything that is not finished."""
 
-    def __init__(
-        self, ledger: Ledger, dispatcher: Dispatcher, presence: Presence, outlook: Outlook | None = None
-    ) -> None:
+    def __init__(self, ledger: Ledger, dispatcher: Dispatcher, workers: WorkerRegistry, estimates: Estimates) -> None:
         self._ledger = ledger
         self._dispatcher = dispatcher
-        self._presence = presence
-        self._outlook = outlook or Outlook()
+        self._workers = workers
+        self._estimates = estimates
         self._restarts = Restarts()
         self._asked: dict[RunId, float] = {}
         self._questions = 0
         self._looked = now()
+        self._workers_task = _task("a look for dead workers", self._take_from_the_dead)
+        self._batches_task = _task("a reconciling pass", self._watch_batches)
 
     async def run(self) -> None:
-        """Go on for ever; a pass that fails is tried again."""
-        # Apart from the pass, which waits for Prefect: a dead worker's items must not wait for it, too.
-        await asyncio.gather(self._repeat(self._watch_workers), self._repeat(self._watch_batches))
+        """Reconcile until this is cancelled; a pass that fails is repeated."""
+        # Two tasks, as one of them waits for Prefect: a dead worker's items must not wait for it, too.
+        await asyncio.gather(self._workers_task.run(at_once=True), self._batches_task.run(at_once=True))
 
-    async def _repeat(self, once: Callable[[], Awaitable[None]]) -> None:
-        while True:
-            try:
-                await once()
-            except Exception:  # a loop that must outlive every trouble; the next pass looks again
-                logger.exception("a reconciling pass failed")
-                await asyncio.sleep(PERIOD_SECONDS)
-
-    async def _watch_workers(self) -> None:
-        await self._take_from_the_dead()
-        await asyncio.sleep(PERIOD_SECONDS)
-
-    async def _watch_batches(self) -> None:
+    async def _watch_batches(self) -> float:
         await self._pass()
         await self._follow_news(time.monotonic() + PERIOD_SECONDS)
+        return 0.0
 
     async def _follow_news(self, until: float) -> None:
         """Until the next pass, see at once whether a worker that came, or a run that was made, calls for another."""
         while (left := until - time.monotonic()) > 0:
-            if await self._presence.wait_for_news(left):
-                if len(self._presence.workers()) > 1:
-                    await self._share(await in_thread(self._ledger.open_batches))
+            if await self._workers.wait_for_change(left):
+                if len(self._workers.alive()) > 1:
+                    await self._share(await in_thread(self._ledger.runs.open_batches))
                 await asyncio.sleep(LEAST_PAUSE_SECONDS)
 
     async def _pass(self) -> None:
         await self._take_from_the_dead()
-        batches = await in_thread(self._ledger.open_batches)
-        self._outlook.observe(batches)
+        batches = await in_thread(self._ledger.runs.open_batches)
+        self._estimates.observe(batches)
         self._restarts.keep({found.batch.batch_id for found in batches})
         self._questions = 0
-        starting = await in_thread(self._ledger.starting_runs)
+        starting = await in_thread(self._ledger.runs.starting)
         known = {run.run_id for run in starting}
         self._asked = {run_id: asked for run_id, asked in self._asked.items() if run_id in known}
         for found in batches:
@@ -136,7 +138,7 @@ class Reconciler:
         for run in starting:
             if run.batch_id not in are_open:
                 await self._clear_away(run)
-        for run in await in_thread(self._ledger.lost_runs):
+        for run in await in_thread(self._ledger.runs.lost):
             try:
                 await self._dispatcher.crash(run)
             except TROUBLE as error:
@@ -146,15 +148,15 @@ class Reconciler:
         moment = now()
         if moment - self._looked > ABSENCE:
             logger.warning("this process was away for %s; workers are given time to speak up", moment - self._looked)
-            self._presence.was_away()
+            self._workers.was_silent()
         self._looked = moment
         # Leases that ran out while nobody could renew them say nothing of their workers.
-        if self._presence.is_listening:
-            await in_thread(self._ledger.expire_leases)
-        for worker_id in await in_thread(self._ledger.workers):
-            if self._presence.is_silent(worker_id):
+        if self._workers.is_listening:
+            await in_thread(self._ledger.work.expire_leases)
+        for worker_id in await in_thread(self._ledger.work.workers):
+            if self._workers.is_silent(worker_id):
                 logger.warning("worker %s is silent; its leases are taken away", worker_id)
-                await in_thread(partial(self._ledger.revoke, worker_id=worker_id))
+                await in_thread(partial(self._ledger.work.revoke, worker_id=worker_id))
 
     async def _look_after(self, found: OpenBatch) -> None:
         batch_id = found.batch.batch_id
@@ -164,7 +166,7 @@ class Reconciler:
             if run.status is RunStatus.STARTING and run.run_id is None:
                 self._dispatcher.resume(run)
             elif run.run_id is not None and is_overdue(run, now()) and self._may_ask(run.run_id):
-                is_superfluous = run in superfluous_runs(found, self._presence.rooms({}))
+                is_superfluous = run in superfluous_runs(found, self._workers.capacities({}))
                 await self._ask_about(run, run.run_id, superfluous=NO_WORKER_IS_LEFT if is_superfluous else None)
         if needs_run(found) and self._restarts.may_start(found, time.monotonic()):
             logger.info("batch %s has no run; one is made", batch_id)
@@ -172,15 +174,17 @@ class Reconciler:
 
     async def _share(self, batches: Sequence[OpenBatch]) -> None:
         """Give a further run to batches on which a worker that has them not open could help."""
-        if not any(found.unleased and found.runs for found in batches) or len(self._presence.workers()) < 2:
+        if not any(found.unleased and found.runs for found in batches) or len(self._workers.alive()) < 2:
             return
-        held = await in_thread(self._ledger.held_lanes)
+        held = await in_thread(self._ledger.work.held_slots)
         of_worker, of_customer = Counter[WorkerId](), Counter[CustomerId]()
         for one in held:
-            of_worker[one.worker_id] += one.lanes
-            of_customer[one.customer_id] += one.lanes
-        caps = {customer.customer_id: customer.item_cap for customer in await in_thread(self._ledger.customers)}
-        rooms = self._presence.rooms(of_worker)
+            of_worker[one.worker_id] += one.slots
+            of_customer[one.customer_id] += one.slots
+        caps = {
+            customer.customer_id: customer.item_cap for customer in await in_thread(self._ledger.accounts.customers)
+        }
+        rooms = self._workers.capacities(of_worker)
         for found in batches:
             customer_id, batch_id = found.batch.customer_id, found.batch.batch_id
             cap = caps.get(customer_id, 0)
@@ -226,11 +230,11 @@ class Reconciler:
             # Cancelled before it began: no worker has seen it, so nobody else would cancel the batch.
             logger.info("batch %s was cancelled in Prefect", run.batch_id)
             with contextlib.suppress(BatchNotFound):
-                await in_thread(lambda: self._ledger.cancel_batch(run.customer_id, run.batch_id))
+                await in_thread(lambda: self._ledger.batches.cancel(run.customer_id, run.batch_id))
             # Prefect shows Cancelling until somebody says that it is over: told with the lost runs of this pass.
-            await in_thread(lambda: self._ledger.revoke(run_id=run_id))
+            await in_thread(lambda: self._ledger.work.revoke(run_id=run_id))
         elif view is RunView.GONE:
             await self._dispatcher.ended_in_silence(run)
         elif view is RunView.BEGUN and now() - run.created_at > BEGINNING:
             logger.warning("run %s was begun and never spoke up; it counts as lost", run_id)
-            await in_thread(lambda: self._ledger.revoke(run_id=run_id))
+            await in_thread(lambda: self._ledger.work.revoke(run_id=run_id))

@@ -9,13 +9,13 @@ from fastapi import APIRouter, Header, Query, Request, Response
 from api.http.auth import CustomerDep
 from api.http.dependencies import Service, ServiceDep
 from api.http.json_bodies import StrictJsonRoute
-from api.http.json_response import written
+from api.http.json_response import json_response
 from api.http.long_poll import LONGEST_WAIT_SECONDS
 from api.http.problems import problems
 from api.http.quota import require_pages
-from api.http.rate_limit import BatchSubmission
 from api.threads import in_thread
 from api.v1.batch_bodies import batch_body, item_bodies
+from api.v1.rate_limits import BatchSubmission
 from api.v1.schemas import (
     BatchDetail,
     BatchListResponse,
@@ -78,15 +78,15 @@ def create_batch(
     """Submit staged files as one batch; the same `Idempotency-Key` within 24 hours gives the same batch."""
     new = _new_batch(request, customer, service, idempotency_key)
     if idempotency_key is not None:
-        replayed = service.ledger.replay(customer.customer_id, idempotency_key, new.body_digest)
+        replayed = service.ledger.batches.replay(customer.customer_id, idempotency_key, new.body_digest)
         if replayed is not None:
-            return BatchResource(**batch_body(service, customer, replayed))
+            return BatchResource(**batch_body(service.estimates, customer, replayed))
     require_pages(service, customer)
     _mark_uploaded(service, customer, new.file_ids)
-    batch, created = service.ledger.create_batch(new)
+    batch, created = service.ledger.batches.create(new)
     if created:
         service.dispatcher.start(batch.batch_id)
-    return BatchResource(**batch_body(service, customer, batch))
+    return BatchResource(**batch_body(service.estimates, customer, batch))
 
 
 def _new_batch(
@@ -140,10 +140,10 @@ def _compact(metadata: dict[str, Any] | None) -> bytes:
 
 def _mark_uploaded(service: Service, customer: Customer, file_ids: tuple[FileId, ...]) -> None:
     """Look in storage for files whose upload nobody has seen yet; no confirm call is needed."""
-    pending = {file.object_key: file for file in service.ledger.pending_files(customer.customer_id, file_ids)}
+    pending = {file.object_key: file for file in service.ledger.files.pending(customer.customer_id, file_ids)}
     if pending:
         seen = service.objects.sizes(list(pending), time_limit_seconds=STORAGE_CHECK_SECONDS)
-        service.ledger.mark_ready(
+        service.ledger.files.mark_ready(
             [pending[key].file_id for key, size in seen.items() if size == pending[key].size_bytes]
         )
 
@@ -167,11 +167,13 @@ def list_batches(
     if cursor is not None:
         created_at, batch_id = cursors.decode(scope, cursor)
         after = BatchCursor(created_at, BatchId(batch_id))
-    found = service.ledger.batches(customer.customer_id, status=_status(status), after=after, limit=limit + 1)
+    found = service.ledger.batches.of_customer(
+        customer.customer_id, status=_status(status), after=after, limit=limit + 1
+    )
     page = found[:limit]
     more = cursors.encode(scope, page[-1].created_at, page[-1].batch_id) if len(found) > limit else None
     return BatchListResponse(
-        data=[BatchResource(**batch_body(service, customer, batch)) for batch in page], next_cursor=more
+        data=[BatchResource(**batch_body(service.estimates, customer, batch)) for batch in page], next_cursor=more
     )
 
 
@@ -209,8 +211,8 @@ async def get_batch(
         return await in_thread(lambda: _detail(service, customer, BatchId(batch_id), after, cursor, limit))
 
     if wait:
-        return await service.waits.until_news(
-            request, lambda tell: service.ledger.watch(BatchId(batch_id), tell), look, wait
+        return await service.long_polls.until_news(
+            request, lambda tell: service.ledger.batches.watch(BatchId(batch_id), tell), look, wait
         )
     return (await look())[0]
 
@@ -226,17 +228,17 @@ def _detail(
     service: Service, customer: Customer, batch_id: BatchId, after: ItemCursor | None, cursor: str | None, limit: int
 ) -> tuple[Response, bool]:
     """Return a batch with a page of its items, and whether that is worth an answer to one who waits."""
-    batch = service.ledger.batch(customer.customer_id, batch_id)
-    found = service.ledger.items(batch.batch_id, after=after, limit=limit + 1)
+    batch = service.ledger.batches.get(customer.customer_id, batch_id)
+    found = service.ledger.batches.items(batch.batch_id, after=after, limit=limit + 1)
     page = found[:limit]
     next_cursor = cursor
     if page:
         next_cursor = cursors.encode(batch_id, page[-1].updated_at, page[-1].item_id)
     if len(found) <= limit and batch.status.is_terminal:
         next_cursor = None  # nothing more can come
-    items = item_bodies(service, customer, page)
-    body = {**batch_body(service, customer, batch), "items": items, "next_cursor": next_cursor}
-    return written(body), bool(page) or batch.status.is_terminal
+    items = item_bodies(service.estimates, customer, page)
+    body = {**batch_body(service.estimates, customer, batch), "items": items, "next_cursor": next_cursor}
+    return json_response(body), bool(page) or batch.status.is_terminal
 
 
 @router.post(
@@ -247,5 +249,5 @@ def _detail(
 )
 def cancel_batch(batch_id: str, customer: CustomerDep, service: ServiceDep) -> BatchResource:
     """Cancel what is pending; running items finish, a finished batch stays as it is."""
-    batch = service.ledger.cancel_batch(customer.customer_id, BatchId(batch_id))
-    return BatchResource(**batch_body(service, customer, batch))
+    batch = service.ledger.batches.cancel(customer.customer_id, BatchId(batch_id))
+    return BatchResource(**batch_body(service.estimates, customer, batch))

@@ -29,7 +29,7 @@ router = APIRouter(prefix="/v1", tags=["v1", "async-batch"])
 )
 async def delete_file(file_id: str, customer: CustomerDep, service: ServiceDep) -> Response:
     """Delete a file and its bytes; results that were made of it stay until their batch goes."""
-    doomed = await in_thread(lambda: service.ledger.delete_file(customer.customer_id, FileId(file_id)))
+    doomed = await in_thread(lambda: service.ledger.files.delete(customer.customer_id, FileId(file_id)))
     await service.retention.finish(doomed)
     return Response(status_code=204)
 
@@ -44,6 +44,6 @@ async def delete_file(file_id: str, customer: CustomerDep, service: ServiceDep) 
 )
 async def delete_batch(batch_id: str, customer: CustomerDep, service: ServiceDep) -> Response:
     """Delete a batch that has ended, with its items and results; its files have a DELETE of their own."""
-    doomed = await in_thread(lambda: service.ledger.delete_batch(customer.customer_id, BatchId(batch_id)))
+    doomed = await in_thread(lambda: service.ledger.batches.delete(customer.customer_id, BatchId(batch_id)))
     await service.retention.finish(doomed)
     return Response(status_code=204)

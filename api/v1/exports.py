@@ -75,7 +75,7 @@ async def export_results(
     format: Annotated[Literal["jsonl", "zip"], Query()] = "jsonl",
 ) -> StreamingResponse:
     """Stream the results of a batch; one that is not finished gives what there is by now. Expired results are null."""
-    batch = await in_thread(lambda: service.ledger.batch(customer.customer_id, BatchId(batch_id)))
+    batch = await in_thread(lambda: service.ledger.batches.get(customer.customer_id, BatchId(batch_id)))
     # Afterwards a failure could only break the stream off.
     await in_thread(service.objects.check)
     ended = _ended(service, customer, batch)
@@ -121,9 +121,9 @@ def _page(
     service: Service, customer: Customer, batch: Batch, first: int
 ) -> tuple[list[Item], dict[FileId, str | None]]:
     """Return items by position, and the names of the files of those that have ended."""
-    page = service.ledger.items_in_order(batch.batch_id, first=first, limit=PAGE_ITEMS)
+    page = service.ledger.batches.items_in_order(batch.batch_id, first=first, limit=PAGE_ITEMS)
     file_ids = list({item.file_id for item in page if item.status.is_terminal})
-    found = service.ledger.files(customer.customer_id, file_ids) if file_ids else {}
+    found = service.ledger.files.find(customer.customer_id, file_ids) if file_ids else {}
     return page, {file_id: file.filename for file_id, file in found.items()}
 
 
@@ -154,7 +154,7 @@ async def _as_lines(service: Service, customer: Customer, ended: AsyncIterator[E
 
 
 def _line(service: Service, customer: Customer, item: Item, more: bytes) -> bytes:
-    (body,) = item_bodies(service, customer, [item])
+    (body,) = item_bodies(service.estimates, customer, [item])
     return b'{"item":' + pydantic_core.to_json(body) + b"," + more + b"}\n"
 
 

@@ -8,9 +8,9 @@ from fastapi import APIRouter, Response
 from api.http.auth import CustomerDep
 from api.http.dependencies import Service, ServiceDep
 from api.http.json_bodies import StrictJsonRoute
-from api.http.json_response import written
+from api.http.json_response import json_response
 from api.http.problems import problems
-from api.http.rate_limit import FileSubmission
+from api.v1.rate_limits import FileSubmission
 from api.v1.schemas import CreateFileRequest, CreateFileResponse, FileResource, file_fields
 from octavo.batches import Customer, FileStatus, StagedFile
 from octavo.errors import (
@@ -41,8 +41,8 @@ def create_file(request: CreateFileRequest, customer: CustomerDep, service: Serv
     """Stage one file: the answer says where to PUT its bytes."""
     file = staged_file(service, customer, request, now())
     body = staged_body(service, file)
-    service.ledger.add_files([file])
-    return written(body)
+    service.ledger.files.add([file])
+    return json_response(body)
 
 
 def staged_file(service: Service, customer: Customer, request: CreateFileRequest, created_at: datetime) -> StagedFile:
@@ -88,12 +88,12 @@ def staged_body(service: Service, file: StagedFile) -> dict[str, Any]:
 def get_file(file_id: str, customer: CustomerDep, service: ServiceDep) -> FileResource:
     """See where a file stands; a pending one is looked for in storage."""
     wanted = FileId(file_id)
-    file = service.ledger.files(customer.customer_id, [wanted]).get(wanted)
+    file = service.ledger.files.find(customer.customer_id, [wanted]).get(wanted)
     if file is None:
         raise UnknownFiles("There is no such file; stage it with POST /v1/files.", file_ids=[file_id])
     if file.status is FileStatus.PENDING:
         seen = service.objects.sizes([file.object_key], time_limit_seconds=10)
         if seen.get(file.object_key) == file.size_bytes:
-            service.ledger.mark_ready([wanted])
-            file = service.ledger.files(customer.customer_id, [wanted])[wanted]
+            service.ledger.files.mark_ready([wanted])
+            file = service.ledger.files.find(customer.customer_id, [wanted])[wanted]
     return FileResource(**file_fields(file))

@@ -37,7 +37,7 @@ def get_image(result_id: str, number: int, customer: CustomerDep, service: Servi
         key = keys.result_image_key(customer.customer_id, ResultId(result_id), number)
     except ValueError as error:
         raise ItemNotFound("There is no such image.") from error
-    expires_at = service.ledger.result_expires_at(customer.customer_id, ResultId(result_id))
+    expires_at = service.ledger.lifetimes.result_expires_at(customer.customer_id, ResultId(result_id))
     if expires_at is None:
         raise ItemNotFound("There is no such image; `image_url` of a result's chunk names one.")
     seconds = link_seconds((expires_at - now()).total_seconds(), service.settings.storage.presign_get_seconds)

@@ -79,8 +79,8 @@ def get_result(
 
     As `markdown` or `html` the answer is the document itself, without a redirect.
     """
-    batch = service.ledger.batch(customer.customer_id, BatchId(batch_id))
-    item = service.ledger.item(batch.batch_id, ItemId(item_id))
+    batch = service.ledger.batches.get(customer.customer_id, BatchId(batch_id))
+    item = service.ledger.batches.item(batch.batch_id, ItemId(item_id))
     if item.status is not ItemStatus.SUCCEEDED or item.result_id is None:
         raise ResultNotReady(
             "Only an item that has succeeded has a result; see its status and error.",
@@ -124,7 +124,7 @@ def _readable(
     headers = {"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"}
     if kind == "markdown":
         return Response(render_markdown(document), media_type="text/markdown", headers=headers)
-    file = service.ledger.files(batch.customer_id, [item.file_id]).get(item.file_id)
+    file = service.ledger.files.find(batch.customer_id, [item.file_id]).get(item.file_id)
     title = (file.filename if file else None) or item.item_id
     page = render_html(document, _figures(service, batch, result_id, document), title=title)
     return Response(page, media_type="text/html", headers=headers | {"Content-Security-Policy": PAGE_POLICY})

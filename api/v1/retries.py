@@ -10,8 +10,8 @@ from api.http.dependencies import ServiceDep
 from api.http.json_bodies import StrictJsonRoute
 from api.http.problems import problems
 from api.http.quota import require_pages
-from api.http.rate_limit import BatchRetry
 from api.v1.batch_bodies import batch_body
+from api.v1.rate_limits import BatchRetry
 from api.v1.schemas import BatchResource
 from octavo import cursors
 from octavo.errors import (
@@ -24,7 +24,7 @@ from octavo.errors import (
     UnknownFiles,
 )
 from octavo.identifiers import BatchId
-from octavo.ledger.reading import Retry
+from octavo.ledger.contract import Retry
 
 router = APIRouter(prefix="/v1/batches", tags=["v1", "async-batch"], route_class=StrictJsonRoute)
 ItemErrorCode = Literal[
@@ -95,12 +95,12 @@ def retry_failed(
         codes=None if wanted.codes is None else frozenset(wanted.codes),
         failed_pages=wanted.failed_pages,
     )
-    found = service.ledger.retry_failed(asked)
+    found = service.ledger.batches.retry_failed(asked)
     if found.items and found.had_ended:
         service.dispatcher.start(found.batch.batch_id)
     is_over = found.batch.status.is_terminal
     return RetriedBatch(
-        **batch_body(service, customer, found.batch),
+        **batch_body(service.estimates, customer, found.batch),
         retried=found.items,
         expired=found.expired,
         next_cursor=None if is_over else cursors.encode(batch_id, found.since, ""),

@@ -10,7 +10,7 @@ from api.http.auth import AddressesAllowed, CustomerDep
 from api.http.dependencies import Service, ServiceDep
 from api.http.json_bodies import StrictJsonRoute
 from api.http.problems import problems
-from api.http.rate_limit import Ping, Replay
+from api.v1.rate_limits import Ping, Replay
 from octavo import cursors
 from octavo.errors import (
     CustomerDisabled,
@@ -25,9 +25,9 @@ from octavo.errors import (
     WebhookNotFound,
 )
 from octavo.identifiers import DeliveryId, WebhookId
-from octavo.ledger.webhooks import DeliveryCursor, NewWebhook
+from octavo.ledger.contract import DeliveryCursor, NewWebhook
 from octavo.outbound import Allowed, check_url
-from octavo.timestamps import to_wire
+from octavo.timestamps import now, to_wire
 from octavo.webhooks.records import BATCH_EVENTS, Attempt, Delivery, Webhook, WebhookChange
 
 router = APIRouter(prefix="/v1/webhooks", tags=["v1", "webhooks"], route_class=StrictJsonRoute)
@@ -144,7 +144,7 @@ def _check(url: str, service: Service) -> None:
 def create_webhook(request: CreateWebhookRequest, customer: CustomerDep, service: ServiceDep) -> WebhookWithSecret:
     """Have an address told when a batch ends; the answer shows its signing secret, once."""
     _check(request.url, service)
-    made = service.ledger.add_webhook(
+    made = service.ledger.webhooks.add(
         NewWebhook(
             customer_id=customer.customer_id,
             url=request.url,
@@ -153,7 +153,7 @@ def create_webhook(request: CreateWebhookRequest, customer: CustomerDep, service
             most=service.settings.webhooks.per_customer,
         )
     )
-    return WebhookWithSecret(**_fields(made), secret=service.deliveries.secret(made))
+    return WebhookWithSecret(**_fields(made), secret=service.webhook_messages.secret(made, now()))
 
 
 @router.get(
@@ -164,7 +164,7 @@ def create_webhook(request: CreateWebhookRequest, customer: CustomerDep, service
 )
 def list_webhooks(customer: CustomerDep, service: ServiceDep) -> WebhookListResponse:
     """List webhooks, oldest first."""
-    found = service.ledger.webhooks(customer.customer_id)
+    found = service.ledger.webhooks.of_customer(customer.customer_id)
     return WebhookListResponse(data=[WebhookResource(**_fields(webhook)) for webhook in found])
 
 
@@ -176,7 +176,7 @@ def list_webhooks(customer: CustomerDep, service: ServiceDep) -> WebhookListResp
 )
 def get_webhook(webhook_id: str, customer: CustomerDep, service: ServiceDep) -> WebhookResource:
     """See a webhook; its secret is not shown again."""
-    return WebhookResource(**_fields(service.ledger.webhook(customer.customer_id, WebhookId(webhook_id))))
+    return WebhookResource(**_fields(service.ledger.webhooks.get(customer.customer_id, WebhookId(webhook_id))))
 
 
 @router.patch(
@@ -197,7 +197,7 @@ def update_webhook(
         events=None if request.events is None else tuple(dict.fromkeys(request.events)),
         enabled=request.enabled,
     )
-    changed = service.ledger.update_webhook(customer.customer_id, WebhookId(webhook_id), change)
+    changed = service.ledger.webhooks.update(customer.customer_id, WebhookId(webhook_id), change)
     return WebhookResource(**_fields(changed))
 
 
@@ -209,7 +209,7 @@ def update_webhook(
 )
 def delete_webhook(webhook_id: str, customer: CustomerDep, service: ServiceDep) -> DeletedWebhook:
     """Remove a webhook with the record of all it was told."""
-    service.ledger.delete_webhook(customer.customer_id, WebhookId(webhook_id))
+    service.ledger.webhooks.delete(customer.customer_id, WebhookId(webhook_id))
     return DeletedWebhook(id=webhook_id)
 
 
@@ -221,8 +221,8 @@ def delete_webhook(webhook_id: str, customer: CustomerDep, service: ServiceDep) 
 )
 def rotate_webhook(webhook_id: str, customer: CustomerDep, service: ServiceDep) -> WebhookWithSecret:
     """Give a webhook a new secret; for 24 hours what is sent carries a signature of each."""
-    rotated = service.ledger.rotate_webhook(customer.customer_id, WebhookId(webhook_id))
-    return WebhookWithSecret(**_fields(rotated), secret=service.deliveries.secret(rotated))
+    rotated = service.ledger.webhooks.rotate_secret(customer.customer_id, WebhookId(webhook_id))
+    return WebhookWithSecret(**_fields(rotated), secret=service.webhook_messages.secret(rotated, now()))
 
 
 @router.post(
@@ -234,7 +234,7 @@ def rotate_webhook(webhook_id: str, customer: CustomerDep, service: ServiceDep) 
 )
 def ping_webhook(webhook_id: str, customer: CustomerDep, service: ServiceDep) -> DeliveryResource:
     """Send a message about nothing, whatever events the webhook asks for."""
-    made = service.ledger.ping_webhook(customer.customer_id, WebhookId(webhook_id))
+    made = service.ledger.webhooks.ping(customer.customer_id, WebhookId(webhook_id))
     return DeliveryResource(**_delivery_fields(made, ()))
 
 
@@ -256,10 +256,12 @@ def list_deliveries(
     if cursor is not None:
         created_at, delivery_id = cursors.decode(scope, cursor)
         after = DeliveryCursor(created_at, DeliveryId(delivery_id))
-    found = service.ledger.deliveries(customer.customer_id, WebhookId(webhook_id), after=after, limit=limit + 1)
+    found = service.ledger.deliveries.of_webhook(
+        customer.customer_id, WebhookId(webhook_id), after=after, limit=limit + 1
+    )
     page = found[:limit]
     more = cursors.encode(scope, page[-1].created_at, page[-1].delivery_id) if len(found) > limit else None
-    attempts = service.ledger.attempts([delivery.delivery_id for delivery in page])
+    attempts = service.ledger.deliveries.attempts([delivery.delivery_id for delivery in page])
     return DeliveryListResponse(
         data=[
             DeliveryResource(**_delivery_fields(delivery, attempts.get(delivery.delivery_id, ()))) for delivery in page
@@ -276,7 +278,7 @@ def list_deliveries(
 )
 def get_delivery(delivery_id: str, customer: CustomerDep, service: ServiceDep) -> DeliveryResource:
     """See one delivery with every attempt."""
-    return _delivery(service, service.ledger.delivery(customer.customer_id, DeliveryId(delivery_id)))
+    return _delivery(service, service.ledger.deliveries.get(customer.customer_id, DeliveryId(delivery_id)))
 
 
 @router.post(
@@ -288,11 +290,11 @@ def get_delivery(delivery_id: str, customer: CustomerDep, service: ServiceDep) -
 )
 def replay_delivery(delivery_id: str, customer: CustomerDep, service: ServiceDep) -> DeliveryResource:
     """Send a delivery anew, now and by the whole schedule, under the same `webhook-id`."""
-    return _delivery(service, service.ledger.replay_delivery(customer.customer_id, DeliveryId(delivery_id)))
+    return _delivery(service, service.ledger.deliveries.replay(customer.customer_id, DeliveryId(delivery_id)))
 
 
 def _delivery(service: Service, delivery: Delivery) -> DeliveryResource:
-    attempts = service.ledger.attempts([delivery.delivery_id])
+    attempts = service.ledger.deliveries.attempts([delivery.delivery_id])
     return DeliveryResource(**_delivery_fields(delivery, attempts.get(delivery.delivery_id, ())))
 
 

@@ -55,24 +55,24 @@ class ArchiveWriter:
     def _look(self) -> None:
         if self._position is None:
             self._make_sure_it_is_ours()
-            self._position = self._ledger.archived()
-        while (change := self._ledger.changes(self._position)) is not None:
+            self._position = self._ledger.archive.position()
+        while (change := self._ledger.archive.changes(self._position)) is not None:
             if not change.is_empty:
                 self._write(change)
-                self._ledger.note_archived(change.position)
+                self._ledger.archive.note_position(change.position)
             self._position = change.position
         if self._clock() - self._swept_at > SWEEP_EVERY:
             self._sweep()
             self._swept_at = self._clock()
 
     def _make_sure_it_is_ours(self) -> None:
-        ours = self._ledger.identity()
+        ours = self._ledger.archive.identity()
         self._generation = ours.generation
         try:
             data = self._objects.read(keys.ARCHIVE_IDENTITY, max_bytes=_IDENTITY_BYTES)
         except ObjectMissing:
             # Whatever this ledger noted was in another bucket, or is gone.
-            self._ledger.note_archived(ArchivePosition())
+            self._ledger.archive.note_position(ArchivePosition())
             self._put(keys.ARCHIVE_IDENTITY, archived.IDENTITY.dump(archived.identity_of(ours)), archived.JSON)
             return
         found = archived.load_identity(data)
@@ -128,7 +128,7 @@ class ArchiveWriter:
     def _write_all_outcomes(self, batch_id: BatchId) -> None:
         """Make one object of all pieces: from the ledger, which knows every outcome, not from the pieces."""
         try:
-            whole = archived.dump_outcomes(self._ledger.outcomes(batch_id))
+            whole = archived.dump_outcomes(self._ledger.archive.outcomes(batch_id))
         except BatchNotFound:
             # Deleted since: what is below it goes with the next look.
             return
@@ -165,7 +165,7 @@ class ArchiveWriter:
     def _write_anew(self, batch_id: BatchId) -> None:
         """Write a batch whose files are others now; one of them was deleted, so all of these items have ended."""
         try:
-            manifest = self._ledger.manifest(batch_id)
+            manifest = self._ledger.archive.manifest(batch_id)
         except BatchNotFound:
             return
         self._put(keys.manifest_key(batch_id), archived.MANIFEST.dump(manifest), archived.JSON)

@@ -113,8 +113,8 @@ def _make(directory: DataDirectory, objects: ObjectStore) -> Found:
         leftover.unlink(missing_ok=True)
     ledger: Ledger = wiring.open_ledger_file(draft)
     try:
-        ledger.restore(_with_progress(reader), generation=generation)
-        identity = archived.identity_of(ledger.identity())
+        ledger.archive.restore(_with_progress(reader), generation=generation)
+        identity = archived.identity_of(ledger.archive.identity())
     finally:
         ledger.close()
     # The archive is the new ledger's before that takes its place: cut off in between, this can be done again.

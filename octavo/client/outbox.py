@@ -6,14 +6,14 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 
 from octavo.errors import ServiceUnreachable
-from octavo.ledger.contract import Report, Verdict
+from octavo.ledger.contract import Report, ReportResult
 
 LONGEST_WAIT_SECONDS = 0.1
 GATHER_SECONDS = 0.003
 """An urgent report waits this long for others: lanes that end together then free their places in one commit."""
 MOST_WAITING = 2000
 """Above this whoever reports waits: an API that does not answer slows the work down and fills no memory."""
-Send = Callable[[Sequence[Report]], Sequence[Verdict]]
+Send = Callable[[Sequence[Report]], Sequence[ReportResult]]
 
 
 class Outbox:

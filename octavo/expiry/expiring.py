@@ -4,8 +4,7 @@ from collections.abc import Sequence
 
 from octavo.expiry.gate import ResultGate
 from octavo.identifiers import CustomerId, ResultId
-from octavo.ledger.contract import Ledger
-from octavo.ledger.lifetimes import Doomed
+from octavo.ledger.contract import Ledger, PendingDeletion
 from octavo.objects import keys
 from octavo.objects.contract import ObjectStore
 
@@ -28,8 +27,8 @@ class Expiry:
         """
         taken = 0
         while True:
-            due = self._ledger.expire(SLICE)
-            doomed = self._ledger.doomed(SLICE)
+            due = self._ledger.lifetimes.expire(SLICE)
+            doomed = self._ledger.lifetimes.pending_deletions(SLICE)
             if not due and not doomed:
                 return taken
             self._take_away(doomed)
@@ -38,19 +37,19 @@ class Expiry:
     def finish(self, numbers: Sequence[int]) -> None:
         """Take away what was doomed under these numbers, before all the rest. Raises as `look` does."""
         for start in range(0, len(numbers), SLICE):
-            self._take_away(self._ledger.doomed(SLICE, numbers[start : start + SLICE]))
+            self._take_away(self._ledger.lifetimes.pending_deletions(SLICE, numbers[start : start + SLICE]))
 
-    def _take_away(self, doomed: Sequence[Doomed]) -> None:
+    def _take_away(self, doomed: Sequence[PendingDeletion]) -> None:
         self._objects.delete([one.object_key for one in doomed if one.object_key is not None])
         self.take_results({one.result_id: one.customer_id for one in doomed if one.result_id is not None})
-        self._ledger.forget_doomed([one.number for one in doomed])
+        self._ledger.lifetimes.note_deleted([one.number for one in doomed])
 
     def take_results(self, results: dict[ResultId, CustomerId]) -> int:
         """Take away those of these results that no item names any more; returns how many objects they had."""
         if not results:
             return 0
         with self.gate.dying(list(results)):
-            live = self._ledger.live_results(list(results))
+            live = self._ledger.lifetimes.live_results(list(results))
             prefixes = {
                 result_id: keys.result_prefix(customer_id, result_id)
                 for result_id, customer_id in results.items()

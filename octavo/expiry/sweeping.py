@@ -42,9 +42,9 @@ class Sweep:
             identity = archived.load_identity(self._objects.read(keys.ARCHIVE_IDENTITY, max_bytes=_IDENTITY_BYTES))
         except (ObjectMissing, ArchiveUnreadable):
             return "storage holds no archive of this ledger that could be read"
-        if identity.ledger_id != self._ledger.identity().ledger_id:
+        if identity.ledger_id != self._ledger.archive.identity().ledger_id:
             return "the archive in storage is of another ledger"
-        unknown = sorted(set(batch_ids) - self._ledger.known_batches(batch_ids))
+        unknown = sorted(set(batch_ids) - self._ledger.lifetimes.known_batches(batch_ids))
         # One that is being deleted has left the ledger and not the archive yet.
         unknown = [one for one in unknown if self._is_old(keys.batch_prefix(one))]
         return f"the archive tells of batches that the ledger does not know, such as {unknown[0]}" if unknown else None
@@ -60,7 +60,7 @@ class Sweep:
 
     def _sweep_inputs(self, stored: Sequence[ObjectInfo], before: datetime) -> int:
         inputs = {file_id: info for info in stored if (file_id := _file_of(info.key)) is not None}
-        kept = self._ledger.kept_files(list(inputs)) if inputs else {}
+        kept = self._ledger.lifetimes.kept_files(list(inputs)) if inputs else {}
         # Bytes of a file that has expired, or was deleted, came by an upload URL that lived longer.
         gone = [info.key for file_id, info in inputs.items() if not kept.get(file_id, info.last_modified >= before)]
         self._objects.delete(gone)

@@ -1,4 +1,4 @@
-"""Who gets the free lanes: claims that wait, served in turn inside the commit that made room. No storage, no clock.
+"""Who gets the free slots: claims that wait, served in turn inside the commit that made room. No storage, no clock.
 
 Customers come in turn, inside a customer what has the lower priority number, among equals the batches in
 turn, inside a batch items by position. Nothing polls: a ledger keeps the claims that wait and serves them at the
@@ -14,7 +14,7 @@ from octavo.batches import ClaimedItem, Run, Slice
 from octavo.errors import OctavoError
 from octavo.identifiers import BatchId, CustomerId, RunId, WorkerId
 from octavo.ledger import refusals, rules
-from octavo.ledger.contract import Claim, ClaimRequest, Tell
+from octavo.ledger.contract import Claim, ClaimRequest, OnClaim
 from octavo.ledger.rows import BatchRow, ItemRow, SliceRow
 
 Answer = Claim | OctavoError
@@ -27,14 +27,14 @@ class Waiting:
     """One claim before a ledger; `stays` is whether it waits when there is nothing for it."""
 
     request: ClaimRequest
-    tell: Tell
+    on_claim: OnClaim
     stays: bool
     is_over: bool = False
-    """Whether it wants no lane any more and only hears how things stand."""
+    """Whether it wants no slot any more and only hears how things stand."""
 
 
 def end_waits(waiting: Iterable[Waiting], *, run_id: RunId | None = None, worker_id: WorkerId | None = None) -> None:
-    """Let the standing claims of a run, or a worker, hear at the next serving how things stand, without a lane."""
+    """Let the standing claims of a run, or a worker, hear at the next serving how things stand, without a slot."""
     for one in waiting:
         if one.stays and (one.request.run_id == run_id or one.request.worker_id == worker_id):
             one.stays, one.is_over = False, True
@@ -67,7 +67,7 @@ class _Asker:
     waiting: Waiting
     batch: BatchRow
     most_items: int
-    """Items of one slice at most: near a batch's end fewer, so that no lane stands idle while another has many."""
+    """Items of one slice at most: near a batch's end fewer, so that no slot stands idle while another has many."""
     got: list[Slice] = field(default_factory=list)
 
     @property
@@ -115,7 +115,7 @@ class Allotment:
         self._of_batch[row.batch_id] += 1
 
     def serve(self, waiting: Sequence[Waiting]) -> list[tuple[Waiting, Answer]]:
-        """Give lanes, one at a time and in turn, until nobody gets any more; return the claims that are answered."""
+        """Give slots, one at a time and in turn, until nobody gets any more; return the claims that are answered."""
         answers: list[tuple[Waiting, Answer]] = []
         askers: list[_Asker] = []
         for one in waiting:
@@ -136,7 +136,7 @@ class Allotment:
         run = self._runs.get(request.run_id)
         if run is not None and rules.is_over(run):
             return refusals.run_is_over(request.run_id)
-        places = min(self._caps[batch.customer_id], request.lanes)
+        places = min(self._caps[batch.customer_id], request.slots)
         places = max(1, places, self._of_batch[batch.batch_id])
         share = -(-batch.unleased // places)
         most = min(request.slice_items, max(share, request.slice_items // 4))
@@ -156,7 +156,7 @@ class Allotment:
 
     def _room(self, asker: _Asker) -> rules.Room:
         return rules.room(
-            replace(asker.request, lanes=asker.request.lanes - len(asker.got)),
+            replace(asker.request, slots=asker.request.slots - len(asker.got)),
             cap=self._caps[asker.batch.customer_id],
             of_customer=self._of_customer[asker.batch.customer_id],
             of_worker=self._of_worker[asker.request.worker_id],

@@ -20,9 +20,7 @@ from octavo.batches import (
 )
 from octavo.identifiers import BatchId, FileId, ItemId, ResultId, RunId, WorkerId, random_part
 from octavo.ledger import refusals
-from octavo.ledger.accounts import Reservation
-from octavo.ledger.contract import ClaimRequest, Report, ReportKind, Verdict
-from octavo.ledger.progress import ItemProgress
+from octavo.ledger.contract import ClaimRequest, ItemProgress, Report, ReportKind, ReportResult, Reservation
 from octavo.ledger.quotas import Quotas
 from octavo.ledger.rows import BatchRow, ItemRow, SliceRow, UsageRow
 from octavo.outcomes import Failed, Outcome, Succeeded, failure, lost_too_often, over_quota
@@ -74,15 +72,15 @@ class Room:
     """Places left under the customer's cap."""
     worker: int
     """Slots left at the worker."""
-    lanes: int
-    """Lanes the run asked for."""
+    run: int
+    """Slots the run asked for."""
 
     def sizes(self, batch: BatchRow, slice_items: int) -> list[int]:
         """Return how many items each new slice gets: as many slices as can have one, of about equal size.
 
-        Equal, because a lane with twice the work of the others would end last and alone.
+        Equal, because a slot with twice the work of the others would end last and alone.
         """
-        slices = min(self.customer, self.worker, self.lanes, batch.unleased)
+        slices = min(self.customer, self.worker, self.run, batch.unleased)
         if slices <= 0 or not is_claimable(batch):
             return []
         small, larger = divmod(min(batch.unleased, slices * slice_items), slices)
@@ -90,13 +88,13 @@ class Room:
 
     def at_cap(self, batch: BatchRow) -> bool:
         """Whether the customer's cap alone kept items from being leased; asked after the claim."""
-        return is_claimable(batch) and batch.unleased > 0 and self.customer < min(self.worker, self.lanes)
+        return is_claimable(batch) and batch.unleased > 0 and self.customer < min(self.worker, self.run)
 
 
 def room(request: ClaimRequest, *, cap: int, of_customer: int, of_worker: int) -> Room:
     """Return the room for a claim, from the slices its customer and its worker have open."""
-    slots = request.lanes if request.worker_slots is None else request.worker_slots - of_worker
-    return Room(customer=cap - of_customer, worker=slots, lanes=request.lanes)
+    slots = request.slots if request.worker_slots is None else request.worker_slots - of_worker
+    return Room(customer=cap - of_customer, worker=slots, run=request.slots)
 
 
 def fitting(free: Sequence[ItemRow], size: int) -> int:
@@ -140,7 +138,7 @@ def is_claimable(batch: BatchRow) -> bool:
 
 def check_claim(request: ClaimRequest) -> None:
     """Raise ValueError for a claim that makes no sense."""
-    if request.lanes < 0 or request.slice_items < 1 or request.lease_seconds <= 0:
+    if request.slots < 0 or request.slice_items < 1 or request.lease_seconds <= 0:
         raise ValueError(f"not a claim: {request}")
 
 
@@ -315,13 +313,13 @@ class Work:
             item.updated_at = self.stamp()
             self.progressed_items[item.item_id] = item
 
-    def verdict(self, report: Report, *, accepted: bool) -> Verdict:
+    def result(self, report: Report, *, accepted: bool) -> ReportResult:
         """Return what to answer to a report once all words of the commit were taken."""
         item = self.items.get(report.item_id)
         if item is None:
-            return Verdict(report.item_id, accepted=False, batch_id=None, batch_ended=False)
+            return ReportResult(report.item_id, accepted=False, batch_id=None, batch_ended=False)
         ended = self.batches[item.batch_id].status.is_terminal
-        return Verdict(report.item_id, accepted=accepted, batch_id=item.batch_id, batch_ended=ended)
+        return ReportResult(report.item_id, accepted=accepted, batch_id=item.batch_id, batch_ended=ended)
 
     def give_back(self, item: ItemRow, *, lost: bool) -> None:
         """Take a leased item from its slice, to be leased again.

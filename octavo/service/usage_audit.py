@@ -8,8 +8,7 @@ from datetime import timedelta
 from octavo.documents import Document, InvalidDocument
 from octavo.errors import BatchNotFound, ItemNotFound
 from octavo.identifiers import ItemId
-from octavo.ledger.accounts import BilledResult, DifferenceKind, UsageDifference, UsageTotals
-from octavo.ledger.contract import Ledger
+from octavo.ledger.contract import BilledResult, DifferenceKind, Ledger, UsageDifference, UsageTotals
 from octavo.objects import keys
 from octavo.objects.contract import ObjectMissing, ObjectStore, ObjectTooLarge
 from octavo.timestamps import now
@@ -31,8 +30,8 @@ class Audit:
 
 def audit(ledger: Ledger, objects: ObjectStore, *, with_results: bool) -> Audit:
     """Recount everything; may take long with results, each of which is read. Raises StorageUnavailable."""
-    totals = ledger.usage_totals()
-    differences = ledger.usage_differences()
+    totals = ledger.billing.totals()
+    differences = ledger.billing.differences()
     results = 0
     if with_results:
         with ThreadPoolExecutor(READERS, thread_name_prefix="octavo-audit") as pool:
@@ -45,7 +44,7 @@ def audit(ledger: Ledger, objects: ObjectStore, *, with_results: bool) -> Audit:
 
 def _pages(ledger: Ledger) -> Iterator[Sequence[BilledResult]]:
     after: ItemId | None = None
-    while page := ledger.billed_results(after, RESULTS_AT_ONCE):
+    while page := ledger.billing.billed_results(after, RESULTS_AT_ONCE):
         yield page
         after = page[-1].item_id
 
@@ -81,8 +80,8 @@ def _is_still_kept(ledger: Ledger, found: UsageDifference) -> bool:
     if found.batch_id is None or found.customer_id is None:
         return True
     try:
-        batch = ledger.batch(found.customer_id, found.batch_id)
-        item = ledger.item(found.batch_id, found.item_id)
+        batch = ledger.batches.get(found.customer_id, found.batch_id)
+        item = ledger.batches.item(found.batch_id, found.item_id)
     except (BatchNotFound, ItemNotFound):
         return False
     return item.completed_at is None or item.completed_at + timedelta(seconds=batch.retention_seconds) > now()

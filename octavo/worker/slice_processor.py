@@ -12,8 +12,7 @@ from octavo.engines.sandbox.failures import ChildLost, SandboxUnavailable
 from octavo.errors import InternalError, OcrProviderError, ServiceUnreachable, StaleLease, StorageUnavailable
 from octavo.extraction.course import Course
 from octavo.extraction.items import Input, ItemOptions, ItemWork
-from octavo.ledger.accounts import Reservation
-from octavo.ledger.contract import Report, ReportKind
+from octavo.ledger.contract import Report, ReportKind, Reservation
 from octavo.outcomes import Failed, Outcome, Succeeded, failure, lost_too_often, over_quota
 from octavo.worker.leased_slice import Ended, LeasedSlice
 

@@ -127,7 +127,7 @@ class SliceWorker:
                 batch_id=run.batch_id,
                 run_id=run_id,
                 worker_id=self._client.worker_id,
-                lanes=min(run.item_cap, self._slots),
+                slots=min(run.item_cap, self._slots),
                 slice_items=pace.slice_items,
                 lease_seconds=min(self._lease_seconds, FIRST_LEASE_SECONDS),
                 worker_slots=self._slots,

@@ -130,10 +130,10 @@ def test_every_item_was_billed_once(fleet: Fleet) -> None:
     assert fleet.stack.stop() == 0
     ledger = DuckdbLedger(fleet.stack.data / "ledger.duckdb")
     try:
-        (customer,) = ledger.customers()
-        assert ledger.pages_used(customer.customer_id) == ITEMS
-        assert ledger.workers() == []
-        assert ledger.held_lanes() == []
-        assert ledger.starting_runs() == []
+        (customer,) = ledger.accounts.customers()
+        assert ledger.billing.pages_used(customer.customer_id) == ITEMS
+        assert ledger.work.workers() == []
+        assert ledger.work.held_slots() == []
+        assert ledger.runs.starting() == []
     finally:
         ledger.close()

@@ -105,8 +105,8 @@ def pages_billed(ledger: Path) -> int:
     """Return what the only customer of a stack that is stopped was billed."""
     opened = DuckdbLedger(ledger)
     try:
-        (customer,) = opened.customers()
-        return opened.pages_used(customer.customer_id)
+        (customer,) = opened.accounts.customers()
+        return opened.billing.pages_used(customer.customer_id)
     finally:
         opened.close()
 

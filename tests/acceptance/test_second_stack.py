@@ -112,12 +112,12 @@ def test_a_stack_that_is_told_to_end_leaves_nothing_behind(second: Stack) -> Non
 def test_nothing_was_billed_twice(second: Stack) -> None:
     ledger = DuckdbLedger(second.data / "ledger.duckdb")
     try:
-        for customer in ledger.customers():
-            batches = ledger.batches(customer.customer_id, status=None, after=None, limit=100)
-            items = [item for batch in batches for item in ledger.items(batch.batch_id, after=None, limit=500)]
+        for customer in ledger.accounts.customers():
+            batches = ledger.batches.of_customer(customer.customer_id, status=None, after=None, limit=100)
+            items = [item for batch in batches for item in ledger.batches.items(batch.batch_id, after=None, limit=500)]
             assert all(item.status.is_terminal for item in items)
             succeeded = [item for item in items if item.status is ItemStatus.SUCCEEDED]
-            assert ledger.pages_used(customer.customer_id) == sum(item.page_count or 0 for item in succeeded)
+            assert ledger.billing.pages_used(customer.customer_id) == sum(item.page_count or 0 for item in succeeded)
             if customer.name == "stubborn":
                 assert len(succeeded) == ITEMS + 2
     finally:

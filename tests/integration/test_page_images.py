@@ -23,7 +23,7 @@ from octavo.extraction.extractor import Extractor
 from octavo.extraction.items import ItemOptions, ItemWork
 from octavo.identifiers import BatchId, RunId, WorkerId
 from octavo.ledger.contract import ClaimRequest, Report, ReportKind
-from octavo.ledger.memory import MemoryLedger
+from octavo.ledger.duckdb import memory_ledger
 from octavo.objects import keys
 from octavo.objects.s3 import S3Objects
 from octavo.outcomes import Succeeded
@@ -91,17 +91,17 @@ class Stack:
             outcome = work.do(item, found, OPTIONS, begin=lambda: None)
         assert isinstance(outcome, Succeeded), outcome
         word = Report(kind=ReportKind.FINISH, item_id=item.item_id, lease_no=item.lease_no, outcome=outcome)
-        assert self.service.ledger.report([word])[0].accepted
+        assert self.service.ledger.work.report([word])[0].accepted
         return f"/v1/batches/{batch_id}/items/{item.item_id}/pages"
 
     def _claimed(self, batch_id: BatchId) -> ClaimedItem:
         run = RunId("11111111-1111-4111-8111-111111111111")
-        request = ClaimRequest(batch_id=batch_id, run_id=run, worker_id=WorkerId("reader/1"), lanes=1)
-        (piece,) = self.service.ledger.claim(request).slices
+        request = ClaimRequest(batch_id=batch_id, run_id=run, worker_id=WorkerId("reader/1"), slots=1)
+        (piece,) = self.service.ledger.work.claim(request).slices
         return piece.items[0]
 
     def batch(self) -> Batch:
-        return self.service.ledger.batches(self.service.ledger.customers()[0].customer_id)[0]
+        return self.service.ledger.batches.of_customer(self.service.ledger.accounts.customers()[0].customer_id)[0]
 
 
 @pytest.fixture(scope="module")
@@ -118,20 +118,20 @@ def stack(extractor: Counting, tmp_path: Path) -> Iterator[Stack]:
     clock = MovableClock()
     with storage_server() as storage:
         objects = S3Objects(storage)
-        service = make_service(settings(tmp_path), MemoryLedger(clock), objects)
+        service = make_service(settings(tmp_path), memory_ledger(clock), objects)
         with served(create_app(service)) as url:
             client = WorkerClient(url, WORKER_TOKEN, WorkerId("worker/one"))
             renderer = PageRenderWorker(client, extractor, objects, slots=1)
             renderer.start()
             yield Stack(service, url, add_customer(service.ledger, "acme")[1], clock, extractor)
             renderer.drain()
-            service.drawings.close()
+            service.page_renders.close()
             until(lambda: not drawing_threads(), "the renderer has left")
         client.close()
 
 
 def drawing_threads() -> list[threading.Thread]:
-    return [thread for thread in threading.enumerate() if thread.name.startswith("octavo-drawings-")]
+    return [thread for thread in threading.enumerate() if thread.name.startswith("octavo-renders-")]
 
 
 def pdf(rotation: int = 90) -> bytes:
@@ -157,7 +157,7 @@ def test_two_who_ask_at_the_same_time_have_one_drawing(stack: Stack) -> None:
     stack.extractor.go.clear()
     with ThreadPoolExecutor(2) as askers:
         answers = [askers.submit(stack.get, path) for _ in range(2)]
-        until(lambda: [one.waiting for one in stack.service.drawings._drawings.values()] == [2], "both wait")
+        until(lambda: [one.askers for one in stack.service.page_renders.broker.jobs] == [2], "both wait")
         stack.extractor.go.set()
         assert [answer.result().status_code for answer in answers] == [302, 302]
     assert stack.extractor.drawn == 1
@@ -170,9 +170,9 @@ def test_who_goes_away_leaves_a_picture_for_the_next_and_no_place_taken(stack: S
         stack.call("GET", f"{path}/1/image", timeout=1.0)
     with pytest.raises(httpx.TimeoutException):
         stack.call("GET", f"{path}/2/image", timeout=1.0)
-    until(lambda: [one.waiting for one in stack.service.drawings._drawings.values()] == [0], "the second is forgotten")
+    until(lambda: [one.askers for one in stack.service.page_renders.broker.jobs] == [0], "the second is forgotten")
     stack.extractor.go.set()
-    until(lambda: not stack.service.drawings._drawings, "the first is drawn to its end")
+    until(lambda: not stack.service.page_renders.broker.jobs, "the first is drawn to its end")
     assert len(stack.stored()) == 1
     assert stack.image(f"{path}/1/image").size == (1200, 900)
     assert stack.extractor.drawn == 1

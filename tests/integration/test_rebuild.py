@@ -49,7 +49,7 @@ class Data:
         self.clock = StandingClock()
         ledger = DuckdbLedger(self.directory.ledger, clock=self.clock)
         self.world = World(ledger, self.clock)
-        ledger.add_key(self.world.customer.customer_id, prefix="ok", digest="digest")
+        ledger.accounts.add_key(self.world.customer.customer_id, prefix="ok", digest="digest")
         self.batch = self.world.batch(4)
         self.done, self.begun, _ = self.world.take(self.batch, 3)
         self.world.say(finish(self.done), begin(self.begun))
@@ -112,10 +112,10 @@ def test_a_lost_ledger_comes_back_and_its_batch_goes_on(octavo: Octavo, data: Da
     assert f"octavo up --data {data.path}" in found.stderr
     world = data.reopened()
     try:
-        assert world.ledger.principal("digest") is not None
+        assert world.ledger.accounts.principal("digest") is not None
         assert not world.say(finish(data.begun))[0].accepted
         assert world.take(data.batch)[0].lease_no == LEASES_PER_GENERATION + 1
-        world.ledger.revoke(worker_id=world.ledger.workers()[0])
+        world.ledger.work.revoke(worker_id=world.ledger.work.workers()[0])
         world.work_off(data.batch)
         assert world.now(data.batch).status is BatchStatus.COMPLETED
         assert world.pages() == 8

@@ -8,20 +8,13 @@ import httpx
 import pytest
 
 from api.app import create_app
-from api.background.archive import Archive
-from api.background.deliveries import Deliveries
-from api.background.expiry import Retention
-from api.calls import Calls
-from api.drawings import Drawings
 from api.http.dependencies import Service
-from api.lanes import Lanes
-from api.orchestrator.dispatch import Dispatcher
-from api.presence import Presence
+from api.wiring import Secrets, assemble
 from octavo.batches import FileStatus, NewBatch, RunStatus, StagedFile
 from octavo.engines.registry import EngineRegistry
 from octavo.identifiers import BatchId, RunId, WorkerId, new_batch_id, new_file_id
 from octavo.ledger.contract import ClaimRequest
-from octavo.ledger.memory import MemoryLedger
+from octavo.ledger.duckdb import DuckdbLedger, memory_ledger
 from octavo.objects.memory import MemoryObjects
 from octavo.objects.s3 import S3Settings
 from octavo.settings import Settings
@@ -40,32 +33,19 @@ STORAGE = S3Settings(
 
 
 @pytest.fixture
-def ledger() -> MemoryLedger:
-    return MemoryLedger()
+def ledger() -> DuckdbLedger:
+    return memory_ledger()
 
 
 @pytest.fixture
-def service(ledger: MemoryLedger) -> Service:
-    presence, objects, settings = Presence(silence_seconds=10), MemoryObjects(), Settings()
-    dispatcher = Dispatcher(ledger, presence, deployment="extract-batch/octavo")
-    archive = Archive(ledger, objects)
-    retention = Retention(ledger, objects, archive, orphan_hours=settings.limits.orphan_hours)
-    return Service(
-        settings=settings,
+def service(ledger: DuckdbLedger) -> Service:
+    return assemble(
+        Settings(),
         ledger=ledger,
-        objects=objects,
+        objects=MemoryObjects(),
         storage=STORAGE,
         engines=EngineRegistry(),
-        dispatcher=dispatcher,
-        lanes=Lanes(ledger),
-        presence=presence,
-        archive=archive,
-        retention=retention,
-        calls=Calls(ledger, presence, seconds=60),
-        drawings=Drawings(ledger, presence, retention.expiry, seconds=60),
-        deliveries=Deliveries(ledger, dispatcher, presence, settings.webhooks, key="key"),
-        admin_token="the-admins-token",
-        worker_token=TOKEN,
+        secrets=Secrets(admin_token="the-admins-token", worker_token=TOKEN, webhook_key="key"),
     )
 
 
@@ -84,9 +64,9 @@ def say_hello(service: Service, worker_id: str, token: str = TOKEN) -> httpx.Res
     return asyncio.run(ask())
 
 
-def submitted(ledger: MemoryLedger, files: int) -> BatchId:
+def submitted(ledger: DuckdbLedger, files: int) -> BatchId:
     """Return a batch of so many uploaded files."""
-    customer = ledger.ensure_customer("acme")
+    customer = ledger.accounts.ensure_customer("acme")
     staged = [
         StagedFile(
             file_id=new_file_id(),
@@ -102,9 +82,9 @@ def submitted(ledger: MemoryLedger, files: int) -> BatchId:
         )
         for _ in range(files)
     ]
-    ledger.add_files(staged)
+    ledger.files.add(staged)
     options: dict[str, Any] = {"extract_text": True}
-    batch, _ = ledger.create_batch(
+    batch, _ = ledger.batches.create(
         NewBatch(
             batch_id=new_batch_id(),
             customer_id=customer.customer_id,
@@ -117,19 +97,19 @@ def submitted(ledger: MemoryLedger, files: int) -> BatchId:
     return batch.batch_id
 
 
-def works_on(ledger: MemoryLedger, batch_id: BatchId, worker_id: WorkerId, run: str) -> RunId:
+def works_on(ledger: DuckdbLedger, batch_id: BatchId, worker_id: WorkerId, run: str) -> RunId:
     """Return a run of the batch in which this worker holds one item."""
     run_id = RunId(run)
-    ledger.name_run(batch_id, ledger.add_run(batch_id).run_no, run_id)
-    ledger.open_run(run_id, worker_id)
-    claim = ledger.claim(ClaimRequest(batch_id=batch_id, run_id=run_id, worker_id=worker_id, lanes=1))
+    ledger.runs.name(batch_id, ledger.runs.add(batch_id).run_no, run_id)
+    ledger.runs.open(run_id, worker_id)
+    claim = ledger.work.claim(ClaimRequest(batch_id=batch_id, run_id=run_id, worker_id=worker_id, slots=1))
     assert len(claim.slices) == 1
     return run_id
 
 
-def status_of(ledger: MemoryLedger, run_id: RunId) -> RunStatus:
+def status_of(ledger: DuckdbLedger, run_id: RunId) -> RunStatus:
     """Return where a run stands."""
-    run = ledger.run(run_id)
+    run = ledger.runs.get(run_id)
     assert run is not None
     return run.status
 
@@ -153,25 +133,25 @@ def test_a_wrong_token_is_told_nothing(service: Service) -> None:
     assert "storage" not in answer.json()
 
 
-def test_a_new_life_of_a_worker_takes_the_leases_of_the_old_one(service: Service, ledger: MemoryLedger) -> None:
+def test_a_new_life_of_a_worker_takes_the_leases_of_the_old_one(service: Service, ledger: DuckdbLedger) -> None:
     batch_id = submitted(ledger, 2)
     run_id = works_on(ledger, batch_id, FIRST, "run-1")
     assert say_hello(service, SECOND).status_code == 200
-    (found,) = ledger.open_batches()
+    (found,) = ledger.runs.open_batches()
     assert found.unleased == 2
     assert status_of(ledger, run_id) is RunStatus.LOST
-    assert [run.run_id for run in ledger.lost_runs()] == [run_id]
+    assert [run.run_id for run in ledger.runs.lost()] == [run_id]
 
 
-def test_a_worker_of_another_name_keeps_its_leases(service: Service, ledger: MemoryLedger) -> None:
+def test_a_worker_of_another_name_keeps_its_leases(service: Service, ledger: DuckdbLedger) -> None:
     batch_id = submitted(ledger, 2)
     run_id = works_on(ledger, batch_id, OTHER, "run-1")
     assert say_hello(service, SECOND).status_code == 200
-    assert ledger.open_batches()[0].unleased == 1
+    assert ledger.runs.open_batches()[0].unleased == 1
     assert status_of(ledger, run_id) is RunStatus.ACTIVE
 
 
-def test_the_same_life_may_say_hello_again(service: Service, ledger: MemoryLedger) -> None:
+def test_the_same_life_may_say_hello_again(service: Service, ledger: DuckdbLedger) -> None:
     batch_id = submitted(ledger, 1)
     run_id = works_on(ledger, batch_id, FIRST, "run-1")
     assert say_hello(service, FIRST).status_code == 200

@@ -1,5 +1,5 @@
 """The ledger in DuckDB: one file, owned by one process."""
 
-from octavo.ledger.duckdb.ledger import DuckdbLedger
+from octavo.ledger.duckdb.ledger import DuckdbLedger, memory_ledger
 
-__all__ = ["DuckdbLedger"]
+__all__ = ["DuckdbLedger", "memory_ledger"]

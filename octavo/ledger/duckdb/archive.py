@@ -1,4 +1,4 @@
-"""What is new in DuckDB after a position, for whoever archives it. Reads only, but for the position itself."""
+"""What is new in DuckDB after a position, for whoever archives it; and a ledger made anew from an archive."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
@@ -8,6 +8,7 @@ from octavo.batches import ItemStatus
 from octavo.identifiers import BatchId, FileId
 from octavo.ledger.archive import (
     Accounts,
+    ArchivedPart,
     ArchivePosition,
     Changes,
     Deletions,
@@ -19,13 +20,16 @@ from octavo.ledger.archive import (
     Outcomes,
     StagedFiles,
 )
+from octavo.ledger.duckdb.accounts import all_customers, key_record
 from octavo.ledger.duckdb.batches import find_batch
-from octavo.ledger.duckdb.customers import customers, key_record
 from octavo.ledger.duckdb.files import file_record
+from octavo.ledger.duckdb.restoring import archive_position, end_restore, note_archive_position, restore_part
 from octavo.ledger.duckdb.rows import batch_row, run_record, usage_row
 from octavo.ledger.duckdb.snapshot import Row, Snapshot, aware, utc
+from octavo.ledger.duckdb.store import Facet, read, write
 from octavo.ledger.duckdb.transaction import Transaction
 from octavo.ledger.duckdb.webhook_rows import webhook_record
+from octavo.ledger.restoring import Restoring, check_empty
 from octavo.ledger.rows import BatchRow
 
 FILES_AT_ONCE = 5_000
@@ -34,60 +38,72 @@ ITEMS_AT_ONCE = 20_000
 DELETIONS_AT_ONCE = 200
 
 
-def identity(view: Snapshot) -> LedgerIdentity:
-    """Return which ledger this is."""
-    ((ledger_id, generation),) = view.rows("identity")
-    return LedgerIdentity(ledger_id=ledger_id, generation=generation)
+class DuckdbArchive(Facet):
+    """An `ArchiveLedger`."""
 
+    @read
+    def identity(self, view: Snapshot) -> LedgerIdentity:
+        ((ledger_id, generation),) = view.rows("identity")
+        return LedgerIdentity(ledger_id=ledger_id, generation=generation)
 
-def position(view: Snapshot) -> ArchivePosition:
-    """Return how far the ledger was archived."""
-    ((accounts, runs, file_no, batch_no, updated_at, deletion_no),) = view.rows("archive_position")
-    return ArchivePosition(
-        accounts=accounts,
-        runs=runs,
-        file_no=file_no,
-        batch_no=batch_no,
-        updated_at=utc(updated_at),
-        deletion_no=deletion_no,
-    )
+    @read
+    def position(self, view: Snapshot) -> ArchivePosition:
+        return archive_position(view)
 
+    @read
+    def changes(self, view: Snapshot, after: ArchivePosition) -> Changes | None:
+        ((accounts, runs),) = view.rows("fingerprints")
+        found = Changes(
+            position=replace(after, accounts=accounts, runs=runs),
+            accounts=_accounts(view) if accounts != after.accounts else None,
+            runs=_open_runs(view) if runs != after.runs else None,
+        )
+        found = _with_deletions(view, found)
+        found = _with_files(view, found)
+        if found.files is None or len(found.files.files) < FILES_AT_ONCE:
+            found = _with_manifests(view, found)
+            if not found.manifests or not view.rows("batches_after", batch_no=found.position.batch_no, limit=1):
+                found = _with_outcomes(view, found)
+        return None if found.position == after else found
 
-def note_position(tx: Transaction, reached: ArchivePosition) -> None:
-    """Note how far the ledger was archived."""
-    tx.rows(
-        "set_archive_position",
-        accounts=reached.accounts,
-        runs=reached.runs,
-        file_no=reached.file_no,
-        batch_no=reached.batch_no,
-        updated_at=reached.updated_at,
-        deletion_no=reached.deletion_no,
-    )
-    tx.rows("forget_deletions", deletion_no=reached.deletion_no)
+    @read
+    def outcomes(self, view: Snapshot, batch_id: BatchId) -> Outcomes:
+        return _outcomes_of_batch(view, batch_id)
 
+    @read
+    def manifest(self, view: Snapshot, batch_id: BatchId) -> Manifest:
+        (found,) = _manifests(view, [find_batch(view, batch_id)])
+        return found
 
-def changes(view: Snapshot, after: ArchivePosition) -> Changes | None:
-    """Return what is new after a position; what refers to something comes later than that, or with it."""
-    ((accounts, runs),) = view.rows("fingerprints")
-    found = Changes(
-        position=replace(after, accounts=accounts, runs=runs),
-        accounts=_accounts(view) if accounts != after.accounts else None,
-        runs=_open_runs(view) if runs != after.runs else None,
-    )
-    found = _with_deletions(view, found)
-    found = _with_files(view, found)
-    if found.files is None or len(found.files.files) < FILES_AT_ONCE:
-        found = _with_manifests(view, found)
-        if not found.manifests or not view.rows("batches_after", batch_no=found.position.batch_no, limit=1):
-            found = _with_outcomes(view, found)
-    return None if found.position == after else found
+    @write
+    def note_position(self, tx: Transaction, position: ArchivePosition) -> None:
+        note_archive_position(tx, position)
+
+    def restore(self, parts: Iterable[ArchivedPart], *, generation: int) -> None:
+        self._check_empty()
+        given = Restoring(generation=generation, moment=self._store.clock())
+        for part in parts:
+            self._restore_part(replace(given, part=part))
+        self._end_restore(given)
+        self._store.go_on_after_restore()
+
+    @read
+    def _check_empty(self, view: Snapshot) -> None:
+        check_empty(all_customers(view))
+
+    @write
+    def _restore_part(self, tx: Transaction, given: Restoring) -> None:
+        restore_part(tx, given)
+
+    @write
+    def _end_restore(self, tx: Transaction, given: Restoring) -> None:
+        end_restore(tx, given)
 
 
 def _accounts(view: Snapshot) -> Accounts:
     keys = tuple(KeptKey(key=key_record(row[:7]), digest=row[7]) for row in view.rows("all_keys"))
     webhooks = tuple(webhook_record(row) for row in view.rows("all_webhooks"))
-    return Accounts(customers=tuple(customers(view)), keys=keys, webhooks=webhooks)
+    return Accounts(customers=tuple(all_customers(view)), keys=keys, webhooks=webhooks)
 
 
 def _open_runs(view: Snapshot) -> OpenRuns:
@@ -110,12 +126,6 @@ def _with_deletions(view: Snapshot, found: Changes) -> Changes:
         touched=tuple(row[0] for row in naming),
     )
     return replace(found, deletions=deletions, position=replace(found.position, deletion_no=deletions.deletion_no))
-
-
-def manifest(view: Snapshot, batch_id: BatchId) -> Manifest:
-    """Return a batch as it was admitted. Raises BatchNotFound."""
-    (found,) = _manifests(view, [find_batch(view, batch_id)])
-    return found
 
 
 def _with_files(view: Snapshot, found: Changes) -> Changes:
@@ -201,12 +211,12 @@ def _with_outcomes(view: Snapshot, found: Changes) -> Changes:
         found,
         outcomes=(
             *(_outcomes(batches[batch_id], ended, digests, until) for batch_id, ended in rows.items()),
-            *(outcomes_of_batch(view, batch_id) for batch_id in retried),
+            *(_outcomes_of_batch(view, batch_id) for batch_id in retried),
         ),
     )
 
 
-def outcomes_of_batch(view: Snapshot, batch_id: BatchId) -> Outcomes:
+def _outcomes_of_batch(view: Snapshot, batch_id: BatchId) -> Outcomes:
     """Return all items of a batch that have ended or have a result. Raises BatchNotFound."""
     batch = find_batch(view, batch_id)
     rows = view.rows("outcomes_of_batch", batch_no=batch.batch_no)

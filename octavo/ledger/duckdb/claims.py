@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from octavo.ledger import rules
 from octavo.ledger.allotment import Allotment, Answer, Turns, Waiting, end_waits
-from octavo.ledger.duckdb.runs import store_runs
+from octavo.ledger.duckdb.run_rows import store_runs
 from octavo.ledger.duckdb.transaction import Transaction
 
 
@@ -67,7 +67,7 @@ class Claims:
         self._waiting = [one for one in [*self._waiting, *self._arrived] if one not in answered]
         self._arrived = []
         for one, answer in answers:
-            one.tell(answer)
+            one.on_claim(answer)
 
     def close(self, answer: Answer) -> None:
         """Tell all that wait the same."""

@@ -9,13 +9,14 @@ import stat
 import threading
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Protocol
 
 import duckdb
 
 from octavo.errors import DataDirectoryInUse, LedgerTooNew, LedgerUnavailable
 from octavo.ledger.duckdb.statements import Migration, migrations, statements
 
-_SETTINGS: dict[str, str | bool | int | float | list[str]] = {
+SETTINGS: dict[str, str | bool | int | float | list[str]] = {
     # The work is many short statements; a second thread costs each more than it saves.
     "threads": "1",
     "memory_limit": "1GB",
@@ -33,7 +34,33 @@ _open_here: set[Path] = set()
 _open_here_lock = threading.Lock()
 
 
-class Database:
+class Database(Protocol):
+    """An opened database, its schema up to date; `root` belongs to the writer thread."""
+
+    root: duckdb.DuckDBPyConnection
+
+    def cursor(self) -> duckdb.DuckDBPyConnection:
+        """Return a connection of its own, for one read."""
+        ...
+
+    def reopen(self) -> None:
+        """Open it anew, after an error with which DuckDB gives an opened database up. Writer thread only."""
+        ...
+
+    def keep_private(self) -> None:
+        """Let nobody but the owner read what a commit has written."""
+        ...
+
+    def last_commit(self) -> datetime:
+        """Return the latest moment that was given to a commit."""
+        ...
+
+    def close(self) -> None:
+        """Release it; again without harm."""
+        ...
+
+
+class FileDatabase:
     """The opened file, its schema up to date; `root` belongs to the writer thread.
 
     Raises: DataDirectoryInUse, LedgerTooNew, LedgerUnavailable.
@@ -47,7 +74,7 @@ class Database:
             self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
             self.root = _connect(self.path)
             try:
-                _migrate(self.root, migrations() if steps is None else steps)
+                migrate(self.root, migrations() if steps is None else steps)
                 self.keep_private()
             except BaseException:
                 self.root.close()
@@ -87,16 +114,21 @@ class Database:
 
     def last_commit(self) -> datetime:
         """Return the latest moment the file has given to a commit."""
-        row = self.root.execute(statements()["last_commit"]).fetchone()
-        if row is None or row[0] is None:
-            return datetime.min.replace(tzinfo=UTC)
-        moment: datetime = row[0].replace(tzinfo=UTC)
-        return moment
+        return last_commit(self.root)
 
     def close(self) -> None:
         """Write the log into the file and release it; again without harm."""
         self.root.close()
         _leave(self.path)
+
+
+def last_commit(root: duckdb.DuckDBPyConnection) -> datetime:
+    """Return the latest moment that a commit was given, the beginning of time before the first."""
+    row = root.execute(statements()["last_commit"]).fetchone()
+    if row is None or row[0] is None:
+        return datetime.min.replace(tzinfo=UTC)
+    moment: datetime = row[0].replace(tzinfo=UTC)
+    return moment
 
 
 def _enter(path: Path) -> None:
@@ -120,7 +152,7 @@ def _connect(path: Path) -> duckdb.DuckDBPyConnection:
     # The file is made while nobody else may read what is made: a chmod afterwards would come late.
     before = os.umask(0o077)
     try:
-        return duckdb.connect(path, config=_SETTINGS)
+        return duckdb.connect(path, config=SETTINGS)
     except duckdb.IOException as error:
         if "lock" in str(error):
             raise _in_use(path) from error
@@ -131,7 +163,8 @@ def _connect(path: Path) -> duckdb.DuckDBPyConnection:
         os.umask(before)
 
 
-def _migrate(root: duckdb.DuckDBPyConnection, steps: tuple[Migration, ...]) -> None:
+def migrate(root: duckdb.DuckDBPyConnection, steps: tuple[Migration, ...]) -> None:
+    """Run the steps that have not run yet. Raises LedgerTooNew, LedgerUnavailable."""
     sql = statements()
     root.execute(sql["create_migrations"])
     applied = [row[0] for row in root.execute(sql["applied_migrations"]).fetchall()]

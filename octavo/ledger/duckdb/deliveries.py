@@ -1,40 +1,130 @@
 """Deliveries in DuckDB: leased to whoever sends them, and what came of it."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 
-from octavo.identifiers import DeliveryId
+from octavo.identifiers import CustomerId, DeliveryId, WebhookId
+from octavo.ledger import refusals
+from octavo.ledger.contract import DeliveryCursor, HeldDelivery
 from octavo.ledger.duckdb.rows import batch_row
 from octavo.ledger.duckdb.snapshot import Snapshot, aware, utc
+from octavo.ledger.duckdb.store import Facet, read, write
 from octavo.ledger.duckdb.transaction import Transaction
-from octavo.ledger.duckdb.webhook_rows import delivery_record, store_delivery, webhook_record
-from octavo.ledger.duckdb.webhooks import find_delivery, store_webhook
-from octavo.ledger.webhooks import HeldDelivery
+from octavo.ledger.duckdb.webhook_rows import attempt_record, delivery_record, store_delivery, webhook_record
+from octavo.ledger.duckdb.webhooks import check_enabled, find_webhook, store_webhook
 from octavo.webhooks import schedule
-from octavo.webhooks.records import (
-    GONE,
-    AttemptReport,
-    Delivery,
-    DeliveryStatus,
-    DueDelivery,
-)
+from octavo.webhooks.records import GONE, Attempt, AttemptReport, Delivery, DeliveryStatus, DueDelivery
 
 
-@dataclass(frozen=True, slots=True)
-class DeliveryClaim:
-    """What `claim_deliveries` is asked."""
+class DuckdbDeliveries(Facet):
+    """A `DeliveryLedger`."""
 
-    limit: int
-    lease_seconds: float
+    @read
+    def of_webhook(
+        self,
+        view: Snapshot,
+        customer_id: CustomerId,
+        webhook_id: WebhookId,
+        *,
+        after: DeliveryCursor | None = None,
+        limit: int = 50,
+    ) -> list[Delivery]:
+        find_webhook(view, customer_id, webhook_id)
+        rows = view.rows(
+            "deliveries_of_webhook",
+            webhook_id=webhook_id,
+            created_at=None if after is None else after.created_at,
+            delivery_id=None if after is None else after.delivery_id,
+            limit=limit,
+        )
+        return [delivery_record(row) for row in rows]
 
+    @read
+    def get(self, view: Snapshot, customer_id: CustomerId, delivery_id: DeliveryId) -> Delivery:
+        return _delivery(view, customer_id, delivery_id)
 
-@dataclass(frozen=True, slots=True)
-class Reported:
-    """What `report_attempt` is told."""
+    @read
+    def attempts(self, view: Snapshot, delivery_ids: Sequence[DeliveryId]) -> dict[DeliveryId, list[Attempt]]:
+        found: dict[DeliveryId, list[Attempt]] = {}
+        for row in view.rows("attempts_of", delivery_ids=list(delivery_ids)):
+            found.setdefault(row[0], []).append(attempt_record(row))
+        return found
 
-    report: AttemptReport
-    retry_seconds: tuple[float, ...]
+    @write
+    def replay(self, tx: Transaction, customer_id: CustomerId, delivery_id: DeliveryId) -> Delivery:
+        found = _delivery(tx, customer_id, delivery_id)
+        check_enabled(find_webhook(tx, customer_id, found.webhook_id))
+        again = schedule.replayed(found, tx.now)
+        store_delivery(tx, again)
+        tx.has_deliveries = True
+        return again
+
+    @write
+    def claim(self, tx: Transaction, *, limit: int, lease_seconds: float) -> list[DueDelivery]:
+        tx.flush()
+        chosen = _chosen(tx, limit)
+        if not chosen:
+            return []
+        found = {row[0]: delivery_record(row) for row in tx.rows("deliveries_by_id", delivery_ids=list(chosen))}
+        until = tx.now + timedelta(seconds=lease_seconds)
+        claimed = [_taken(tx, found[delivery_id], until) for delivery_id in chosen]
+        return [one for one in claimed if one is not None]
+
+    @write
+    def report(self, tx: Transaction, report: AttemptReport, *, retry_seconds: Sequence[float]) -> bool:
+        delivery = _find_delivery(tx, report.delivery_id)
+        if delivery is None or delivery.lease_no != report.lease_no:
+            return False
+        if delivery.leased_until is None:
+            return True
+        attempt = report.attempt(delivery.attempts + 1)
+        tx.rows(
+            "add_attempt",
+            delivery_id=delivery.delivery_id,
+            attempt_no=attempt.attempt_no,
+            started_at=attempt.started_at,
+            seconds=attempt.seconds,
+            status_code=attempt.status_code,
+            error=attempt.error,
+            answer=attempt.answer,
+        )
+        store_delivery(tx, schedule.attempted(delivery, attempt, tuple(retry_seconds), tx.now))
+        if attempt.status_code == GONE:
+            tx.flush()
+            (webhook,) = tx.rows("webhook", webhook_id=delivery.webhook_id)
+            store_webhook(tx, schedule.gone(webhook_record(webhook), tx.now))
+        tx.has_deliveries = True
+        return True
+
+    @write
+    def give_back(self, tx: Transaction, held: Sequence[HeldDelivery]) -> int:
+        tx.flush()
+        lease_nos = {one.delivery_id: one.lease_no for one in held}
+        found = [delivery_record(row) for row in tx.rows("deliveries_by_id", delivery_ids=list(lease_nos))]
+        under_way = [
+            one
+            for one in found
+            if one.lease_no == lease_nos[one.delivery_id] and one.leased_until is not None and one.leased_until > tx.now
+        ]
+        for one in under_way:
+            store_delivery(tx, schedule.given_back(one, tx.now))
+        tx.has_deliveries = tx.has_deliveries or bool(under_way)
+        return len(under_way)
+
+    @read
+    def next_at(self, view: Snapshot) -> datetime | None:
+        if _chosen(view, 1):
+            return view.now
+        ((later,),) = view.rows("later_deliveries", moment=view.now)
+        return aware(later)
+
+    def watch(self, on_due: Callable[[], None]) -> None:
+        self._store.writer.on_delivery = on_due
+
+    @write
+    def prune(self, tx: Transaction, completed_before: datetime) -> int:
+        tx.rows("prune_attempts", before=completed_before)
+        return len(tx.rows("prune_deliveries", before=completed_before))
 
 
 def _chosen(view: Snapshot, limit: int) -> list[DeliveryId]:
@@ -44,18 +134,6 @@ def _chosen(view: Snapshot, limit: int) -> list[DeliveryId]:
     due = [schedule.Candidate(row[0], row[1], row[2], utc(row[3])) for row in rows]
     on_their_way = [(row[0], row[1]) for row in view.rows("leased_deliveries", moment=view.now)]
     return schedule.choose(due, on_their_way, limit)
-
-
-def claim_deliveries(tx: Transaction, asked: DeliveryClaim) -> list[DueDelivery]:
-    """Lease deliveries that are due."""
-    tx.flush()
-    chosen = _chosen(tx, asked.limit)
-    if not chosen:
-        return []
-    found = {row[0]: delivery_record(row) for row in tx.rows("deliveries_by_id", delivery_ids=list(chosen))}
-    until = tx.now + timedelta(seconds=asked.lease_seconds)
-    claimed = [_taken(tx, found[delivery_id], until) for delivery_id in chosen]
-    return [one for one in claimed if one is not None]
 
 
 def _taken(tx: Transaction, delivery: Delivery, until: datetime) -> DueDelivery | None:
@@ -72,59 +150,15 @@ def _taken(tx: Transaction, delivery: Delivery, until: datetime) -> DueDelivery 
     return DueDelivery(delivery=delivery, webhook=webhook_record(webhook), batch=batch)
 
 
-def report_attempt(tx: Transaction, told: Reported) -> bool:
-    """Keep an attempt; False when it came too late."""
-    report = told.report
-    delivery = find_delivery(tx, report.delivery_id)
-    if delivery is None or delivery.lease_no != report.lease_no:
-        return False
-    if delivery.leased_until is None:
-        return True
-    attempt = report.attempt(delivery.attempts + 1)
-    tx.rows(
-        "add_attempt",
-        delivery_id=delivery.delivery_id,
-        attempt_no=attempt.attempt_no,
-        started_at=attempt.started_at,
-        seconds=attempt.seconds,
-        status_code=attempt.status_code,
-        error=attempt.error,
-        answer=attempt.answer,
-    )
-    store_delivery(tx, schedule.attempted(delivery, attempt, told.retry_seconds, tx.now))
-    if attempt.status_code == GONE:
-        tx.flush()
-        (webhook,) = tx.rows("webhook", webhook_id=delivery.webhook_id)
-        store_webhook(tx, schedule.gone(webhook_record(webhook), tx.now))
-    tx.has_deliveries = True
-    return True
+def _find_delivery(view: Snapshot, delivery_id: DeliveryId) -> Delivery | None:
+    """Return one delivery, whosever it is."""
+    found = view.row("deliveries_by_id", delivery_ids=[delivery_id])
+    return None if found is None else delivery_record(found)
 
 
-def give_back_deliveries(tx: Transaction, held: Sequence[HeldDelivery]) -> int:
-    """End the leases of a sender that is lost; returns how many were still under way."""
-    tx.flush()
-    lease_nos = {one.delivery_id: one.lease_no for one in held}
-    found = [delivery_record(row) for row in tx.rows("deliveries_by_id", delivery_ids=list(lease_nos))]
-    under_way = [
-        one
-        for one in found
-        if one.lease_no == lease_nos[one.delivery_id] and one.leased_until is not None and one.leased_until > tx.now
-    ]
-    for one in under_way:
-        store_delivery(tx, schedule.given_back(one, tx.now))
-    tx.has_deliveries = tx.has_deliveries or bool(under_way)
-    return len(under_way)
-
-
-def next_delivery_at(view: Snapshot) -> datetime | None:
-    """Return when a claim next has something to take."""
-    if _chosen(view, 1):
-        return view.now
-    ((later,),) = view.rows("later_deliveries", moment=view.now)
-    return aware(later)
-
-
-def prune_deliveries(tx: Transaction, completed_before: datetime) -> int:
-    """Remove deliveries that were over before then, with their attempts."""
-    tx.rows("prune_attempts", before=completed_before)
-    return len(tx.rows("prune_deliveries", before=completed_before))
+def _delivery(view: Snapshot, customer_id: CustomerId, delivery_id: DeliveryId) -> Delivery:
+    """Return one of the customer's deliveries. Raises DeliveryNotFound."""
+    found = _find_delivery(view, delivery_id)
+    if found is None or found.customer_id != customer_id:
+        raise refusals.delivery_not_found(delivery_id)
+    return found

@@ -6,8 +6,55 @@ from dataclasses import replace
 from octavo.batches import FileStatus, StagedFile
 from octavo.identifiers import CustomerId, FileId
 from octavo.ledger import refusals
+from octavo.ledger.duckdb.deletions import note_deletions
 from octavo.ledger.duckdb.snapshot import Parameter, Row, Snapshot, utc
+from octavo.ledger.duckdb.store import Facet, read, write, write_together
 from octavo.ledger.duckdb.transaction import Transaction
+
+
+class DuckdbFiles(Facet):
+    """A `FileLedger`."""
+
+    def add(self, files: Sequence[StagedFile]) -> None:
+        if files:
+            self._add(files)
+
+    @write_together
+    def _add(self, tx: Transaction, calls: Sequence[Sequence[StagedFile]]) -> list[None]:
+        # One that is there breaks the primary key.
+        tx.rows("add_files", **file_columns([file for files in calls for file in files]))
+        return [None] * len(calls)
+
+    @read
+    def find(self, view: Snapshot, customer_id: CustomerId, file_ids: Sequence[FileId]) -> dict[FileId, StagedFile]:
+        return find_files(view, customer_id, file_ids)
+
+    @read
+    def pending(self, view: Snapshot, customer_id: CustomerId, file_ids: Sequence[FileId]) -> list[StagedFile]:
+        rows = view.rows("pending_files", customer_id=customer_id, file_ids=list(file_ids), now=view.now)
+        return [file_record(row) for row in rows]
+
+    def mark_ready(self, file_ids: Sequence[FileId]) -> None:
+        if file_ids:
+            self._mark_ready(file_ids)
+
+    @write
+    def _mark_ready(self, tx: Transaction, file_ids: Sequence[FileId]) -> None:
+        expired = expired_files(tx, file_ids)
+        tx.rows("mark_ready", file_ids=[file_id for file_id in file_ids if file_id not in expired])
+
+    @write
+    def delete(self, tx: Transaction, customer_id: CustomerId, file_id: FileId) -> list[int]:
+        tx.flush()
+        file = find_files(tx, customer_id, [file_id]).get(file_id)
+        if file is None:
+            raise refusals.unknown_files([file_id])
+        using = [row[0] for row in tx.rows("unfinished_batches_of_file", file_id=file_id)]
+        if using:
+            raise refusals.file_in_use(file_id, using)
+        tx.rows("delete_file", file_id=file_id)
+        tx.rows("note_deleted_file", file_id=file_id, expires_at=file.expires_at)
+        return note_deletions(tx, [(customer_id, file.object_key, None)])
 
 
 def file_record(row: Row) -> StagedFile:
@@ -26,12 +73,6 @@ def file_record(row: Row) -> StagedFile:
     )
 
 
-def add_files(tx: Transaction, calls: Sequence[Sequence[StagedFile]]) -> list[None]:
-    """Keep the newly staged files of all calls in one statement; one that is there breaks the primary key."""
-    tx.rows("add_files", **file_columns([file for files in calls for file in files]))
-    return [None] * len(calls)
-
-
 def file_columns(files: Sequence[StagedFile]) -> dict[str, Parameter]:
     """Return files as the columns of a statement that keeps them."""
     return {
@@ -48,7 +89,7 @@ def file_columns(files: Sequence[StagedFile]) -> dict[str, Parameter]:
     }
 
 
-def files(view: Snapshot, customer_id: CustomerId, file_ids: Sequence[FileId]) -> dict[FileId, StagedFile]:
+def find_files(view: Snapshot, customer_id: CustomerId, file_ids: Sequence[FileId]) -> dict[FileId, StagedFile]:
     """Return those of the files that are this customer's (expired ones with that status)."""
     found = [file_record(row) for row in view.rows("files", customer_id=customer_id, file_ids=list(file_ids))]
     expired = expired_files(view, file_ids)
@@ -63,12 +104,6 @@ def expired_files(view: Snapshot, file_ids: Sequence[FileId]) -> set[FileId]:
     if overdue:
         overdue -= {row[0] for row in view.rows("files_in_use", file_ids=list(overdue))}
     return overdue
-
-
-def mark_ready(tx: Transaction, file_ids: Sequence[FileId]) -> None:
-    """Say that these files' bytes were seen; those that are not pending stay as they are."""
-    expired = expired_files(tx, file_ids)
-    tx.rows("mark_ready", file_ids=[file_id for file_id in file_ids if file_id not in expired])
 
 
 def check_files(tx: Transaction, customer_id: CustomerId, file_ids: Sequence[FileId]) -> None:

@@ -5,9 +5,9 @@ from dataclasses import replace
 from datetime import timedelta
 
 from octavo.batches import Run
-from octavo.ledger.archive import Accounts, ArchivedBatch, KeptUsage, StagedFiles
-from octavo.ledger.duckdb.archive import note_position, position
+from octavo.ledger.archive import Accounts, ArchivedBatch, ArchivePosition, KeptUsage, StagedFiles
 from octavo.ledger.duckdb.files import file_columns
+from octavo.ledger.duckdb.snapshot import Snapshot, utc
 from octavo.ledger.duckdb.storing import USAGE_COLUMNS, columns
 from octavo.ledger.duckdb.transaction import Transaction
 from octavo.ledger.duckdb.webhook_rows import webhook_columns
@@ -89,7 +89,7 @@ def end_restore(tx: Transaction, given: Restoring) -> None:
     ((file_no, batch_no),) = tx.rows("last_numbers")
     # Items that the restore itself has cancelled come after this position.
     reached = given.moment - timedelta(microseconds=1)
-    note_position(tx, replace(position(tx), file_no=file_no, batch_no=batch_no, updated_at=reached))
+    note_archive_position(tx, replace(archive_position(tx), file_no=file_no, batch_no=batch_no, updated_at=reached))
 
 
 def _restore_accounts(tx: Transaction, accounts: Accounts) -> None:
@@ -154,3 +154,30 @@ def _restore_runs(tx: Transaction, runs: list[Run]) -> None:
                 created_at=run.created_at,
                 seen_at=run.seen_at,
             )
+
+
+def archive_position(view: Snapshot) -> ArchivePosition:
+    """Return how far the ledger was archived."""
+    ((accounts, runs, file_no, batch_no, updated_at, deletion_no),) = view.rows("archive_position")
+    return ArchivePosition(
+        accounts=accounts,
+        runs=runs,
+        file_no=file_no,
+        batch_no=batch_no,
+        updated_at=utc(updated_at),
+        deletion_no=deletion_no,
+    )
+
+
+def note_archive_position(tx: Transaction, reached: ArchivePosition) -> None:
+    """Note how far the ledger was archived."""
+    tx.rows(
+        "set_archive_position",
+        accounts=reached.accounts,
+        runs=reached.runs,
+        file_no=reached.file_no,
+        batch_no=reached.batch_no,
+        updated_at=reached.updated_at,
+        deletion_no=reached.deletion_no,
+    )
+    tx.rows("forget_deletions", deletion_no=reached.deletion_no)

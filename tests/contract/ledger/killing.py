@@ -40,19 +40,19 @@ def check_after_kill(path: Path, acknowledged: dict[ItemId, BatchId]) -> None:
     try:
         world = World(ledger, WallClock())
         for item_id, batch_id in acknowledged.items():
-            assert ledger.item(batch_id, item_id).status is ItemStatus.SUCCEEDED
-        batches = ledger.batches(world.customer.customer_id, limit=1000)
+            assert ledger.batches.item(batch_id, item_id).status is ItemStatus.SUCCEEDED
+        batches = ledger.batches.of_customer(world.customer.customer_id, limit=1000)
         for batch in batches:
             assert batch.counts == recount(world.items(batch))
         assert world.pages() == sum(batch.counts.succeeded for batch in batches) >= len(acknowledged)
-        (webhook,) = ledger.webhooks(world.customer.customer_id)
-        deliveries = ledger.deliveries(webhook.customer_id, webhook.webhook_id, limit=1000)
+        (webhook,) = ledger.webhooks.of_customer(world.customer.customer_id)
+        deliveries = ledger.deliveries.of_webhook(webhook.customer_id, webhook.webhook_id, limit=1000)
         told = sorted(delivery.end.batch_id for delivery in deliveries if delivery.end)
         assert told == sorted(batch.batch_id for batch in batches if batch.status.is_terminal)
-        for worker in ledger.workers():
-            ledger.revoke(worker_id=worker)
-        assert [one.unleased for one in ledger.open_batches()] == [
-            one.batch.counts.pending for one in ledger.open_batches()
+        for worker in ledger.work.workers():
+            ledger.work.revoke(worker_id=worker)
+        assert [one.unleased for one in ledger.runs.open_batches()] == [
+            one.batch.counts.pending for one in ledger.runs.open_batches()
         ]
     finally:
         ledger.close()

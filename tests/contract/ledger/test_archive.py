@@ -2,14 +2,12 @@
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
 
 from octavo.batches import Batch, BatchStatus, FileStatus, ItemStatus, RunStatus
 from octavo.errors import BatchNotFound, IdempotencyKeyReused, StaleLease
 from octavo.identifiers import BatchId, FileId, ItemId
-from octavo.ledger.accounts import LimitName, PageAccount, Reservation
 from octavo.ledger.archive import (
     Accounts,
     ArchivedBatch,
@@ -23,13 +21,10 @@ from octavo.ledger.archive import (
     StagedFiles,
     joined,
 )
-from octavo.ledger.contract import Ledger
-from octavo.ledger.duckdb import DuckdbLedger
+from octavo.ledger.contract import Ledger, LimitName, NewWebhook, PageAccount, Reservation, Retry
 from octavo.ledger.duckdb import archive as duckdb_archive
-from octavo.ledger.memory import MemoryLedger
-from octavo.ledger.reading import Retry
 from octavo.ledger.restoring import CLOCK_MARGIN, LEASES_PER_GENERATION
-from octavo.ledger.webhooks import NewWebhook
+from tests.contract.ledger.conftest import MakeLedger
 from tests.contract.ledger.world import (
     RUN,
     StandingClock,
@@ -49,12 +44,12 @@ Anew = Callable[..., World]
 def told(ledger: Ledger, after: ArchivePosition | None = None) -> list[Changes]:
     """All changes after a position, part by part, each noted as an archive would."""
     found: list[Changes] = []
-    position = ledger.archived() if after is None else after
-    while (change := ledger.changes(position)) is not None:
+    position = ledger.archive.position() if after is None else after
+    while (change := ledger.archive.changes(position)) is not None:
         if not change.is_empty:
             found.append(change)
         position = change.position
-        ledger.note_archived(position)
+        ledger.archive.note_position(position)
     return found
 
 
@@ -81,17 +76,15 @@ def parts(changes: Sequence[Changes]) -> Iterator[ArchivedPart]:
 
 
 @pytest.fixture
-def anew(world: World, clock: StandingClock, tmp_path: Path) -> Iterator[Anew]:
+def anew(world: World, clock: StandingClock, make_ledger: MakeLedger) -> Iterator[Anew]:
     """A ledger of the same kind, made anew from what `world` has told by then."""
     made: list[Ledger] = []
 
     def make(generation: int = 1, changes: list[Changes] | None = None) -> World:
         changes = told(world.ledger, ArchivePosition()) if changes is None else changes
-        path = tmp_path / f"anew-{len(made)}.duckdb"
-        in_memory = isinstance(world.ledger, MemoryLedger)
-        ledger: Ledger = MemoryLedger(clock) if in_memory else DuckdbLedger(path, clock=clock)
+        ledger = make_ledger(clock)
         made.append(ledger)
-        ledger.restore(parts(changes), generation=generation)
+        ledger.archive.restore(parts(changes), generation=generation)
         return World(ledger, clock)
 
     yield make
@@ -102,16 +95,17 @@ def anew(world: World, clock: StandingClock, tmp_path: Path) -> Iterator[Anew]:
 # What is told -----------------------------------------------------------------------------
 
 
-def test_a_new_ledger_has_a_name_of_its_own(ledger: Ledger, clock: StandingClock) -> None:
-    other = MemoryLedger(clock)
-    assert ledger.identity().generation == 0
-    assert len(ledger.identity().ledger_id) == 32
-    assert ledger.identity() == ledger.identity() != other.identity()
+def test_a_new_ledger_has_a_name_of_its_own(ledger: Ledger, make_ledger: MakeLedger, clock: StandingClock) -> None:
+    other = make_ledger(clock)
+    assert ledger.archive.identity().generation == 0
+    assert len(ledger.archive.identity().ledger_id) == 32
+    assert ledger.archive.identity() == ledger.archive.identity() != other.archive.identity()
+    other.close()
 
 
 def test_nothing_new_is_nothing(ledger: Ledger, world: World) -> None:
     told(ledger)
-    assert ledger.changes(ledger.archived()) is None
+    assert ledger.archive.changes(ledger.archive.position()) is None
 
 
 def test_an_outcome_is_told_once_and_after_what_it_refers_to(ledger: Ledger, world: World) -> None:
@@ -143,11 +137,11 @@ def test_beginning_renewing_and_claiming_are_not_worth_an_archive(ledger: Ledger
 
 def test_a_change_of_a_customer_or_key_tells_all_of_them_again(ledger: Ledger, world: World) -> None:
     told(ledger)
-    key = ledger.add_key(world.customer.customer_id, prefix="ok", digest="digest")
+    key = ledger.accounts.add_key(world.customer.customer_id, prefix="ok", digest="digest")
     (added,) = told(ledger)
-    ledger.revoke_key(key.key_id)
+    ledger.accounts.revoke_key(key.key_id)
     (revoked,) = told(ledger)
-    ledger.update_customer(world.customer.customer_id, item_cap=3)
+    ledger.accounts.update_customer(world.customer.customer_id, item_cap=3)
     (capped,) = told(ledger)
     assert added.accounts is not None
     assert revoked.accounts is not None
@@ -163,7 +157,7 @@ def test_runs_are_told_while_their_batch_is_unfinished(ledger: Ledger, world: Wo
     (change,) = told(ledger)
     assert change.runs is not None
     assert [run.run_id for run in change.runs.runs] == [RUN]
-    ledger.see_runs([RUN])
+    ledger.runs.note_seen([RUN])
     assert told(ledger) == []  # being heard of is no change
     world.work_off(batch)
     (change,) = told(ledger)
@@ -175,7 +169,7 @@ def test_a_cancel_is_told_even_when_no_item_has_ended(ledger: Ledger, world: Wor
     (item,) = world.take(batch)
     world.say(begin(item))
     told(ledger)
-    ledger.cancel_batch(batch.customer_id, batch.batch_id)
+    ledger.batches.cancel(batch.customer_id, batch.batch_id)
     (change,) = told(ledger)
     assert change.outcomes[0].cancel_requested_at == world.now(batch).cancel_requested_at is not None
     assert change.outcomes[0].items == ()
@@ -185,14 +179,14 @@ def test_all_outcomes_of_a_batch_can_be_asked_for(ledger: Ledger, world: World) 
     batch = world.batch(3)
     done, broken, _ = world.take(batch, 3)
     world.say(finish(done, success(7, sha256="abc")), finish(broken, failed(sha256="def")))
-    found = ledger.outcomes(batch.batch_id)
+    found = ledger.archive.outcomes(batch.batch_id)
     assert {item.item_id: (item.status, item.page_count, item.sha256) for item in found.items} == {
         done.item_id: (ItemStatus.SUCCEEDED, 7, "abc"),
         broken.item_id: (ItemStatus.FAILED, None, "def"),
     }
     assert found.started_at == world.now(batch).started_at
     with pytest.raises(BatchNotFound):
-        ledger.outcomes(BatchId("batch_of_nobody"))
+        ledger.archive.outcomes(BatchId("batch_of_nobody"))
 
 
 def test_much_is_told_in_parts_and_none_of_it_is_left_out(
@@ -220,39 +214,43 @@ def test_much_is_told_in_parts_and_none_of_it_is_left_out(
 
 def test_webhooks_are_as_they_were(world: World, anew: Anew) -> None:
     new = NewWebhook(customer_id=world.customer.customer_id, url="https://a.example/", events=("batch.completed",))
-    made = world.ledger.add_webhook(new)
-    kept = world.ledger.rotate_webhook(made.customer_id, made.webhook_id)
+    made = world.ledger.webhooks.add(new)
+    kept = world.ledger.webhooks.rotate_secret(made.customer_id, made.webhook_id)
     again = anew()
-    assert again.ledger.webhooks(made.customer_id) == [kept]
+    assert again.ledger.webhooks.of_customer(made.customer_id) == [kept]
     again.work_off(again.batch())
-    assert len(again.ledger.deliveries(made.customer_id, made.webhook_id)) == 1
+    assert len(again.ledger.deliveries.of_webhook(made.customer_id, made.webhook_id)) == 1
 
 
 def test_what_has_ended_is_as_it_was(world: World, anew: Anew) -> None:
     ledger, customer_id = world.ledger, world.customer.customer_id
-    ledger.add_key(customer_id, prefix="ok", digest="digest", label="laptop")
-    ledger.update_customer(customer_id, item_cap=3)
-    ledger.ensure_customer("Grace")
-    batches = [world.batch(3), world.batch(2), ledger.create_batch(world.order(world.files(1), key="k"))[0]]
+    ledger.accounts.add_key(customer_id, prefix="ok", digest="digest", label="laptop")
+    ledger.accounts.update_customer(customer_id, item_cap=3)
+    ledger.accounts.ensure_customer("Grace")
+    batches = [world.batch(3), world.batch(2), ledger.batches.create(world.order(world.files(1), key="k"))[0]]
     for batch in batches[:2]:
         items = world.take(batch, 2)
         world.clock.go(seconds=2)
         done = replace(success(3, sha256="abc"), reused=True)
         world.say(finish(items[0], done), finish(items[1], failed(sha256="def")))
-    ledger.cancel_batch(customer_id, batches[0].batch_id)
+    ledger.batches.cancel(customer_id, batches[0].batch_id)
     made = anew()
-    assert made.ledger.customers() == ledger.customers()
-    assert made.ledger.keys(customer_id) == ledger.keys(customer_id)
-    assert made.ledger.principal("digest") == ledger.principal("digest")
-    assert made.ledger.batches(customer_id) == ledger.batches(customer_id)
+    assert made.ledger.accounts.customers() == ledger.accounts.customers()
+    assert made.ledger.accounts.keys(customer_id) == ledger.accounts.keys(customer_id)
+    assert made.ledger.accounts.principal("digest") == ledger.accounts.principal("digest")
+    assert made.ledger.batches.of_customer(customer_id) == ledger.batches.of_customer(customer_id)
     for batch in batches[:2]:
         assert made.items(batch) == world.items(batch)
         file_ids = [item.file_id for item in world.items(batch)]
-        assert made.ledger.files(customer_id, file_ids) == ledger.files(customer_id, file_ids)
+        assert made.ledger.files.find(customer_id, file_ids) == ledger.files.find(customer_id, file_ids)
     assert made.pages() == world.pages() == 6
-    assert made.ledger.replay(customer_id, "k", "body") == ledger.replay(customer_id, "k", "body") is not None
+    assert (
+        made.ledger.batches.replay(customer_id, "k", "body")
+        == ledger.batches.replay(customer_id, "k", "body")
+        is not None
+    )
     with pytest.raises(IdempotencyKeyReused):
-        made.ledger.replay(customer_id, "k", "another body")
+        made.ledger.batches.replay(customer_id, "k", "another body")
 
 
 def test_what_has_not_ended_goes_on_and_is_billed_once(world: World, anew: Anew) -> None:
@@ -288,7 +286,7 @@ def test_each_rebuild_numbers_leases_beyond_the_last(world: World, anew: Anew) -
     first = anew(1)
     (held,) = first.take(batch)
     second = anew(2, told(first.ledger, ArchivePosition()))
-    assert second.ledger.identity().generation == 2
+    assert second.ledger.archive.identity().generation == 2
     (item,) = second.take(batch)
     assert item.lease_no > held.lease_no + LEASES_PER_GENERATION - 10
     assert not second.say(finish(held))[0].accepted
@@ -307,11 +305,11 @@ def test_a_run_of_before_is_lost_and_claims_nothing(world: World, anew: Anew) ->
     batch = world.batch(2)
     number = world.run(batch)
     made = anew()
-    assert [(run.run_no, run.run_id, run.status) for run in made.ledger.lost_runs()] == [(number, RUN, RunStatus.LOST)]
+    assert [(run.run_no, run.run_id, run.status) for run in made.ledger.runs.lost()] == [(number, RUN, RunStatus.LOST)]
     with pytest.raises(StaleLease):
         made.claim(batch)
-    assert made.ledger.add_run(batch.batch_id).run_no == number + 1
-    assert made.ledger.workers() == []
+    assert made.ledger.runs.add(batch.batch_id).run_no == number + 1
+    assert made.ledger.work.workers() == []
 
 
 def test_a_reader_with_a_cursor_is_told_of_what_went_back(world: World, anew: Anew) -> None:
@@ -324,11 +322,11 @@ def test_a_reader_with_a_cursor_is_told_of_what_went_back(world: World, anew: An
     seen = cursor(world.item(second))
     world.clock.go(seconds=5)
     made = anew(changes=before)
-    again = made.ledger.items(batch.batch_id, after=seen)
+    again = made.ledger.batches.items(batch.batch_id, after=seen)
     assert ids(again) == [second.item_id, third.item_id]
     assert {item.status for item in again} == {ItemStatus.PENDING}
     made.work_off(batch)
-    assert sorted(ids(made.ledger.items(batch.batch_id, after=cursor(again[-1])))) == sorted(ids(again))
+    assert sorted(ids(made.ledger.batches.items(batch.batch_id, after=cursor(again[-1])))) == sorted(ids(again))
 
 
 def test_updated_at_goes_on_where_the_clock_went_back(world: World, anew: Anew) -> None:
@@ -338,17 +336,17 @@ def test_updated_at_goes_on_where_the_clock_went_back(world: World, anew: Anew) 
     seen = cursor(world.item(item))
     world.clock.go(hours=-1)
     made = anew()
-    (left,) = made.ledger.items(batch.batch_id, after=seen)
+    (left,) = made.ledger.batches.items(batch.batch_id, after=seen)
     assert left.updated_at == seen.updated_at + CLOCK_MARGIN
     made.work_off(batch)
-    assert made.item(item).updated_at < made.ledger.item(batch.batch_id, left.item_id).updated_at
+    assert made.item(item).updated_at < made.ledger.batches.item(batch.batch_id, left.item_id).updated_at
 
 
 def test_items_without_an_outcome_in_a_cancelled_batch_are_cancelled_and_that_is_new(world: World, anew: Anew) -> None:
     batch = world.batch(3)
     (item,) = world.take(batch)
     world.say(begin(item))
-    world.ledger.cancel_batch(batch.customer_id, batch.batch_id)
+    world.ledger.batches.cancel(batch.customer_id, batch.batch_id)
     world.clock.go(seconds=1)
     made = anew()
     assert made.now(batch).status is BatchStatus.CANCELLED
@@ -370,19 +368,19 @@ def test_a_file_that_no_batch_named_can_be_submitted(world: World, anew: Anew) -
     (waiting,) = world.files(1, status=FileStatus.PENDING)
     (ready,) = world.files(1)
     made = anew()
-    found = made.ledger.files(made.customer.customer_id, [waiting, ready])
+    found = made.ledger.files.find(made.customer.customer_id, [waiting, ready])
     assert [found[file_id].status for file_id in (waiting, ready)] == [FileStatus.PENDING, FileStatus.READY]
-    made.ledger.mark_ready([waiting])
-    assert made.ledger.create_batch(made.order([waiting, ready]))[1]
+    made.ledger.files.mark_ready([waiting])
+    assert made.ledger.batches.create(made.order([waiting, ready]))[1]
 
 
 def test_a_file_stays_ready_when_it_was_archived_as_pending_before_its_batch(world: World, anew: Anew) -> None:
     (file_id,) = world.files(1, status=FileStatus.PENDING)
     before = told(world.ledger, ArchivePosition())
-    world.ledger.mark_ready([file_id])
-    batch = world.ledger.create_batch(world.order([file_id]))[0]
+    world.ledger.files.mark_ready([file_id])
+    batch = world.ledger.batches.create(world.order([file_id]))[0]
     made = anew(changes=before + told(world.ledger))
-    assert made.ledger.files(made.customer.customer_id, [file_id])[file_id].status is FileStatus.READY
+    assert made.ledger.files.find(made.customer.customer_id, [file_id])[file_id].status is FileStatus.READY
     made.work_off(batch)
     assert made.now(batch).status is BatchStatus.COMPLETED
 
@@ -390,7 +388,7 @@ def test_a_file_stays_ready_when_it_was_archived_as_pending_before_its_batch(wor
 def test_a_ledger_with_customers_is_not_restored_into(world: World) -> None:
     changes = told(world.ledger, ArchivePosition())
     with pytest.raises(ValueError, match="only an empty ledger"):
-        world.ledger.restore(parts(changes), generation=1)
+        world.ledger.archive.restore(parts(changes), generation=1)
 
 
 def test_a_restored_ledger_takes_new_files_and_batches(world: World, anew: Anew) -> None:
@@ -414,7 +412,7 @@ def test_pieces_are_joined_in_any_order_and_repeated_items_count_once(world: Wor
         world.clock.go(seconds=1)
         world.say(finish(item))
         pieces += outcomes_of(told(world.ledger), batch.batch_id)
-    whole = world.ledger.outcomes(batch.batch_id)
+    whole = world.ledger.archive.outcomes(batch.batch_id)
     found = joined([pieces[2], whole, pieces[0], pieces[1], pieces[0]])
     assert sorted(item.item_id for item in found.items) == sorted(item.item_id for item in items)
     assert found.started_at == world.now(batch).started_at
@@ -444,7 +442,7 @@ def test_outcomes_of_items_the_manifest_does_not_name_are_left_out(world: World,
 
 def test_a_manifest_names_its_files_once_and_its_items_by_position(world: World) -> None:
     one, other = world.files(2)
-    batch = world.ledger.create_batch(world.order([one, other, one]))[0]
+    batch = world.ledger.batches.create(world.order([one, other, one]))[0]
     (change,) = told(world.ledger)
     (manifest,) = change.manifests
     assert isinstance(manifest, Manifest)
@@ -464,24 +462,24 @@ def test_accounts_and_files_are_records(world: World) -> None:
 def test_limits_and_key_flags_come_back_and_what_was_set_aside_is_free_again(world: World, anew: Anew) -> None:
     customer_id = world.customer.customer_id
     limits: dict[LimitName, int | None] = {"page_quota": 9, "submissions_per_minute": 7, "retention_seconds": 60}
-    customer = world.ledger.set_limits(customer_id, limits)
-    key = world.ledger.add_key(customer_id, prefix="u", digest="uploads", uploads_only=True)
+    customer = world.ledger.accounts.set_limits(customer_id, limits)
+    key = world.ledger.accounts.add_key(customer_id, prefix="u", digest="uploads", uploads_only=True)
     done, under_way = world.take(world.batch(2), 2)
     world.say(finish(done, success(pages=4)))
-    assert world.ledger.reserve(Reservation(item_id=under_way.item_id, lease_no=under_way.lease_no, pages=5))
+    assert world.ledger.billing.reserve(Reservation(item_id=under_way.item_id, lease_no=under_way.lease_no, pages=5))
     again = anew()
-    principal = again.ledger.principal("uploads")
+    principal = again.ledger.accounts.principal("uploads")
     assert principal is not None
     assert (principal.customer, principal.key) == (customer, key)
-    assert again.ledger.page_account(customer_id) == PageAccount(limit=9, used=4, reserved=0)
-    assert again.ledger.usage_differences() == []
+    assert again.ledger.billing.page_account(customer_id) == PageAccount(limit=9, used=4, reserved=0)
+    assert again.ledger.billing.differences() == []
     with pytest.raises(StaleLease):
-        again.ledger.reserve(Reservation(item_id=under_way.item_id, lease_no=under_way.lease_no, pages=1))
+        again.ledger.billing.reserve(Reservation(item_id=under_way.item_id, lease_no=under_way.lease_no, pages=1))
 
 
 def test_a_limit_that_changes_is_told(world: World) -> None:
     told(world.ledger)
-    world.ledger.set_limits(world.customer.customer_id, {"page_quota": 9})
+    world.ledger.accounts.set_limits(world.customer.customer_id, {"page_quota": 9})
     (change,) = told(world.ledger)
     assert change.accounts is not None
     assert [one.page_quota for one in change.accounts.customers] == [9]
@@ -492,7 +490,7 @@ def test_a_limit_that_changes_is_told(world: World) -> None:
 
 def retried(world: World, batch: Batch) -> None:
     world.clock.go(seconds=1)
-    world.ledger.retry_failed(Retry(customer_id=batch.customer_id, batch_id=batch.batch_id))
+    world.ledger.batches.retry_failed(Retry(customer_id=batch.customer_id, batch_id=batch.batch_id))
 
 
 def test_an_item_that_runs_again_is_pending_in_a_ledger_made_anew(world: World, anew: Anew) -> None:
@@ -545,7 +543,7 @@ def test_a_cancel_that_a_retry_has_undone_cancels_nothing_in_a_ledger_made_anew(
     batch = world.batch(2)
     (bad,) = world.take(batch)
     world.say(begin(bad))
-    world.ledger.cancel_batch(batch.customer_id, batch.batch_id)
+    world.ledger.batches.cancel(batch.customer_id, batch.batch_id)
     changes = told(world.ledger)
     world.clock.go(seconds=1)
     world.say(finish(bad, failed()))
@@ -564,18 +562,18 @@ def test_an_item_that_is_read_again_keeps_result_bill_and_retry(world: World, an
     assert anew().items(batch) == world.items(batch)
     before = told(world.ledger, ArchivePosition())
     retry = Retry(customer_id=batch.customer_id, batch_id=batch.batch_id, failed_pages=True)
-    assert world.ledger.retry_failed(retry).items == 1
+    assert world.ledger.batches.retry_failed(retry).items == 1
     (held,) = world.take(batch)
     world.say(begin(held))
     for changes in (None, before + told(world.ledger)):
         made = anew(changes=changes)
         (found,) = made.items(batch)
         assert (found.status, found.result_id, found.page_count) == (ItemStatus.PENDING, success(4).result_id, 4)
-        assert (found.failed_pages, made.pages(), made.ledger.usage_differences()) == (2, 4, [])
+        assert (found.failed_pages, made.pages(), made.ledger.billing.differences()) == (2, 4, [])
         (again,) = made.take(batch)
         assert (again.lease_no > held.lease_no, again.failed_pages) == (True, 2)
         made.say(begin(again), finish(again, failed()))
         assert made.items(batch)[0].status is ItemStatus.SUCCEEDED
-    world.ledger.cancel_batch(batch.customer_id, batch.batch_id)
+    world.ledger.batches.cancel(batch.customer_id, batch.batch_id)
     made = anew()
     assert (made.items(batch)[0].status, made.now(batch).status) == (ItemStatus.SUCCEEDED, BatchStatus.COMPLETED)

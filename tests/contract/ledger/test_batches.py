@@ -16,7 +16,7 @@ from tests.contract.ledger.world import World, begin, cursor, failed, finish
 
 def test_a_new_batch_is_pending_and_echoes_what_was_asked(world: World) -> None:
     order = world.order(world.files(3), retention_seconds=600)
-    batch, created = world.ledger.create_batch(order)
+    batch, created = world.ledger.batches.create(order)
     assert created
     assert batch.status is BatchStatus.PENDING
     assert (batch.counts, batch.total_items) == (Counts(pending=3), 3)
@@ -29,13 +29,13 @@ def test_a_new_batch_is_pending_and_echoes_what_was_asked(world: World) -> None:
 
 def test_metadata_may_be_absent(world: World) -> None:
     order = replace(world.order(world.files()), metadata=None, engine="stub")
-    batch, _ = world.ledger.create_batch(order)
+    batch, _ = world.ledger.batches.create(order)
     assert (world.now(batch).metadata, world.now(batch).engine) == (None, "stub")
 
 
 def test_a_batch_has_one_item_per_position_even_of_the_same_file(world: World) -> None:
     first, second = world.files(2)
-    batch, _ = world.ledger.create_batch(world.order([second, first, second]))
+    batch, _ = world.ledger.batches.create(world.order([second, first, second]))
     items = world.items(batch)
     assert [item.file_id for item in items] == [second, first, second]
     assert [item.position for item in items] == [0, 1, 2]
@@ -46,41 +46,41 @@ def test_a_batch_has_one_item_per_position_even_of_the_same_file(world: World) -
 
 def test_each_item_of_the_same_file_is_billed(world: World) -> None:
     (file_id,) = world.files()
-    batch, _ = world.ledger.create_batch(world.order([file_id, file_id]))
+    batch, _ = world.ledger.batches.create(world.order([file_id, file_id]))
     world.work_off(batch)
     assert world.pages() == 4
 
 
 def test_untouched_items_are_listed_by_position(world: World) -> None:
     batch = world.batch(50)
-    assert [item.position for item in world.ledger.items(batch.batch_id)] == list(range(50))
+    assert [item.position for item in world.ledger.batches.items(batch.batch_id)] == list(range(50))
 
 
 def test_a_batch_without_files_is_refused(world: World) -> None:
     with pytest.raises(ValueError, match="at least one"):
-        world.ledger.create_batch(world.order([]))
+        world.ledger.batches.create(world.order([]))
 
 
 def test_a_batch_id_is_used_once(world: World) -> None:
     order = world.order(world.files())
-    world.ledger.create_batch(order)
+    world.ledger.batches.create(order)
     with pytest.raises(ValueError, match="already"):
-        world.ledger.create_batch(order)
-    assert len(world.ledger.batches(world.customer.customer_id)) == 1
+        world.ledger.batches.create(order)
+    assert len(world.ledger.batches.of_customer(world.customer.customer_id)) == 1
 
 
 def test_batches_and_items_of_others_are_not_found(world: World) -> None:
-    other = world.ledger.ensure_customer("other")
+    other = world.ledger.accounts.ensure_customer("other")
     mine, theirs = world.batch(), world.batch(customer=other)
     for batch_id in (theirs.batch_id, BatchId("batch_nowhere")):
         with pytest.raises(BatchNotFound):
-            world.ledger.batch(world.customer.customer_id, batch_id)
+            world.ledger.batches.get(world.customer.customer_id, batch_id)
         with pytest.raises(BatchNotFound):
-            world.ledger.cancel_batch(world.customer.customer_id, batch_id)
+            world.ledger.batches.cancel(world.customer.customer_id, batch_id)
     for item_id in (world.items(theirs)[0].item_id, ItemId("item_nowhere")):
         with pytest.raises(ItemNotFound):
-            world.ledger.item(mine.batch_id, item_id)
-    assert world.ledger.items(BatchId("batch_nowhere")) == []
+            world.ledger.batches.item(mine.batch_id, item_id)
+    assert world.ledger.batches.items(BatchId("batch_nowhere")) == []
     assert world.now(theirs).counts.pending == 1
 
 
@@ -89,21 +89,21 @@ def test_batches_are_listed_newest_first_page_by_page(world: World) -> None:
     for _ in range(5):
         made.append(world.batch())
         world.clock.go(seconds=1)
-    world.batch(customer=world.ledger.ensure_customer("other"))
+    world.batch(customer=world.ledger.accounts.ensure_customer("other"))
     customer_id = world.customer.customer_id
-    assert world.ledger.batches(customer_id) == made[::-1]
-    assert world.ledger.batches(customer_id, limit=2) == [made[4], made[3]]
+    assert world.ledger.batches.of_customer(customer_id) == made[::-1]
+    assert world.ledger.batches.of_customer(customer_id, limit=2) == [made[4], made[3]]
     after = BatchCursor(made[3].created_at, made[3].batch_id)
-    assert world.ledger.batches(customer_id, after=after, limit=2) == [made[2], made[1]]
+    assert world.ledger.batches.of_customer(customer_id, after=after, limit=2) == [made[2], made[1]]
     world.batch()
-    assert world.ledger.batches(customer_id, after=after, limit=2) == [made[2], made[1]]
+    assert world.ledger.batches.of_customer(customer_id, after=after, limit=2) == [made[2], made[1]]
 
 
 def test_batches_made_in_the_same_instant_are_all_listed(world: World) -> None:
     made = {world.batch().batch_id for _ in range(4)}
     seen = []
     after = None
-    while page := world.ledger.batches(world.customer.customer_id, after=after, limit=1):
+    while page := world.ledger.batches.of_customer(world.customer.customer_id, after=after, limit=1):
         seen.append(page[0].batch_id)
         after = BatchCursor(page[0].created_at, page[0].batch_id)
     assert len(seen) == 4
@@ -120,25 +120,25 @@ def test_batches_are_filtered_by_any_status(world: World) -> None:
         (BatchStatus.RUNNING, running),
         (BatchStatus.COMPLETED, done),
     ):
-        found = world.ledger.batches(world.customer.customer_id, status=status)
+        found = world.ledger.batches.of_customer(world.customer.customer_id, status=status)
         assert [one.batch_id for one in found] == [batch.batch_id]
-    assert world.ledger.batches(world.customer.customer_id, status=BatchStatus.FAILED) == []
+    assert world.ledger.batches.of_customer(world.customer.customer_id, status=BatchStatus.FAILED) == []
 
 
 def test_a_page_of_items_goes_on_where_the_last_ended(world: World) -> None:
     batch = world.batch(5)
-    page = world.ledger.items(batch.batch_id, limit=2)
-    rest = world.ledger.items(batch.batch_id, after=cursor(page[-1]))
+    page = world.ledger.batches.items(batch.batch_id, limit=2)
+    rest = world.ledger.batches.items(batch.batch_id, after=cursor(page[-1]))
     assert [item.position for item in page + rest] == [0, 1, 2, 3, 4]
-    assert world.ledger.items(batch.batch_id, after=cursor(rest[-1])) == []
+    assert world.ledger.batches.items(batch.batch_id, after=cursor(rest[-1])) == []
 
 
 def test_an_item_that_changes_comes_after_every_cursor_given_before(world: World) -> None:
     batch = world.batch(3)
-    last = cursor(world.ledger.items(batch.batch_id)[-1])
+    last = cursor(world.ledger.batches.items(batch.batch_id)[-1])
     (item,) = world.take(batch)
     world.say(finish(item))
-    (changed,) = world.ledger.items(batch.batch_id, after=last)
+    (changed,) = world.ledger.batches.items(batch.batch_id, after=last)
     assert (changed.item_id, changed.status) == (item.item_id, ItemStatus.SUCCEEDED)
     assert changed.updated_at > last.updated_at
 
@@ -158,40 +158,40 @@ def test_updated_at_grows_with_every_commit_even_when_the_clock_stands_or_goes_b
 
 def test_the_same_key_and_body_give_the_same_batch_as_it_is_now(world: World) -> None:
     order = world.order(world.files(2), key="k")
-    batch, _ = world.ledger.create_batch(order)
+    batch, _ = world.ledger.batches.create(order)
     world.work_off(batch)
-    again, created = world.ledger.create_batch(replace(order, batch_id=BatchId("batch_other")))
+    again, created = world.ledger.batches.create(replace(order, batch_id=BatchId("batch_other")))
     assert not created
     assert again == world.now(batch)
     assert again.status is BatchStatus.COMPLETED
-    assert world.ledger.replay(world.customer.customer_id, "k", "body") == again
+    assert world.ledger.batches.replay(world.customer.customer_id, "k", "body") == again
 
 
 def test_the_same_key_with_another_body_is_refused(world: World) -> None:
-    world.ledger.create_batch(world.order(world.files(), key="k"))
+    world.ledger.batches.create(world.order(world.files(), key="k"))
     with pytest.raises(IdempotencyKeyReused):
-        world.ledger.create_batch(world.order(world.files(), key="k", digest="other"))
+        world.ledger.batches.create(world.order(world.files(), key="k", digest="other"))
     with pytest.raises(IdempotencyKeyReused):
-        world.ledger.replay(world.customer.customer_id, "k", "other")
+        world.ledger.batches.replay(world.customer.customer_id, "k", "other")
 
 
 def test_a_key_is_kept_for_24_hours(world: World) -> None:
     customer_id = world.customer.customer_id
-    batch, _ = world.ledger.create_batch(world.order(world.files(), key="k"))
+    batch, _ = world.ledger.batches.create(world.order(world.files(), key="k"))
     world.clock.go(hours=24, microseconds=-1)
-    assert world.ledger.replay(customer_id, "k", "body") == batch
+    assert world.ledger.batches.replay(customer_id, "k", "body") == batch
     world.clock.go(microseconds=1)
-    assert world.ledger.replay(customer_id, "k", "other") is None
-    newer, created = world.ledger.create_batch(world.order(world.files(), key="k", digest="other"))
+    assert world.ledger.batches.replay(customer_id, "k", "other") is None
+    newer, created = world.ledger.batches.create(world.order(world.files(), key="k", digest="other"))
     assert created
-    assert world.ledger.replay(customer_id, "k", "other") == newer
+    assert world.ledger.batches.replay(customer_id, "k", "other") == newer
 
 
 def test_a_key_is_the_customers_own(world: World) -> None:
-    other = world.ledger.ensure_customer("other")
-    world.ledger.create_batch(world.order(world.files(), key="k"))
-    assert world.ledger.replay(other.customer_id, "k", "body") is None
-    _, created = world.ledger.create_batch(
+    other = world.ledger.accounts.ensure_customer("other")
+    world.ledger.batches.create(world.order(world.files(), key="k"))
+    assert world.ledger.batches.replay(other.customer_id, "k", "body") is None
+    _, created = world.ledger.batches.create(
         world.order(world.files(customer=other), customer=other, key="k", digest="theirs")
     )
     assert created
@@ -200,10 +200,10 @@ def test_a_key_is_the_customers_own(world: World) -> None:
 def test_a_refused_batch_does_not_hold_its_key(world: World) -> None:
     files = world.files(status=FileStatus.PENDING)
     with pytest.raises(FilesNotUploaded):
-        world.ledger.create_batch(world.order(files, key="k"))
-    assert world.ledger.replay(world.customer.customer_id, "k", "body") is None
-    world.ledger.mark_ready(files)
-    assert world.ledger.create_batch(world.order(files, key="k", digest="mended"))[1]
+        world.ledger.batches.create(world.order(files, key="k"))
+    assert world.ledger.batches.replay(world.customer.customer_id, "k", "body") is None
+    world.ledger.files.mark_ready(files)
+    assert world.ledger.batches.create(world.order(files, key="k", digest="mended"))[1]
 
 
 def test_32_threads_with_one_key_make_one_batch_and_all_get_it(world: World) -> None:
@@ -213,14 +213,14 @@ def test_32_threads_with_one_key_make_one_batch_and_all_get_it(world: World) -> 
     def submit(_: int) -> tuple[BatchId, bool]:
         order = world.order(files, key="k")
         gate.wait()
-        batch, created = world.ledger.create_batch(order)
+        batch, created = world.ledger.batches.create(order)
         return batch.batch_id, created
 
     with ThreadPoolExecutor(32) as pool:
         answers = list(pool.map(submit, range(32)))
     assert len({batch_id for batch_id, _ in answers}) == 1
     assert sum(created for _, created in answers) == 1
-    assert len(world.ledger.batches(world.customer.customer_id)) == 1
+    assert len(world.ledger.batches.of_customer(world.customer.customer_id)) == 1
 
 
 # The end of a batch -----------------------------------------------------------------------
@@ -231,7 +231,7 @@ def end(world: World, *, succeed: int, fail: int, pending: int, cancel: bool = F
     items = world.take(batch, succeed + fail)
     world.say(*(finish(item) for item in items[:succeed]), *(finish(item, failed()) for item in items[succeed:]))
     if cancel:
-        world.ledger.cancel_batch(batch.customer_id, batch.batch_id)
+        world.ledger.batches.cancel(batch.customer_id, batch.batch_id)
     return world.now(batch).status
 
 
@@ -278,7 +278,7 @@ def test_cancel_takes_what_is_pending_and_lets_running_items_end(world: World) -
     batch = world.batch(4)
     running, leased = world.take(batch, 2)
     world.say(begin(running))
-    cancelled = world.ledger.cancel_batch(batch.customer_id, batch.batch_id)
+    cancelled = world.ledger.batches.cancel(batch.customer_id, batch.batch_id)
     assert cancelled.status is BatchStatus.CANCELLING
     assert cancelled.counts == Counts(running=1, cancelled=3)
     assert cancelled.cancel_requested_at is not None
@@ -293,12 +293,12 @@ def test_cancel_of_a_finished_batch_changes_nothing(world: World) -> None:
     world.work_off(batch)
     before = world.now(batch)
     world.clock.go(hours=1)
-    assert world.ledger.cancel_batch(batch.customer_id, batch.batch_id) == before
+    assert world.ledger.batches.cancel(batch.customer_id, batch.batch_id) == before
 
 
 def test_a_second_cancel_changes_nothing(world: World) -> None:
     batch = world.batch(2)
     world.say(begin(world.take(batch)[0]))
-    first = world.ledger.cancel_batch(batch.customer_id, batch.batch_id)
+    first = world.ledger.batches.cancel(batch.customer_id, batch.batch_id)
     world.clock.go(hours=1)
-    assert world.ledger.cancel_batch(batch.customer_id, batch.batch_id) == first
+    assert world.ledger.batches.cancel(batch.customer_id, batch.batch_id) == first

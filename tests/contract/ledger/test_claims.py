@@ -17,8 +17,8 @@ OTHER_WORKER = WorkerId("worker-2/b")
 
 def test_a_claim_leases_items_by_position_with_all_a_worker_needs(world: World) -> None:
     staged = world.staged(3)
-    world.ledger.add_files(staged)
-    batch, _ = world.ledger.create_batch(world.order([file.file_id for file in staged]))
+    world.ledger.files.add(staged)
+    batch, _ = world.ledger.batches.create(world.order([file.file_id for file in staged]))
     claim = world.claim(batch, 2)
     assert [len(one.items) for one in claim.slices] == [1, 1]
     for place, one in enumerate(claim.slices):
@@ -91,25 +91,25 @@ def test_a_slice_of_many_items_is_one_place_under_the_cap(world: World) -> None:
 
 def test_another_customers_slices_do_not_count(world: World) -> None:
     world.take(world.batch(8), 8)
-    other = world.ledger.ensure_customer("other")
+    other = world.ledger.accounts.ensure_customer("other")
     assert len(world.claim(world.batch(8, customer=other)).slices) == 8
 
 
 def test_the_cap_is_the_customers_own_and_may_change_at_any_time(world: World) -> None:
     batch = world.batch(10)
-    world.ledger.update_customer(world.customer.customer_id, item_cap=2)
+    world.ledger.accounts.update_customer(world.customer.customer_id, item_cap=2)
     first, _ = world.take(batch, 2)
     assert world.claim(batch).at_cap
-    world.ledger.update_customer(world.customer.customer_id, item_cap=1)
+    world.ledger.accounts.update_customer(world.customer.customer_id, item_cap=1)
     world.say(finish(first))
     assert world.claim(batch).slices == ()
-    world.ledger.update_customer(world.customer.customer_id, item_cap=4)
+    world.ledger.accounts.update_customer(world.customer.customer_id, item_cap=4)
     assert len(world.claim(batch).slices) == 3
 
 
 def test_a_slice_keeps_its_place_until_the_last_word_about_it(world: World) -> None:
     batch = world.batch(4)
-    world.ledger.update_customer(world.customer.customer_id, item_cap=1)
+    world.ledger.accounts.update_customer(world.customer.customer_id, item_cap=1)
     (one,) = world.claim(batch, slice_items=3).slices
     first, second, third = one.items
     world.say(finish(first))
@@ -146,7 +146,7 @@ def test_a_cancelling_or_finished_batch_gives_nothing(world: World) -> None:
     batch = world.batch(3)
     (item,) = world.take(batch)
     world.say(begin(item))
-    world.ledger.cancel_batch(batch.customer_id, batch.batch_id)
+    world.ledger.batches.cancel(batch.customer_id, batch.batch_id)
     claim = world.claim(batch)
     assert (claim.slices, claim.status, claim.unleased) == ((), BatchStatus.CANCELLING, 0)
     world.say(finish(item))
@@ -167,11 +167,11 @@ def test_a_claim_that_makes_no_sense_is_refused(world: World, wrong: dict[str, i
 
 def test_a_claim_marks_its_run_active_and_seen(world: World) -> None:
     batch = world.batch()
-    run = world.ledger.add_run(batch.batch_id)
-    world.ledger.name_run(batch.batch_id, run.run_no, RUN)
+    run = world.ledger.runs.add(batch.batch_id)
+    world.ledger.runs.name(batch.batch_id, run.run_no, RUN)
     world.clock.go(seconds=5)
     world.claim(batch, 0)
-    marked = world.ledger.run(RUN)
+    marked = world.ledger.runs.get(RUN)
     assert marked is not None
     assert (marked.status, marked.worker_id, marked.seen_at) == (RunStatus.ACTIVE, WORKER, world.clock())
     assert marked.created_at == run.created_at
@@ -181,7 +181,7 @@ def test_a_claim_marks_its_run_active_and_seen(world: World) -> None:
 def test_a_run_that_is_over_gets_no_more_items(world: World, status: RunStatus) -> None:
     batch = world.batch()
     world.run(batch)
-    world.ledger.end_run(RUN, status)
+    world.ledger.runs.end(RUN, status)
     with pytest.raises(StaleLease):
         world.claim(batch)
     assert len(world.claim(batch, run=OTHER_RUN).slices) == 1

@@ -34,7 +34,7 @@ def follow(ledger: Ledger, batch_id: BatchId, ended: threading.Event) -> dict[It
     after = None
     while True:
         last_round = ended.is_set()
-        page = ledger.items(batch_id, after=after, limit=20)
+        page = ledger.batches.items(batch_id, after=after, limit=20)
         for item in page:
             seen.setdefault(item.item_id, []).append(item)
             after = cursor(item)
@@ -66,14 +66,14 @@ def test_a_reader_with_a_cursor_misses_no_change_while_commits_go_on(world: Worl
 
 def test_a_write_is_seen_by_every_read_that_begins_after_it(world: World) -> None:
     def write_and_read(number: int) -> bool:
-        customer = world.ledger.ensure_customer(f"customer {number}")
+        customer = world.ledger.accounts.ensure_customer(f"customer {number}")
         batch = world.batch(3, customer=customer)
         (item,) = world.take(batch)
         world.say(finish(item))
         return (
             world.item(item).status is ItemStatus.SUCCEEDED
             and world.now(batch).counts.succeeded == 1
-            and world.ledger.pages_used(customer.customer_id) == 2
+            and world.ledger.billing.pages_used(customer.customer_id) == 2
         )
 
     with ThreadPoolExecutor(8) as pool:
@@ -82,13 +82,13 @@ def test_a_write_is_seen_by_every_read_that_begins_after_it(world: World) -> Non
 
 def test_a_refused_command_does_not_touch_those_committed_with_it(world: World) -> None:
     staged = world.staged(24)
-    world.ledger.add_files(staged[:1])
+    world.ledger.files.add(staged[:1])
     gate = threading.Barrier(24)
 
     def add(number: int) -> bool:
         gate.wait()
         try:
-            world.ledger.add_files([staged[number]] if number % 2 else [staged[number], staged[0]])
+            world.ledger.files.add([staged[number]] if number % 2 else [staged[number], staged[0]])
         except ValueError:
             return False
         return True
@@ -96,7 +96,7 @@ def test_a_refused_command_does_not_touch_those_committed_with_it(world: World) 
     with ThreadPoolExecutor(24) as pool:
         kept = list(pool.map(add, range(24)))
     assert kept == [bool(number % 2) for number in range(24)]
-    found = world.ledger.files(world.customer.customer_id, [file.file_id for file in staged])
+    found = world.ledger.files.find(world.customer.customer_id, [file.file_id for file in staged])
     assert set(found) == {staged[number].file_id for number in (0, *range(1, 24, 2))}
 
 
@@ -104,6 +104,6 @@ def test_a_closed_ledger_refuses_everything_and_may_be_closed_again(ledger: Ledg
     ledger.close()
     ledger.close()
     with pytest.raises(LedgerUnavailable):
-        ledger.ensure_customer("late")
+        ledger.accounts.ensure_customer("late")
     with pytest.raises(LedgerUnavailable):
-        ledger.customers()
+        ledger.accounts.customers()

@@ -59,7 +59,7 @@ def test_a_checkpoint_that_does_not_fit_breaks_the_opened_file_and_the_ledger_op
     disk: SmallDisk, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # With its usual 16 MB of log between two checkpoints this would take long.
-    monkeypatch.setitem(database._SETTINGS, "checkpoint_threshold", "50KB")
+    monkeypatch.setitem(database.SETTINGS, "checkpoint_threshold", "50KB")
     ledger = DuckdbLedger(disk.folder / "ledger.duckdb")
     try:
         world = World(ledger, WallClock())
@@ -82,7 +82,7 @@ def test_a_checkpoint_that_does_not_fit_breaks_the_opened_file_and_the_ledger_op
 
 def check(world: World, acknowledged: list[BatchId]) -> None:
     """What was acknowledged is there, whole, and nothing else is half there."""
-    batches = world.ledger.batches(world.customer.customer_id, limit=100_000)
+    batches = world.ledger.batches.of_customer(world.customer.customer_id, limit=100_000)
     assert {batch.batch_id for batch in batches} >= set(acknowledged)
     for batch in batches:
         assert batch.counts == recount(world.items(batch))

@@ -17,7 +17,7 @@ from octavo.batches import BatchStatus
 from octavo.errors import BatchNotFound, DataDirectoryInUse, LedgerTooNew, LedgerUnavailable
 from octavo.identifiers import BatchId, CustomerId, ItemId
 from octavo.ledger.duckdb import DuckdbLedger, database, writer
-from octavo.ledger.duckdb.database import Database
+from octavo.ledger.duckdb.database import FileDatabase
 from octavo.ledger.duckdb.statements import Migration, migrations
 from octavo.ledger.duckdb.transaction import Transaction
 from octavo.ledger.duckdb.writer import each
@@ -53,26 +53,26 @@ def world(ledger: DuckdbLedger, clock: StandingClock) -> World:
 
 def everything(world: World) -> list[object]:
     customer_id = world.customer.customer_id
-    batches = world.ledger.batches(customer_id)
+    batches = world.ledger.batches.of_customer(customer_id)
     files = [item.file_id for batch in batches for item in world.items(batch)]
     return [
-        world.ledger.customers(),
-        world.ledger.keys(customer_id),
-        world.ledger.principal("digest"),
+        world.ledger.accounts.customers(),
+        world.ledger.accounts.keys(customer_id),
+        world.ledger.accounts.principal("digest"),
         batches,
         [world.items(batch) for batch in batches],
-        world.ledger.files(customer_id, files),
-        world.ledger.open_batches(),
-        world.ledger.run(RUN),
-        world.ledger.workers(),
-        world.ledger.replay(customer_id, "k", "body"),
+        world.ledger.files.find(customer_id, files),
+        world.ledger.runs.open_batches(),
+        world.ledger.runs.get(RUN),
+        world.ledger.work.workers(),
+        world.ledger.batches.replay(customer_id, "k", "body"),
         world.pages(),
     ]
 
 
 def test_a_reopened_ledger_has_kept_everything(world: World, path: Path) -> None:
-    world.ledger.add_key(world.customer.customer_id, prefix="ok", digest="digest")
-    world.ledger.create_batch(world.order(world.files(2), key="k"))
+    world.ledger.accounts.add_key(world.customer.customer_id, prefix="ok", digest="digest")
+    world.ledger.batches.create(world.order(world.files(2), key="k"))
     batch = world.batch(5)
     world.run(batch)
     done, broken, _ = world.take(batch, 3)
@@ -96,7 +96,7 @@ def test_after_reopening_updated_at_goes_on_from_the_last_commit(world: World, p
         world.say(begin(item), finish(item))
     if last == "a cancel":
         world.clock.go(seconds=1)
-        world.ledger.cancel_batch(batch.customer_id, batch.batch_id)
+        world.ledger.batches.cancel(batch.customer_id, batch.batch_id)
     latest = world.clock()
     world.ledger.close()
     world.clock.go(hours=-1)
@@ -113,7 +113,7 @@ def test_only_the_owner_may_read_the_file_and_its_log(world: World, path: Path) 
 
     assert modes() == {"ledger.duckdb": 0o600, "ledger.duckdb.wal": 0o600}
     assert stat.S_IMODE(path.parent.stat().st_mode) == 0o700
-    with duckdb.connect(path, config=database._SETTINGS) as same_process:
+    with duckdb.connect(path, config=database.SETTINGS) as same_process:
         same_process.execute("CHECKPOINT")
     assert modes() == {"ledger.duckdb": 0o600}
     world.batch()
@@ -146,7 +146,7 @@ def test_a_second_process_is_refused(ledger: DuckdbLedger, path: Path) -> None:
     )
     assert second.stdout.startswith("data_directory_in_use ")
     assert "stop the other" in second.stdout
-    assert ledger.ensure_customer("still works").name == "still works"
+    assert ledger.accounts.ensure_customer("still works").name == "still works"
 
 
 def test_a_second_ledger_in_the_same_process_is_refused(ledger: DuckdbLedger, path: Path) -> None:
@@ -165,7 +165,7 @@ def test_a_file_that_is_no_ledger_is_refused_with_its_name(tmp_path: Path) -> No
 
 
 def test_nothing_is_ever_fetched(ledger: DuckdbLedger) -> None:
-    with ledger._database.cursor() as looking:
+    with ledger._store._database.cursor() as looking:
         for setting in (
             "autoinstall_known_extensions",
             "autoload_known_extensions",
@@ -188,7 +188,7 @@ class HeldWriter:
     """Holds the writer in a commit of its own, so that all that is asked meanwhile makes one group."""
 
     def __init__(self, ledger: DuckdbLedger, pool: ThreadPoolExecutor) -> None:
-        self._writer = ledger._writer
+        self._writer = ledger._store.writer
         self._pool = pool
         self._go = threading.Event()
         entered = threading.Event()
@@ -237,10 +237,10 @@ def test_when_one_command_fails_in_duckdb_the_others_of_its_group_are_committed(
     batch = world.batch(2)
     first, second = world.take(batch, 2)
     known, fresh = world.staged(2)
-    world.ledger.add_files([known])
+    world.ledger.files.add([known])
     group = held()
     good = group.ask(lambda: world.say(finish(first)))
-    bad = group.ask(lambda: world.ledger.add_files([fresh, known]))
+    bad = group.ask(lambda: world.ledger.files.add([fresh, known]))
     also_good = group.ask(lambda: world.say(finish(second)))
     group.go()
     with pytest.raises(ValueError, match="already"):
@@ -249,7 +249,7 @@ def test_when_one_command_fails_in_duckdb_the_others_of_its_group_are_committed(
     also_good.result(30)
     assert world.now(batch).status is BatchStatus.COMPLETED
     assert world.pages() == 4
-    assert world.ledger.files(world.customer.customer_id, [fresh.file_id]) == {}
+    assert world.ledger.files.find(world.customer.customer_id, [fresh.file_id]) == {}
 
 
 def test_a_refusal_in_a_group_is_the_asker_s_alone(held: Callable[[], HeldWriter], world: World) -> None:
@@ -266,9 +266,9 @@ def test_a_refusal_in_a_group_is_the_asker_s_alone(held: Callable[[], HeldWriter
 def test_a_failing_command_does_not_end_the_writer(world: World) -> None:
     order = world.order(world.files())
     with pytest.raises(TypeError):
-        world.ledger.create_batch(replace(order, options={"not json": object()}))
-    assert world.ledger.batches(world.customer.customer_id) == []
-    assert world.ledger.create_batch(order)[1]
+        world.ledger.batches.create(replace(order, options={"not json": object()}))
+    assert world.ledger.batches.of_customer(world.customer.customer_id) == []
+    assert world.ledger.batches.create(order)[1]
 
 
 def test_a_full_queue_makes_callers_wait_and_at_last_refuses(
@@ -276,27 +276,27 @@ def test_a_full_queue_makes_callers_wait_and_at_last_refuses(
 ) -> None:
     monkeypatch.setattr(writer, "MAX_WAITING", 1)
     group = held()
-    waiting = group.ask(lambda: world.ledger.ensure_customer("waits"))
+    waiting = group.ask(lambda: world.ledger.accounts.ensure_customer("waits"))
     monkeypatch.setattr(writer, "MAX_WAIT_SECONDS", 0.05)
     with pytest.raises(LedgerUnavailable, match="keep up"):
-        world.ledger.ensure_customer("refused")
+        world.ledger.accounts.ensure_customer("refused")
     group.go()
     waiting.result(30)
-    assert "refused" not in {customer.name for customer in world.ledger.customers()}
+    assert "refused" not in {customer.name for customer in world.ledger.accounts.customers()}
 
 
 def test_closing_commits_what_waits(
     held: Callable[[], HeldWriter], world: World, ledger: DuckdbLedger, path: Path
 ) -> None:
     group = held()
-    waiting = group.ask(lambda: world.ledger.ensure_customer("waits"))
+    waiting = group.ask(lambda: world.ledger.accounts.ensure_customer("waits"))
     with ThreadPoolExecutor(1) as pool:
         closing = pool.submit(ledger.close)
         group.go()
         closing.result(30)
     waiting.result(30)
     again = DuckdbLedger(path)
-    assert "waits" in {customer.name for customer in again.customers()}
+    assert "waits" in {customer.name for customer in again.accounts.customers()}
     again.close()
 
 
@@ -305,7 +305,7 @@ def test_closing_commits_what_waits(
 
 def test_the_migrations_make_the_columns_the_rows_have(ledger: DuckdbLedger) -> None:
     def columns(table: str) -> set[str]:
-        with ledger._database.cursor() as looking:
+        with ledger._store._database.cursor() as looking:
             return {row[1] for row in looking.execute(f"PRAGMA table_info('{table}')").fetchall()}
 
     assert columns("items") == {field.name for field in fields(ItemRow)} | {"batch_no"}
@@ -332,16 +332,16 @@ def test_a_ledger_of_a_newer_version_is_refused(ledger: DuckdbLedger, path: Path
 
 
 def test_a_migration_that_fails_leaves_the_schema_as_it_was(ledger: DuckdbLedger, path: Path) -> None:
-    customer_id = ledger.ensure_customer("kept").customer_id
+    customer_id = ledger.accounts.ensure_customer("kept").customer_id
     ledger.close()
     number = migrations()[-1].version + 1
     half = Migration(number, "half", "CREATE TABLE half (a INTEGER); SELECT * FROM nowhere;")
     with pytest.raises(LedgerUnavailable, match="half"):
-        Database(path, (*migrations(), half))
+        FileDatabase(path, (*migrations(), half))
     with duckdb.connect(path) as looking:
         assert looking.execute("SELECT count(*) FROM duckdb_tables() WHERE table_name = 'half'").fetchone() == (0,)
     kept = DuckdbLedger(path)
-    assert kept.customer(CustomerId(customer_id)).name == "kept"
+    assert kept.accounts.customer(CustomerId(customer_id)).name == "kept"
     kept.close()
 
 
@@ -360,5 +360,5 @@ def test_usage_refuses_a_second_row_for_an_item(world: World, ledger: DuckdbLedg
         )
 
     with pytest.raises(ValueError, match="already"):
-        ledger._writer.submit(each(bill_again), item.item_id)
+        ledger._store.writer.submit(each(bill_again), item.item_id)
     assert world.pages() == 3

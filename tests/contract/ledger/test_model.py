@@ -18,11 +18,8 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 from octavo.batches import Batch, ClaimedItem, Item
 from octavo.errors import BatchCancelling, StaleLease
 from octavo.identifiers import CustomerId, RunId, WorkerId
-from octavo.ledger.accounts import Reservation
-from octavo.ledger.contract import ClaimRequest, Ledger, Report, Verdict
-from octavo.ledger.duckdb import DuckdbLedger
-from octavo.ledger.memory import MemoryLedger
-from octavo.ledger.reading import Retry
+from octavo.ledger.contract import ClaimRequest, Ledger, Report, ReportResult, Reservation, Retry
+from octavo.ledger.duckdb import DuckdbLedger, memory_ledger
 from tests.contract.ledger.model import Model, ModelItem
 from tests.contract.ledger.world import StandingClock, World, begin, failed, finish, release, success
 
@@ -50,11 +47,11 @@ class Side:
         self.given: dict[Claimed, ClaimedItem] = {}
 
     def items(self, number: int) -> list[Item]:
-        found = self.ledger.items(self.batches[number].batch_id, limit=1000)
+        found = self.ledger.batches.items(self.batches[number].batch_id, limit=1000)
         return sorted(found, key=lambda item: item.position)
 
     def shows(self, number: int) -> object:
-        batch = self.ledger.batch(self.customer_id, self.batches[number].batch_id)
+        batch = self.ledger.batches.get(self.customer_id, self.batches[number].batch_id)
         items = [
             (item.status.value, item.attempts, item.error_code, item.page_count or 0, item.failed_pages)
             for item in self.items(number)
@@ -70,7 +67,7 @@ class ModelledLedgers(RuleBasedStateMachine):
         self.lives = 0
         self.model = Model()
         self.duckdb = DuckdbLedger(self.path, clock=self.clock)
-        self.sides = [self.side(MemoryLedger(self.clock)), self.side(self.duckdb)]
+        self.sides = [self.side(memory_ledger(self.clock)), self.side(self.duckdb)]
         self.known: list[Claimed] = []
 
     @property
@@ -78,10 +75,11 @@ class ModelledLedgers(RuleBasedStateMachine):
         return Path(self.folder.name) / str(self.lives) / "ledger.duckdb"
 
     def side(self, ledger: Ledger) -> Side:
-        return Side(ledger, self.clock, ledger.ensure_customer("Ada's archive").customer_id)
+        return Side(ledger, self.clock, ledger.accounts.ensure_customer("Ada's archive").customer_id)
 
     def teardown(self) -> None:
-        self.duckdb.close()
+        for side in self.sides:
+            side.ledger.close()
         self.folder.cleanup()
 
     # Deaths
@@ -119,8 +117,8 @@ class ModelledLedgers(RuleBasedStateMachine):
             world = World(side.ledger, self.clock)
             order = world.order(world.files(size, hours=1e6), key=f"key {len(side.batches)}")
             if side is self.sides[1]:
-                self.through_death(death, lambda side=side, order=order: side.ledger.create_batch(order))  # type: ignore[misc]
-            made, is_new = side.ledger.create_batch(order)
+                self.through_death(death, lambda side=side, order=order: side.ledger.batches.create(order))  # type: ignore[misc]
+            made, is_new = side.ledger.batches.create(order)
             assert is_new is not (side is self.sides[1] and death == "after")
             side.batches.append(made)
 
@@ -153,11 +151,11 @@ class ModelledLedgers(RuleBasedStateMachine):
             batch_id=side.batches[number].batch_id,
             run_id=RunId(run),
             worker_id=WorkerId(worker),
-            lanes=lanes,
+            slots=lanes,
             slice_items=size,
             lease_seconds=LEASE_SECONDS,
         )
-        slices = side.ledger.claim(request).slices
+        slices = side.ledger.work.claim(request).slices
         for item in [item for one in slices for item in one.items]:
             side.given[number, item.position, item.lease_no] = item
             assert item.lost_leases == self.model.batches[number][item.position].lost
@@ -171,7 +169,7 @@ class ModelledLedgers(RuleBasedStateMachine):
             self.claim(data, worker, RUNS[0], lanes=4, size=1, is_heard=True)
             given = self.known[before:]
             self.say([(item, "begin") for item in given], None)
-            self.everywhere(None, lambda side: side.ledger.revoke(worker_id=WorkerId(worker)))
+            self.everywhere(None, lambda side: side.ledger.work.revoke(worker_id=WorkerId(worker)))
             self.model.lose(worker=worker)
             self.say([(item, "finish") for item in self.known[-8:][:4]], None)
 
@@ -199,8 +197,8 @@ class ModelledLedgers(RuleBasedStateMachine):
         for side in self.sides:
             reports = [self.word(side.given[item], word) for item, word in words]
             if side is self.sides[1]:
-                self.through_death(death, lambda side=side, reports=reports: side.ledger.report(reports))  # type: ignore[misc]
-            assert accepted(side.ledger.report(reports)) == expected
+                self.through_death(death, lambda side=side, reports=reports: side.ledger.work.report(reports))  # type: ignore[misc]
+            assert accepted(side.ledger.work.report(reports)) == expected
 
     @staticmethod
     def word(item: ClaimedItem, kind: str) -> Report:
@@ -215,7 +213,7 @@ class ModelledLedgers(RuleBasedStateMachine):
 
     @rule(quota=st.sampled_from([None, 0, 3, 6, 10, 20]), death=DEATHS)
     def give_quota(self, quota: int | None, death: str | None) -> None:
-        self.everywhere(death, lambda side: side.ledger.set_limits(side.customer_id, {"page_quota": quota}))
+        self.everywhere(death, lambda side: side.ledger.accounts.set_limits(side.customer_id, {"page_quota": quota}))
         self.model.quota = quota
 
     @precondition(lambda self: self.known)
@@ -234,7 +232,7 @@ class ModelledLedgers(RuleBasedStateMachine):
         given = side.given[item]
         try:
             asked = Reservation(item_id=given.item_id, lease_no=given.lease_no, pages=pages)
-            return side.ledger.reserve(asked)
+            return side.ledger.billing.reserve(asked)
         except StaleLease:
             return None
 
@@ -243,21 +241,21 @@ class ModelledLedgers(RuleBasedStateMachine):
         """A worker or a run dies, or leases run out."""
         if what == "time":
             self.clock.go(seconds=data.draw(st.sampled_from([1, LEASE_SECONDS])))
-            self.everywhere(death, lambda side: side.ledger.expire_leases())
+            self.everywhere(death, lambda side: side.ledger.work.expire_leases())
             self.model.lose(now=self.clock.moment.timestamp())
         elif what == "worker":
             worker = data.draw(st.sampled_from(WORKERS))
-            self.everywhere(death, lambda side: side.ledger.revoke(worker_id=WorkerId(worker)))
+            self.everywhere(death, lambda side: side.ledger.work.revoke(worker_id=WorkerId(worker)))
             self.model.lose(worker=worker)
         else:
             run = data.draw(st.sampled_from(RUNS))
-            self.everywhere(death, lambda side: side.ledger.revoke(run_id=RunId(run)))
+            self.everywhere(death, lambda side: side.ledger.work.revoke(run_id=RunId(run)))
             self.model.lose(run=run)
 
     @rule(data=st.data(), death=DEATHS)
     def cancel(self, data: st.DataObject, death: str | None) -> None:
         number = data.draw(st.integers(0, len(self.model.batches) - 1))
-        self.everywhere(death, lambda side: side.ledger.cancel_batch(side.customer_id, side.batches[number].batch_id))
+        self.everywhere(death, lambda side: side.ledger.batches.cancel(side.customer_id, side.batches[number].batch_id))
         self.model.cancel(number)
 
     @rule(data=st.data(), failed_pages=st.booleans(), death=DEATHS)
@@ -288,28 +286,28 @@ class ModelledLedgers(RuleBasedStateMachine):
             for side in self.sides:
                 assert side.shows(number) == (self.model.status(number), told)
         for side in self.sides:
-            assert side.ledger.pages_used(side.customer_id) == self.model.billed
-            account = side.ledger.page_account(side.customer_id)
+            assert side.ledger.billing.pages_used(side.customer_id) == self.model.billed
+            account = side.ledger.billing.page_account(side.customer_id)
             assert (account.limit, account.used) == (self.model.quota, self.model.billed)
             # What was set aside under a quota that was lifted since is given back when the item ends.
             assert account.reserved == self.model.set_aside
-            assert side.ledger.usage_differences() == []
+            assert side.ledger.billing.differences() == []
 
     @invariant()
     def never_more_lanes_than_the_cap(self) -> None:
-        with self.duckdb._database.cursor() as looking:
+        with self.duckdb._store._database.cursor() as looking:
             assert looking.execute("SELECT count(*) FROM slices").fetchone() == (len(self.model.open_lanes),)
             assert looking.execute("SELECT count(*) - count(DISTINCT item_id) FROM usage").fetchone() == (0,)
 
 
 def retried(ledger: Ledger, order: Retry) -> int | None:
     try:
-        return ledger.retry_failed(order).items
+        return ledger.batches.retry_failed(order).items
     except BatchCancelling:
         return None
 
 
-def accepted(verdicts: list[Verdict]) -> list[bool]:
+def accepted(verdicts: list[ReportResult]) -> list[bool]:
     return [verdict.accepted for verdict in verdicts]
 
 

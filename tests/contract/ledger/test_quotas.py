@@ -8,20 +8,20 @@ import pytest
 from octavo.batches import Batch, ClaimedItem
 from octavo.errors import CustomerNotFound, StaleLease
 from octavo.identifiers import CustomerId
-from octavo.ledger.accounts import LimitName, PageAccount, Reservation
+from octavo.ledger.contract import LimitName, PageAccount, Reservation
 from tests.contract.ledger.world import RUN, WORKER, World, begin, failed, finish, release, success
 
 
 def reserve(world: World, item: ClaimedItem, pages: int) -> bool:
-    return world.ledger.reserve(Reservation(item_id=item.item_id, lease_no=item.lease_no, pages=pages))
+    return world.ledger.billing.reserve(Reservation(item_id=item.item_id, lease_no=item.lease_no, pages=pages))
 
 
 def give_quota(world: World, pages: int | None) -> None:
-    world.ledger.set_limits(world.customer.customer_id, {"page_quota": pages})
+    world.ledger.accounts.set_limits(world.customer.customer_id, {"page_quota": pages})
 
 
 def account(world: World) -> PageAccount:
-    return world.ledger.page_account(world.customer.customer_id)
+    return world.ledger.billing.page_account(world.customer.customer_id)
 
 
 def in_work(world: World, count: int = 1, *, quota: int = 10) -> list[ClaimedItem]:
@@ -78,14 +78,14 @@ def test_the_last_word_about_an_items_pages_counts(world: World) -> None:
 
 def run_out(world: World) -> object:
     world.clock.go(seconds=91)
-    return world.ledger.expire_leases()
+    return world.ledger.work.expire_leases()
 
 
 ENDS: list[tuple[str, Callable[[World, ClaimedItem], object]]] = [
     ("failed", lambda world, item: world.say(finish(item, failed()))),
     ("given back", lambda world, item: world.say(release(item))),
-    ("worker lost", lambda world, item: world.ledger.revoke(worker_id=WORKER)),
-    ("run ended", lambda world, item: world.ledger.end_run(RUN)),
+    ("worker lost", lambda world, item: world.ledger.work.revoke(worker_id=WORKER)),
+    ("run ended", lambda world, item: world.ledger.runs.end(RUN)),
     ("lease run out", lambda world, item: run_out(world)),
 ]
 
@@ -104,7 +104,7 @@ def test_a_cancel_gives_back_the_pages_of_what_does_not_finish(world: World) -> 
     first, second = world.take(batch, 2)
     assert reserve(world, first, 4)
     assert reserve(world, second, 6)
-    world.ledger.cancel_batch(batch.customer_id, batch.batch_id)
+    world.ledger.batches.cancel(batch.customer_id, batch.batch_id)
     assert account(world).reserved == 10  # both are running, and finish
     world.say(release(first), finish(second, success(pages=6)))
     assert [item.status.value for item in world.items(batch)] == ["cancelled", "succeeded"]
@@ -113,7 +113,7 @@ def test_a_cancel_gives_back_the_pages_of_what_does_not_finish(world: World) -> 
 
 def test_a_late_worker_sets_nothing_aside(world: World) -> None:
     (item,) = in_work(world)
-    world.ledger.revoke(worker_id=WORKER)
+    world.ledger.work.revoke(worker_id=WORKER)
     for late in (item, *world.take(world.now(_batch_of(world, item)))):
         if late is item:
             with pytest.raises(StaleLease):
@@ -125,7 +125,7 @@ def test_a_late_worker_sets_nothing_aside(world: World) -> None:
 
 
 def _batch_of(world: World, item: ClaimedItem) -> Batch:
-    return world.ledger.batch(item.customer_id, item.batch_id)
+    return world.ledger.batches.get(item.customer_id, item.batch_id)
 
 
 def test_an_item_that_has_ended_sets_nothing_aside(world: World) -> None:
@@ -207,8 +207,8 @@ def test_a_repeated_success_is_billed_once(world: World) -> None:
 
 def test_a_quota_is_one_customers(world: World) -> None:
     give_quota(world, 5)
-    other = world.ledger.ensure_customer("other")
-    world.ledger.set_limits(other.customer_id, {"page_quota": 5})
+    other = world.ledger.accounts.ensure_customer("other")
+    world.ledger.accounts.set_limits(other.customer_id, {"page_quota": 5})
     (ours,) = world.take(world.batch())
     (theirs,) = world.take(world.batch(customer=other))
     assert reserve(world, ours, 5)
@@ -238,24 +238,24 @@ def test_eight_items_at_once_never_go_over_the_quota_together(world: World) -> N
 )
 def test_a_limit_under_which_nothing_could_be_done_is_refused(world: World, name: LimitName, value: int) -> None:
     with pytest.raises(ValueError, match=name):
-        world.ledger.set_limits(world.customer.customer_id, {name: value})
-    assert world.ledger.customer(world.customer.customer_id) == world.customer
+        world.ledger.accounts.set_limits(world.customer.customer_id, {name: value})
+    assert world.ledger.accounts.customer(world.customer.customer_id) == world.customer
 
 
 def test_limits_that_are_not_named_stay(world: World) -> None:
     customer_id = world.customer.customer_id
-    assert world.ledger.set_limits(customer_id, {"page_quota": 7, "retention_seconds": 60}).page_quota == 7
-    found = world.ledger.set_limits(customer_id, {"submissions_per_minute": 5, "page_quota": None})
+    assert world.ledger.accounts.set_limits(customer_id, {"page_quota": 7, "retention_seconds": 60}).page_quota == 7
+    found = world.ledger.accounts.set_limits(customer_id, {"submissions_per_minute": 5, "page_quota": None})
     assert (found.submissions_per_minute, found.page_quota, found.retention_seconds) == (5, None, 60)
-    assert world.ledger.customer(customer_id) == found
-    assert world.ledger.update_customer(customer_id, item_cap=2).retention_seconds == 60
+    assert world.ledger.accounts.customer(customer_id) == found
+    assert world.ledger.accounts.update_customer(customer_id, item_cap=2).retention_seconds == 60
 
 
 def test_an_unknown_customer_has_no_account(world: World) -> None:
     with pytest.raises(CustomerNotFound):
-        world.ledger.page_account(CustomerId("cust_x"))
+        world.ledger.billing.page_account(CustomerId("cust_x"))
     with pytest.raises(CustomerNotFound):
-        world.ledger.set_limits(CustomerId("cust_x"), {"page_quota": 1})
+        world.ledger.accounts.set_limits(CustomerId("cust_x"), {"page_quota": 1})
 
 
 def test_pages_are_never_negative(world: World) -> None:

@@ -7,7 +7,7 @@ import pytest
 from octavo.batches import BatchStatus, Counts, ItemStatus
 from octavo.errors import DOCUMENT_ERRORS
 from octavo.identifiers import ItemId
-from octavo.ledger.contract import Report, ReportKind, Verdict
+from octavo.ledger.contract import Report, ReportKind, ReportResult
 from tests.contract.ledger.world import WORKER, World, begin, failed, finish, release, success
 
 
@@ -16,7 +16,7 @@ def test_begin_makes_the_item_and_its_batch_running(world: World) -> None:
     (item,) = world.take(batch)
     world.clock.go(seconds=1)
     (verdict,) = world.say(begin(item))
-    assert verdict == Verdict(item.item_id, accepted=True, batch_id=batch.batch_id, batch_ended=False)
+    assert verdict == ReportResult(item.item_id, accepted=True, batch_id=batch.batch_id, batch_ended=False)
     running = world.item(item)
     assert (running.status, running.attempts) == (ItemStatus.RUNNING, 1)
     assert running.started_at == running.updated_at == world.clock()
@@ -97,11 +97,11 @@ def test_a_finish_said_again_after_a_lost_answer_is_accepted_and_changes_nothing
 @pytest.mark.parametrize("held_by_another", [False, True])
 def test_a_late_word_under_an_old_lease_leaves_no_trace(world: World, held_by_another: bool) -> None:
     (staged,) = world.staged()
-    world.ledger.add_files([staged])
-    batch, _ = world.ledger.create_batch(world.order([staged.file_id]))
+    world.ledger.files.add([staged])
+    batch, _ = world.ledger.batches.create(world.order([staged.file_id]))
     (old,) = world.take(batch)
     world.say(begin(old))
-    world.ledger.revoke(worker_id=WORKER)
+    world.ledger.work.revoke(worker_id=WORKER)
     if held_by_another:
         world.say(begin(world.take(batch)[0]))
     before = world.item(old), world.now(batch)
@@ -111,16 +111,18 @@ def test_a_late_word_under_an_old_lease_leaves_no_trace(world: World, held_by_an
         begin(old, again=True),
         release(old),
     ):
-        assert world.say(late) == [Verdict(old.item_id, accepted=False, batch_id=batch.batch_id, batch_ended=False)]
+        assert world.say(late) == [
+            ReportResult(old.item_id, accepted=False, batch_id=batch.batch_id, batch_ended=False)
+        ]
     assert (world.item(old), world.now(batch)) == before
     assert world.pages() == 0
-    assert world.ledger.files(batch.customer_id, [old.file_id]) == {old.file_id: staged}
+    assert world.ledger.files.find(batch.customer_id, [old.file_id]) == {old.file_id: staged}
 
 
 def test_only_the_current_lease_is_billed(world: World) -> None:
     batch = world.batch()
     (old,) = world.take(batch)
-    world.ledger.revoke(worker_id=WORKER)
+    world.ledger.work.revoke(worker_id=WORKER)
     (new,) = world.take(batch)
     assert world.say(finish(new, success(pages=1)))[0].accepted
     before = world.item(new), world.now(batch)
@@ -130,7 +132,7 @@ def test_only_the_current_lease_is_billed(world: World) -> None:
 
 def test_a_report_on_an_unknown_item_is_refused(world: World) -> None:
     nowhere = Report(kind=ReportKind.BEGIN, item_id=ItemId("item_nowhere"), lease_no=1)
-    assert world.say(nowhere) == [Verdict(nowhere.item_id, accepted=False, batch_id=None, batch_ended=False)]
+    assert world.say(nowhere) == [ReportResult(nowhere.item_id, accepted=False, batch_id=None, batch_ended=False)]
 
 
 def test_a_report_on_an_item_nobody_leased_is_refused(world: World) -> None:
@@ -188,7 +190,7 @@ def test_a_running_item_released_after_a_cancel_is_cancelled(world: World) -> No
     batch = world.batch(2)
     (item,) = world.take(batch)
     world.say(begin(item))
-    world.ledger.cancel_batch(batch.customer_id, batch.batch_id)
+    world.ledger.batches.cancel(batch.customer_id, batch.batch_id)
     (verdict,) = world.say(release(item))
     assert (verdict.accepted, verdict.batch_ended) == (True, True)
     assert world.item(item).status is ItemStatus.CANCELLED
@@ -204,7 +206,7 @@ def test_attempts_never_decrease_over_leases_and_attempts(world: World) -> None:
         world.say(begin(item), begin(item, again=True))
         seen.append(world.item(item).attempts)
         if how is None:
-            world.ledger.revoke(worker_id=WORKER)
+            world.ledger.work.revoke(worker_id=WORKER)
         else:
             world.say(how(item))
         seen.append(world.item(item).attempts)

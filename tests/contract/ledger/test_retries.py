@@ -7,14 +7,13 @@ import pytest
 from octavo.batches import Batch, BatchStatus, ClaimedItem, FileStatus, ItemStatus
 from octavo.errors import BatchCancelling, BatchNotFound, UnknownFiles
 from octavo.identifiers import BatchId, ItemId, RunId, WorkerId
-from octavo.ledger.contract import Claim, ClaimRequest, ItemCursor, Ledger
-from octavo.ledger.reading import Retried, Retry
+from octavo.ledger.contract import Claim, ClaimRequest, ItemCursor, Ledger, Retried, Retry
 from tests.contract.ledger.world import RUN, World, begin, failed, finish, ids, success
 
 
 def retry(world: World, batch: Batch, *codes: str) -> Retried:
     order = Retry(customer_id=batch.customer_id, batch_id=batch.batch_id, codes=frozenset(codes) if codes else None)
-    return world.ledger.retry_failed(order)
+    return world.ledger.batches.retry_failed(order)
 
 
 def ended(world: World, *codes: str | None) -> tuple[Batch, list[ClaimedItem]]:
@@ -81,10 +80,10 @@ def test_where_nothing_failed_nothing_changes(world: World) -> None:
 def test_a_reader_goes_on_from_the_moment_of_the_retry(world: World) -> None:
     batch, items = ended(world, "extraction_failed", None)
     found = retry(world, batch)
-    page = world.ledger.items(batch.batch_id, after=ItemCursor(found.since, ItemId("")))
+    page = world.ledger.batches.items(batch.batch_id, after=ItemCursor(found.since, ItemId("")))
     assert ids(page) == [items[0].item_id]
     world.work_off(batch)
-    page = world.ledger.items(batch.batch_id, after=ItemCursor(found.since, ItemId("")))
+    page = world.ledger.batches.items(batch.batch_id, after=ItemCursor(found.since, ItemId("")))
     assert [(item.item_id, item.status.value) for item in page] == [(items[0].item_id, "succeeded")]
 
 
@@ -113,7 +112,7 @@ def test_an_item_that_lost_its_leases_has_all_its_lives_again(world: World) -> N
     for _ in range(5):
         (item,) = world.take(batch)
         world.say(begin(item))
-        world.ledger.revoke(worker_id=WorkerId("worker-1/a"))
+        world.ledger.work.revoke(worker_id=WorkerId("worker-1/a"))
     assert world.items(batch)[0].error_code == "internal_error"
     retry(world, batch)
     (item,) = world.take(batch)
@@ -124,7 +123,7 @@ def test_cancelled_items_stay_cancelled_and_the_cancel_is_forgotten(world: World
     batch = world.batch(2)
     (item,) = world.take(batch)
     world.say(begin(item))
-    world.ledger.cancel_batch(batch.customer_id, batch.batch_id)
+    world.ledger.batches.cancel(batch.customer_id, batch.batch_id)
     with pytest.raises(BatchCancelling):
         retry(world, batch)
     world.say(finish(item, failed()))
@@ -137,7 +136,7 @@ def test_cancelled_items_stay_cancelled_and_the_cancel_is_forgotten(world: World
 
 def test_items_whose_file_has_expired_stay_failed(world: World) -> None:
     old, new = world.files(1, hours=1)[0], world.files(1, hours=72)[0]
-    batch = world.ledger.create_batch(world.order([old, new]))[0]
+    batch = world.ledger.batches.create(world.order([old, new]))[0]
     for item in world.take(batch, 2):
         world.say(begin(item), finish(item, failed()))
     world.clock.go(hours=2)
@@ -148,7 +147,7 @@ def test_items_whose_file_has_expired_stay_failed(world: World) -> None:
 
 def test_a_retry_of_nothing_but_expired_files_is_refused(world: World) -> None:
     file_ids = world.files(2, hours=1)
-    batch = world.ledger.create_batch(world.order(file_ids))[0]
+    batch = world.ledger.batches.create(world.order(file_ids))[0]
     for item in world.take(batch, 2):
         world.say(begin(item), finish(item, failed()))
     world.clock.go(hours=2)
@@ -161,20 +160,20 @@ def test_a_retry_of_nothing_but_expired_files_is_refused(world: World) -> None:
 
 def test_a_file_does_not_expire_while_its_item_runs_again(world: World) -> None:
     (file_id,) = world.files(1, hours=1)
-    batch = world.ledger.create_batch(world.order([file_id]))[0]
+    batch = world.ledger.batches.create(world.order([file_id]))[0]
     (item,) = world.take(batch)
     world.say(begin(item), finish(item, failed()))
     retry(world, batch)
     world.clock.go(hours=2)
-    assert world.ledger.files(world.customer.customer_id, [file_id])[file_id].status is FileStatus.READY
+    assert world.ledger.files.find(world.customer.customer_id, [file_id])[file_id].status is FileStatus.READY
 
 
 def test_another_customers_batch_cannot_be_retried(world: World, ledger: Ledger) -> None:
     batch, _ = ended(world, "extraction_failed")
-    stranger = ledger.ensure_customer("stranger")
+    stranger = ledger.accounts.ensure_customer("stranger")
     for customer_id, batch_id in ((stranger.customer_id, batch.batch_id), (batch.customer_id, BatchId("batch_x"))):
         with pytest.raises(BatchNotFound):
-            ledger.retry_failed(Retry(customer_id=customer_id, batch_id=batch_id))
+            ledger.batches.retry_failed(Retry(customer_id=customer_id, batch_id=batch_id))
 
 
 def test_a_claim_that_waits_is_served_by_the_retry(world: World) -> None:
@@ -182,8 +181,8 @@ def test_a_claim_that_waits_is_served_by_the_retry(world: World) -> None:
     bad, held = world.take(batch, 2)
     world.say(begin(bad), finish(bad, failed()), begin(held))
     told: list[object] = []
-    request = ClaimRequest(batch_id=batch.batch_id, run_id=RUN, worker_id=WorkerId("worker-1/a"), lanes=1)
-    world.ledger.stand(request, told.append)
+    request = ClaimRequest(batch_id=batch.batch_id, run_id=RUN, worker_id=WorkerId("worker-1/a"), slots=1)
+    world.ledger.work.wait_for_claim(request, told.append)
     assert not told
     retry(world, batch)
     (claim,) = told
@@ -196,13 +195,13 @@ def test_a_batch_that_goes_on_is_open_and_gets_runs_numbered_on(world: World, le
     world.run(batch)
     (item,) = world.take(batch)
     world.say(begin(item), finish(item, failed()))
-    ledger.end_run(RUN)
-    assert not ledger.open_batches()
+    ledger.runs.end(RUN)
+    assert not ledger.runs.open_batches()
     retry(world, batch)
-    (found,) = ledger.open_batches()
+    (found,) = ledger.runs.open_batches()
     assert (found.batch.batch_id, found.unleased, found.runs) == (batch.batch_id, 1, ())
-    assert ledger.add_run(batch.batch_id).run_no == 2
-    ledger.name_run(batch.batch_id, 2, RunId("run-2"))
+    assert ledger.runs.add(batch.batch_id).run_no == 2
+    ledger.runs.name(batch.batch_id, 2, RunId("run-2"))
 
 
 def test_a_succeeded_item_is_billed_once_whatever_failed_before(world: World) -> None:

@@ -53,23 +53,23 @@ def ask(
         batch_id=batch_id,
         run_id=RunId(run or f"run of {batch_id}"),
         worker_id=WorkerId(worker),
-        lanes=lanes,
+        slots=lanes,
         worker_slots=slots,
         slice_items=slice_items,
     )
-    world.ledger.stand(request, asked.told.append)
+    world.ledger.work.wait_for_claim(request, asked.told.append)
     return asked
 
 
 def customer(world: World, name: str, cap: int) -> Customer:
-    made = world.ledger.ensure_customer(name)
-    return world.ledger.update_customer(made.customer_id, item_cap=cap)
+    made = world.ledger.accounts.ensure_customer(name)
+    return world.ledger.accounts.update_customer(made.customer_id, item_cap=cap)
 
 
 def ordered(world: World, owner: Customer, count: int, *, priority: int = 60) -> Batch:
     file_ids = world.files(count, customer=owner)
     order = world.order(file_ids, customer=owner)
-    return world.ledger.create_batch(replace(order, priority=priority))[0]
+    return world.ledger.batches.create(replace(order, priority=priority))[0]
 
 
 def test_a_claim_with_room_is_told_at_once(world: World) -> None:
@@ -97,14 +97,14 @@ def test_whatever_makes_room_serves_who_waits(world: World, clock: StandingClock
     if how == "release":
         world.say(release(holds.slices[0].items[0]))
     elif how == "end":
-        world.ledger.end_run(RunId("holder"))
+        world.ledger.runs.end(RunId("holder"))
     elif how == "revoke":
-        world.ledger.revoke(worker_id=WorkerId("worker-1/a"))
+        world.ledger.work.revoke(worker_id=WorkerId("worker-1/a"))
     elif how == "expire":
         clock.go(seconds=91)
-        world.ledger.expire_leases()
+        world.ledger.work.expire_leases()
     else:
-        world.ledger.update_customer(owner.customer_id, item_cap=2)
+        world.ledger.accounts.update_customer(owner.customer_id, item_cap=2)
     assert waits.lanes == 1
     position = 1 if how == "cap" else 0
     assert waits.claim.slices[0].items[0].position == position
@@ -171,7 +171,7 @@ def test_a_run_that_holds_nothing_hears_of_a_cancel_though_others_hold_the_cap(w
     busy, waiting = ordered(world, owner, 10), ordered(world, owner, 10)
     ask(world, busy)
     asked = ask(world, waiting)
-    world.ledger.cancel_batch(owner.customer_id, waiting.batch_id)
+    world.ledger.batches.cancel(owner.customer_id, waiting.batch_id)
     assert (asked.claim.slices, asked.claim.status) == ((), BatchStatus.CANCELLED)
 
 
@@ -179,7 +179,7 @@ def test_who_steps_back_hears_how_things_stand_and_gets_nothing_more(world: Worl
     batch = ordered(world, customer(world, "a", 2), 10)
     holds = ask(world, batch, run="holder").claim
     waits = ask(world, batch, run="waiter")
-    world.ledger.step_back(run_id=RunId("waiter"))
+    world.ledger.work.cancel_wait(run_id=RunId("waiter"))
     claim = waits.claim
     assert (claim.slices, claim.unleased, claim.held, claim.at_cap) == ((), 8, 0, True)
     world.say(finish(holds.slices[0].items[0]))
@@ -192,7 +192,7 @@ def test_all_claims_of_a_worker_step_back_together(world: World) -> None:
     ask(world, batch, run="holder")
     draining = [ask(world, batch, run=f"r{number}") for number in range(2)]
     other = ask(world, batch, run="other", worker=OTHER)
-    world.ledger.step_back(worker_id=WorkerId("worker-1/a"))
+    world.ledger.work.cancel_wait(worker_id=WorkerId("worker-1/a"))
     assert [one.lanes for one in draining] == [0, 0]
     assert all(one.told for one in draining)
     assert not other.told
@@ -213,7 +213,7 @@ def test_a_run_that_is_lost_or_ended_hears_so(world: World) -> None:
     holds = ask(world, batch, run="holder", worker=OTHER).claim
     world.run(batch, RunId("dead"))
     waits = ask(world, batch, run="dead")
-    world.ledger.revoke(worker_id=WorkerId("worker-1/a"))
+    world.ledger.work.revoke(worker_id=WorkerId("worker-1/a"))
     world.say(finish(holds.slices[0].items[0]))
     (answer,) = waits.told
     assert isinstance(answer, StaleLease)
@@ -225,7 +225,7 @@ def test_a_dead_workers_claim_gets_nothing_though_its_run_is_unknown(world: Worl
     batch = ordered(world, customer(world, "a", 1), 10)
     holds = ask(world, batch, run="holder", worker=OTHER).claim
     waits = ask(world, batch, run="unknown")
-    world.ledger.revoke(worker_id=WorkerId("worker-1/a"))
+    world.ledger.work.revoke(worker_id=WorkerId("worker-1/a"))
     world.say(finish(holds.slices[0].items[0]))
     assert waits.claim.slices == ()
 
@@ -253,7 +253,7 @@ def test_an_item_that_has_one_lease_left_to_lose_stands_alone(world: World) -> N
         items = world.claim(batch, 1, slice_items=9).slices[0].items
         world.say(begin(items[0]))
         assert items[0].position == 0
-        world.ledger.revoke(worker_id=WorkerId("worker-1/a"))
+        world.ledger.work.revoke(worker_id=WorkerId("worker-1/a"))
     sizes = [[item.position for item in piece.items] for piece in world.claim(batch, 3, slice_items=3).slices]
     assert sizes == [[0], [1, 2, 3], [4, 5, 6]]
 
@@ -314,9 +314,9 @@ def _until(condition: Callable[[], bool]) -> None:
 
 def test_the_ledgers_own_run_is_marked_active_by_a_standing_claim(world: World) -> None:
     batch = world.batch(2)
-    number = world.ledger.add_run(batch.batch_id).run_no
-    world.ledger.name_run(batch.batch_id, number, RUN)
+    number = world.ledger.runs.add(batch.batch_id).run_no
+    world.ledger.runs.name(batch.batch_id, number, RUN)
     ask(world, batch, run=RUN)
-    run = world.ledger.run(RUN)
+    run = world.ledger.runs.get(RUN)
     assert run is not None
     assert (run.status.value, run.worker_id) == ("active", "worker-1/a")

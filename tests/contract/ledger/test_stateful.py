@@ -1,11 +1,9 @@
-"""Both ledgers side by side: whatever is done to them, they show the same."""
+"""A ledger that remembers its unfinished work, beside one that reads all of it anew: they show the same."""
 
-import tempfile
 from collections.abc import Callable
 from dataclasses import fields, is_dataclass, replace
 from datetime import datetime
 from functools import partial
-from pathlib import Path
 
 import duckdb
 from hypothesis import HealthCheck, settings
@@ -15,10 +13,9 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, ru
 from octavo.batches import ClaimedItem, FileStatus, NewBatch, RunStatus
 from octavo.errors import OctavoError
 from octavo.identifiers import BatchId, CustomerId, FileId, RunId, WorkerId
-from octavo.ledger.contract import BatchCursor, Claim, ClaimRequest, Ledger, Report
-from octavo.ledger.duckdb import DuckdbLedger
-from octavo.ledger.memory import MemoryLedger
-from octavo.ledger.webhooks import NewWebhook
+from octavo.ledger.contract import BatchCursor, Claim, ClaimRequest, Ledger, NewWebhook, Report
+from octavo.ledger.duckdb import memory_ledger
+from octavo.ledger.duckdb.working_set import WorkingSet
 from octavo.webhooks.records import BATCH_EVENTS
 from tests.contract.ledger.world import StandingClock, World, begin, failed, finish, release, success
 
@@ -76,29 +73,29 @@ class BothLedgers(RuleBasedStateMachine):
     def __init__(self) -> None:
         super().__init__()
         self.clock = StandingClock()
-        self.folder = tempfile.TemporaryDirectory()
-        self.duckdb = DuckdbLedger(Path(self.folder.name) / "ledger.duckdb", clock=self.clock)
-        self.sides = [Side(MemoryLedger(self.clock), self.clock), Side(self.duckdb, self.clock)]
+        self.forgetful = memory_ledger(self.clock)
+        self.sides = [Side(memory_ledger(self.clock), self.clock), Side(self.forgetful, self.clock)]
         self.files: list[FileId] = []
         self.batches: list[BatchId] = []
         self.claims = 0
 
     def teardown(self) -> None:
-        self.duckdb.close()
-        self.folder.cleanup()
+        for side in self.sides:
+            side.ledger.close()
 
     def both(self, act: Act) -> None:
-        memory, duck = (side.answer(act) for side in self.sides)
-        assert memory == duck
+        self.forgetful._store.writer._working = WorkingSet()
+        remembered, read_anew = (side.answer(act) for side in self.sides)
+        assert remembered == read_anew
 
     @initialize()
     def there_is_work(self) -> None:
         """A webhook, and two batches of the same files, so that the steps are spent on what happens to them."""
-        self.both(lambda side: side.ledger.add_webhook(told_of_all(self.owner(side, 0))))
+        self.both(lambda side: side.ledger.webhooks.add(told_of_all(self.owner(side, 0))))
         staged = self.sides[0].world.staged(6, hours=2)
         self.files.extend(file.file_id for file in staged)
         self.both(
-            lambda side: side.ledger.add_files([replace(file, customer_id=self.owner(side, 0)) for file in staged])
+            lambda side: side.ledger.files.add([replace(file, customer_id=self.owner(side, 0)) for file in staged])
         )
         for some in (self.files, self.files[:2]):
             order = self.sides[0].world.order(some)
@@ -106,7 +103,7 @@ class BothLedgers(RuleBasedStateMachine):
             self.both(partial(self.submit, order=order, owner=0))
 
     def submit(self, side: Side, *, order: NewBatch, owner: int) -> object:
-        return side.ledger.create_batch(replace(order, customer_id=self.owner(side, owner)))
+        return side.ledger.batches.create(replace(order, customer_id=self.owner(side, owner)))
 
     # What may happen
 
@@ -119,10 +116,10 @@ class BothLedgers(RuleBasedStateMachine):
         self.clock.go(seconds=seconds)
 
         def act(side: Side) -> object:
-            made = side.ledger.ensure_customer(name)
+            made = side.ledger.accounts.ensure_customer(name)
             if made.customer_id not in side.customers:
                 side.customers.append(made.customer_id)
-            return side.ledger.update_customer(made.customer_id, item_cap=cap)
+            return side.ledger.accounts.update_customer(made.customer_id, item_cap=cap)
 
         self.both(act)
 
@@ -135,11 +132,11 @@ class BothLedgers(RuleBasedStateMachine):
     )
     def files_come(self, data: st.DataObject, owner: int, count: int, status: FileStatus, hours: float) -> None:
         some = data.draw(st.lists(st.sampled_from(self.files), max_size=3))
-        self.both(lambda side: side.ledger.mark_ready(some))
+        self.both(lambda side: side.ledger.files.mark_ready(some))
         staged = self.sides[0].world.staged(count, status=status, hours=hours)
         self.files.extend(file.file_id for file in staged)
         self.both(
-            lambda side: side.ledger.add_files([replace(file, customer_id=self.owner(side, owner)) for file in staged])
+            lambda side: side.ledger.files.add([replace(file, customer_id=self.owner(side, owner)) for file in staged])
         )
 
     @rule(
@@ -158,7 +155,7 @@ class BothLedgers(RuleBasedStateMachine):
     def cancel(self, data: st.DataObject) -> None:
         batch_id = data.draw(st.sampled_from(self.batches))
         owner = data.draw(st.integers(0, 2))
-        self.both(lambda side: side.ledger.cancel_batch(self.owner(side, owner), batch_id))
+        self.both(lambda side: side.ledger.batches.cancel(self.owner(side, owner), batch_id))
 
     @rule(
         data=st.data(),
@@ -195,14 +192,14 @@ class BothLedgers(RuleBasedStateMachine):
             batch_id=batch_id,
             run_id=run,
             worker_id=worker,
-            lanes=lanes,
+            slots=lanes,
             slice_items=slice_items,
             lease_seconds=30,
             worker_slots=slots,
         )
 
         def act(side: Side) -> Claim:
-            claim = side.ledger.claim(request)
+            claim = side.ledger.work.claim(request)
             side.slices.extend(one.slice_id for one in claim.slices)
             side.claimed.extend(item for one in claim.slices for item in one.items)
             return claim
@@ -227,7 +224,7 @@ class BothLedgers(RuleBasedStateMachine):
                 "release": release(item),
             }[kind]
 
-        self.both(lambda side: side.ledger.report([word(side.claimed[place], kind) for place, kind in words]))
+        self.both(lambda side: side.ledger.work.report([word(side.claimed[place], kind) for place, kind in words]))
 
     @rule(
         what=st.sampled_from(["renew", "expire", "revoke worker", "revoke run"]),
@@ -237,13 +234,13 @@ class BothLedgers(RuleBasedStateMachine):
     )
     def leases(self, what: str, worker: WorkerId, run: RunId, seconds: int) -> None:
         if what == "renew":
-            self.both(lambda side: side.ledger.renew(worker, side.slices[-5:], seconds))
+            self.both(lambda side: side.ledger.work.renew(worker, side.slices[-5:], seconds))
         elif what == "expire":
-            self.both(lambda side: side.ledger.expire_leases())
+            self.both(lambda side: side.ledger.work.expire_leases())
         elif what == "revoke worker":
-            self.both(lambda side: side.ledger.revoke(worker_id=worker))
+            self.both(lambda side: side.ledger.work.revoke(worker_id=worker))
         else:
-            self.both(lambda side: side.ledger.revoke(run_id=run))
+            self.both(lambda side: side.ledger.work.revoke(run_id=run))
 
     @rule(
         data=st.data(),
@@ -254,29 +251,29 @@ class BothLedgers(RuleBasedStateMachine):
     )
     def runs(self, data: st.DataObject, what: str, run: RunId, worker: WorkerId, status: RunStatus) -> None:
         if what == "add":
-            unused = [run for run in RUNS if self.sides[0].ledger.run(run) is None]
+            unused = [run for run in RUNS if self.sides[0].ledger.runs.get(run) is None]
             batch_id = data.draw(st.sampled_from(self.batches))
             self.both(lambda side: self.add_run(side, batch_id, unused))
         elif what == "open":
-            self.both(lambda side: side.ledger.open_run(run, worker))
+            self.both(lambda side: side.ledger.runs.open(run, worker))
         elif what == "end":
-            self.both(lambda side: side.ledger.end_run(run, status))
+            self.both(lambda side: side.ledger.runs.end(run, status))
         elif what == "see":
-            self.both(lambda side: side.ledger.see_runs([run]))
+            self.both(lambda side: side.ledger.runs.note_seen([run]))
         else:
             self.both(self.forget_lost_runs)
 
     @staticmethod
     def add_run(side: Side, batch_id: BatchId, unused: list[RunId]) -> object:
-        run = side.ledger.add_run(batch_id)
+        run = side.ledger.runs.add(batch_id)
         if unused:
-            side.ledger.name_run(batch_id, run.run_no, unused[0])
+            side.ledger.runs.name(batch_id, run.run_no, unused[0])
         return run
 
     @staticmethod
     def forget_lost_runs(side: Side) -> None:
-        for run in side.ledger.lost_runs():
-            side.ledger.forget_lost_run(run.batch_id, run.run_no)
+        for run in side.ledger.runs.lost():
+            side.ledger.runs.forget_lost(run.batch_id, run.run_no)
 
     # What must hold
 
@@ -284,11 +281,11 @@ class BothLedgers(RuleBasedStateMachine):
     def both_show_the_same(self) -> None:
         self.both(
             lambda side: [
-                side.ledger.customers(),
-                side.ledger.workers(),
-                side.ledger.lost_runs(),
-                side.ledger.open_batches(),
-                [side.ledger.run(run) for run in RUNS],
+                side.ledger.accounts.customers(),
+                side.ledger.work.workers(),
+                side.ledger.runs.lost(),
+                side.ledger.runs.open_batches(),
+                [side.ledger.runs.get(run) for run in RUNS],
             ]
         )
         self.both(lambda side: [self.owned(side, owner) for owner in side.customers])
@@ -302,7 +299,7 @@ class BothLedgers(RuleBasedStateMachine):
             told = self.told(side)
             ended = {
                 (batch.batch_id, batch.completed_at)
-                for batch in side.ledger.batches(self.owner(side, 0), limit=100)
+                for batch in side.ledger.batches.of_customer(self.owner(side, 0), limit=100)
                 if batch.status.is_terminal
             }
             assert ended <= set(told)
@@ -312,13 +309,13 @@ class BothLedgers(RuleBasedStateMachine):
     def told(cls, side: Side) -> list[tuple[BatchId, datetime]]:
         """Which ends of batches, that is of which batch and when, were told; it must be each once."""
         customer_id = cls.owner(side, 0)
-        (webhook,) = side.ledger.webhooks(customer_id)
-        deliveries = side.ledger.deliveries(customer_id, webhook.webhook_id, limit=1000)
+        (webhook,) = side.ledger.webhooks.of_customer(customer_id)
+        deliveries = side.ledger.deliveries.of_webhook(customer_id, webhook.webhook_id, limit=1000)
         return sorted((one.end.batch_id, one.end.completed_at) for one in deliveries if one.end is not None)
 
     @invariant()
     def counts_equal_a_recount(self) -> None:
-        with self.duckdb._database.cursor() as looking:
+        with self.forgetful._store._database.cursor() as looking:
             assert _wrong_counts(looking) == []
 
     @staticmethod
@@ -326,20 +323,20 @@ class BothLedgers(RuleBasedStateMachine):
         return side.customers[min(number, len(side.customers) - 1)]
 
     def owned(self, side: Side, customer_id: CustomerId) -> list[object]:
-        batches = side.ledger.batches(customer_id, limit=100)
+        batches = side.ledger.batches.of_customer(customer_id, limit=100)
         after = BatchCursor(batches[0].created_at, batches[0].batch_id) if batches else None
-        found = side.ledger.files(customer_id, self.files)
+        found = side.ledger.files.find(customer_id, self.files)
         return [
-            side.ledger.pages_used(customer_id),
+            side.ledger.billing.pages_used(customer_id),
             batches,
-            side.ledger.batches(customer_id, after=after),
+            side.ledger.batches.of_customer(customer_id, after=after),
             [found.get(file_id) for file_id in self.files],
         ]
 
     @staticmethod
     def pages(side: Side, batch_id: BatchId) -> list[object]:
         # By position first: that is where both sides learn the names of the items.
-        listed = side.ledger.items(batch_id, limit=100)
+        listed = side.ledger.batches.items(batch_id, limit=100)
         return [sorted(listed, key=lambda item: item.position), [item.item_id for item in listed]]
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import duckdb
 import pytest
 
-from octavo.ledger.accounts import DifferenceKind, UsageDay, UsageTotals
+from octavo.ledger.contract import DifferenceKind, UsageDay, UsageTotals
 from octavo.ledger.duckdb import DuckdbLedger
 from tests.contract.ledger.world import StandingClock, World, begin, failed, finish, success
 
@@ -15,7 +15,7 @@ TOMORROW = date(2026, 11, 24)
 
 
 def test_usage_is_summed_by_day_and_customer(world: World) -> None:
-    other = world.ledger.ensure_customer("other")
+    other = world.ledger.accounts.ensure_customer("other")
     first, second = world.take(world.batch(2), 2)
     (third,) = world.take(world.batch())
     (theirs,) = world.take(world.batch(customer=other))
@@ -27,27 +27,27 @@ def test_usage_is_summed_by_day_and_customer(world: World) -> None:
         UsageDay(customer_id=ours, date=TODAY, pages=7, items=2, batches=2),
         UsageDay(customer_id=ours, date=TOMORROW, pages=1, items=1, batches=1),
     ]
-    assert world.ledger.usage(TODAY, TOMORROW, ours) == days
-    assert world.ledger.usage(TODAY, TODAY, ours) == days[:1]
-    assert world.ledger.usage(TOMORROW, TOMORROW, ours) == days[1:]
-    assert world.ledger.usage(date.min, date.max, ours) == days
-    everyone = world.ledger.usage(TODAY, TODAY)
+    assert world.ledger.billing.usage(TODAY, TOMORROW, ours) == days
+    assert world.ledger.billing.usage(TODAY, TODAY, ours) == days[:1]
+    assert world.ledger.billing.usage(TOMORROW, TOMORROW, ours) == days[1:]
+    assert world.ledger.billing.usage(date.min, date.max, ours) == days
+    everyone = world.ledger.billing.usage(TODAY, TODAY)
     assert {(one.customer_id, one.pages) for one in everyone} == {(ours, 7), (other.customer_id, 7)}
 
 
 def test_what_failed_is_no_usage(world: World) -> None:
     (item,) = world.take(world.batch())
     world.say(begin(item), finish(item, failed()))
-    assert world.ledger.usage(date.min, date.max) == []
+    assert world.ledger.billing.usage(date.min, date.max) == []
 
 
 def test_a_bill_that_is_right_has_no_difference(world: World) -> None:
     batch = world.batch(3)
     first, second, _ = world.take(batch, 3)
     world.say(finish(first, success(pages=0)), finish(second, failed()))
-    world.ledger.cancel_batch(batch.customer_id, batch.batch_id)
-    assert world.ledger.usage_differences() == []
-    assert world.ledger.usage_totals() == UsageTotals(items=1, pages=0, gone_items=0)
+    world.ledger.batches.cancel(batch.customer_id, batch.batch_id)
+    assert world.ledger.billing.differences() == []
+    assert world.ledger.billing.totals() == UsageTotals(items=1, pages=0, gone_items=0)
 
 
 def test_results_that_are_still_kept_come_page_by_page(world: World) -> None:
@@ -56,12 +56,12 @@ def test_results_that_are_still_kept_come_page_by_page(world: World) -> None:
     world.say(
         *(finish(item, success(pages=number)) for number, item in enumerate(items[:3])), finish(items[3], failed())
     )
-    first = world.ledger.billed_results(None, 2)
-    rest = world.ledger.billed_results(first[-1].item_id, 2)
+    first = world.ledger.billing.billed_results(None, 2)
+    rest = world.ledger.billing.billed_results(first[-1].item_id, 2)
     assert [one.pages for one in (*first, *rest)] == [0, 1, 2]
     assert {one.customer_id for one in first} == {world.customer.customer_id}
     world.clock.go(seconds=batch.retention_seconds + 1)
-    assert world.ledger.billed_results(None, 10) == []
+    assert world.ledger.billing.billed_results(None, 10) == []
 
 
 # Planted differences
@@ -106,7 +106,7 @@ def differences(path: Path, *statements: str) -> list[DifferenceKind]:
             file.execute(statement)
     ledger = DuckdbLedger(path)
     try:
-        return [one.kind for one in ledger.usage_differences()]
+        return [one.kind for one in ledger.billing.differences()]
     finally:
         ledger.close()
 
@@ -127,7 +127,7 @@ def test_the_bill_of_a_batch_that_is_gone_stays_and_is_counted(path: Path) -> No
         file.execute(f"DELETE FROM batches WHERE batch_id = {gone}")  # noqa: S608
     assert differences(path) == []
     ledger = DuckdbLedger(path)
-    assert ledger.usage_totals() == UsageTotals(items=2, pages=5, gone_items=2)
+    assert ledger.billing.totals() == UsageTotals(items=2, pages=5, gone_items=2)
     ledger.close()
 
 

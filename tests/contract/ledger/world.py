@@ -15,7 +15,7 @@ from octavo.batches import (
     StagedFile,
 )
 from octavo.identifiers import BatchId, FileId, ItemId, ResultId, RunId, WorkerId, new_batch_id, new_file_id
-from octavo.ledger.contract import Claim, ClaimRequest, ItemCursor, Ledger, Report, ReportKind, Verdict
+from octavo.ledger.contract import Claim, ClaimRequest, ItemCursor, Ledger, Report, ReportKind, ReportResult
 from octavo.outcomes import Failed, Outcome, Succeeded
 
 RUN = RunId("run-1")
@@ -68,7 +68,7 @@ class World:
     def __init__(self, ledger: Ledger, clock: StandingClock) -> None:
         self.ledger = ledger
         self.clock = clock
-        self.customer = ledger.ensure_customer("Ada's archive")
+        self.customer = ledger.accounts.ensure_customer("Ada's archive")
 
     def staged(
         self,
@@ -105,7 +105,7 @@ class World:
         hours: float = 72,
     ) -> list[FileId]:
         staged = self.staged(count, customer=customer, status=status, hours=hours)
-        self.ledger.add_files(staged)
+        self.ledger.files.add(staged)
         return [file.file_id for file in staged]
 
     def order(
@@ -132,17 +132,17 @@ class World:
     def batch(self, count: int = 1, *, customer: Customer | None = None) -> Batch:
         """A batch of so many fresh files."""
         file_ids = self.files(count, customer=customer)
-        return self.ledger.create_batch(self.order(file_ids, customer=customer))[0]
+        return self.ledger.batches.create(self.order(file_ids, customer=customer))[0]
 
     def now(self, batch: Batch) -> Batch:
-        return self.ledger.batch(batch.customer_id, batch.batch_id)
+        return self.ledger.batches.get(batch.customer_id, batch.batch_id)
 
     def items(self, batch: Batch) -> list[Item]:
         """All items of a batch, by position."""
-        return sorted(self.ledger.items(batch.batch_id, limit=100_000), key=lambda item: item.position)
+        return sorted(self.ledger.batches.items(batch.batch_id, limit=100_000), key=lambda item: item.position)
 
     def item(self, claimed: ClaimedItem) -> Item:
-        return self.ledger.item(claimed.batch_id, claimed.item_id)
+        return self.ledger.batches.item(claimed.batch_id, claimed.item_id)
 
     def claim(
         self,
@@ -156,12 +156,12 @@ class World:
         slots: int | None = None,
     ) -> Claim:
         batch_id = batch.batch_id if isinstance(batch, Batch) else batch
-        return self.ledger.claim(
+        return self.ledger.work.claim(
             ClaimRequest(
                 batch_id=batch_id,
                 run_id=run,
                 worker_id=worker,
-                lanes=lanes,
+                slots=lanes,
                 slice_items=slice_items,
                 lease_seconds=lease_seconds,
                 worker_slots=slots,
@@ -183,14 +183,14 @@ class World:
         assert len(items) == count
         return items
 
-    def say(self, *reports: Report) -> list[Verdict]:
-        return self.ledger.report(reports)
+    def say(self, *reports: Report) -> list[ReportResult]:
+        return self.ledger.work.report(reports)
 
     def run(self, batch: Batch, run: RunId = RUN, worker: WorkerId = WORKER) -> int:
         """An active run of a batch; its number."""
-        number = self.ledger.add_run(batch.batch_id).run_no
-        self.ledger.name_run(batch.batch_id, number, run)
-        self.ledger.open_run(run, worker)
+        number = self.ledger.runs.add(batch.batch_id).run_no
+        self.ledger.runs.name(batch.batch_id, number, run)
+        self.ledger.runs.open(run, worker)
         return number
 
     def work_off(self, batch: Batch) -> None:
@@ -200,7 +200,7 @@ class World:
                 self.say(begin(item), finish(item))
 
     def pages(self) -> int:
-        return self.ledger.pages_used(self.customer.customer_id)
+        return self.ledger.billing.pages_used(self.customer.customer_id)
 
 
 def cursor(item: Item) -> ItemCursor:

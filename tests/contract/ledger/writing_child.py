@@ -8,8 +8,8 @@ import threading
 from pathlib import Path
 
 from octavo.identifiers import RunId
+from octavo.ledger.contract import NewWebhook
 from octavo.ledger.duckdb import DuckdbLedger
-from octavo.ledger.webhooks import NewWebhook
 from octavo.webhooks.records import BATCH_EVENTS
 from tests.contract.ledger.world import WallClock, World, begin, finish, success
 
@@ -29,9 +29,9 @@ def write(world: World, number: int, said: threading.Lock) -> None:
 def main() -> None:
     ledger = DuckdbLedger(Path(sys.argv[1]))
     world = World(ledger, WallClock())
-    if not ledger.webhooks(world.customer.customer_id):
+    if not ledger.webhooks.of_customer(world.customer.customer_id):
         new = NewWebhook(customer_id=world.customer.customer_id, url="https://a.example/", events=BATCH_EVENTS)
-        ledger.add_webhook(new)
+        ledger.webhooks.add(new)
     said = threading.Lock()
     for number in range(4):
         threading.Thread(target=write, args=(world, number, said)).start()

@@ -18,6 +18,7 @@ from api.http import auth
 from octavo.batches import Batch, FileStatus, NewBatch, StagedFile
 from octavo.identifiers import FileId
 from octavo.ledger.duckdb import DuckdbLedger
+from octavo.ledger.duckdb.batches import DuckdbBatches
 from octavo.objects.memory import MemoryObjects
 from octavo.timestamps import now
 from tests.unit.api.service import make_service, settings
@@ -26,21 +27,21 @@ FILE_ID = FileId("file_of_the_test")
 SECRET = "oct_of_the_test"
 
 
-class DyingLedger(DuckdbLedger):
+class DyingBatches(DuckdbBatches):
     """Kills its process as soon as a batch is on disk."""
 
-    def create_batch(self, new: NewBatch) -> tuple[Batch, bool]:
+    def create(self, new: NewBatch) -> tuple[Batch, bool]:
         """Keep the batch, and end."""
-        super().create_batch(new)
+        super().create(new)
         os.kill(os.getpid(), signal.SIGKILL)
         raise AssertionError("a killed process does not get here")
 
 
 def furnish(ledger: DuckdbLedger) -> None:
     """Let there be one customer with one key and one file."""
-    customer = ledger.ensure_customer("acme")
-    if not ledger.keys(customer.customer_id):
-        ledger.add_key(customer.customer_id, prefix=SECRET[:8], digest=auth.digest(SECRET))
+    customer = ledger.accounts.ensure_customer("acme")
+    if not ledger.accounts.keys(customer.customer_id):
+        ledger.accounts.add_key(customer.customer_id, prefix=SECRET[:8], digest=auth.digest(SECRET))
         moment = now()
         staged = StagedFile(
             file_id=FILE_ID,
@@ -54,12 +55,14 @@ def furnish(ledger: DuckdbLedger) -> None:
             created_at=moment,
             expires_at=moment + timedelta(days=3),
         )
-        ledger.add_files([staged])
+        ledger.files.add([staged])
 
 
 def main() -> None:
     folder, port, fate = Path(sys.argv[1]), int(sys.argv[2]), sys.argv[3]
-    ledger = (DyingLedger if fate == "dies" else DuckdbLedger)(folder / "ledger.duckdb")
+    ledger = DuckdbLedger(folder / "ledger.duckdb")
+    if fate == "dies":
+        ledger.batches = DyingBatches(ledger._store)
     furnish(ledger)
     app = create_app(make_service(settings(folder), ledger, MemoryObjects()))
     uvicorn.run(app, host="127.0.0.1", port=port, log_config=None, loop="asyncio", http="h11")

@@ -44,7 +44,9 @@ def test_a_batch_is_taken_while_the_orchestrator_is_away_and_its_run_waits(stack
     batch_id = BatchId(answer.json()["id"])
 
     def runs() -> list[RunStatus]:
-        return [run.status for found in stack.ledger.open_batches() for run in found.runs if run.batch_id == batch_id]
+        return [
+            run.status for found in stack.ledger.runs.open_batches() for run in found.runs if run.batch_id == batch_id
+        ]
 
     until(lambda: runs() == [RunStatus.STARTING], "the run is kept in the ledger")
     assert http.get(f"/v1/batches/{batch_id}").json()["status"] == "pending"

@@ -10,7 +10,7 @@ from prefect.client.orchestration import PrefectClient
 from prefect.exceptions import ObjectNotFound
 
 from api.orchestrator.limits import limit_name
-from octavo.ledger.memory import MemoryLedger
+from octavo.ledger.duckdb import DuckdbLedger, memory_ledger
 from octavo.objects.memory import MemoryObjects
 from tests.unit.api.service import Api, MovableClock, make_service, settings
 
@@ -29,14 +29,14 @@ async def orchestrated(
     deployed: Deployed,
     folder: Path,
     *,
-    ledger: MemoryLedger | None = None,
+    ledger: DuckdbLedger | None = None,
     silence_seconds: float = 10.0,
     tag_limits: bool = False,
 ) -> AsyncIterator[Api]:
     """Yield an API whose dispatcher makes runs of that deployment; the clock of its own ledger can be moved."""
     clock, objects = MovableClock(), MemoryObjects()
     given = settings(folder, prefect={"deployment": deployed.name, "tag_limits": tag_limits})
-    service = make_service(given, ledger or MemoryLedger(clock), objects, silence_seconds=silence_seconds)
+    service = make_service(given, ledger or memory_ledger(clock), objects, silence_seconds=silence_seconds)
     made = Api.make(service, objects, clock)
     loops = [asyncio.create_task(service.dispatcher.run())]
     await asyncio.sleep(0)

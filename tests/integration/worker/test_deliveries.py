@@ -11,11 +11,11 @@ from prefect.client.schemas.objects import FlowRun
 
 from api.background.deliveries import Deliveries
 from octavo.client.delivery_protocol import DeliveryClaim
-from octavo.ledger.webhooks import NewWebhook
+from octavo.ledger.contract import NewWebhook
 from octavo.settings import WebhookSettings
 from octavo.webhooks.records import BATCH_EVENTS
 from tests.integration.worker.orchestrated import Deployed
-from tests.unit.api.service import WEBHOOK_KEY, Api
+from tests.unit.api.service import Api
 
 pytestmark = pytest.mark.anyio
 
@@ -28,12 +28,14 @@ class Sending:
         self.api = api
         self.prefect = prefect
         self.deployment = deployment
-        self.deliveries = Deliveries(service.ledger, service.dispatcher, service.presence, given, key=WEBHOOK_KEY)
+        self.deliveries = Deliveries(
+            service.ledger, service.dispatcher, service.workers, service.webhook_messages, given
+        )
 
     def ping(self) -> None:
         customer_id = self.api.customer.customer_id
         new = NewWebhook(customer_id=customer_id, url="https://receiver.example/", events=BATCH_EVENTS, most=100)
-        self.api.ledger.ping_webhook(customer_id, self.api.ledger.add_webhook(new).webhook_id)
+        self.api.ledger.webhooks.ping(customer_id, self.api.ledger.webhooks.add(new).webhook_id)
 
     async def runs(self) -> list[FlowRun]:
         deployment = await self.prefect.read_deployment_by_name(self.deployment)
@@ -67,11 +69,11 @@ async def loop(sending: Sending) -> AsyncIterator[None]:
 
 @pytest.mark.usefixtures("loop")
 async def test_what_is_due_has_one_run_made_and_no_second(sending: Sending) -> None:
-    rings = sending.api.service.presence.rings
+    rings = sending.api.service.workers.notifications
     sending.ping()
     (run,) = await sending.wait_for_runs(1)
     async with asyncio.timeout(5):
-        while sending.api.service.presence.rings == rings:
+        while sending.api.service.workers.notifications == rings:
             await asyncio.sleep(0.01)
     for _ in range(5):
         sending.ping()
@@ -110,6 +112,6 @@ async def test_a_run_that_has_gone_in_silence_is_made_again(sending: Sending) ->
 
 async def test_nothing_due_is_no_run(sending: Sending) -> None:
     batch_id = await sending.api.batch()
-    sending.api.ledger.cancel_batch(sending.api.customer.customer_id, batch_id)
+    sending.api.ledger.batches.cancel(sending.api.customer.customer_id, batch_id)
     await sending.deliveries._look()
     assert await sending.runs() == []

@@ -51,7 +51,7 @@ async def made(api: Api, batch_id: BatchId) -> Run:
 
 
 def open_runs(api: Api, batch_id: BatchId) -> tuple[Run, ...]:
-    return next((found.runs for found in api.ledger.open_batches() if found.batch.batch_id == batch_id), ())
+    return next((found.runs for found in api.ledger.runs.open_batches() if found.batch.batch_id == batch_id), ())
 
 
 async def begun(api: Api, shift: timedelta = timedelta()) -> Run:
@@ -81,18 +81,18 @@ async def show(prefect: PrefectClient, run: Run, state: State[None]) -> None:
 
 async def reconcile(api: Api, passes: int = 1) -> None:
     service = api.service
-    reconciler = Reconciler(service.ledger, service.dispatcher, service.presence)
+    reconciler = Reconciler(service.ledger, service.dispatcher, service.workers, service.estimates)
     for _ in range(passes):
         await reconciler._pass()
 
 
 def batch_status(api: Api, run: Run) -> BatchStatus:
-    return api.ledger.batch(run.customer_id, run.batch_id).status
+    return api.ledger.batches.get(run.customer_id, run.batch_id).status
 
 
 def run_status(api: Api, run: Run) -> RunStatus:
     assert run.run_id is not None
-    found = api.ledger.run(run.run_id)
+    found = api.ledger.runs.get(run.run_id)
     assert found is not None
     return found.status
 
@@ -121,7 +121,7 @@ async def test_a_run_whose_making_was_cut_short_finds_its_flow_run_again(api: Ap
 
 async def test_the_customer_s_limit_is_its_cap_and_follows_it(api: Api, prefect: PrefectClient) -> None:
     for cap in (3, 5):
-        api.ledger.update_customer(api.customer.customer_id, item_cap=cap)
+        api.ledger.accounts.update_customer(api.customer.customer_id, item_cap=cap)
         await begun(api)
         limit = await prefect.read_global_concurrency_limit_by_name(limit_name(api.customer.customer_id))
         assert (limit.limit, limit.active, limit.active_slots) == (cap, True, 0)
@@ -214,13 +214,13 @@ async def test_a_run_whose_batch_was_over_before_a_worker_took_it_is_shown_as_ca
     api: Api, prefect: PrefectClient
 ) -> None:
     run = await begun(api, A_WHILE_AGO)
-    api.ledger.cancel_batch(run.customer_id, run.batch_id)
+    api.ledger.batches.cancel(run.customer_id, run.batch_id)
     await reconcile(api, 2)
     flow_run = await prefect.read_flow_run(uuid(run))
     assert flow_run.state is not None
     assert (flow_run.state.type, flow_run.state.message) == (StateType.CANCELLED, BATCH_IS_OVER)
     assert run_status(api, run) is RunStatus.ENDED
-    assert api.ledger.starting_runs() == []
+    assert api.ledger.runs.starting() == []
 
 
 async def test_a_run_whose_making_was_cut_short_by_the_end_of_its_batch_is_cleared_away_too(
@@ -229,13 +229,13 @@ async def test_a_run_whose_making_was_cut_short_by_the_end_of_its_batch_is_clear
     api.clock.shift = A_WHILE_AGO
     batch_id = await api.batch()
     await made(api, batch_id)
-    left = api.ledger.add_run(batch_id)
+    left = api.ledger.runs.add(batch_id)
     api.clock.shift = timedelta()
-    api.ledger.cancel_batch(left.customer_id, batch_id)
+    api.ledger.batches.cancel(left.customer_id, batch_id)
 
     async def are_cleared_away() -> bool:
         await reconcile(api)
-        return not api.ledger.starting_runs()
+        return not api.ledger.runs.starting()
 
     await until(are_cleared_away)
     found = await flow_runs(prefect, batch_id)
@@ -247,7 +247,7 @@ async def test_a_further_run_whose_worker_has_gone_is_withdrawn_and_the_batch_go
 ) -> None:
     first = await begun(api, A_WHILE_AGO)
     assert first.run_id is not None
-    api.ledger.open_run(first.run_id, WORKER)
+    api.ledger.runs.open(first.run_id, WORKER)
     api.clock.shift = A_WHILE_AGO
     api.service.dispatcher.start(first.batch_id)
 
@@ -258,16 +258,16 @@ async def test_a_further_run_whose_worker_has_gone_is_withdrawn_and_the_batch_go
     await until(are_two)
     api.clock.shift = timedelta()
     further = open_runs(api, first.batch_id)[1]
-    api.service.presence.hear(WORKER, slots=1)
-    api.service.presence.listens(WORKER)
+    api.service.workers.heartbeat(WORKER, slots=1)
+    api.service.workers.accepts_runs(WORKER)
     other = WorkerId("other/1")
-    api.service.presence.listens(other)
-    api.service.presence.hear(other, slots=1)
+    api.service.workers.accepts_runs(other)
+    api.service.workers.heartbeat(other, slots=1)
     await reconcile(api)
     assert await state_type(prefect, further) is StateType.SCHEDULED, "there is a worker to take it"
-    api.service.presence.forget(other)
+    api.service.workers.forget(other)
     await asyncio.sleep(0)
-    reconciler = Reconciler(api.service.ledger, api.service.dispatcher, api.service.presence)
+    reconciler = Reconciler(api.service.ledger, api.service.dispatcher, api.service.workers, api.service.estimates)
     await reconciler._pass()
     assert await state_type(prefect, further) is StateType.CANCELLED
     assert [run.run_no for run in open_runs(api, first.batch_id)] == [1]
@@ -281,9 +281,9 @@ async def lost(api: Api, prefect: PrefectClient, state: State[None]) -> Run:
     """Return a run whose worker had begun it and died, and which Prefect shows in this state."""
     run = await begun(api)
     assert run.run_id is not None
-    api.ledger.open_run(run.run_id, WORKER)
+    api.ledger.runs.open(run.run_id, WORKER)
     await show(prefect, run, state)
-    api.ledger.revoke(run_id=run.run_id)
+    api.ledger.work.revoke(run_id=run.run_id)
     return run
 
 
@@ -291,7 +291,7 @@ async def test_a_lost_run_is_shown_as_crashed(api: Api, prefect: PrefectClient) 
     run = await lost(api, prefect, Running())
     await api.service.dispatcher.crash(run)
     assert await state_type(prefect, run) is StateType.CRASHED
-    assert api.ledger.lost_runs() == []
+    assert api.ledger.runs.lost() == []
 
 
 async def test_a_lost_run_that_was_being_cancelled_is_shown_as_cancelled_and_cancels_its_batch(
@@ -302,21 +302,21 @@ async def test_a_lost_run_that_was_being_cancelled_is_shown_as_cancelled_and_can
     await api.service.dispatcher.crash(run)
     assert await state_type(prefect, run) is StateType.CANCELLED
     assert batch_status(api, run) is BatchStatus.CANCELLED
-    assert api.ledger.lost_runs() == []
+    assert api.ledger.runs.lost() == []
 
 
 async def test_a_lost_run_that_had_completed_is_left_as_it_is(api: Api, prefect: PrefectClient) -> None:
     run = await lost(api, prefect, Completed())
     await api.service.dispatcher.crash(run)
     assert await state_type(prefect, run) is StateType.COMPLETED
-    assert api.ledger.lost_runs() == []
+    assert api.ledger.runs.lost() == []
 
 
 async def test_a_lost_run_that_prefect_does_not_know_is_forgotten(api: Api, prefect: PrefectClient) -> None:
     run = await lost(api, prefect, Running())
     await prefect.delete_flow_run(uuid(run))
     await api.service.dispatcher.crash(run)
-    assert api.ledger.lost_runs() == []
+    assert api.ledger.runs.lost() == []
 
 
 # Lanes as slots

@@ -8,7 +8,7 @@ from prefect.exceptions import ObjectNotFound
 
 from api.orchestrator.limits import NOTE, limit_name
 from octavo.identifiers import CustomerId
-from octavo.ledger.memory import MemoryLedger
+from octavo.ledger.duckdb import memory_ledger
 from tests.acceptance.stack import ENDED, new_stack, wait_for
 from tests.integration.worker.orchestrated import Deployed, orchestrated
 from tests.integration.worker.test_dispatch import made
@@ -26,7 +26,7 @@ async def tag_limit(prefect: PrefectClient, customer_id: CustomerId) -> int | No
 
 
 async def dispatch(api: Api, cap: int) -> None:
-    api.ledger.update_customer(api.customer.customer_id, item_cap=cap)
+    api.ledger.accounts.update_customer(api.customer.customer_id, item_cap=cap)
     await made(api, await api.batch())
 
 
@@ -41,7 +41,7 @@ async def test_the_customer_s_limit_is_its_cap_and_follows_it(api: Api, prefect:
 async def test_a_tag_limit_that_is_asked_for_follows_the_cap_and_goes_when_it_is_not_asked_for_any_more(
     prefect: PrefectClient, deployed: Deployed, tmp_path: Path
 ) -> None:
-    ledger = MemoryLedger()
+    ledger = memory_ledger()
     async with orchestrated(prefect, deployed, tmp_path, ledger=ledger, tag_limits=True) as api:
         customer_id = api.customer.customer_id
         for cap in (3, 5):

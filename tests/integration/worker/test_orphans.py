@@ -34,15 +34,15 @@ async def deaf(prefect: PrefectClient, deployed: Deployed, tmp_path: Path) -> As
 
 
 async def look(api: Api) -> int:
-    return await Orphans(api.service.ledger, api.service.dispatcher, api.service.presence).look()
+    return await Orphans(api.service.ledger, api.service.dispatcher, api.service.workers).look()
 
 
 async def ended_in_the_ledger(api: Api, prefect: PrefectClient, state: State[None]) -> Run:
     """Return a run that its worker has ended in the ledger, while Prefect shows it in this state."""
     run = await begun(api)
     assert run.run_id is not None
-    api.ledger.open_run(run.run_id, WORKER)
-    api.ledger.end_run(run.run_id)
+    api.ledger.runs.open(run.run_id, WORKER)
+    api.ledger.runs.end(run.run_id)
     await show(prefect, run, state)
     return run
 
@@ -79,7 +79,7 @@ async def test_one_that_was_being_cancelled_is_cancelled(deaf: Api, prefect: Pre
 
 async def test_a_run_whose_living_worker_is_about_to_end_it_is_left_alone(api: Api, prefect: PrefectClient) -> None:
     run = await ended_in_the_ledger(api, prefect, Running())
-    api.service.presence.hear(WORKER)
+    api.service.workers.heartbeat(WORKER)
     assert await look(api) == 0
     assert await state_type(prefect, run) is StateType.RUNNING
 
@@ -88,7 +88,7 @@ async def test_a_living_worker_that_could_not_end_it_in_prefect_is_not_waited_fo
     api: Api, prefect: PrefectClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     run = await ended_in_the_ledger(api, prefect, Running())
-    api.service.presence.hear(WORKER)
+    api.service.workers.heartbeat(WORKER)
     monkeypatch.setattr(orphans, "LAST_WORD", timedelta())
     await look(api)
     assert await state_type(prefect, run) is StateType.CRASHED
@@ -102,7 +102,7 @@ async def test_a_run_that_was_not_begun_when_its_batch_ended_is_cancelled(
     if state is not None:
         await show(prefect, run, state)
     assert await look(api) == 0, "its batch waits for it"
-    api.ledger.cancel_batch(run.customer_id, run.batch_id)
+    api.ledger.batches.cancel(run.customer_id, run.batch_id)
     assert await look(api) == 1
     assert await state_type(prefect, run) is StateType.CANCELLED
     assert run_status(api, run) is RunStatus.ENDED
@@ -111,7 +111,7 @@ async def test_a_run_that_was_not_begun_when_its_batch_ended_is_cancelled(
 async def test_a_run_that_works_is_left_alone_with_its_task_runs(deaf: Api, prefect: PrefectClient) -> None:
     run = await begun(deaf)
     assert run.run_id is not None
-    deaf.ledger.open_run(run.run_id, WORKER)
+    deaf.ledger.runs.open(run.run_id, WORKER)
     await show(prefect, run, Running())
     task_run = await new_task_run(prefect, run, Running())
     assert await look(deaf) == 0

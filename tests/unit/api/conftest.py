@@ -6,8 +6,7 @@ from pathlib import Path
 import pytest
 
 from octavo.ledger.contract import Ledger
-from octavo.ledger.duckdb import DuckdbLedger
-from octavo.ledger.memory import MemoryLedger
+from octavo.ledger.duckdb import DuckdbLedger, memory_ledger
 from octavo.objects.memory import MemoryObjects
 from tests.unit.api.service import Api, MovableClock, make_service, settings
 
@@ -25,7 +24,7 @@ def clock() -> MovableClock:
 @pytest.fixture
 def ledger(request: pytest.FixtureRequest, clock: MovableClock, tmp_path: Path) -> Iterator[Ledger]:
     kind = getattr(request, "param", "memory")
-    kept: Ledger = MemoryLedger(clock) if kind == "memory" else DuckdbLedger(tmp_path / "ledger.duckdb", clock=clock)
+    kept: Ledger = memory_ledger(clock) if kind == "memory" else DuckdbLedger(tmp_path / "ledger.duckdb", clock=clock)
     yield kept
     kept.close()
 

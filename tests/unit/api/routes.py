@@ -9,7 +9,7 @@ from typing import Any
 from fastapi import FastAPI
 
 from api.app import create_app
-from octavo.ledger.memory import MemoryLedger
+from octavo.ledger.duckdb import memory_ledger
 from octavo.objects.memory import MemoryObjects
 from tests.unit.api.service import make_service, settings
 
@@ -36,7 +36,7 @@ class Route:
 
 def an_app() -> FastAPI:
     """Return an app to be looked at, not asked."""
-    return create_app(make_service(settings(Path(".octavo")), MemoryLedger(), MemoryObjects()))
+    return create_app(make_service(settings(Path(".octavo")), memory_ledger(), MemoryObjects()))
 
 
 def flat(routes: object) -> Iterator[object]:

@@ -10,16 +10,9 @@ import httpx
 from fastapi import FastAPI
 
 from api.app import create_app
-from api.background.archive import Archive
-from api.background.deliveries import Deliveries
-from api.background.expiry import Retention
-from api.calls import Calls
-from api.drawings import Drawings
 from api.http import auth
 from api.http.dependencies import Service
-from api.lanes import Lanes
-from api.orchestrator.dispatch import Dispatcher
-from api.presence import Presence
+from api.wiring import Secrets, assemble
 from octavo.batches import Batch, ClaimedItem, Customer, Item
 from octavo.engines.registry import EngineRegistry
 from octavo.identifiers import BatchId, FileId, ResultId, RunId, WorkerId
@@ -65,47 +58,22 @@ def settings(data: Path, **groups: dict[str, Any]) -> Settings:
 
 def make_service(given: Settings, ledger: Ledger, objects: ObjectStore, *, silence_seconds: float = 10.0) -> Service:
     """Put the parts of an API process together, as `python -m api` does."""
-    presence = Presence(silence_seconds=silence_seconds)
-    archive = Archive(ledger, objects)
-    retention = Retention(ledger, objects, archive, orphan_hours=given.limits.orphan_hours)
-    dispatcher = Dispatcher(ledger, presence, deployment=given.prefect.deployment, tag_limits=given.prefect.tag_limits)
-    return Service(
-        settings=given,
+    worker = given.worker.model_copy(update={"silence_seconds": silence_seconds})
+    return assemble(
+        given.model_copy(update={"worker": worker}),
         ledger=ledger,
         objects=objects,
         storage=STORAGE,
         engines=EngineRegistry.installed(test_engines=True),
-        dispatcher=dispatcher,
-        lanes=Lanes(ledger),
-        presence=presence,
-        archive=archive,
-        retention=retention,
-        calls=Calls(
-            ledger,
-            presence,
-            seconds=given.limits.sync_seconds,
-            most=given.limits.sync_calls,
-            most_of_customer=given.limits.sync_calls_per_customer,
-        ),
-        drawings=Drawings(
-            ledger,
-            presence,
-            retention.expiry,
-            seconds=given.limits.drawing_seconds,
-            most=given.limits.drawings,
-            most_of_customer=given.limits.drawings_per_customer,
-        ),
-        deliveries=Deliveries(ledger, dispatcher, presence, given.webhooks, key=WEBHOOK_KEY),
-        admin_token=ADMIN_TOKEN,
-        worker_token=WORKER_TOKEN,
+        secrets=Secrets(admin_token=ADMIN_TOKEN, worker_token=WORKER_TOKEN, webhook_key=WEBHOOK_KEY),
     )
 
 
 def add_customer(ledger: Ledger, name: str) -> tuple[Customer, str]:
     """Return a customer and the secret of a key of theirs."""
-    customer = ledger.ensure_customer(name)
+    customer = ledger.accounts.ensure_customer(name)
     secret, prefix, digest = auth.new_secret()
-    ledger.add_key(customer.customer_id, prefix=prefix, digest=digest)
+    ledger.accounts.add_key(customer.customer_id, prefix=prefix, digest=digest)
     return customer, secret
 
 
@@ -189,17 +157,19 @@ class Api:
     # What a worker does
 
     def claim(self, batch_id: BatchId, lanes: int = 100, run_id: RunId = RUN, worker: WorkerId = WORKER) -> Claim:
-        return self.ledger.claim(ClaimRequest(batch_id=batch_id, run_id=run_id, worker_id=worker, lanes=lanes))
+        return self.ledger.work.claim(ClaimRequest(batch_id=batch_id, run_id=run_id, worker_id=worker, slots=lanes))
 
     def begin(self, item: ClaimedItem) -> None:
-        (verdict,) = self.ledger.report([Report(kind=ReportKind.BEGIN, item_id=item.item_id, lease_no=item.lease_no)])
+        (verdict,) = self.ledger.work.report(
+            [Report(kind=ReportKind.BEGIN, item_id=item.item_id, lease_no=item.lease_no)]
+        )
         assert verdict.accepted
 
     def finish(self, item: ClaimedItem, outcome: Outcome | None = None) -> None:
         word = Report(
             kind=ReportKind.FINISH, item_id=item.item_id, lease_no=item.lease_no, outcome=outcome or succeeded()
         )
-        (verdict,) = self.ledger.report([word])
+        (verdict,) = self.ledger.work.report([word])
         assert verdict.accepted
 
     def finish_all(self, batch_id: BatchId, *outcomes: Outcome) -> None:
@@ -211,13 +181,13 @@ class Api:
     # What is stored
 
     def batches(self) -> list[Batch]:
-        return self.ledger.batches(self.customer.customer_id, limit=1000)
+        return self.ledger.batches.of_customer(self.customer.customer_id, limit=1000)
 
     def items(self, batch_id: BatchId) -> list[Item]:
-        return sorted(self.ledger.items(batch_id, limit=100_000), key=lambda item: item.position)
+        return sorted(self.ledger.batches.items(batch_id, limit=100_000), key=lambda item: item.position)
 
     def file_status(self, file_id: str) -> str:
-        return self.ledger.files(self.customer.customer_id, [FileId(file_id)])[FileId(file_id)].status.value
+        return self.ledger.files.find(self.customer.customer_id, [FileId(file_id)])[FileId(file_id)].status.value
 
 
 def client_of(app: FastAPI, headers: dict[str, str]) -> httpx.AsyncClient:

@@ -11,10 +11,8 @@ from octavo.archive.reading import ArchiveReader, Found
 from octavo.archive.writing import ArchiveWriter
 from octavo.batches import BatchStatus, FileStatus
 from octavo.errors import ArchiveForeign, ArchiveMissing, ArchiveUnreadable, StorageUnavailable
-from octavo.ledger.contract import Ledger
-from octavo.ledger.duckdb import DuckdbLedger
-from octavo.ledger.memory import MemoryLedger
-from octavo.ledger.reading import Retry
+from octavo.ledger.contract import Ledger, Retry
+from octavo.ledger.duckdb import DuckdbLedger, memory_ledger
 from octavo.objects import keys
 from octavo.objects.contract import ObjectMissing
 from octavo.objects.memory import MemoryObjects
@@ -36,7 +34,7 @@ def objects(clock: StandingClock) -> MemoryObjects:
 @pytest.fixture(params=["memory", "duckdb"])
 def ledger(request: pytest.FixtureRequest, clock: StandingClock, tmp_path: Path) -> Iterator[Ledger]:
     in_memory = request.param == "memory"
-    kept: Ledger = MemoryLedger(clock) if in_memory else DuckdbLedger(tmp_path / "ledger.duckdb", clock=clock)
+    kept: Ledger = memory_ledger(clock) if in_memory else DuckdbLedger(tmp_path / "ledger.duckdb", clock=clock)
     yield kept
     kept.close()
 
@@ -55,8 +53,8 @@ def writer(ledger: Ledger, objects: MemoryObjects, clock: StandingClock) -> Arch
 def rebuilt(objects: MemoryObjects, clock: StandingClock) -> Rebuilt:
     def rebuild() -> tuple[World, Found]:
         reader = ArchiveReader(objects)
-        ledger = MemoryLedger(clock)
-        ledger.restore(reader.parts(), generation=reader.identity().generation + 1)
+        ledger = memory_ledger(clock)
+        ledger.archive.restore(reader.parts(), generation=reader.identity().generation + 1)
         return World(ledger, clock), reader.found
 
     return rebuild
@@ -143,7 +141,7 @@ def test_a_look_without_news_writes_nothing(world: World, writer: ArchiveWriter,
 
 
 def test_no_secret_and_no_document_is_archived(world: World, writer: ArchiveWriter, objects: MemoryObjects) -> None:
-    world.ledger.add_key(world.customer.customer_id, prefix="ok_ab", digest="the digest")
+    world.ledger.accounts.add_key(world.customer.customer_id, prefix="ok_ab", digest="the digest")
     writer.look()
     whole = b"".join(everything(objects).values())
     assert b"the digest" in whole
@@ -155,15 +153,15 @@ def test_two_versions_of_the_accounts_are_kept_and_the_last_that_can_be_read_cou
 ) -> None:
     for name in ("Grace", "Edsger", "Barbara"):
         world.clock.go(seconds=-1)
-        world.ledger.ensure_customer(name)
+        world.ledger.accounts.ensure_customer(name)
         writer.look()
     versions = stored(objects, keys.ACCOUNTS)
     assert len(versions) == 2
     made, _ = rebuilt()
-    assert made.ledger.customers() == world.ledger.customers()
+    assert made.ledger.accounts.customers() == world.ledger.accounts.customers()
     objects.write(versions[-1], objects.read(versions[-1], max_bytes=10**6)[:-20], "application/json")
     made, found = rebuilt()
-    assert {one.name for one in made.ledger.customers()} == {"Ada's archive", "Grace", "Edsger"}
+    assert {one.name for one in made.ledger.accounts.customers()} == {"Ada's archive", "Grace", "Edsger"}
     assert found.damaged == [f"{versions[-1]} cannot be read"]
 
 
@@ -173,13 +171,13 @@ def test_staged_files_are_forgotten_after_they_have_expired_but_not_those_of_a_b
     world.files(2, hours=1)
     (kept,) = world.files(1, hours=1)
     (young,) = world.files(1, hours=500)
-    world.ledger.create_batch(world.order([kept]))
+    world.ledger.batches.create(world.order([kept]))
     writer.look()
     world.clock.go(days=3)
     writer.look()
     assert len(stored(objects, keys.STAGED_FILES)) == 1
     made, _ = rebuilt()
-    assert set(made.ledger.files(world.customer.customer_id, [kept, young])) == {kept, young}
+    assert set(made.ledger.files.find(world.customer.customer_id, [kept, young])) == {kept, young}
 
 
 def test_a_bucket_that_is_new_gets_the_whole_archive(
@@ -203,7 +201,7 @@ def test_the_archive_of_another_ledger_is_never_written_to(
     world.work_off(world.batch(2))
     writer.look()
     before = everything(objects)
-    fresh = World(MemoryLedger(clock), clock)
+    fresh = World(memory_ledger(clock), clock)
     fresh.batch(1)
     other = ArchiveWriter(fresh.ledger, objects, clock)
     for _ in range(2):
@@ -259,11 +257,11 @@ def test_an_outage_at_any_write_loses_nothing_and_bills_nothing_twice(
                 current = next(writers)  # as after a crash
     current.look()
     reader = ArchiveReader(objects)
-    ledger = MemoryLedger(clock)
-    ledger.restore(reader.parts(), generation=1)
+    ledger = memory_ledger(clock)
+    ledger.archive.restore(reader.parts(), generation=1)
     made = World(ledger, clock)
     for batch in (one, other):
-        assert ledger.batch(batch.customer_id, batch.batch_id) == world.now(batch)
+        assert ledger.batches.get(batch.customer_id, batch.batch_id) == world.now(batch)
         assert made.items(batch) == world.items(batch)
     assert made.pages() == world.pages() == 8
     assert reader.found.damaged == []
@@ -292,11 +290,11 @@ def test_a_crash_before_the_position_was_noted_repeats_items_and_changes_nothing
     first, second, third = world.take(batch, 3)
     world.say(finish(first))
     writer.look()
-    before = world.ledger.archived()
+    before = world.ledger.archive.position()
     clock.go(seconds=1)
     world.say(finish(second))
     writer.look()
-    world.ledger.note_archived(before)
+    world.ledger.archive.note_position(before)
     clock.go(seconds=1)
     world.say(finish(third))
     ArchiveWriter(world.ledger, objects, clock).look()
@@ -342,7 +340,7 @@ def test_a_batch_whose_manifest_cannot_be_read_is_left_out_and_the_others_come_b
     writer.look()
     objects.write(keys.manifest_key(lost.batch_id), b"{", "application/json")
     made, found = rebuilt()
-    assert made.ledger.batches(world.customer.customer_id) == [made.now(kept)]
+    assert made.ledger.batches.of_customer(world.customer.customer_id) == [made.now(kept)]
     assert found.damaged == [f"{keys.manifest_key(lost.batch_id)} cannot be read: the batch is left out"]
 
 
@@ -365,13 +363,13 @@ def test_deleting_what_lies_below_a_batch_deletes_all_of_it(
 def test_nothing_of_a_deleted_batch_is_archived_but_what_it_was_billed(
     world: World, writer: ArchiveWriter, objects: MemoryObjects, rebuilt: Rebuilt
 ) -> None:
-    gone, _ = world.ledger.create_batch(world.order(world.files(2), key="of a deleted batch"))
+    gone, _ = world.ledger.batches.create(world.order(world.files(2), key="of a deleted batch"))
     kept = world.batch()
     world.work_off(gone)
     world.work_off(kept)
     items = world.items(gone)
     writer.look()
-    world.ledger.delete_batch(gone.customer_id, gone.batch_id)
+    world.ledger.batches.delete(gone.customer_id, gone.batch_id)
     writer.look()
     assert stored(objects, keys.batch_prefix(gone.batch_id)) == []
     whole = everything(objects)
@@ -379,7 +377,7 @@ def test_nothing_of_a_deleted_batch_is_archived_but_what_it_was_billed(
     assert [key.rpartition("/")[0] + "/" for key in told] == [keys.KEPT_USAGE]
     assert b"of a deleted batch" not in b"".join(whole.values())
     made, found = rebuilt()
-    assert made.ledger.batches(gone.customer_id) == [world.now(kept)]
+    assert made.ledger.batches.of_customer(gone.customer_id) == [world.now(kept)]
     assert made.pages() == world.pages() == 6
     assert found.damaged == []
 
@@ -389,21 +387,21 @@ def test_nothing_of_a_deleted_file_is_archived_though_batches_have_named_it(
 ) -> None:
     (staged,), others = world.staged(), world.files(2)
     staged = replace(staged, filename="the secret name.pdf")
-    world.ledger.add_files([staged])
-    batch, _ = world.ledger.create_batch(world.order([staged.file_id, others[0]]))
+    world.ledger.files.add([staged])
+    batch, _ = world.ledger.batches.create(world.order([staged.file_id, others[0]]))
     first, second = world.take(batch, 2)
     world.say(finish(first, success(sha256="digest-of-the-secret")), finish(second, success(sha256="other-digest")))
     writer.look()
     assert b"the secret name" in b"".join(everything(objects).values())
-    world.ledger.delete_file(staged.customer_id, staged.file_id)
+    world.ledger.files.delete(staged.customer_id, staged.file_id)
     writer.look()
     whole = b"".join(everything(objects).values())
     assert b"the secret name" not in whole
     assert b"digest-of-the-secret" not in whole
     assert b"other-digest" in whole
     made, found = rebuilt()
-    assert made.ledger.files(staged.customer_id, [staged.file_id]) == {}
-    assert set(made.ledger.files(staged.customer_id, others)) == set(others)
+    assert made.ledger.files.find(staged.customer_id, [staged.file_id]) == {}
+    assert set(made.ledger.files.find(staged.customer_id, others)) == set(others)
     assert made.items(batch) == world.items(batch)
     assert found.damaged == []
 
@@ -414,12 +412,12 @@ def test_what_was_deleted_before_it_was_archived_never_is(
     batch = world.batch()
     (file_id,) = world.files()
     world.work_off(batch)
-    world.ledger.delete_batch(batch.customer_id, batch.batch_id)
-    world.ledger.delete_file(world.customer.customer_id, file_id)
+    world.ledger.batches.delete(batch.customer_id, batch.batch_id)
+    world.ledger.files.delete(world.customer.customer_id, file_id)
     writer.look()
     made, found = rebuilt()
-    assert made.ledger.batches(world.customer.customer_id) == []
-    assert made.ledger.files(world.customer.customer_id, [file_id]) == {}
+    assert made.ledger.batches.of_customer(world.customer.customer_id) == []
+    assert made.ledger.files.find(world.customer.customer_id, [file_id]) == {}
     assert made.pages() == 2
     assert found.damaged == []
     assert stored(objects, keys.BATCHES) == []
@@ -428,45 +426,47 @@ def test_what_was_deleted_before_it_was_archived_never_is(
 @pytest.mark.parametrize("at", range(1, 5))
 def test_an_outage_while_deletions_are_archived_resurrects_nothing(world: World, clock: StandingClock, at: int) -> None:
     batch, (file_id, *_) = world.batch(), world.files(2)
-    naming, _ = world.ledger.create_batch(world.order([file_id]))
+    naming, _ = world.ledger.batches.create(world.order([file_id]))
     world.work_off(batch)
     world.work_off(naming)
     objects = Failing(clock, 0)
     writer = ArchiveWriter(world.ledger, objects, clock)
     writer.look()
-    world.ledger.delete_batch(batch.customer_id, batch.batch_id)
-    world.ledger.delete_file(world.customer.customer_id, file_id)
+    world.ledger.batches.delete(batch.customer_id, batch.batch_id)
+    world.ledger.files.delete(world.customer.customer_id, file_id)
     objects.fail_at(at)
     try:
         writer.look()
     except StorageUnavailable:
         writer.look()
     reader = ArchiveReader(objects)
-    ledger = MemoryLedger(clock)
-    ledger.restore(reader.parts(), generation=1)
-    assert ledger.batches(world.customer.customer_id) == world.ledger.batches(world.customer.customer_id)
-    assert ledger.files(world.customer.customer_id, [file_id]) == {}
-    assert ledger.pages_used(world.customer.customer_id) == world.pages()
+    ledger = memory_ledger(clock)
+    ledger.archive.restore(reader.parts(), generation=1)
+    assert ledger.batches.of_customer(world.customer.customer_id) == world.ledger.batches.of_customer(
+        world.customer.customer_id
+    )
+    assert ledger.files.find(world.customer.customer_id, [file_id]) == {}
+    assert ledger.billing.pages_used(world.customer.customer_id) == world.pages()
 
 
 def test_what_was_deleted_stays_so_in_a_ledger_that_is_made_anew_twice(
     world: World, writer: ArchiveWriter, objects: MemoryObjects, clock: StandingClock, rebuilt: Rebuilt
 ) -> None:
     (file_id,) = world.files()
-    batch, _ = world.ledger.create_batch(world.order([file_id]))
+    batch, _ = world.ledger.batches.create(world.order([file_id]))
     gone = world.batch()
     world.work_off(batch)
     world.work_off(gone)
     writer.look()
-    world.ledger.delete_file(world.customer.customer_id, file_id)
-    world.ledger.delete_batch(gone.customer_id, gone.batch_id)
+    world.ledger.files.delete(world.customer.customer_id, file_id)
+    world.ledger.batches.delete(gone.customer_id, gone.batch_id)
     writer.look()
     made, _ = rebuilt()
     objects.delete([keys.ARCHIVE_IDENTITY])
     ArchiveWriter(made.ledger, objects, clock).look()
     third, _ = rebuilt()
-    assert third.ledger.files(world.customer.customer_id, [file_id]) == {}
-    assert third.ledger.batches(world.customer.customer_id) == [world.now(batch)]
+    assert third.ledger.files.find(world.customer.customer_id, [file_id]) == {}
+    assert third.ledger.batches.of_customer(world.customer.customer_id) == [world.now(batch)]
     assert third.pages() == world.pages()
 
 
@@ -485,10 +485,10 @@ def test_a_ledger_made_anew_goes_on_in_the_same_archive_and_can_be_made_anew_aga
     made, found = rebuilt()
     assert (found.customers, found.files, found.batches, found.pages) == (1, 4, 1, 5)
     objects.delete([keys.ARCHIVE_IDENTITY])  # as the rebuild does: the archive is the new ledger's from now on
-    position = made.ledger.archived()
+    position = made.ledger.archive.position()
     again = ArchiveWriter(made.ledger, objects, clock)
     again.look()
-    made.ledger.note_archived(position)
+    made.ledger.archive.note_position(position)
     made.work_off(batch)
     again.look()
     third, _ = rebuilt()
@@ -531,7 +531,7 @@ def test_storage_that_went_down_around_a_retry_loses_no_retry(
     writer.look()
     clock.go(seconds=1)
     failing._at = at
-    ledger.retry_failed(Retry(customer_id=batch.customer_id, batch_id=batch.batch_id))
+    ledger.batches.retry_failed(Retry(customer_id=batch.customer_id, batch_id=batch.batch_id))
     for _ in range(2):
         try:
             writer.look()
@@ -552,7 +552,7 @@ def test_pieces_left_by_a_crash_do_not_bring_back_what_was_retried(
     pieces = {key: objects.read(key, max_bytes=10**6) for key in stored(objects, keys.outcomes_prefix(batch.batch_id))}
     assert pieces
     world.clock.go(seconds=1)
-    world.ledger.retry_failed(Retry(customer_id=batch.customer_id, batch_id=batch.batch_id))
+    world.ledger.batches.retry_failed(Retry(customer_id=batch.customer_id, batch_id=batch.batch_id))
     writer.look()
     for key, data in pieces.items():
         objects.write(key, data, "application/x-ndjson")

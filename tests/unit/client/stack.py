@@ -16,7 +16,7 @@ from octavo.client.worker_protocol import OpenRun
 from octavo.engines.registry import DEFAULT_ENGINE
 from octavo.identifiers import BatchId, FileId, RunId, WorkerId, new_batch_id, new_file_id
 from octavo.ledger.contract import ClaimRequest
-from octavo.ledger.memory import MemoryLedger
+from octavo.ledger.duckdb import DuckdbLedger, memory_ledger
 from octavo.objects import keys
 from octavo.objects.memory import MemoryObjects
 from octavo.timestamps import now
@@ -31,7 +31,7 @@ class Stack:
     """The parts of the API behind `url`."""
 
     service: Service
-    ledger: MemoryLedger
+    ledger: DuckdbLedger
     objects: MemoryObjects
     customer: Customer
     key: str
@@ -58,7 +58,7 @@ class Stack:
             created_at=moment,
             expires_at=moment.replace(year=moment.year + 1),
         )
-        self.ledger.add_files([file])
+        self.ledger.files.add([file])
         self.objects.write(file.object_key, data, "application/octet-stream")
         return file_id
 
@@ -77,12 +77,12 @@ class Stack:
             },
             metadata={"a": 1},
         )
-        return self.ledger.create_batch(new)[0].batch_id
+        return self.ledger.batches.create(new)[0].batch_id
 
     def named_run(self, batch_id: BatchId, run_id: RunId = RUN) -> RunId:
         """Let the batch have a flow run of this id."""
-        run = self.ledger.add_run(batch_id)
-        self.ledger.name_run(batch_id, run.run_no, run_id)
+        run = self.ledger.runs.add(batch_id)
+        self.ledger.runs.name(batch_id, run.run_no, run_id)
         return run_id
 
     def opened(self, worker: WorkerClient, batch_id: BatchId, run_id: RunId = RUN) -> RunId:
@@ -91,19 +91,19 @@ class Stack:
         return run_id
 
     def request(self, worker: WorkerClient, batch_id: BatchId, lanes: int = 8, run_id: RunId = RUN) -> ClaimRequest:
-        return ClaimRequest(batch_id=batch_id, run_id=run_id, worker_id=worker.worker_id, lanes=lanes)
+        return ClaimRequest(batch_id=batch_id, run_id=run_id, worker_id=worker.worker_id, slots=lanes)
 
     def shown(self, batch_id: BatchId) -> Batch:
-        return self.ledger.batch(self.customer.customer_id, batch_id)
+        return self.ledger.batches.get(self.customer.customer_id, batch_id)
 
     def items(self, batch_id: BatchId) -> list[Item]:
-        return sorted(self.ledger.items(batch_id, limit=10_000), key=lambda item: item.position)
+        return sorted(self.ledger.batches.items(batch_id, limit=10_000), key=lambda item: item.position)
 
     def ring(self) -> None:
         """Ring the bell, as the dispatcher does when it has made a run."""
         loop = self.service.dispatcher._loop
         assert loop is not None
-        asyncio.run_coroutine_threadsafe(self.service.presence.ring(), loop).result(timeout=10)
+        asyncio.run_coroutine_threadsafe(self.service.workers.notify(), loop).result(timeout=10)
 
     def close(self) -> None:
         """Let the connections of all workers go."""
@@ -114,7 +114,7 @@ class Stack:
 @contextlib.contextmanager
 def running_stack(data: Path) -> Iterator[Stack]:
     """Serve an API whose parts live in memory; Prefect's address is one where nobody listens."""
-    ledger, objects = MemoryLedger(), MemoryObjects()
+    ledger, objects = memory_ledger(), MemoryObjects()
     service = make_service(settings(data), ledger, objects)
     customer, key = add_customer(ledger, "acme")
     nowhere = f"http://127.0.0.1:{closed_port()}/api"

@@ -9,7 +9,7 @@ import pytest
 from octavo.client.outbox import Outbox
 from octavo.errors import ServiceUnreachable
 from octavo.identifiers import ItemId
-from octavo.ledger.contract import Report, ReportKind, Verdict
+from octavo.ledger.contract import Report, ReportKind, ReportResult
 from tests.unit.api.serving import until
 
 LIMIT = 10.0
@@ -24,12 +24,12 @@ class Post:
         self.gate.set()
         self.trouble: Exception | None = None
 
-    def send(self, reports: Sequence[Report]) -> list[Verdict]:
+    def send(self, reports: Sequence[Report]) -> list[ReportResult]:
         self.letters.append([report.item_id for report in reports])
         assert self.gate.wait(LIMIT)
         if self.trouble is not None:
             raise self.trouble
-        return [Verdict(report.item_id, report.lease_no > 0, None, False) for report in reports]
+        return [ReportResult(report.item_id, report.lease_no > 0, None, False) for report in reports]
 
 
 def report(name: str, lease_no: int = 1) -> Report:

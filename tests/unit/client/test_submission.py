@@ -73,12 +73,12 @@ def work_off(stack: Stack, batch_id: BatchId) -> None:
     outcome = succeeded(2)
     key = keys.result_key(stack.customer.customer_id, outcome.result_id, "extract-page.json")
     stack.objects.write(key, b'{"chunks": [{"page_content": "a"}, {"page_content": "b"}]}', "application/json")
-    request = ClaimRequest(batch_id=batch_id, run_id=RUN, worker_id=stack.worker().worker_id, lanes=8)
-    for piece in stack.ledger.claim(request).slices:
+    request = ClaimRequest(batch_id=batch_id, run_id=RUN, worker_id=stack.worker().worker_id, slots=8)
+    for piece in stack.ledger.work.claim(request).slices:
         item = piece.items[0]
         came_to = failed("unsupported_input") if item.position % 2 else outcome
         word = Report(kind=ReportKind.FINISH, item_id=item.item_id, lease_no=item.lease_no, outcome=came_to)
-        stack.ledger.report([word])
+        stack.ledger.work.report([word])
 
 
 def progress(on_submitted: Callable[[dict[str, Any]], None], ends: list[ItemEnd]) -> Progress:

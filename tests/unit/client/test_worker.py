@@ -3,6 +3,7 @@
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC
 
 import httpx
 import pytest
@@ -15,6 +16,7 @@ from octavo.errors import DOCUMENT_ERRORS, InvalidAdminToken, ServiceUnreachable
 from octavo.identifiers import BatchId, ResultId, RunId, WorkerId
 from octavo.ledger.contract import Claim, Report, ReportKind
 from octavo.outcomes import Failed, Outcome, Succeeded
+from tests.ledger_tables import looked_up
 from tests.unit.api.service import STORAGE, WORKER_TOKEN, failed, succeeded
 from tests.unit.api.serving import closed_port, until
 from tests.unit.client.stack import RUN, Stack
@@ -42,16 +44,16 @@ def test_a_welcome_says_how_storage_is_reached(stack: Stack) -> None:
         STORAGE.bucket,
         STORAGE.region,
     )
-    assert stack.service.presence.workers() == [WorkerId("worker/1")]
+    assert stack.service.workers.alive() == [WorkerId("worker/1")]
 
 
 def test_an_api_that_was_restarted_hears_of_the_walls_again(stack: Stack) -> None:
-    worker, presence = stack.worker(), stack.service.presence
+    worker, workers = stack.worker(), stack.service.workers
     worker.hello(protection=("limits", "seccomp"))
-    assert presence.protection(WorkerId("worker/1")) == ("limits", "seccomp")
-    presence.forget(WorkerId("worker/1"))
+    assert workers.protection(WorkerId("worker/1")) == ("limits", "seccomp")
+    workers.forget(WorkerId("worker/1"))
     worker.heartbeat((), (), 60.0)
-    assert presence.protection(WorkerId("worker/1")) == ("limits", "seccomp")
+    assert workers.protection(WorkerId("worker/1")) == ("limits", "seccomp")
 
 
 def test_an_opened_run_knows_its_batch(stack: Stack) -> None:
@@ -69,7 +71,7 @@ def test_a_run_started_by_hand_is_taken_in(stack: Stack) -> None:
     batch_id = stack.batch()
     opened = stack.worker().open_run(OpenRun(run_id=RUN, batch_id=batch_id, worker_id=WorkerId("worker/1")))
     assert opened.run_no == 1
-    run = stack.ledger.run(RUN)
+    run = stack.ledger.runs.get(RUN)
     assert run is not None
     assert (run.status, run.worker_id) == (RunStatus.ACTIVE, WorkerId("worker/1"))
 
@@ -93,25 +95,25 @@ def test_a_claim_is_the_ledgers_claim(stack: Stack) -> None:
 
 
 def test_a_claim_waits_until_a_lane_is_free(stack: Stack) -> None:
-    stack.ledger.update_customer(stack.customer.customer_id, item_cap=1)
+    stack.ledger.accounts.update_customer(stack.customer.customer_id, item_cap=1)
     worker, batch_id = stack.worker(), stack.batch(stack.file(), stack.file())
     stack.opened(worker, batch_id)
     first = worker.claim(stack.request(worker, batch_id), wait_seconds=0)
     with ThreadPoolExecutor(1) as pool:
         waits = pool.submit(worker.claim, stack.request(worker, batch_id), wait_seconds=25)
-        until(lambda: bool(stack.service.lanes.waiting), "the claim waits")
+        until(lambda: bool(stack.service.claims.waiting), "the claim waits")
         worker.report(word(first, ReportKind.FINISH, succeeded()))
         assert len(waits.result(timeout=10).slices) == 1
 
 
 def test_a_drain_answers_claims_that_wait(stack: Stack) -> None:
-    stack.ledger.update_customer(stack.customer.customer_id, item_cap=1)
+    stack.ledger.accounts.update_customer(stack.customer.customer_id, item_cap=1)
     worker, batch_id = stack.worker(), stack.batch(stack.file(), stack.file())
     stack.opened(worker, batch_id)
     worker.claim(stack.request(worker, batch_id), wait_seconds=0)
     with ThreadPoolExecutor(1) as pool:
         waits = pool.submit(worker.claim, stack.request(worker, batch_id), wait_seconds=25)
-        until(lambda: bool(stack.service.lanes.waiting), "the claim waits")
+        until(lambda: bool(stack.service.claims.waiting), "the claim waits")
         worker.drain()
         assert waits.result(timeout=10).slices == ()
 
@@ -119,7 +121,7 @@ def test_a_drain_answers_claims_that_wait(stack: Stack) -> None:
 def test_a_run_that_is_over_hears_so_at_its_next_claim(stack: Stack) -> None:
     worker, batch_id = stack.worker(), stack.batch()
     stack.opened(worker, batch_id)
-    stack.ledger.revoke(worker_id=worker.worker_id)
+    stack.ledger.work.revoke(worker_id=worker.worker_id)
     with pytest.raises(StaleLease, match="over"):
         worker.claim(stack.request(worker, batch_id), wait_seconds=1)
 
@@ -138,8 +140,8 @@ def test_a_success_survives_the_way(stack: Stack) -> None:
     assert (done.accepted, done.batch_ended) == (True, True)
     (item,) = stack.items(batch_id)
     assert (item.status, item.page_count, item.result_id) == (ItemStatus.SUCCEEDED, 3, SUCCESS.result_id)
-    assert stack.ledger.files(stack.customer.customer_id, [file_id])[file_id].sha256 == SUCCESS.sha256
-    assert stack.ledger.pages_used(stack.customer.customer_id) == 3
+    assert stack.ledger.files.find(stack.customer.customer_id, [file_id])[file_id].sha256 == SUCCESS.sha256
+    assert stack.ledger.billing.pages_used(stack.customer.customer_id) == 3
 
 
 @pytest.mark.parametrize("code", sorted(DOCUMENT_ERRORS))
@@ -152,7 +154,7 @@ def test_every_failure_survives_the_way(stack: Stack, code: str) -> None:
     assert worker.report(word(claim, ReportKind.FINISH, sent))[0].accepted
     (item,) = stack.items(batch_id)
     assert (item.error_code, item.error_message, item.error_retryable) == (code, sent.message, True)
-    assert stack.ledger.files(stack.customer.customer_id, [file_id])[file_id].sha256 == sent.sha256
+    assert stack.ledger.files.find(stack.customer.customer_id, [file_id])[file_id].sha256 == sent.sha256
 
 
 def test_a_word_said_twice_is_taken_once(stack: Stack) -> None:
@@ -161,14 +163,14 @@ def test_a_word_said_twice_is_taken_once(stack: Stack) -> None:
     claim = worker.claim(stack.request(worker, batch_id), wait_seconds=1)
     for _ in range(2):
         assert worker.report(word(claim, ReportKind.FINISH, succeeded(2)))[0].accepted
-    assert stack.ledger.pages_used(stack.customer.customer_id) == 2
+    assert stack.ledger.billing.pages_used(stack.customer.customer_id) == 2
 
 
 def test_a_late_word_is_refused_and_leaves_no_trace(stack: Stack) -> None:
     worker, batch_id = stack.worker(), stack.batch()
     stack.opened(worker, batch_id)
     claim = worker.claim(stack.request(worker, batch_id), wait_seconds=1)
-    stack.ledger.revoke(worker_id=worker.worker_id)
+    stack.ledger.work.revoke(worker_id=worker.worker_id)
     (verdict,) = worker.report(word(claim, ReportKind.FINISH, succeeded()))
     assert not verdict.accepted
     assert stack.items(batch_id)[0].status is ItemStatus.PENDING
@@ -182,11 +184,12 @@ def test_a_heartbeat_renews_and_tells_what_was_lost(stack: Stack) -> None:
     item = claim.slices[1].items[0]
     finish = Report(kind=ReportKind.FINISH, item_id=item.item_id, lease_no=item.lease_no, outcome=failed())
     worker.report(finish)
-    before = stack.ledger.run(RUN)
+    before = stack.ledger.runs.get(RUN)
     lost = worker.heartbeat((kept, closed, "slice_nobodys"), (RUN,), 500.0)
     assert set(lost.slice_ids) == {closed, "slice_nobodys"}
-    assert (stack.ledger._slices[kept].expires_at - claim.slices[0].lease_expires_at).total_seconds() > 300
-    after = stack.ledger.run(RUN)
+    ((expires_at,),) = looked_up(stack.ledger, "SELECT expires_at FROM slices WHERE slice_id = ?", kept)
+    assert (expires_at.replace(tzinfo=UTC) - claim.slices[0].lease_expires_at).total_seconds() > 300
+    after = stack.ledger.runs.get(RUN)
     assert before is not None
     assert after is not None
     assert after.seen_at > before.seen_at
@@ -202,7 +205,7 @@ def test_a_new_life_of_a_worker_takes_the_old_ones_leases_away(stack: Stack) -> 
     new.hello()
     assert old.heartbeat((mine.slices[0].slice_id,), (), 90.0).slice_ids == (mine.slices[0].slice_id,)
     assert other.heartbeat((theirs.slices[0].slice_id,), (), 90.0).slice_ids == ()
-    run = stack.ledger.run(RUN)
+    run = stack.ledger.runs.get(RUN)
     assert run is not None
     assert run.status in (RunStatus.LOST, RunStatus.ENDED)
 
@@ -220,7 +223,7 @@ def test_a_goodbye_gives_everything_back_without_counting_it_as_lost(stack: Stac
     stack.opened(worker, batch_id)
     worker.claim(stack.request(worker, batch_id), wait_seconds=1)
     worker.goodbye()
-    assert stack.service.presence.workers() == []
+    assert stack.service.workers.alive() == []
     again = stack.worker("worker/2")
     stack.opened(again, batch_id, RunId("next"))
     (piece,) = again.claim(stack.request(again, batch_id, run_id=RunId("next")), wait_seconds=1).slices
@@ -243,7 +246,7 @@ def test_the_end_of_a_run_gives_back_what_it_held(stack: Stack) -> None:
         "code": "extraction_failed",
         "message": "It is damaged.",
     }
-    assert [found.unleased for found in stack.ledger.open_batches()] == [1]
+    assert [found.unleased for found in stack.ledger.runs.open_batches()] == [1]
 
 
 def test_a_run_cancelled_in_the_orchestrator_cancels_the_batch(stack: Stack) -> None:
@@ -254,7 +257,7 @@ def test_a_run_cancelled_in_the_orchestrator_cancels_the_batch(stack: Stack) -> 
 
 
 def test_a_summary_shows_the_first_hundred_failures(stack: Stack) -> None:
-    stack.ledger.update_customer(stack.customer.customer_id, item_cap=1000)
+    stack.ledger.accounts.update_customer(stack.customer.customer_id, item_cap=1000)
     worker, batch_id = stack.worker(), stack.batch(*[stack.file()] * 120)
     stack.opened(worker, batch_id)
     claim = worker.claim(stack.request(worker, batch_id, lanes=120), wait_seconds=1)
@@ -269,14 +272,14 @@ def test_a_summary_shows_the_first_hundred_failures(stack: Stack) -> None:
 
 def test_the_bell_wakes_a_worker(stack: Stack) -> None:
     worker = stack.worker()
-    rings = worker.hello().rings
-    assert worker.wait_for_runs(rings, 0.0) == rings
+    seen = worker.hello().notifications
+    assert worker.wait_for_runs(seen, 0.0) == seen
     with ThreadPoolExecutor(1) as pool:
-        waits = pool.submit(worker.wait_for_runs, rings, 25.0)
-        until(lambda: bool(stack.service.presence._bell._waiters), "the worker waits")
+        waits = pool.submit(worker.wait_for_runs, seen, 25.0)
+        until(lambda: bool(stack.service.workers._notified._waiters), "the worker waits")
         stack.ring()
-        assert waits.result(timeout=10) == rings + 1
-    assert worker.wait_for_runs(rings, 25.0) == rings + 1, "a ring it has not heard is answered at once"
+        assert waits.result(timeout=10) == seen + 1
+    assert worker.wait_for_runs(seen, 25.0) == seen + 1, "a ring it has not heard is answered at once"
 
 
 def test_an_api_that_is_away_for_a_while_is_waited_for(stack: Stack) -> None:

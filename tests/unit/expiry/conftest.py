@@ -7,8 +7,7 @@ import pytest
 
 from octavo.expiry.expiring import Expiry
 from octavo.ledger.contract import Ledger
-from octavo.ledger.duckdb import DuckdbLedger
-from octavo.ledger.memory import MemoryLedger
+from octavo.ledger.duckdb import DuckdbLedger, memory_ledger
 from octavo.objects.memory import MemoryObjects
 from tests.contract.ledger.world import StandingClock, World
 
@@ -26,7 +25,7 @@ def objects(clock: StandingClock) -> MemoryObjects:
 @pytest.fixture(params=["memory", "duckdb"])
 def ledger(request: pytest.FixtureRequest, clock: StandingClock, tmp_path: Path) -> Iterator[Ledger]:
     in_memory = request.param == "memory"
-    kept: Ledger = MemoryLedger(clock) if in_memory else DuckdbLedger(tmp_path / "ledger.duckdb", clock=clock)
+    kept: Ledger = memory_ledger(clock) if in_memory else DuckdbLedger(tmp_path / "ledger.duckdb", clock=clock)
     yield kept
     kept.close()
 

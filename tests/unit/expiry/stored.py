@@ -16,7 +16,7 @@ def inputs(world: World, objects: MemoryObjects, count: int, *, hours: float = 7
         replace(file, object_key=keys.input_key(file.customer_id, world.clock().date(), file.file_id))
         for file in world.staged(count, hours=hours)
     ]
-    world.ledger.add_files(staged)
+    world.ledger.files.add(staged)
     for file in staged:
         objects.write(file.object_key, b"bytes", "application/pdf")
     return staged

@@ -12,8 +12,7 @@ from octavo.errors import StorageUnavailable
 from octavo.expiry import gate as gate_of
 from octavo.expiry.expiring import Expiry
 from octavo.identifiers import ResultId
-from octavo.ledger.contract import ReportKind
-from octavo.ledger.reading import Retry
+from octavo.ledger.contract import ReportKind, Retry
 from octavo.objects import keys
 from octavo.objects.memory import MemoryObjects
 from tests.contract.ledger.world import World, begin, failed, finish
@@ -24,7 +23,7 @@ def test_inputs_results_and_figures_are_gone_when_their_time_is_over(
     world: World, objects: MemoryObjects, expiry: Expiry
 ) -> None:
     files = inputs(world, objects, 2, hours=1)
-    batch, _ = world.ledger.create_batch(world.order([file.file_id for file in files]))
+    batch, _ = world.ledger.batches.create(world.order([file.file_id for file in files]))
     worked_off(world, objects, batch, "res_1", "res_2")
     world.clock.go(minutes=59)
     assert expiry.look() == 0
@@ -40,7 +39,7 @@ def test_a_batch_that_outlives_its_files_has_its_bytes_to_the_end(
     world: World, objects: MemoryObjects, expiry: Expiry
 ) -> None:
     files = inputs(world, objects, 2, hours=1)
-    batch, _ = world.ledger.create_batch(world.order([file.file_id for file in files]))
+    batch, _ = world.ledger.batches.create(world.order([file.file_id for file in files]))
     for _ in range(3):
         world.clock.go(days=1)
         assert expiry.look() == 0
@@ -76,7 +75,7 @@ def test_a_result_stays_while_its_failed_pages_are_read_again(
     (item,) = world.take(batch)
     world.say(finish(item, replace(outcome("res_shared"), failed_pages=1)))
     asked = Retry(customer_id=batch.customer_id, batch_id=batch.batch_id, failed_pages=True)
-    assert world.ledger.retry_failed(asked).items == 1
+    assert world.ledger.batches.retry_failed(asked).items == 1
     world.clock.go(minutes=61)
     expiry.look()
     assert len(stored(objects, keys.RESULTS)) == 3, "though the other item's time is over"
@@ -94,10 +93,10 @@ def test_a_deleted_batch_leaves_what_another_batch_names(world: World, objects: 
     batch, other = world.batch(2), world.batch()
     worked_off(world, objects, batch, "res_shared", "res_own")
     worked_off(world, objects, other, "res_shared")
-    expiry.finish(world.ledger.delete_batch(batch.customer_id, batch.batch_id))
+    expiry.finish(world.ledger.batches.delete(batch.customer_id, batch.batch_id))
     left = keys.result_prefix(world.customer.customer_id, ResultId("res_shared"))
     assert stored(objects, keys.RESULTS) == stored(objects, left) != []
-    expiry.finish(world.ledger.delete_batch(other.customer_id, other.batch_id))
+    expiry.finish(world.ledger.batches.delete(other.customer_id, other.batch_id))
     assert stored(objects, keys.RESULTS) == []
 
 
@@ -142,13 +141,13 @@ def test_work_whose_result_went_before_it_was_reported_is_done_again(
     assert stored(objects, keys.RESULTS) == []
     with expiry.gate.reporting([finish(item, outcome("res_shared"))]) as reports:
         assert [report.kind for report in reports] == [ReportKind.RELEASE]
-        (verdict,) = world.ledger.report(reports)
+        (verdict,) = world.ledger.work.report(reports)
     assert verdict.accepted
     assert world.now(batch).counts.pending == 1
     (again,) = world.take(batch)
     write_result(world, objects, "res_shared")
     with expiry.gate.reporting([finish(again, outcome("res_shared"))]) as reports:
-        world.ledger.report(reports)
+        world.ledger.work.report(reports)
     assert world.now(batch).counts.succeeded == 1
     expiry.look()
     assert len(stored(objects, keys.RESULTS)) == 3

@@ -9,7 +9,7 @@ from octavo.expiry.expiring import Expiry
 from octavo.expiry.sweeping import Sweep
 from octavo.identifiers import BatchId, ResultId, new_batch_id, new_file_id
 from octavo.ledger.contract import Ledger
-from octavo.ledger.memory import MemoryLedger
+from octavo.ledger.duckdb import memory_ledger
 from octavo.objects import keys
 from octavo.objects.memory import MemoryObjects
 from tests.contract.ledger.world import StandingClock, World
@@ -34,7 +34,7 @@ def swept(sweep: Sweep, objects: MemoryObjects) -> int:
 
 def test_kept_files_and_results_are_never_swept(world: World, objects: MemoryObjects, sweep: Sweep) -> None:
     inputs(world, objects, 3, hours=1000)
-    batch, _ = world.ledger.create_batch(world.order(world.files(2), retention_seconds=1000 * 3600))
+    batch, _ = world.ledger.batches.create(world.order(world.files(2), retention_seconds=1000 * 3600))
     worked_off(world, objects, batch, "res_1", "res_2")
     before = stored(objects, keys.INPUTS) + stored(objects, keys.RESULTS)
     world.clock.go(days=30)
@@ -67,7 +67,7 @@ def test_bytes_that_come_after_their_file_has_gone_are_swept_at_once(
 ) -> None:
     (file,) = inputs(world, objects, 1, hours=1)
     if end == "deleted":
-        expiry.finish(world.ledger.delete_file(file.customer_id, file.file_id))
+        expiry.finish(world.ledger.files.delete(file.customer_id, file.file_id))
     else:
         world.clock.go(hours=2)
         expiry.look()
@@ -87,7 +87,7 @@ def test_nothing_is_swept_beside_the_archive_of_another_ledger_or_none(
     objects: MemoryObjects, sweep: Sweep, clock: StandingClock
 ) -> None:
     assert "no archive" in str(sweep.objection([]))
-    ArchiveWriter(MemoryLedger(clock), objects, clock).look()
+    ArchiveWriter(memory_ledger(clock), objects, clock).look()
     assert "another ledger" in str(sweep.objection([]))
 
 
@@ -112,4 +112,4 @@ def test_a_result_that_an_item_names_again_is_not_swept(world: World, objects: M
     shown = list(objects.list("results/"))
     world.clock.go(minutes=1)
     assert sweep.sweep(shown) == 0
-    assert world.ledger.live_results([ResultId("res_1")])
+    assert world.ledger.lifetimes.live_results([ResultId("res_1")])

@@ -12,28 +12,28 @@ from octavo.ledger.principals import Principals
 
 def test_a_change_is_seen_at_once(tmp_path: Path) -> None:
     ledger = DuckdbLedger(tmp_path / "ledger.duckdb")
-    customer = ledger.ensure_customer("acme")
-    key = ledger.add_key(customer.customer_id, prefix="p", digest="d")
-    assert ledger.principal("d") == ledger.principal("d") == Principal(customer, key)
-    ledger.update_customer(customer.customer_id, enabled=False)
-    found = ledger.principal("d")
+    customer = ledger.accounts.ensure_customer("acme")
+    key = ledger.accounts.add_key(customer.customer_id, prefix="p", digest="d")
+    assert ledger.accounts.principal("d") == ledger.accounts.principal("d") == Principal(customer, key)
+    ledger.accounts.update_customer(customer.customer_id, enabled=False)
+    found = ledger.accounts.principal("d")
     assert found is not None
     assert not found.customer.enabled
-    ledger.set_limits(customer.customer_id, {"page_quota": 5})
-    found = ledger.principal("d")
+    ledger.accounts.set_limits(customer.customer_id, {"page_quota": 5})
+    found = ledger.accounts.principal("d")
     assert found is not None
     assert found.customer.page_quota == 5
-    ledger.revoke_key(key.key_id)
-    assert ledger.principal("d") is None
+    ledger.accounts.revoke_key(key.key_id)
+    assert ledger.accounts.principal("d") is None
     ledger.close()
     with pytest.raises(LedgerUnavailable):
-        ledger.principal("d")
+        ledger.accounts.principal("d")
 
 
 def test_what_was_looked_up_while_something_changed_is_not_remembered(tmp_path: Path) -> None:
     ledger = DuckdbLedger(tmp_path / "ledger.duckdb")
-    customer = ledger.ensure_customer("acme")
-    before = Principal(customer, ledger.add_key(customer.customer_id, prefix="p", digest="d"))
+    customer = ledger.accounts.ensure_customer("acme")
+    before = Principal(customer, ledger.accounts.add_key(customer.customer_id, prefix="p", digest="d"))
     principals = Principals()
 
     def look_slowly() -> Principal:

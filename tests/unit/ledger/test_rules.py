@@ -29,7 +29,7 @@ def test_a_claim_opens_as_many_even_slices_as_room_and_items_allow(
         ),
         NOON,
     )
-    room = Room(customer=customer, worker=worker, lanes=lanes)
+    room = Room(customer=customer, worker=worker, run=lanes)
     sizes = room.sizes(batch, each)
     assert len(sizes) == max(0, min(customer, worker, lanes, items))
     if sizes:

@@ -16,11 +16,12 @@ from octavo.extraction.course import Course
 from octavo.extraction.extractor import Extractor
 from octavo.extraction.items import ItemWork
 from octavo.identifiers import BatchId, RunId
-from octavo.ledger.reading import Retry
+from octavo.ledger.contract import Retry
 from octavo.objects import keys
 from octavo.worker import SliceWorker
 from octavo.worker.progress_reporter import ProgressReporter
 from octavo.worker.slice_worker import CLAIM_WAIT_SECONDS
+from tests.ledger_tables import looked_up
 from tests.unit.api.serving import until
 from tests.unit.client.stack import RUN, Stack, running_stack
 
@@ -93,7 +94,7 @@ def assert_finished_by_two(stack: Stack, batch_id: BatchId) -> None:
     first = readers.count(readers[0])
     assert 1 <= first < PAGES
     assert readers == [readers[0]] * first + [readers[-1]] * (PAGES - first), "each page was read once"
-    assert stack.ledger.pages_used(stack.customer.customer_id) == PAGES
+    assert stack.ledger.billing.pages_used(stack.customer.customer_id) == PAGES
     assert kept(stack) == [], "a result leaves no pieces"
 
 
@@ -117,7 +118,7 @@ def test_a_running_item_shows_its_pages_to_the_customer(stack: Stack, worker_of:
 def test_a_lost_lease_ends_the_reading_between_two_pages(stack: Stack, worker_of: MakeWorker) -> None:
     batch_id, working = begin(stack, worker_of("first"), b"pages 900 0.05")
     until(lambda: (item_of(stack, batch_id).pages_done or 0) >= 3, "it reads")
-    stack.ledger.revoke(run_id=RUN)
+    stack.ledger.work.revoke(run_id=RUN)
     assert working.result(timeout=10) == (0, 0), "far sooner than the 45 s it would have taken"
     assert item_of(stack, batch_id).status is ItemStatus.PENDING
 
@@ -125,7 +126,7 @@ def test_a_lost_lease_ends_the_reading_between_two_pages(stack: Stack, worker_of
 def test_the_next_worker_goes_on_with_the_pages_that_were_kept(stack: Stack, worker_of: MakeWorker) -> None:
     batch_id, working = begin(stack, worker_of("first"))
     until(lambda: len(kept(stack)) >= 2, "pages are kept")
-    stack.ledger.revoke(run_id=RUN)
+    stack.ledger.work.revoke(run_id=RUN)
     assert working.result(timeout=10) == (0, 0)
     assert go_on(stack, worker_of("second"), batch_id, NEXT_RUN).result(timeout=20) == (1, 0)
     assert_finished_by_two(stack, batch_id)
@@ -138,7 +139,7 @@ def test_a_worker_that_drains_gives_a_long_document_back_with_its_pages(stack: S
     first.drain()
     assert working.result(timeout=10) == (0, 0)
     assert item_of(stack, batch_id).status is ItemStatus.PENDING
-    assert stack.ledger._items[item_of(stack, batch_id).item_id].lost_leases == 0
+    assert looked_up(stack.ledger, "SELECT lost_leases FROM items") == [(0,)]
     assert go_on(stack, worker_of("second"), batch_id, NEXT_RUN).result(timeout=20) == (1, 0)
     assert_finished_by_two(stack, batch_id)
 
@@ -166,13 +167,13 @@ def test_a_child_that_is_killed_is_followed_by_one_that_goes_on(stack: Stack, wo
 
 def test_a_deleted_batch_takes_the_pages_that_were_kept_with_it(stack: Stack, worker_of: MakeWorker) -> None:
     batch_id, working = begin(stack, worker_of("first"), b"pages 900 0.02")
-    until(lambda: stack.ledger._items[item_of(stack, batch_id).item_id].kept_in is not None, "the ledger knows")
-    stack.ledger.revoke(run_id=RUN)
+    until(lambda: looked_up(stack.ledger, "SELECT kept_in FROM items") != [(None,)], "the ledger knows")
+    stack.ledger.work.revoke(run_id=RUN)
     working.result(timeout=10)
     assert kept(stack)
     customer_id = stack.customer.customer_id
-    stack.ledger.cancel_batch(customer_id, batch_id)
-    stack.service.retention.expiry.finish(stack.ledger.delete_batch(customer_id, batch_id))
+    stack.ledger.batches.cancel(customer_id, batch_id)
+    stack.service.retention.expiry.finish(stack.ledger.batches.delete(customer_id, batch_id))
     assert kept(stack) == []
 
 
@@ -184,8 +185,8 @@ def test_a_failed_item_that_is_run_again_reads_only_the_pages_that_are_missing(
     item = item_of(stack, batch_id)
     assert (item.status, item.error_code) == (ItemStatus.FAILED, "extraction_failed")
     assert kept(stack)
-    assert stack.ledger.pages_used(stack.customer.customer_id) == 0
-    stack.ledger.retry_failed(Retry(customer_id=stack.customer.customer_id, batch_id=batch_id))
+    assert stack.ledger.billing.pages_used(stack.customer.customer_id) == 0
+    stack.ledger.batches.retry_failed(Retry(customer_id=stack.customer.customer_id, batch_id=batch_id))
     assert go_on(stack, worker_of("second"), batch_id, NEXT_RUN).result(timeout=20) == (1, 0)
     assert_finished_by_two(stack, batch_id)
 
@@ -213,7 +214,7 @@ def with_failed_pages(stack: Stack, worker: SliceWorker, document: bytes) -> Bat
     item = item_of(stack, batch_id)
     assert (item.status, item.page_count, item.failed_pages) == (ItemStatus.SUCCEEDED, 4, 2)
     asked = Retry(customer_id=stack.customer.customer_id, batch_id=batch_id, codes=(), failed_pages=True)
-    assert stack.ledger.retry_failed(asked).items == 1
+    assert stack.ledger.batches.retry_failed(asked).items == 1
     return batch_id
 
 
@@ -228,7 +229,7 @@ def test_another_worker_reads_only_the_pages_that_failed(stack: Stack, worker_of
     one, two, three, four = [reader for reader in readers_of(stack, item) if reader]
     assert (one, two) == (four, three)
     assert one != two
-    assert stack.ledger.pages_used(stack.customer.customer_id) == 4
+    assert stack.ledger.billing.pages_used(stack.customer.customer_id) == 4
     assert kept(stack) == []
 
 
@@ -237,9 +238,9 @@ def test_a_worker_lost_in_a_second_reading_takes_no_result_with_it(stack: Stack,
     before = {info.key: stack.objects.read(info.key, max_bytes=10**6) for info in stack.objects.list("results/")}
     working = go_on(stack, worker_of("second", Limits(page_seconds=2)), batch_id, NEXT_RUN)
     until(lambda: item_of(stack, batch_id).status is ItemStatus.RUNNING, "it is read again")
-    stack.ledger.revoke(run_id=NEXT_RUN)
+    stack.ledger.work.revoke(run_id=NEXT_RUN)
     assert item_of(stack, batch_id).status is ItemStatus.PENDING
-    stack.ledger.cancel_batch(stack.customer.customer_id, batch_id)
+    stack.ledger.batches.cancel(stack.customer.customer_id, batch_id)
     assert working.result(timeout=20)[0] == 0
     item = item_of(stack, batch_id)
     assert (item.status, item.failed_pages, item.error_code) == (ItemStatus.SUCCEEDED, 2, None)

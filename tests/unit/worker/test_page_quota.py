@@ -12,8 +12,9 @@ from octavo.errors import StaleLease
 from octavo.extraction.extractor import Extractor
 from octavo.extraction.items import ItemWork
 from octavo.identifiers import ItemId
-from octavo.ledger.accounts import PageAccount, Reservation
+from octavo.ledger.contract import PageAccount, Reservation
 from octavo.worker import SliceWorker
+from tests.ledger_tables import alter
 from tests.unit.client.stack import RUN, Stack, running_stack
 
 
@@ -38,11 +39,11 @@ def worker(stack: Stack, extractor: Extractor, tmp_path: Path) -> Iterator[Slice
 
 
 def give_quota(stack: Stack, pages: int | None) -> None:
-    stack.ledger.set_limits(stack.customer.customer_id, {"page_quota": pages})
+    stack.ledger.accounts.set_limits(stack.customer.customer_id, {"page_quota": pages})
 
 
 def account(stack: Stack) -> PageAccount:
-    return stack.ledger.page_account(stack.customer.customer_id)
+    return stack.ledger.billing.page_account(stack.customer.customer_id)
 
 
 def process(stack: Stack, worker: SliceWorker, *documents: bytes, attempts: int = 1) -> list[Item]:
@@ -86,7 +87,7 @@ def test_a_document_with_more_pages_than_its_engine_has_counted_asks_again(stack
 
 def work_off_again(stack: Stack, worker: SliceWorker, document: bytes) -> list[Item]:
     worker.forget_run(RUN)
-    stack.ledger._runs.clear()
+    alter(stack.ledger, "DELETE FROM runs")
     return process(stack, worker, document)
 
 

@@ -3,6 +3,7 @@
 import logging
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from datetime import datetime
 from pathlib import Path
 
 import pytest
@@ -17,6 +18,7 @@ from octavo.extraction.items import ItemWork
 from octavo.identifiers import BatchId, FileId, RunId
 from octavo.objects import keys
 from octavo.worker import SliceWorker
+from tests.ledger_tables import alter, count, looked_up
 from tests.unit.api.serving import until
 from tests.unit.client.stack import RUN, Stack, running_stack
 
@@ -59,7 +61,7 @@ def process(stack: Stack, worker: SliceWorker, document: bytes | FileId) -> Item
     batch_id = open_batch(stack, worker, document)
     (slice_id,) = claim(worker)
     worker.process(slice_id, is_last_attempt=False)
-    assert not stack.ledger._slices, "no lease is left"
+    assert count(stack.ledger, "slices") == 0, "no lease is left"
     return stack.items(batch_id)[0]
 
 
@@ -73,7 +75,7 @@ def test_a_document_is_worked_off_and_its_result_kept(stack: Stack, worker: Slic
     key = keys.result_key(stack.customer.customer_id, item.result_id, "extract-page.json")
     assert b"hello" in stack.objects.read(key, max_bytes=10**6)
     assert stack.shown(batch_id).status is BatchStatus.COMPLETED
-    assert stack.ledger.pages_used(stack.customer.customer_id) == 1
+    assert stack.ledger.billing.pages_used(stack.customer.customer_id) == 1
 
 
 def test_claims_go_on_until_nothing_is_left(stack: Stack, worker: SliceWorker) -> None:
@@ -109,7 +111,7 @@ def test_a_worker_that_drains_begins_nothing_more(stack: Stack, worker: SliceWor
     ((slice_id,),) = [next(worker.claims(RUN))]
     worker.drain()
     assert worker.process(slice_id, is_last_attempt=False) == (0, 0)
-    (item,) = stack.ledger.items(batch_id)
+    (item,) = stack.ledger.batches.items(batch_id)
     assert (item.status, item.attempts) == (ItemStatus.PENDING, 0)
     assert worker.slots_by_customer() == {}
 
@@ -151,7 +153,7 @@ def test_trouble_with_recognition_is_tried_three_times(stack: Stack, worker: Sli
 def test_an_item_taken_away_before_it_began_has_no_outcome(stack: Stack, worker: SliceWorker) -> None:
     batch_id = open_batch(stack, worker, b"words")
     (slice_id,) = claim(worker)
-    stack.ledger.revoke(run_id=RUN)
+    stack.ledger.work.revoke(run_id=RUN)
     assert worker.process(slice_id, is_last_attempt=False) == (0, 0)
     (item,) = stack.items(batch_id)
     assert (item.status, item.attempts) == (ItemStatus.PENDING, 0)
@@ -165,16 +167,16 @@ def test_an_item_taken_away_during_the_work_has_no_outcome(stack: Stack, worker:
     with ThreadPoolExecutor(1) as pool:
         working = pool.submit(worker.process, slice_id, is_last_attempt=False)
         until(lambda: stack.items(batch_id)[0].status is ItemStatus.RUNNING, "the item runs")
-        stack.ledger.revoke(run_id=RUN)
+        stack.ledger.work.revoke(run_id=RUN)
         assert working.result(timeout=10) == (0, 0)
     (item,) = stack.items(batch_id)
     assert (item.status, item.attempts) == (ItemStatus.PENDING, 1)
-    assert stack.ledger.pages_used(stack.customer.customer_id) == 0
+    assert stack.ledger.billing.pages_used(stack.customer.customer_id) == 0
 
 
 def test_a_run_that_was_given_up_claims_no_more(stack: Stack, worker: SliceWorker) -> None:
     open_batch(stack, worker, b"words")
-    stack.ledger.revoke(worker_id=stack.clients[0].worker_id)
+    stack.ledger.work.revoke(worker_id=stack.clients[0].worker_id)
     assert list(worker.claims(RUN)) == []
 
 
@@ -207,7 +209,7 @@ def test_a_worker_that_drains_while_storage_is_away_gives_the_item_back(
         assert working.result(timeout=10) == (0, 0)
     (item,) = stack.items(batch_id)
     assert (item.status, item.attempts) == (ItemStatus.PENDING, 0)
-    assert [found.unleased for found in stack.ledger.open_batches()] == [1]
+    assert [found.unleased for found in stack.ledger.runs.open_batches()] == [1]
 
 
 def test_a_document_whose_child_is_killed_five_times_is_an_internal_error(stack: Stack, worker: SliceWorker) -> None:
@@ -224,13 +226,25 @@ def test_a_document_whose_parser_dies_by_itself_twice_has_failed_and_lost_no_lea
     assert (item.status, item.error_code, item.attempts) == (ItemStatus.FAILED, "extraction_failed", 1)
     assert item.error_retryable is False
     assert "twice" in (item.error_message or "")
-    assert stack.ledger._items[item.item_id].lost_leases == 0
+    assert looked_up(stack.ledger, "SELECT lost_leases FROM items WHERE item_id = ?", item.item_id) == [(0,)]
+
+
+def lose_leases(stack: Stack, item: Item, lost: int) -> None:
+    """Let an item have lost so many leases."""
+    alter(stack.ledger, "UPDATE items SET lost_leases = ? WHERE item_id = ?", lost, item.item_id)
+
+
+def lease_ends(stack: Stack, slice_id: str) -> datetime:
+    """Return when the lease of a slice runs out."""
+    ((expires_at,),) = looked_up(stack.ledger, "SELECT expires_at FROM slices WHERE slice_id = ?", slice_id)
+    assert isinstance(expires_at, datetime)
+    return expires_at
 
 
 def test_the_last_life_of_an_item_is_alone_in_a_fresh_child(stack: Stack, worker: SliceWorker) -> None:
     batch_id = open_batch(stack, worker, b"pid 1", b"pid 2", b"pid 3")
     for item, lost in zip(stack.items(batch_id), (0, MAX_LOST_LEASES - 2, MAX_LOST_LEASES - 1), strict=True):
-        stack.ledger._items[item.item_id].lost_leases = lost
+        lose_leases(stack, item, lost)
     for slice_id in claim(worker):
         worker.process(slice_id, is_last_attempt=False)
     first, second, last = (process_that_read(stack, item) for item in stack.items(batch_id))
@@ -251,7 +265,7 @@ def test_an_item_that_lost_its_worker_four_times_fails_with_the_fifth_death_of_i
 ) -> None:
     batch_id = open_batch(stack, worker, b"killed")
     (item,) = stack.items(batch_id)
-    stack.ledger._items[item.item_id].lost_leases = MAX_LOST_LEASES - 1
+    lose_leases(stack, item, MAX_LOST_LEASES - 1)
     (slice_id,) = claim(worker)
     assert worker.process(slice_id, is_last_attempt=False) == (0, 1)
     (item,) = stack.items(batch_id)
@@ -274,9 +288,9 @@ def test_leases_of_what_lies_on_the_bench_are_renewed(stack: Stack, extractor: E
     worker = SliceWorker(stack.worker(), work, slots=4, lease_seconds=0.6, on_change=lambda: None)
     open_batch(stack, worker, b"words")
     (slice_id,) = claim(worker)
-    before = stack.ledger._slices[slice_id].expires_at
+    before = lease_ends(stack, slice_id)
     worker.start()
-    until(lambda: stack.ledger._slices[slice_id].expires_at > before, "the lease is renewed")
+    until(lambda: lease_ends(stack, slice_id) > before, "the lease is renewed")
     assert worker.process(slice_id, is_last_attempt=False) == (1, 0)
     worker.close()
 
@@ -286,7 +300,7 @@ def test_a_slice_that_was_lost_is_not_begun(stack: Stack, extractor: Extractor, 
     worker = SliceWorker(stack.worker(), work, slots=4, lease_seconds=0.6, on_change=lambda: None)
     batch_id = open_batch(stack, worker, b"words")
     (slice_id,) = claim(worker)
-    stack.ledger.revoke(run_id=RUN)
+    stack.ledger.work.revoke(run_id=RUN)
     worker.start()
     until(lambda: worker._leased[slice_id].is_lost, "the loss is heard of")
     assert worker.process(slice_id, is_last_attempt=False) == (0, 0)

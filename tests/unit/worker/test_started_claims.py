@@ -14,6 +14,7 @@ from octavo.extraction.extractor import Extractor
 from octavo.extraction.items import ItemWork
 from octavo.identifiers import BatchId
 from octavo.worker import SliceWorker
+from tests.ledger_tables import count
 from tests.unit.api.serving import until
 from tests.unit.client.stack import RUN, Stack, running_stack
 
@@ -69,7 +70,7 @@ def test_work_begins_before_anybody_asks_for_it(stack: Stack, worker: SliceWorke
 
 
 def test_a_lane_is_free_though_its_task_run_has_not_come_yet(stack: Stack, worker: SliceWorker) -> None:
-    stack.ledger.update_customer(stack.customer.customer_id, item_cap=1)
+    stack.ledger.accounts.update_customer(stack.customer.customer_id, item_cap=1)
     batch_id = open_batch(stack, worker, b"one", b"two")
     claims = worker.started_claims(RUN)
     first, second = next(claims), next(claims)
@@ -103,7 +104,7 @@ def test_trouble_that_nobody_asks_about_gives_the_slice_back(stack: Stack, worke
     (slice_id,) = next(worker.started_claims(RUN))
     worker.give_up(slice_id)
     until(lambda: statuses(stack, batch_id) == [ItemStatus.PENDING], "the item is pending again")
-    until(lambda: not stack.ledger._slices or RUN in worker._runs, "no lease is left")
+    until(lambda: count(stack.ledger, "slices") == 0 or RUN in worker._runs, "no lease is left")
 
 
 def test_what_ends_the_claims_is_told_to_who_takes_them(stack: Stack, worker: SliceWorker) -> None:
@@ -119,7 +120,7 @@ def test_what_ends_the_claims_is_told_to_who_takes_them(stack: Stack, worker: Sl
 
 
 def test_claims_end_when_nobody_takes_them(stack: Stack, worker: SliceWorker) -> None:
-    stack.ledger.update_customer(stack.customer.customer_id, item_cap=1)
+    stack.ledger.accounts.update_customer(stack.customer.customer_id, item_cap=1)
     open_batch(stack, worker, *[b"%d" % number for number in range(40)])
     claims = worker.started_claims(RUN)
     next(claims)

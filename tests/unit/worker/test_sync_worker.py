@@ -19,7 +19,7 @@ from octavo.engines.contract import Limits
 from octavo.engines.registry import TEST_ENGINES, EngineRegistry
 from octavo.extraction.extractor import Extractor
 from octavo.identifiers import WorkerId
-from octavo.ledger.memory import MemoryLedger
+from octavo.ledger.duckdb import memory_ledger
 from octavo.objects.memory import MemoryObjects
 from octavo.outbound import Allowed, Outbound
 from octavo.worker.sync_worker import SyncWorker
@@ -67,7 +67,7 @@ class Lane:
         return connection
 
     def is_in_work(self) -> bool:
-        return any(call.worker_id is not None for call in list(self.service.calls._calls.values()))
+        return any(job.worker_id is not None for job in self.service.sync_extractions.broker.jobs)
 
 
 @pytest.fixture(scope="module")
@@ -79,7 +79,7 @@ def extractor() -> Iterator[Extractor]:
 
 @pytest.fixture
 def lane(extractor: Extractor, tmp_path: Path) -> Iterator[Lane]:
-    service = replace(make_service(settings(tmp_path), MemoryLedger(), MemoryObjects()), engines=REGISTRY)
+    service = replace(make_service(settings(tmp_path), memory_ledger(), MemoryObjects()), engines=REGISTRY)
     with served(create_app(service)) as url:
         made = Lane(service, url, extractor)
         yield made
@@ -90,7 +90,7 @@ def test_a_document_is_read_and_its_text_is_the_answer(lane: Lane) -> None:
     answer = lane.send("seven")
     assert answer.status_code == 200, answer.text
     assert "seven" in json.dumps(answer.json())
-    assert lane.service.ledger.pages_used(lane.customer.customer_id) == 1
+    assert lane.service.ledger.billing.pages_used(lane.customer.customer_id) == 1
 
 
 def test_a_reading_ends_when_its_sender_goes_away_and_the_place_is_free_at_once(lane: Lane) -> None:
@@ -100,11 +100,11 @@ def test_a_reading_ends_when_its_sender_goes_away_and_the_place_is_free_at_once(
     began = time.monotonic()
     assert lane.send("next").status_code == 200
     assert time.monotonic() - began < LIMITS.page_seconds / 2
-    assert lane.service.ledger.pages_used(lane.customer.customer_id) == 1
+    assert lane.service.ledger.billing.pages_used(lane.customer.customer_id) == 1
 
 
 def test_a_reading_ends_when_its_sender_is_told_504(lane: Lane) -> None:
-    lane.service.calls.seconds = 2.0
+    lane.service.sync_extractions.seconds = 2.0
     assert lane.send("hang").status_code == 504
     assert lane.send("next").status_code == 200
 

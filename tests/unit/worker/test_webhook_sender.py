@@ -9,8 +9,8 @@ import pytest
 from api.app import create_app
 from octavo.client.worker import WorkerClient
 from octavo.identifiers import WorkerId
-from octavo.ledger.memory import MemoryLedger
-from octavo.ledger.webhooks import NewWebhook
+from octavo.ledger.contract import NewWebhook
+from octavo.ledger.duckdb import DuckdbLedger, memory_ledger
 from octavo.objects.memory import MemoryObjects
 from octavo.outbound import Allowed, Outbound
 from octavo.webhooks.records import BATCH_EVENTS, Delivery, Webhook
@@ -31,16 +31,16 @@ def receiver() -> Iterator[Receiver]:
 class Post:
     """An API with one customer, and a worker that sends."""
 
-    def __init__(self, ledger: MemoryLedger, url: str, places: list[str]) -> None:
+    def __init__(self, ledger: DuckdbLedger, url: str, places: list[str]) -> None:
         self.ledger = ledger
-        self.customer_id = ledger.ensure_customer("acme").customer_id
+        self.customer_id = ledger.accounts.ensure_customer("acme").customer_id
         self.client = WorkerClient(url, WORKER_TOKEN, WorkerId("worker/one"))
         self.sender = WebhookSender(self.client, Outbound(allowed=Allowed.read(places)))
 
     def ping(self, url: str) -> Webhook:
         new = NewWebhook(customer_id=self.customer_id, url=url, events=BATCH_EVENTS)
-        webhook = self.ledger.add_webhook(new)
-        self.ledger.ping_webhook(self.customer_id, webhook.webhook_id)
+        webhook = self.ledger.webhooks.add(new)
+        self.ledger.webhooks.ping(self.customer_id, webhook.webhook_id)
         return webhook
 
     def send(self, url: str) -> Delivery:
@@ -48,18 +48,18 @@ class Post:
         webhook = self.ping(url)
         (leased,) = self.sender.take(limit=5, under_way=0, wait_seconds=5)
         self.sender.deliver(leased)
-        (delivery,) = self.ledger.deliveries(self.customer_id, webhook.webhook_id)
+        (delivery,) = self.ledger.deliveries.of_webhook(self.customer_id, webhook.webhook_id)
         return delivery
 
     def error(self, delivery: Delivery) -> str | None:
-        (attempt,) = self.ledger.attempts([delivery.delivery_id])[delivery.delivery_id]
+        (attempt,) = self.ledger.deliveries.attempts([delivery.delivery_id])[delivery.delivery_id]
         assert attempt.status_code is None
         return attempt.error
 
 
 @pytest.fixture
 def post(receiver: Receiver, tmp_path: Path) -> Iterator[Post]:
-    ledger = MemoryLedger()
+    ledger = memory_ledger()
     given = settings(tmp_path, webhooks={"post_seconds": POST_SECONDS})
     with served(create_app(make_service(given, ledger, MemoryObjects()))) as url:
         made = Post(ledger, url, [receiver.place])
@@ -91,7 +91,7 @@ def test_anything_but_success_is_sent_again(post: Post, receiver: Receiver, stat
     delivery = post.send(receiver.url())
     assert delivery.status == "pending"
     assert delivery.next_attempt_at is not None
-    (attempt,) = post.ledger.attempts([delivery.delivery_id])[delivery.delivery_id]
+    (attempt,) = post.ledger.deliveries.attempts([delivery.delivery_id])[delivery.delivery_id]
     assert (attempt.status_code, attempt.answer, attempt.error) == (status, f"answer {status}", None)
     assert len(receiver.messages) == 1
 
@@ -111,7 +111,7 @@ def test_an_address_that_may_not_be_asked_any_more_is_not_asked(post: Post) -> N
 
 
 def test_a_receiver_that_is_not_there_is_an_error_in_words(receiver: Receiver, tmp_path: Path) -> None:
-    ledger, port = MemoryLedger(), closed_port()
+    ledger, port = memory_ledger(), closed_port()
     with served(create_app(make_service(settings(tmp_path), ledger, MemoryObjects()))) as url:
         post = Post(ledger, url, [f"127.0.0.1:{port}"])
         delivery = post.send(f"http://127.0.0.1:{port}/hook")

@@ -2,7 +2,7 @@
 -- purpose: Return all open slices.
 SELECT slice_id, batch_id, customer_id, run_id, worker_id, expires_at, open_items FROM slices;
 
--- name: held_lanes
+-- name: held_slots
 -- purpose: Count the open slices of each customer at each worker.
 SELECT customer_id, worker_id, count(*) FROM slices GROUP BY customer_id, worker_id ORDER BY customer_id, worker_id;
 

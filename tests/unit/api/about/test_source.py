@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from api.about.source import ROOT, archive
-from octavo.ledger.memory import MemoryLedger
+from octavo.ledger.duckdb import memory_ledger
 from octavo.objects.memory import MemoryObjects
 from tests.unit.api.service import Api, MovableClock, client_of, make_service, settings
 
@@ -65,7 +65,7 @@ async def test_no_data_and_no_secret_is_in_the_source(tmp_path: Path) -> None:
 
 async def test_an_operator_may_publish_the_source_elsewhere(tmp_path: Path, anyio_backend: str) -> None:
     given = settings(tmp_path, api={"source_url": "https://code.example/octavo"})
-    elsewhere = Api.make(make_service(given, MemoryLedger(), MemoryObjects()), MemoryObjects(), MovableClock())
+    elsewhere = Api.make(make_service(given, memory_ledger(), MemoryObjects()), MemoryObjects(), MovableClock())
     answer = await elsewhere.client().get("/source")
     assert (answer.status_code, answer.headers["location"]) == (307, "https://code.example/octavo")
     await elsewhere.close()

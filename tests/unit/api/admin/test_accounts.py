@@ -72,7 +72,7 @@ async def test_limits_that_make_no_sense_are_refused(
 ) -> None:
     assert (await admin.patch(address(api), json=change)).status_code == 422
     assert (await admin.post("/admin/customers", json={"name": "new", **change})).status_code == 422
-    assert api.ledger.customers() == [api.customer]
+    assert api.ledger.accounts.customers() == [api.customer]
 
 
 async def test_a_customers_rate_is_its_own(api: Api, admin: httpx.AsyncClient) -> None:
@@ -139,14 +139,14 @@ async def test_a_customer_sees_its_usage_by_day_and_its_quota(api: Api) -> None:
     }
     for _ in range(2):
         api.finish_all(await api.batch(2), succeeded(pages=2), succeeded(pages=3))
-    api.ledger.set_limits(api.customer.customer_id, {"page_quota": 12})
+    api.ledger.accounts.set_limits(api.customer.customer_id, {"page_quota": 12})
     today = now().date().isoformat()
     found = (await api.http.get("/v1/usage")).json()
     assert found["data"] == [{"date": today, "pages": 10, "items": 4, "batches": 2}]
     assert found["quota"] == {"limit": 12, "used": 10, "remaining": 2}
     stranger = api.stranger()
     assert (await stranger.get("/v1/usage")).json()["data"] == []
-    api.ledger.set_limits(api.customer.customer_id, {"page_quota": 4})
+    api.ledger.accounts.set_limits(api.customer.customer_id, {"page_quota": 4})
     assert (await api.http.get("/v1/usage")).json()["quota"] == {"limit": 4, "used": 10, "remaining": 0}
 
 

@@ -1,7 +1,6 @@
 """The audit over HTTP: the ledger's differences, and those of the results in storage, each planted and found."""
 
 from collections.abc import Callable
-from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -9,8 +8,8 @@ import httpx
 import pytest
 
 from octavo.documents import Document, Page
-from octavo.ledger.memory import MemoryLedger
 from octavo.objects import keys
+from tests.ledger_tables import alter, looked_up
 from tests.unit.api.service import ADMIN_TOKEN, Api, succeeded
 
 pytestmark = pytest.mark.anyio
@@ -75,15 +74,14 @@ async def test_a_result_that_is_not_what_was_billed_is_found(
 
 async def test_a_difference_in_the_ledger_is_found(api: Api) -> None:
     await billed(api)
-    assert isinstance(api.ledger, MemoryLedger)
-    (row,) = api.ledger._usage.values()
-    api.ledger._usage[row.item_id] = replace(row, pages=7)
+    ((item_id,),) = looked_up(api.ledger, "SELECT item_id FROM usage")
+    alter(api.ledger, "UPDATE usage SET pages = 7")
     found = (await audited(api))["differences"]
     assert [(one["kind"], one["billed"], one["found"]) for one in found] == [
         ("other_pages", "7", "2"),
         ("other_result_pages", "7", "2"),
     ]
-    assert [one["item_id"] for one in found] == [row.item_id] * 2
+    assert [one["item_id"] for one in found] == [item_id] * 2
 
 
 async def test_results_past_their_time_are_not_looked_for(api: Api) -> None:

@@ -50,14 +50,14 @@ async def test_a_key_in_any_bytes_is_refused(api: Api) -> None:
 
 
 async def test_a_revoked_key_is_refused(api: Api) -> None:
-    (key,) = api.ledger.keys(api.customer.customer_id)
-    api.ledger.revoke_key(key.key_id)
+    (key,) = api.ledger.accounts.keys(api.customer.customer_id)
+    api.ledger.accounts.revoke_key(key.key_id)
     assert_refused(await api.http.get("/v1/batches"), 401, "invalid_api_key")
 
 
 async def test_a_disabled_customer_is_told_so_on_every_route(api: Api) -> None:
     file_id, batch_id = await api.upload(), await api.batch()
-    api.ledger.update_customer(api.customer.customer_id, enabled=False)
+    api.ledger.accounts.update_customer(api.customer.customer_id, enabled=False)
     for answer in (
         await api.http.post("/v1/files", json={"size_bytes": 5}),
         await api.http.get(f"/v1/files/{file_id}"),
@@ -89,7 +89,7 @@ async def test_an_upload_only_key_is_kept_from_routes_that_take_an_address(api: 
         return "fetched"
 
     _, prefix, digest = secret = auth.new_secret()
-    api.ledger.add_key(api.customer.customer_id, prefix=prefix, digest=digest, uploads_only=True)
+    api.ledger.accounts.add_key(api.customer.customer_id, prefix=prefix, digest=digest, uploads_only=True)
     marked = api.client(X_API_KEY=secret[0])
     assert_refused(await marked.post("/v1/address"), 403, "uploads_only")
     assert (await marked.post("/v1/files", json={"size_bytes": 5})).status_code == 200
@@ -114,7 +114,7 @@ async def test_the_admin_makes_a_key_that_works(api: Api) -> None:
 async def test_a_customer_has_a_name(api: Api, name: object) -> None:
     admin = api.client(Authorization=f"Bearer {ADMIN_TOKEN}")
     assert (await admin.post("/admin/keys", json={"customer": name})).status_code == 422
-    assert len(api.ledger.customers()) == 1
+    assert len(api.ledger.accounts.customers()) == 1
 
 
 async def test_the_admin_gives_a_customer_another_cap_and_shuts_it_out(api: Api) -> None:
@@ -134,13 +134,13 @@ async def test_the_admin_gives_a_customer_another_cap_and_shuts_it_out(api: Api)
 async def test_a_change_that_makes_no_sense_is_refused(api: Api, change: dict[str, object]) -> None:
     admin = api.client(Authorization=f"Bearer {ADMIN_TOKEN}")
     assert (await admin.patch(f"/admin/customers/{api.customer.customer_id}", json=change)).status_code == 422
-    assert api.ledger.customers() == [api.customer]
+    assert api.ledger.accounts.customers() == [api.customer]
 
 
 def test_the_ledger_keeps_digests_and_no_secret(ledger: Ledger) -> None:
     secret, prefix, digest = auth.new_secret()
-    customer = ledger.ensure_customer("acme")
-    key = ledger.add_key(customer.customer_id, prefix=prefix, digest=digest)
+    customer = ledger.accounts.ensure_customer("acme")
+    key = ledger.accounts.add_key(customer.customer_id, prefix=prefix, digest=digest)
     assert len(secret) > 40
     assert secret.startswith(prefix)
     assert secret not in repr(key)

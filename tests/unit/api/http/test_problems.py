@@ -4,12 +4,15 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
+from fastapi import Response
 
-from api.http.problems import problem_response
-from octavo.errors import OrchestratorUnavailable, StorageUnavailable, UploadsNotConfigured
-from octavo.ledger.memory import MemoryLedger
+from api.http.failures import failure_of
+from api.http.problems import problem_answer
+from octavo.errors import OctavoError, OrchestratorUnavailable, StorageUnavailable, UploadsNotConfigured
+from octavo.ledger.duckdb import memory_ledger
 from octavo.objects.contract import PresignedUrl
 from octavo.objects.memory import MemoryObjects
+from tests.ledger_tables import count
 from tests.unit.api.service import Api, MovableClock, make_service, settings
 
 pytestmark = pytest.mark.anyio
@@ -25,7 +28,7 @@ class DefectiveObjects(MemoryObjects):
 @pytest.fixture
 async def defective(anyio_backend: str, clock: MovableClock, tmp_path: Path) -> AsyncIterator[Api]:
     objects = DefectiveObjects()
-    made = Api.make(make_service(settings(tmp_path), MemoryLedger(clock), objects), objects, clock)
+    made = Api.make(make_service(settings(tmp_path), memory_ledger(clock), objects), objects, clock)
     yield made
     await made.close()
 
@@ -36,8 +39,7 @@ async def test_a_defect_is_a_500_that_tells_nothing_of_the_inside(defective: Api
     assert answer.json()["error"] == "internal_error"
     assert "secret" not in answer.text
     assert "RuntimeError" not in answer.text
-    assert isinstance(defective.ledger, MemoryLedger)
-    assert not defective.ledger._files
+    assert count(defective.ledger, "files") == 0
 
 
 async def test_a_ledger_that_fails_is_told_as_trouble_that_passes(api: Api) -> None:
@@ -50,11 +52,15 @@ async def test_a_ledger_that_fails_is_told_as_trouble_that_passes(api: Api) -> N
     assert int(answer.headers["Retry-After"]) > 0
 
 
+def told(error: OctavoError) -> Response:
+    return problem_answer(failure_of(error, {}))
+
+
 def test_only_trouble_that_passes_says_when_to_come_again() -> None:
     for passing in (StorageUnavailable("It is down."), OrchestratorUnavailable("It is down.")):
-        assert problem_response(passing).status_code == 503
-        assert int(problem_response(passing).headers["Retry-After"]) > 0
-    lasting = problem_response(UploadsNotConfigured("There is none."))
+        assert told(passing).status_code == 503
+        assert int(told(passing).headers["Retry-After"]) > 0
+    lasting = told(UploadsNotConfigured("There is none."))
     assert lasting.status_code == 503
     assert "Retry-After" not in lasting.headers
 
@@ -97,7 +103,7 @@ async def test_the_front_page_shows_the_way_to_everything_else(api: Api) -> None
 async def test_pages_of_allowed_origins_may_call_and_no_others(tmp_path: Path, anyio_backend: str) -> None:
     given = settings(tmp_path, api={"allowed_origins": ["https://app.example"]})
     objects = MemoryObjects()
-    open_api = Api.make(make_service(given, MemoryLedger(), objects), objects, MovableClock())
+    open_api = Api.make(make_service(given, memory_ledger(), objects), objects, MovableClock())
     asked = {"Access-Control-Request-Method": "POST", "Access-Control-Request-Headers": "X-API-KEY"}
     allowed = await open_api.client().options("/v1/batches", headers={"Origin": "https://app.example"} | asked)
     assert allowed.headers["Access-Control-Allow-Origin"] == "https://app.example"

@@ -96,7 +96,7 @@ async def test_each_route_and_each_key_has_its_own_count(limited: Api) -> None:
     assert (await stage(limited)).status_code == 429
     assert (await limited.submit(["file_x"])).status_code == 404
     secret, prefix, digest = auth.new_secret()
-    limited.ledger.add_key(limited.customer.customer_id, prefix=prefix, digest=digest)
+    limited.ledger.accounts.add_key(limited.customer.customer_id, prefix=prefix, digest=digest)
     assert (await stage(limited, limited.client(X_API_KEY=secret))).status_code == 200
 
 
@@ -148,7 +148,7 @@ async def test_a_file_over_the_cap_counts_too(limited: Api) -> None:
 async def test_a_conflict_and_a_replay_count_like_any_other(limited: Api) -> None:
     file_id = (await stage(limited)).json()["id"]
     assert standing(await limited.submit([file_id]))[1] == 2
-    limited.ledger.mark_ready([file_id])
+    limited.ledger.files.mark_ready([file_id])
     for left in (1, 0):
         answer = await limited.http.post(
             "/v1/batches", json={"source": {"file_ids": [file_id]}}, headers={"Idempotency-Key": "k"}

@@ -13,10 +13,10 @@ pytestmark = pytest.mark.anyio
 async def finished(api: Api) -> None:
     """Work a batch off in one run, which ends."""
     batch_id = await api.batch()
-    api.ledger.name_run(batch_id, api.ledger.add_run(batch_id).run_no, RunId(RUN))
-    api.ledger.open_run(RunId(RUN), WORKER)
+    api.ledger.runs.name(batch_id, api.ledger.runs.add(batch_id).run_no, RunId(RUN))
+    api.ledger.runs.open(RunId(RUN), WORKER)
     api.finish_all(batch_id, succeeded())
-    api.ledger.end_run(RunId(RUN))
+    api.ledger.runs.end(RunId(RUN))
 
 
 async def test_old_runs_of_expired_batches_go_and_are_counted(api: Api) -> None:
@@ -28,7 +28,7 @@ async def test_old_runs_of_expired_batches_go_and_are_counted(api: Api) -> None:
     assert kept.json() == {"runs": 0, "idempotency_keys": 0}
     gone = await worker.post("/internal/prune", json={"keep_runs_seconds": 19 * 86400})
     assert gone.json() == {"runs": 1, "idempotency_keys": 0}
-    assert api.ledger.run(RunId(RUN)) is None
+    assert api.ledger.runs.get(RunId(RUN)) is None
 
 
 async def test_nobody_but_a_worker_may_prune(api: Api) -> None:

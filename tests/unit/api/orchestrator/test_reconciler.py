@@ -40,7 +40,7 @@ async def away(api: Api) -> AsyncIterator[Api]:
 
 def reconciler(api: Api) -> Reconciler:
     service = api.service
-    return Reconciler(service.ledger, service.dispatcher, service.presence)
+    return Reconciler(service.ledger, service.dispatcher, service.workers, service.estimates)
 
 
 async def until(condition: Callable[[], bool]) -> None:
@@ -52,7 +52,7 @@ async def until(condition: Callable[[], bool]) -> None:
 
 
 def open_batch(api: Api, batch_id: str) -> OpenBatch:
-    return next(found for found in api.ledger.open_batches() if found.batch.batch_id == batch_id)
+    return next(found for found in api.ledger.runs.open_batches() if found.batch.batch_id == batch_id)
 
 
 async def unseen_batch(api: Api, files: int = 1) -> BatchId:
@@ -129,8 +129,8 @@ async def test_a_batch_nobody_works_on_gets_one_run(away: Api) -> None:
 
 async def test_after_this_process_was_stopped_workers_are_given_time_to_renew_their_leases(away: Api) -> None:
     batch_id = await away.batch()
-    presence = away.service.presence
-    presence._since -= 1000.0
+    workers = away.service.workers
+    workers._since -= 1000.0
     (piece,) = away.claim(batch_id).slices
     away.begin(piece.items[0])
     away.clock.shift = timedelta(seconds=91)
@@ -139,8 +139,8 @@ async def test_after_this_process_was_stopped_workers_are_given_time_to_renew_th
     await looking._take_from_the_dead()
     (item,) = away.items(batch_id)
     assert item.status is ItemStatus.RUNNING
-    presence._since -= 1000.0
-    presence.hear(WORKER)
+    workers._since -= 1000.0
+    workers.heartbeat(WORKER)
     await looking._take_from_the_dead()
     (item,) = away.items(batch_id)
     assert item.status is ItemStatus.PENDING
@@ -148,18 +148,18 @@ async def test_after_this_process_was_stopped_workers_are_given_time_to_renew_th
 
 async def test_a_silent_worker_loses_its_leases_and_its_batch_gets_a_new_run(away: Api) -> None:
     batch_id = await unseen_batch(away)
-    run = away.ledger.add_run(batch_id)
-    away.ledger.name_run(batch_id, run.run_no, RUN)
-    away.ledger.open_run(RUN, WORKER)
+    run = away.ledger.runs.add(batch_id)
+    away.ledger.runs.name(batch_id, run.run_no, RUN)
+    away.ledger.runs.open(RUN, WORKER)
     (piece,) = away.claim(batch_id).slices
     away.begin(piece.items[0])
     await reconciler(away)._pass()
     assert open_batch(away, batch_id).runs[0].run_id == RUN, "a worker is given time to speak up"
-    away.service.presence._silence_seconds = -1
+    away.service.workers._silence_seconds = -1
     await reconciler(away)._pass()
     (item,) = away.items(batch_id)
     assert (item.status, item.attempts) == (ItemStatus.PENDING, 1)
-    assert [lost.run_id for lost in away.ledger.lost_runs()] == [RUN], "the orchestrator is told when it is back"
+    assert [lost.run_id for lost in away.ledger.runs.lost()] == [RUN], "the orchestrator is told when it is back"
     await until(lambda: bool(open_batch(away, batch_id).runs))
     (new,) = open_batch(away, batch_id).runs
     assert (new.run_no, new.status) == (2, RunStatus.STARTING)
@@ -168,19 +168,19 @@ async def test_a_silent_worker_loses_its_leases_and_its_batch_gets_a_new_run(awa
 async def test_a_worker_that_is_heard_keeps_its_leases(away: Api) -> None:
     batch_id = await away.batch()
     (piece,) = away.claim(batch_id).slices
-    away.service.presence.hear(WORKER)
+    away.service.workers.heartbeat(WORKER)
     await reconciler(away)._pass()
-    assert away.ledger.renew(WORKER, [piece.slice_id], 90.0) == []
+    assert away.ledger.work.renew(WORKER, [piece.slice_id], 90.0) == []
 
 
 async def test_leases_that_ran_out_go_back_and_wake_whoever_waits(away: Api) -> None:
     batch_id = await away.batch()
     (piece,) = away.claim(batch_id).slices
-    away.service.presence._since -= 1000.0
-    away.service.presence.hear(WORKER)
+    away.service.workers._since -= 1000.0
+    away.service.workers.heartbeat(WORKER)
     away.clock.shift = timedelta(seconds=91)
     await reconciler(away)._pass()
-    assert away.ledger.renew(WORKER, [piece.slice_id], 90.0) == [piece.slice_id]
+    assert away.ledger.work.renew(WORKER, [piece.slice_id], 90.0) == [piece.slice_id]
     assert open_batch(away, batch_id).unleased == 1
 
 
@@ -196,7 +196,7 @@ async def test_a_pass_that_fails_is_followed_by_another(api: Api, caplog: pytest
 
 async def test_a_run_that_was_being_made_when_the_process_died_is_made_again_not_another(away: Api) -> None:
     batch_id = await unseen_batch(away)
-    away.ledger.add_run(batch_id)
+    away.ledger.runs.add(batch_id)
     await reconciler(away)._pass()
     assert away.service.dispatcher.is_starting(batch_id)
     await reconciler(away)._pass()
@@ -209,13 +209,13 @@ async def test_a_run_that_was_being_made_when_the_process_died_is_made_again_not
 
 async def batch_at_a_full_worker(away: Api, files: int = 4) -> BatchId:
     """Return a batch of which a worker with two slots holds two items."""
-    away.ledger.update_customer(away.customer.customer_id, item_cap=4)
+    away.ledger.accounts.update_customer(away.customer.customer_id, item_cap=4)
     batch_id = await unseen_batch(away, files)
-    away.ledger.name_run(batch_id, away.ledger.add_run(batch_id).run_no, RUN)
-    away.ledger.open_run(RUN, WORKER)
+    away.ledger.runs.name(batch_id, away.ledger.runs.add(batch_id).run_no, RUN)
+    away.ledger.runs.open(RUN, WORKER)
     assert len(away.claim(batch_id, 2).slices) == 2
-    away.service.presence.hear(WORKER, slots=2)
-    away.service.presence.listens(WORKER)
+    away.service.workers.heartbeat(WORKER, slots=2)
+    away.service.workers.accepts_runs(WORKER)
     return batch_id
 
 
@@ -223,8 +223,8 @@ async def test_a_worker_that_comes_while_another_is_full_gets_a_further_run_at_o
     batch_id = await batch_at_a_full_worker(away)
     loop = asyncio.create_task(reconciler(away).run())
     await asyncio.sleep(0)
-    away.service.presence.hear(OTHER, slots=2)
-    away.service.presence.listens(OTHER)
+    away.service.workers.heartbeat(OTHER, slots=2)
+    away.service.workers.accepts_runs(OTHER)
     await until(lambda: len(open_batch(away, batch_id).runs) == 2)
     for _ in range(3):
         await reconciler(away)._pass()
@@ -242,9 +242,9 @@ async def test_a_worker_alone_gets_no_further_run(away: Api) -> None:
 
 async def test_a_customer_at_its_cap_gets_no_further_run(away: Api) -> None:
     batch_id = await batch_at_a_full_worker(away)
-    away.ledger.update_customer(away.customer.customer_id, item_cap=2)
-    away.service.presence.hear(OTHER, slots=2)
-    away.service.presence.listens(OTHER)
+    away.ledger.accounts.update_customer(away.customer.customer_id, item_cap=2)
+    away.service.workers.heartbeat(OTHER, slots=2)
+    away.service.workers.accepts_runs(OTHER)
     await reconciler(away)._pass()
     assert not away.service.dispatcher.is_starting(batch_id)
 

@@ -257,7 +257,7 @@ async def test_a_customer_sees_their_own_batches_only(api: Api) -> None:
 async def test_batches_are_listed_by_status(api: Api) -> None:
     waiting, ended, cancelled = await api.batch(), await api.batch(), await api.batch()
     api.finish_all(ended, succeeded())
-    api.ledger.cancel_batch(api.customer.customer_id, cancelled)
+    api.ledger.batches.cancel(api.customer.customer_id, cancelled)
     expected = {"pending": [waiting], "completed": [ended], "cancelled": [cancelled]}
     for status in BatchStatus:
         listed = (await get(api, "/v1/batches", status=status.value))["data"]
@@ -328,10 +328,10 @@ async def test_a_cancel_of_what_was_not_begun_ends_the_batch(api: Api) -> None:
 async def test_a_cancel_of_a_finished_batch_changes_nothing(api: Api) -> None:
     batch_id = await api.batch()
     api.finish_all(batch_id, succeeded())
-    before = api.ledger.batch(api.customer.customer_id, batch_id)
+    before = api.ledger.batches.get(api.customer.customer_id, batch_id)
     answer = await api.http.post(f"/v1/batches/{batch_id}/cancel")
     assert (answer.status_code, answer.json()["status"]) == (200, "completed")
-    assert api.ledger.batch(api.customer.customer_id, batch_id) == before
+    assert api.ledger.batches.get(api.customer.customer_id, batch_id) == before
 
 
 async def test_a_second_cancel_changes_nothing(api: Api) -> None:
@@ -348,4 +348,4 @@ async def test_a_batch_whose_running_items_all_fail_after_a_cancel_is_cancelled(
     api.begin(piece.items[0])
     await api.http.post(f"/v1/batches/{batch_id}/cancel")
     api.finish(piece.items[0], failed())
-    assert api.ledger.batch(api.customer.customer_id, BatchId(batch_id)).status is BatchStatus.CANCELLED
+    assert api.ledger.batches.get(api.customer.customer_id, BatchId(batch_id)).status is BatchStatus.CANCELLED

@@ -74,7 +74,7 @@ async def test_a_deleted_batch_is_a_404_like_one_that_never_was(api: Api) -> Non
         assert gone.text.replace(batch_id, never) == unknown.text
     assert (await api.http.get("/v1/batches")).json()["data"] == []
     assert (await api.http.get(f"/v1/files/{file_id}")).json()["status"] == "ready", "its files are not touched"
-    assert api.ledger.pages_used(api.customer.customer_id) == 3
+    assert api.ledger.billing.pages_used(api.customer.customer_id) == 3
 
 
 @BOTH
@@ -157,8 +157,8 @@ async def test_a_pending_file_can_be_deleted_before_its_upload(api: Api) -> None
 async def test_a_run_that_ends_after_its_batch_was_deleted_ends_in_peace(api: Api) -> None:
     file_id = await api.upload()
     batch_id = (await api.submit([file_id])).json()["id"]
-    api.ledger.name_run(batch_id, api.ledger.add_run(batch_id).run_no, RunId(RUN))
-    api.ledger.open_run(RunId(RUN), WORKER)
+    api.ledger.runs.name(batch_id, api.ledger.runs.add(batch_id).run_no, RunId(RUN))
+    api.ledger.runs.open(RunId(RUN), WORKER)
     api.finish_all(batch_id, succeeded())
     await api.http.delete(f"/v1/batches/{batch_id}")
     worker = api.worker()
@@ -181,7 +181,7 @@ async def test_old_records_are_forgotten_at_a_worker_s_word_until_none_is_left(a
     assert (await worker.post("/internal/forget")).json()["batches"] == 1
     assert (await worker.post("/internal/forget")).json() == {"batches": 0, "files": 0}
     assert [batch.batch_id for batch in api.batches()] == [young]
-    assert api.ledger.pages_used(api.customer.customer_id) == 1
+    assert api.ledger.billing.pages_used(api.customer.customer_id) == 1
 
 
 async def test_orphans_are_swept_at_a_worker_s_word_and_never_beside_another_ledger(api: Api) -> None:
@@ -199,7 +199,7 @@ async def test_orphans_are_swept_at_a_worker_s_word_and_never_beside_another_led
     assert (refused["deleted"], bool(refused["objection"])) == (0, True)
     api.objects.write(
         keys.ARCHIVE_IDENTITY,
-        f'{{"format": 1, "ledger_id": "{api.ledger.identity().ledger_id}"}}'.encode(),
+        f'{{"format": 1, "ledger_id": "{api.ledger.archive.identity().ledger_id}"}}'.encode(),
         "application/json",
     )
     done = (await worker.post("/internal/sweep", json={"stored": shown})).json()

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from octavo.ledger.memory import MemoryLedger
 from octavo.timestamps import now
+from tests.ledger_tables import count
 from tests.unit.api.service import Api
 
 pytestmark = pytest.mark.anyio
@@ -20,8 +20,7 @@ FILE_KEYS = {
 
 
 def stored_files(api: Api) -> int:
-    assert isinstance(api.ledger, MemoryLedger)
-    return len(api.ledger._files)
+    return count(api.ledger, "files")
 
 
 async def test_a_staged_file_has_every_documented_key(api: Api) -> None:

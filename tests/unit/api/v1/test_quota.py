@@ -9,7 +9,7 @@ BOTH = pytest.mark.parametrize("ledger", ["memory", "duckdb"], indirect=True)
 
 
 def give_quota(api: Api, pages: int | None) -> None:
-    api.ledger.set_limits(api.customer.customer_id, {"page_quota": pages})
+    api.ledger.accounts.set_limits(api.customer.customer_id, {"page_quota": pages})
 
 
 @BOTH

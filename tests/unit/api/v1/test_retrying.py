@@ -91,10 +91,10 @@ async def test_another_customers_batch_is_not_found(api: Api) -> None:
 
 async def test_who_has_used_the_quota_up_retries_nothing_until_it_is_raised(api: Api) -> None:
     batch_id = await ended(api, "payment_required", None)
-    api.ledger.set_limits(api.customer.customer_id, {"page_quota": 1})
+    api.ledger.accounts.set_limits(api.customer.customer_id, {"page_quota": 1})
     answer = await api.http.post(f"/v1/batches/{batch_id}/retry_failed")
     assert (answer.status_code, answer.json()["error"]) == (402, "quota_exceeded")
-    api.ledger.set_limits(api.customer.customer_id, {"page_quota": 2})
+    api.ledger.accounts.set_limits(api.customer.customer_id, {"page_quota": 2})
     answer = await api.http.post(f"/v1/batches/{batch_id}/retry_failed", json={"codes": ["payment_required"]})
     assert (answer.status_code, answer.json()["retried"]) == (200, 1)
 
@@ -156,7 +156,7 @@ async def test_without_codes_and_failed_pages_nothing_else_runs(api: Api) -> Non
 
 async def test_who_has_used_the_quota_up_can_have_failed_pages_read_again(api: Api) -> None:
     batch_id = await ended_with_failed_pages(api)
-    api.ledger.set_limits(api.customer.customer_id, {"page_quota": 1})
+    api.ledger.accounts.set_limits(api.customer.customer_id, {"page_quota": 1})
     address = f"/v1/batches/{batch_id}/retry_failed"
     assert (await api.http.post(address, json={"failed_pages": True})).status_code == 402
     answer = await api.http.post(address, json={"failed_pages": True, "codes": []})

@@ -8,9 +8,10 @@ import httpx
 import pytest
 
 from api.app import create_app
-from octavo.ledger.memory import MemoryLedger
+from octavo.ledger.duckdb import memory_ledger
 from octavo.objects.memory import MemoryObjects
 from octavo.objects.unconfigured import UnconfiguredObjects
+from tests.ledger_tables import count
 from tests.unit.api.service import WORKER_TOKEN, Api, add_customer, client_of, make_service, settings
 from tests.unit.api.serving import served
 
@@ -18,7 +19,7 @@ pytestmark = pytest.mark.anyio
 
 
 async def test_uploads_are_refused_for_good_and_nothing_is_kept(tmp_path: Path) -> None:
-    ledger = MemoryLedger()
+    ledger = memory_ledger()
     service = replace(make_service(settings(tmp_path), ledger, UnconfiguredObjects()), storage=None)
     _, key = add_customer(ledger, "acme")
     async with client_of(create_app(service), {"X-API-KEY": key}) as client:
@@ -30,7 +31,7 @@ async def test_uploads_are_refused_for_good_and_nothing_is_kept(tmp_path: Path) 
             assert (answer.status_code, answer.json()["error"]) == (503, "uploads_not_configured"), path
             assert "storage.endpoint_url" in answer.json()["message"]
             assert "retry-after" not in answer.headers, "trying again does not help"
-    assert ledger._files == {}
+    assert count(ledger, "files") == 0
 
 
 async def test_what_was_staged_with_storage_cannot_be_submitted_without(api: Api) -> None:
@@ -43,7 +44,7 @@ async def test_what_was_staged_with_storage_cannot_be_submitted_without(api: Api
 
 
 def test_it_serves_and_health_names_what_is_missing(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
-    service = replace(make_service(settings(tmp_path), MemoryLedger(), UnconfiguredObjects()), storage=None)
+    service = replace(make_service(settings(tmp_path), memory_ledger(), UnconfiguredObjects()), storage=None)
     with caplog.at_level(logging.WARNING), served(create_app(service)) as url:
         answer = httpx.get(f"{url}/health", timeout=20)
         worker = httpx.post(
@@ -59,6 +60,6 @@ def test_it_serves_and_health_names_what_is_missing(tmp_path: Path, caplog: pyte
 
 
 def test_a_service_with_storage_is_no_other(tmp_path: Path) -> None:
-    service = make_service(settings(tmp_path), MemoryLedger(), MemoryObjects())
+    service = make_service(settings(tmp_path), memory_ledger(), MemoryObjects())
     with served(create_app(service)) as url:
         assert httpx.get(f"{url}/health", timeout=20).json()["parts"]["storage"]["status"] == "ok"

@@ -184,9 +184,9 @@ async def test_the_former_secret_ends(api: Api) -> None:
 
 async def test_a_secret_is_made_of_the_key_and_the_webhook_and_nothing_else(api: Api) -> None:
     made = await add(api)
-    webhook = api.ledger.webhook(api.customer.customer_id, made["id"])
+    webhook = api.ledger.webhooks.get(api.customer.customer_id, made["id"])
     other = make_service(api.service.settings, api.ledger, api.objects)
-    assert other.deliveries.secret(webhook) == made["secret"]
+    assert other.webhook_messages.secret(webhook, now()) == made["secret"]
 
 
 async def test_no_secret_is_in_the_ledger_or_its_archive(clock: MovableClock, tmp_path: Path) -> None:
@@ -363,7 +363,7 @@ async def test_a_key_for_uploads_only_has_nobody_told_of_anything(api: Api) -> N
 
 async def test_pings_and_replays_are_counted_like_submissions(api: Api) -> None:
     made = await add(api)
-    api.ledger.set_limits(api.customer.customer_id, {"submissions_per_minute": 2})
+    api.ledger.accounts.set_limits(api.customer.customer_id, {"submissions_per_minute": 2})
     ping = f"/v1/webhooks/{made['id']}/ping"
     sent = (await api.http.post(ping)).json()
     assert (await api.http.post(ping)).status_code == 200
