@@ -108,10 +108,8 @@ def _in_columns(lines: Sequence[TextLine], thresholds: PipelineThresholds) -> It
         )
 
 
-def assemble(
-    pages: Sequence[PageDraft], warnings: Iterable[str], thresholds: PipelineThresholds, *, with_text: bool
-) -> Reading:
-    """Return the document of all pages; without text only figures stay."""
+def assemble(pages: Sequence[PageDraft], warnings: Iterable[str], thresholds: PipelineThresholds) -> Reading:
+    """Return the document of all pages."""
     pages, merged = joined_tables(pages, thresholds.order.continuations)
     style = document_style(pages, thresholds)
     words = Vocabulary(pages)
@@ -125,10 +123,10 @@ def assemble(
             if isinstance(content, FigureDraft):
                 index = images.setdefault(content.data, len(images))
                 figures.append(_figure(content, page, order, index, matched.get(order)))
-            elif with_text and isinstance(content, TableDraft):
+            elif isinstance(content, TableDraft):
                 joined_from = merged.get((page.page.page_no, order), ())
                 tables.append(_table(content, page, order, joined_from, matched.get(order)))
-            elif with_text and isinstance(content, Paragraph):
+            elif isinstance(content, Paragraph):
                 blocks.append(_block(content, page, order, style, words, thresholds))
     document = Document(
         pages=tuple(page.page for page in pages),

@@ -100,9 +100,7 @@ def read(engine: str | Engine, path: Path) -> Document:
     """Return what an engine makes of a file."""
     with tempfile.TemporaryDirectory() as folder:
         reader = EngineRegistry.installed().resolve(engine) if isinstance(engine, str) else engine
-        return reader.extract(
-            Source(path), ExtractOptions(extract_images=True), Limits(), _Silent(), Path(folder)
-        ).document
+        return reader.extract(Source(path), ExtractOptions(), Limits(), _Silent(), Path(folder)).document
 
 
 class _Silent:

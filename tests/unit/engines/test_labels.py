@@ -24,7 +24,7 @@ def region(label: Label, *lines: TextLine) -> LabelledRegion:
 
 def roles(lines: list[TextLine], regions: list[LabelledRegion]) -> list[tuple[Role, str]]:
     page = PageDraft(Page(1, 600, 800), in_order(labelled(lines, regions, THRESHOLDS.roles.labels), (), THRESHOLDS))
-    blocks = assemble([page], (), THRESHOLDS, with_text=True).document.blocks
+    blocks = assemble([page], (), THRESHOLDS).document.blocks
     return [(block.role, block.text) for block in blocks]
 
 

@@ -6,11 +6,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from octavo.documents import Box, Page
-from octavo.engines.contract import ExtractOptions, Limits
+from octavo.engines.contract import Limits
 from octavo.engines.image_budget import ImageBudget
 from octavo.engines.mupdf import PDF_ERRORS, PdfDocument, PdfPage, PdfTextPage, pymupdf
 from octavo.engines.pages.assembly import in_order
-from octavo.engines.pages.draft import FigureDraft, PageDraft, TableDraft
+from octavo.engines.pages.draft import PageDraft, TableDraft
 from octavo.engines.pages.figures.page_figures import (
     Placement,
     cover_share,
@@ -37,7 +37,6 @@ class PdfReader:
     """Reads the pages of one open PDF."""
 
     document: PdfDocument
-    options: ExtractOptions
     limits: Limits
     folder: Path
     detector: RegionDetector
@@ -81,11 +80,9 @@ class PdfReader:
         tables = [] if content.huge else self._tables(view, text, page_no, regions)
         if content.huge:
             warnings.append(f"page {page_no}: {content.huge}, so tables were not looked for")
-        pictures: list[FigureDraft] = []
-        if self.options.extract_images:
-            pictures, said = figures(self.document, view, images, self.budget, self.thresholds.figures)
-            pictures += drawn_figures(view, regions, pictures, self.budget, self.thresholds.figures)
-            warnings += [f"page {page_no}: {warning}" for warning in said]
+        pictures, said = figures(self.document, view, images, self.budget, self.thresholds.figures)
+        pictures += drawn_figures(view, regions, pictures, self.budget, self.thresholds.figures)
+        warnings += [f"page {page_no}: {warning}" for warning in said]
         contents = in_order(outside(lines, tables, self.thresholds.tables.ruled), [*tables, *pictures], self.thresholds)
         return PageDraft(known, contents, tuple(warnings))
 
