@@ -48,6 +48,7 @@ class DocumentStyle:
 
 def document_style(pages: Sequence[PageDraft], thresholds: PipelineThresholds) -> DocumentStyle:
     """Look through the whole document once."""
+    rule = thresholds.roles.paragraphs
     sizes: Counter[float] = Counter()
     bold = total = 0
     for _, _, paragraph in _paragraphs(pages):
@@ -55,19 +56,16 @@ def document_style(pages: Sequence[PageDraft], thresholds: PipelineThresholds) -
         sizes[_rounded(paragraph.size)] += characters
         total += characters
         bold += characters if paragraph.bold else 0
-    body = sizes.most_common(1)[0][0] if sizes else thresholds.roles.paragraphs.default_size
+    body = sizes.most_common(1)[0][0] if sizes else rule.default_size
     body_bold = bold > total / 2
-    draft = DocumentStyle(body, body_bold, (), None, _repeated(pages, thresholds.roles.paragraphs))
+    draft = DocumentStyle(body, body_bold, (), None, _repeated(pages, rule))
     larger = {
         _rounded(paragraph.size)
         for page, _, paragraph in _paragraphs(pages)
-        if _looks_like_heading(paragraph, draft, thresholds)
-        and not in_margin(paragraph.box, page, thresholds.roles.paragraphs)
+        if _looks_like_heading(paragraph, draft, thresholds) and not in_margin(paragraph.box, page, rule)
     }
     heading_sizes = tuple(sorted(larger, reverse=True))
-    return DocumentStyle(
-        body, body_bold, heading_sizes, _title(pages, heading_sizes, body, thresholds.roles.paragraphs), draft.repeated
-    )
+    return DocumentStyle(body, body_bold, heading_sizes, _title(pages, heading_sizes, body, rule), draft.repeated)
 
 
 def role_of(
@@ -109,8 +107,9 @@ def _labelled(
 def _plain(
     paragraph: Paragraph, page: PageDraft, index: int, style: DocumentStyle, thresholds: PipelineThresholds
 ) -> AssignedRole:
+    rule = thresholds.roles.paragraphs
     text = paragraph.text
-    marginal = _marginal(paragraph, page, style, thresholds.roles.paragraphs)
+    marginal = _marginal(paragraph, page, style, rule)
     if marginal is not None:
         return marginal
     if (page.page.page_no, index) == style.title:
@@ -120,11 +119,11 @@ def _plain(
     if paragraph.mono and len(paragraph.rows) > 1:
         return AssignedRole("code")
     if _looks_like_heading(paragraph, style, thresholds):
-        return AssignedRole("heading", _level(paragraph, style, thresholds.roles.paragraphs))
+        return AssignedRole("heading", _level(paragraph, style, rule))
     if BULLET.match(text):
         return AssignedRole("list_item")
-    low = paragraph.box.y0 > (1 - thresholds.roles.paragraphs.foot_share) * page.page.height
-    if low and paragraph.size <= thresholds.roles.paragraphs.smaller * style.body and NOTE.match(text):
+    low = paragraph.box.y0 > (1 - rule.foot_share) * page.page.height
+    if low and paragraph.size <= rule.smaller * style.body and NOTE.match(text):
         return AssignedRole("footnote")
     if len(paragraph.rows) == 1 and _is_formula(text):
         return AssignedRole("formula")
@@ -153,40 +152,34 @@ def in_margin(box: Box, page: PageDraft, thresholds: ParagraphRoleThresholds) ->
 
 
 def _looks_like_heading(paragraph: Paragraph, style: DocumentStyle, thresholds: PipelineThresholds) -> bool:
+    rule = thresholds.roles.paragraphs
     text = paragraph.text
     if (
-        len(paragraph.rows) > thresholds.roles.paragraphs.max_heading_rows
-        or len(text) > thresholds.roles.paragraphs.max_heading_characters
+        len(paragraph.rows) > rule.max_heading_rows
+        or len(text) > rule.max_heading_characters
         or not _LETTERS.search(text)
     ):
         return False
     if (
         not paragraph.upright
-        or len(text) < thresholds.roles.paragraphs.min_heading_characters
+        or len(text) < rule.min_heading_characters
         or any(is_tabular(row, thresholds.text.paragraphs) for row in paragraph.rows)
     ):
         return False
     if paragraph.confidence is not None:
         # Recognised text has rough sizes and no weight.
-        larger = paragraph.size >= thresholds.roles.paragraphs.scan_larger * style.body
+        larger = paragraph.size >= rule.scan_larger * style.body
         return larger and not BULLET.match(text) and not text[0].islower()
-    if paragraph.size >= thresholds.roles.paragraphs.larger * style.body:
+    if paragraph.size >= rule.larger * style.body:
         return True
     ended = text.endswith((".", ",", ";"))
-    if (
-        paragraph.bold
-        and not style.body_bold
-        and paragraph.size >= thresholds.roles.paragraphs.min_bold_size * style.body
-    ):
-        short = (
-            len(text) <= thresholds.roles.paragraphs.max_bold_characters
-            and len(paragraph.rows) <= thresholds.roles.paragraphs.max_bold_rows
-        )
+    if paragraph.bold and not style.body_bold and paragraph.size >= rule.min_bold_size * style.body:
+        short = len(text) <= rule.max_bold_characters and len(paragraph.rows) <= rule.max_bold_rows
         return short and (not ended or bool(_CAPITALS.match(text))) and not begins_caption(text)
-    if paragraph.size < thresholds.roles.paragraphs.min_plain_size * style.body or ended:
+    if paragraph.size < rule.min_plain_size * style.body or ended:
         return False
     marked = _CAPITALS.match(text) or _NUMBERED_PART.match(text)
-    return bool(marked) and len(paragraph.rows) == 1 and len(text) <= thresholds.roles.paragraphs.max_plain_characters
+    return bool(marked) and len(paragraph.rows) == 1 and len(text) <= rule.max_plain_characters
 
 
 def _level(paragraph: Paragraph, style: DocumentStyle, thresholds: ParagraphRoleThresholds) -> int:
