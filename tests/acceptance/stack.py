@@ -19,6 +19,7 @@ from typing import Any, Self, TypeVar
 import httpx
 import pytest
 
+from octavo.authorities import authorities
 from octavo.client.customer import CustomerClient
 from octavo.directory import free_port
 
@@ -150,7 +151,7 @@ class Stack:
     def health(self) -> httpx.Response | None:
         """Return what `/health` answers, if it does."""
         with contextlib.suppress(httpx.HTTPError):
-            return httpx.get(f"{self.url}/health", timeout=5.0, trust_env=False)
+            return httpx.get(f"{self.url}/health", timeout=5.0, trust_env=False, verify=authorities())
         return None
 
     def wait_until_healthy(self) -> None:
@@ -246,7 +247,7 @@ class Stack:
         health = self.health()
         assert health is not None
         url = f"{health.json()['prefect_ui_url']}/api{path}"
-        answer = httpx.request(method, url, json=body, timeout=30.0, trust_env=False)
+        answer = httpx.request(method, url, json=body, timeout=30.0, trust_env=False, verify=authorities())
         assert answer.status_code < 300, f"{url}: {answer.status_code} {answer.text}"
         return answer.json() if answer.content else None
 
