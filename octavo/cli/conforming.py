@@ -1,4 +1,4 @@
-"""`octavo conformance`: the contract's checks against a server, and the report."""
+"""`octavo conformance`: run the contract's checks against a server and report."""
 
 import httpx
 
