@@ -1,4 +1,4 @@
-"""What was found, as a page of Markdown."""
+"""The report in Markdown."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -9,7 +9,7 @@ MOST_CHARACTERS = 160
 
 
 def markdown(found: Sequence[Found], *, of: str, date: str) -> str:
-    """Return the report: a summary, the contract's checks, then extensions, which no contract asks for."""
+    """Return the report: a summary, the contract's checks, then extensions, which the contract does not require."""
     contract = [one for one in found if not one.is_extension]
     counted = Counter(one.verdict for one in contract)
     lines = [
@@ -26,7 +26,7 @@ def markdown(found: Sequence[Found], *, of: str, date: str) -> str:
             "",
             "## Extensions",
             "",
-            "For information: the contract knows nothing of them.",
+            "For information only: they are not part of the contract.",
             "",
             *_table(extensions),
         ]
