@@ -12,13 +12,13 @@ from api.app import create_app
 from api.background.archive import Archive
 from api.background.deliveries import Deliveries
 from api.background.expiry import Retention
-from api.calls import Calls
-from api.drawings import Drawings
 from api.http.dependencies import Service
-from api.lanes import Lanes
 from api.orchestrator.credentials import storage_access
 from api.orchestrator.dispatch import Dispatcher
-from api.presence import Presence
+from api.workers.claims import Claims
+from api.workers.page_renders import PageRenders
+from api.workers.registry import WorkerRegistry
+from api.workers.sync_extractions import SyncExtractions
 from octavo import wiring
 from octavo.directory import DataDirectory
 from octavo.errors import OctavoError
@@ -35,11 +35,11 @@ def build_service(settings: Settings, storage: S3Settings | None) -> Service:
     directory.prepare()
     ledger = wiring.open_ledger(settings)
     objects = UnconfiguredObjects() if storage is None else wiring.open_objects(storage)
-    presence = Presence(silence_seconds=settings.worker.silence_seconds)
+    workers = WorkerRegistry(silence_seconds=settings.worker.silence_seconds)
     archive = Archive(ledger, objects)
     retention = Retention(ledger, objects, archive, orphan_hours=settings.limits.orphan_hours)
     dispatcher = Dispatcher(
-        ledger, presence, deployment=settings.prefect.deployment, tag_limits=settings.prefect.tag_limits
+        ledger, workers, deployment=settings.prefect.deployment, tag_limits=settings.prefect.tag_limits
     )
     token, webhook_key = settings.worker.token, settings.webhooks.key
     return Service(
@@ -49,29 +49,29 @@ def build_service(settings: Settings, storage: S3Settings | None) -> Service:
         storage=storage,
         engines=wiring.engine_registry(settings),
         dispatcher=dispatcher,
-        lanes=Lanes(ledger),
-        presence=presence,
+        claims=Claims(ledger),
+        workers=workers,
         archive=archive,
         retention=retention,
-        calls=Calls(
+        sync_extractions=SyncExtractions(
             ledger,
-            presence,
+            workers,
             seconds=settings.limits.sync_seconds,
-            most=settings.limits.sync_calls,
-            most_of_customer=settings.limits.sync_calls_per_customer,
+            limit=settings.limits.sync_calls,
+            limit_per_customer=settings.limits.sync_calls_per_customer,
         ),
-        drawings=Drawings(
+        page_renders=PageRenders(
             ledger,
-            presence,
+            workers,
             retention.expiry,
             seconds=settings.limits.drawing_seconds,
-            most=settings.limits.drawings,
-            most_of_customer=settings.limits.drawings_per_customer,
+            limit=settings.limits.drawings,
+            limit_per_customer=settings.limits.drawings_per_customer,
         ),
         deliveries=Deliveries(
             ledger,
             dispatcher,
-            presence,
+            workers,
             settings.webhooks,
             key=webhook_key.get_secret_value() if webhook_key else directory.secret("webhook_key"),
         ),
@@ -89,12 +89,12 @@ class _Server(uvicorn.Server):
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """Answer whoever waits, then shut down as usual."""
-        self._service.lanes.close()
+        self._service.claims.close()
         await self._service.deliveries.close()
         self._service.waits.close()
-        self._service.calls.close()
-        self._service.drawings.close()
-        await self._service.presence.close()
+        self._service.sync_extractions.close()
+        self._service.page_renders.close()
+        await self._service.workers.close()
         await super().shutdown(sockets)
 
 

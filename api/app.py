@@ -18,7 +18,7 @@ from api.http import problems
 from api.http.body_limit import BodyLimit
 from api.http.dependencies import Service
 from api.http.rate_limit import FIELDS, RateLimitFields
-from api.internal import calls, deliveries, drawings, retention, work, workers
+from api.internal import deliveries, page_renders, retention, sync_extractions, work, workers
 from api.orchestrator.orphans import Orphans
 from api.orchestrator.reconciler import Reconciler
 from api.threads import in_thread
@@ -66,11 +66,11 @@ def create_app(service: Service) -> FastAPI:
 
     @contextlib.asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
-        reconciler = Reconciler(service.ledger, service.dispatcher, service.presence, service.outlook)
+        reconciler = Reconciler(service.ledger, service.dispatcher, service.workers, service.outlook)
         loops = [
             asyncio.create_task(service.dispatcher.run()),
             asyncio.create_task(reconciler.run()),
-            asyncio.create_task(Orphans(service.ledger, service.dispatcher, service.presence).run()),
+            asyncio.create_task(Orphans(service.ledger, service.dispatcher, service.workers).run()),
             asyncio.create_task(service.deliveries.run()),
         ]
         if service.storage is not None:
@@ -107,7 +107,7 @@ def create_app(service: Service) -> FastAPI:
     max_bytes = service.settings.api.max_body_bytes
     documents = service.settings.limits.max_file_bytes + extract.FORM_BYTES
     larger = dict.fromkeys(extract.FORM_PATHS, documents)
-    larger |= {bulk.PATH: max_bytes * bulk.BODY_FACTOR, calls.END_PATH: calls.MOST_RESULT_BYTES}
+    larger |= {bulk.PATH: max_bytes * bulk.BODY_FACTOR, sync_extractions.END_PATH: sync_extractions.MOST_RESULT_BYTES}
     app.add_middleware(BodyLimit, max_bytes=max_bytes, larger=larger)
     app.add_middleware(RateLimitFields)
     if service.settings.api.allowed_origins:
@@ -138,8 +138,8 @@ def create_app(service: Service) -> FastAPI:
         work,
         retention,
         deliveries,
-        calls,
-        drawings,
+        sync_extractions,
+        page_renders,
         customers,
         keys,
         admin_usage,

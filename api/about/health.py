@@ -64,7 +64,7 @@ async def health(response: Response, service: ServiceDep) -> Health:
     archive = service.archive.trouble
     found["archive"] = PartHealth(status="down" if archive else "ok", message=archive)
     api_url = service.settings.api.public_url or ""
-    there = service.presence.workers()
+    there = service.workers.alive()
     return Health(
         status="ok" if all(part.status == "ok" for part in found.values()) else "degraded",
         version=__version__,
@@ -84,7 +84,7 @@ def _name(worker_id: WorkerId) -> str:
 
 
 def _protection(service: Service, worker_id: WorkerId) -> Protection | None:
-    active = service.presence.protection(worker_id)
+    active = service.workers.protection(worker_id)
     if not active:
         return None
     return Protection(active=list(active), missing=[wall for wall in WALLS if wall not in active])
@@ -129,7 +129,7 @@ async def _prefect(service: Service) -> str | None:
 
 
 async def _worker(service: Service) -> str | None:
-    there, own = service.presence.workers(), service.settings.worker.count
+    there, own = service.workers.alive(), service.settings.worker.count
     if not own:
         # A node that has none of its own is well without: workers must be able to reach it before they can be there.
         return None

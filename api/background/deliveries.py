@@ -15,8 +15,8 @@ from uuid import UUID
 
 from api.background import webhook_messages
 from api.orchestrator.dispatch import TROUBLE, Dispatcher, RunView
-from api.presence import Presence
 from api.threads import in_thread
+from api.workers.registry import WorkerRegistry
 from octavo.client.delivery_protocol import DeliveryClaim, Outgoing
 from octavo.errors import LedgerUnavailable
 from octavo.identifiers import DeliveryId, RunId, WorkerId
@@ -58,11 +58,11 @@ class Deliveries:
     """The way out of the ledger's outbox, as far as it leads through this process."""
 
     def __init__(
-        self, ledger: Ledger, dispatcher: Dispatcher, presence: Presence, given: WebhookSettings, *, key: str
+        self, ledger: Ledger, dispatcher: Dispatcher, workers: WorkerRegistry, given: WebhookSettings, *, key: str
     ) -> None:
         self._ledger = ledger
         self._dispatcher = dispatcher
-        self._presence = presence
+        self._workers = workers
         self._given = given
         self._key = key
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -146,7 +146,7 @@ class Deliveries:
         for sender in [one for one in self._senders.values() if time.monotonic() > one.until]:
             self._forget(sender.held)
         for worker_id in self.senders():
-            if self._presence.is_silent(worker_id):
+            if self._workers.is_silent(worker_id):
                 await self.take_from(worker_id)
 
     def senders(self) -> set[WorkerId]:
@@ -178,7 +178,7 @@ class Deliveries:
             self._made = await self._make()
             logger.info("deliveries are due; flow run %s sends them", self._made)
         self._alive_until = time.monotonic() + STARTING_SECONDS
-        await self._presence.ring()
+        await self._workers.notify()
 
     async def _make(self) -> RunId:
         client = await self._dispatcher.prefect()
@@ -198,7 +198,7 @@ class Deliveries:
         finally:
             self._waiting -= 1
         if asked.worker_id is not None:
-            self._presence.hear(asked.worker_id)
+            self._workers.heartbeat(asked.worker_id)
             until = time.monotonic() + self._lease_seconds
             held = [HeldDelivery(one.delivery.delivery_id, one.delivery.lease_no) for one in taken]
             self._senders |= {one.delivery_id: Sender(asked.worker_id, one, until) for one in held}

@@ -8,14 +8,14 @@ from fastapi import Depends, Request
 from api.background.archive import Archive
 from api.background.deliveries import Deliveries
 from api.background.expiry import Retention
-from api.calls import Calls
-from api.drawings import Drawings
 from api.http.long_poll import Waits
 from api.http.submission_rates import SubmissionRates
-from api.lanes import Lanes
 from api.orchestrator.dispatch import Dispatcher
 from api.orchestrator.estimates import Outlook
-from api.presence import Presence
+from api.workers.claims import Claims
+from api.workers.page_renders import PageRenders
+from api.workers.registry import WorkerRegistry
+from api.workers.sync_extractions import SyncExtractions
 from octavo.batches import Customer
 from octavo.engines.registry import EngineRegistry
 from octavo.ledger.contract import Ledger
@@ -35,13 +35,13 @@ class Service:
     """How workers reach storage; None where the store lives in this process (tests)."""
     engines: EngineRegistry
     dispatcher: Dispatcher
-    lanes: Lanes
-    presence: Presence
+    claims: Claims
+    workers: WorkerRegistry
     archive: Archive
     retention: Retention
     deliveries: Deliveries
-    calls: Calls
-    drawings: Drawings
+    sync_extractions: SyncExtractions
+    page_renders: PageRenders
     admin_token: str
     worker_token: str
     rates: SubmissionRates = field(default_factory=SubmissionRates)

@@ -11,7 +11,16 @@ from api.http import auth
 from api.http.dependencies import Service, ServiceDep
 from api.threads import in_thread
 from octavo.batches import Batch, BatchStatus, Item, ItemStatus, Run, RunStatus
-from octavo.client.worker_protocol import NamedRun, OpenedRun, OpenRun, Pruning, Reports, Reserved, Rings, RunSummary
+from octavo.client.worker_protocol import (
+    NamedRun,
+    Notifications,
+    OpenedRun,
+    OpenRun,
+    Pruning,
+    Reports,
+    Reserved,
+    RunSummary,
+)
 from octavo.errors import BatchNotFound
 from octavo.identifiers import BatchId
 from octavo.ledger.contract import Claim, ClaimRequest, ItemCursor, Pruned, ReportResult, Reservation
@@ -62,18 +71,18 @@ def _owned(service: Service, run: Run) -> tuple[Batch, str]:
 
 
 @router.post("/runs/end")
-async def end_run(body: NamedRun, service: ServiceDep) -> Rings:
+async def end_run(body: NamedRun, service: ServiceDep) -> Notifications:
     """End a run; what it held goes back to whoever comes next."""
     await in_thread(lambda: service.ledger.runs.end(body.run_id, RunStatus.ENDED))
-    return Rings(rings=service.presence.rings)
+    return Notifications(count=service.workers.notifications)
 
 
 @router.post("/runs/cancel")
-async def cancel_run(body: NamedRun, service: ServiceDep) -> Rings:
+async def cancel_run(body: NamedRun, service: ServiceDep) -> Notifications:
     """Cancel the batch of a run: somebody pressed Cancel in the Prefect UI."""
     run = _known(service.ledger.runs.get(body.run_id))
     await in_thread(lambda: service.ledger.batches.cancel(run.customer_id, run.batch_id))
-    return Rings(rings=service.presence.rings)
+    return Notifications(count=service.workers.notifications)
 
 
 @router.post("/runs/summary")
@@ -129,14 +138,14 @@ async def claim(
     body: ClaimRequest, service: ServiceDep, wait: Annotated[float, Query(ge=0, le=LONGEST_WAIT_SECONDS)]
 ) -> Claim:
     """Lease slices to a run, waiting for some if need be."""
-    service.presence.hear(body.worker_id)
-    return await service.lanes.claim(body, wait)
+    service.workers.heartbeat(body.worker_id)
+    return await service.claims.claim(body, wait)
 
 
 @router.post("/reports")
 async def report(body: Reports, service: ServiceDep) -> list[ReportResult]:
     """Take a worker's words about its items."""
-    service.presence.hear(body.worker_id)
+    service.workers.heartbeat(body.worker_id)
     return await in_thread(lambda: _report(body, service))
 
 

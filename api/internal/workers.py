@@ -7,7 +7,7 @@ from fastapi import APIRouter, Depends, Query
 from api.http import auth
 from api.http.dependencies import Service, ServiceDep
 from api.threads import in_thread
-from octavo.client.worker_protocol import Heartbeat, Hello, Lost, Rings, StorageAccess, Welcome
+from octavo.client.worker_protocol import Heartbeat, Hello, Lost, Notifications, StorageAccess, Welcome
 from octavo.errors import UploadsNotConfigured
 from octavo.identifiers import WorkerId
 
@@ -24,7 +24,7 @@ async def hello(body: Hello, service: ServiceDep) -> Welcome:
     for other in {*await in_thread(service.ledger.work.workers), *service.deliveries.senders()}:
         if other.partition("/")[0] == name and other != body.worker_id:
             await _revoke(service, other)
-    service.presence.hear(body.worker_id, slots=body.slots, protection=body.protection)
+    service.workers.heartbeat(body.worker_id, slots=body.slots, protection=body.protection)
     storage = service.storage
     access = StorageAccess(
         endpoint_url=storage.endpoint_url,
@@ -34,46 +34,46 @@ async def hello(body: Hello, service: ServiceDep) -> Welcome:
         secret_key=storage.secret_key,
         region=storage.region,
     )
-    return Welcome(storage=access, rings=service.presence.rings)
+    return Welcome(storage=access, notifications=service.workers.notifications)
 
 
 async def _revoke(service: Service, worker_id: WorkerId) -> None:
     await in_thread(lambda: service.ledger.work.revoke(worker_id=worker_id))
     await service.deliveries.take_from(worker_id)
-    service.presence.forget(worker_id)
+    service.workers.forget(worker_id)
 
 
 @router.post("/drain")
-async def drain(body: Hello, service: ServiceDep) -> Rings:
+async def drain(body: Hello, service: ServiceDep) -> Notifications:
     """Answer the waiting claims of a worker that takes nothing new."""
-    service.presence.takes_no_more(body.worker_id)
-    service.lanes.close_for(body.worker_id)
-    return Rings(rings=service.presence.rings)
+    service.workers.drains(body.worker_id)
+    service.claims.close_for(body.worker_id)
+    return Notifications(count=service.workers.notifications)
 
 
 @router.post("/goodbye")
-async def goodbye(body: Hello, service: ServiceDep) -> Rings:
+async def goodbye(body: Hello, service: ServiceDep) -> Notifications:
     """Take back whatever a worker that ends in good order still holds."""
     await _revoke(service, body.worker_id)
-    return Rings(rings=service.presence.rings)
+    return Notifications(count=service.workers.notifications)
 
 
 @router.post("/wait")
 async def wait(
     body: Hello,
     service: ServiceDep,
-    rings: int,
+    seen: int,
     seconds: Annotated[float, Query(ge=0, le=LONGEST_WAIT_SECONDS)],
-) -> Rings:
+) -> Notifications:
     """Wait for runs to fetch."""
-    service.presence.listens(body.worker_id)
-    return Rings(rings=await service.presence.wait(rings, seconds))
+    service.workers.accepts_runs(body.worker_id)
+    return Notifications(count=await service.workers.wait(seen, seconds))
 
 
 @router.post("/heartbeat")
 async def heartbeat(body: Heartbeat, service: ServiceDep) -> Lost:
     """Renew a worker's leases."""
-    service.presence.hear(body.worker_id, slots=body.slots, protection=body.protection)
+    service.workers.heartbeat(body.worker_id, slots=body.slots, protection=body.protection)
     lost: list[str] = []
     if body.slice_ids:
         lost = await in_thread(lambda: service.ledger.work.renew(body.worker_id, body.slice_ids, body.lease_seconds))

@@ -21,8 +21,8 @@ from prefect.settings import get_current_settings
 from prefect.states import Cancelled, Crashed
 
 from api.orchestrator.limits import CustomerLimits
-from api.presence import Presence
 from api.threads import in_thread
+from api.workers.registry import WorkerRegistry
 from octavo.batches import Batch, Customer, Run, RunStatus
 from octavo.errors import BatchNotFound, LedgerUnavailable, OrchestratorUnavailable
 from octavo.identifiers import BatchId, RunId
@@ -46,9 +46,9 @@ class RunView(StrEnum):
 class Dispatcher:
     """Makes the flow runs that the ledger's batches need."""
 
-    def __init__(self, ledger: Ledger, presence: Presence, *, deployment: str, tag_limits: bool = False) -> None:
+    def __init__(self, ledger: Ledger, workers: WorkerRegistry, *, deployment: str, tag_limits: bool = False) -> None:
         self._ledger = ledger
-        self._presence = presence
+        self._workers = workers
         self._deployment = deployment
         self._wanted: asyncio.Queue[BatchId | Run] = asyncio.Queue()
         self._in_hand: set[BatchId] = set()
@@ -116,7 +116,7 @@ class Dispatcher:
         )
         run_id = RunId(str(made.id))
         await in_thread(lambda: self._ledger.runs.name(run.batch_id, run.run_no, run_id))
-        await self._presence.ring()
+        await self._workers.notify()
         logger.info("batch %s run %d is flow run %s", run.batch_id, run.run_no, run_id)
 
     async def prefect(self) -> PrefectClient:

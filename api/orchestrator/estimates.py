@@ -6,7 +6,7 @@ from collections import Counter, deque
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from api.presence import Presence
+from api.workers.registry import WorkerRegistry
 from octavo.batches import Batch, BatchStatus, Customer, Item, ItemStatus
 from octavo.identifiers import BatchId, CustomerId
 from octavo.ledger.contract import Ledger, OpenBatch
@@ -65,9 +65,9 @@ class Outlook:
             return None
         return math.ceil(batch.counts.unfinished * took / finished)
 
-    def reason(self, ledger: Ledger, presence: Presence, customer: Customer) -> str:
+    def reason(self, ledger: Ledger, workers: WorkerRegistry, customer: Customer) -> str:
         """Return why items of a customer that nobody holds wait."""
-        if not presence.workers():
+        if not workers.alive():
             return WAITING_FOR_WORKER
         return CUSTOMER_CAP if self._open_lanes(ledger, customer.customer_id) >= customer.item_cap else QUEUED
 

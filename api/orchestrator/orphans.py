@@ -26,8 +26,8 @@ from prefect.client.schemas.objects import TERMINAL_STATES, FlowRun, State, Stat
 from prefect.states import Cancelled, Crashed
 
 from api.orchestrator.dispatch import TROUBLE, Dispatcher
-from api.presence import Presence
 from api.threads import in_thread
+from api.workers.registry import WorkerRegistry
 from octavo.batches import Run, RunStatus
 from octavo.errors import BatchNotFound
 from octavo.identifiers import RunId
@@ -53,10 +53,10 @@ LOST_WITH_RUN = "Its flow run has ended without it; what was left goes on in a n
 class Orphans:
     """Looks for flow runs and task runs without a worker."""
 
-    def __init__(self, ledger: Ledger, dispatcher: Dispatcher, presence: Presence) -> None:
+    def __init__(self, ledger: Ledger, dispatcher: Dispatcher, workers: WorkerRegistry) -> None:
         self._ledger = ledger
         self._dispatcher = dispatcher
-        self._presence = presence
+        self._workers = workers
 
     async def run(self) -> None:
         """Go on for ever; while Prefect is away nothing is ended."""
@@ -107,7 +107,7 @@ class Orphans:
 
     def _is_left(self, run: Run, moment: datetime) -> bool:
         """Whether no worker is about to say a run's last word: it is silent, or has had a good while for it."""
-        is_silent = run.worker_id is None or self._presence.is_silent(run.worker_id)
+        is_silent = run.worker_id is None or self._workers.is_silent(run.worker_id)
         return is_silent or moment - run.seen_at > LAST_WORD
 
     async def _is_over(self, run: Run) -> bool:

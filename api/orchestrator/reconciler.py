@@ -16,8 +16,8 @@ from functools import partial
 from api.orchestrator.dispatch import TROUBLE, Dispatcher, RunView
 from api.orchestrator.estimates import Outlook
 from api.orchestrator.further_runs import superfluous_runs, wants_further_run
-from api.presence import Presence
 from api.threads import in_thread
+from api.workers.registry import WorkerRegistry
 from octavo.batches import Run, RunStatus
 from octavo.errors import BatchNotFound
 from octavo.identifiers import BatchId, CustomerId, RunId, WorkerId
@@ -80,11 +80,11 @@ class Reconciler:
     """One pass a second over everything that is not finished."""
 
     def __init__(
-        self, ledger: Ledger, dispatcher: Dispatcher, presence: Presence, outlook: Outlook | None = None
+        self, ledger: Ledger, dispatcher: Dispatcher, workers: WorkerRegistry, outlook: Outlook | None = None
     ) -> None:
         self._ledger = ledger
         self._dispatcher = dispatcher
-        self._presence = presence
+        self._workers = workers
         self._outlook = outlook or Outlook()
         self._restarts = Restarts()
         self._asked: dict[RunId, float] = {}
@@ -115,8 +115,8 @@ class Reconciler:
     async def _follow_news(self, until: float) -> None:
         """Until the next pass, see at once whether a worker that came, or a run that was made, calls for another."""
         while (left := until - time.monotonic()) > 0:
-            if await self._presence.wait_for_news(left):
-                if len(self._presence.workers()) > 1:
+            if await self._workers.wait_for_change(left):
+                if len(self._workers.alive()) > 1:
                     await self._share(await in_thread(self._ledger.runs.open_batches))
                 await asyncio.sleep(LEAST_PAUSE_SECONDS)
 
@@ -146,13 +146,13 @@ class Reconciler:
         moment = now()
         if moment - self._looked > ABSENCE:
             logger.warning("this process was away for %s; workers are given time to speak up", moment - self._looked)
-            self._presence.was_away()
+            self._workers.was_silent()
         self._looked = moment
         # Leases that ran out while nobody could renew them say nothing of their workers.
-        if self._presence.is_listening:
+        if self._workers.is_listening:
             await in_thread(self._ledger.work.expire_leases)
         for worker_id in await in_thread(self._ledger.work.workers):
-            if self._presence.is_silent(worker_id):
+            if self._workers.is_silent(worker_id):
                 logger.warning("worker %s is silent; its leases are taken away", worker_id)
                 await in_thread(partial(self._ledger.work.revoke, worker_id=worker_id))
 
@@ -164,7 +164,7 @@ class Reconciler:
             if run.status is RunStatus.STARTING and run.run_id is None:
                 self._dispatcher.resume(run)
             elif run.run_id is not None and is_overdue(run, now()) and self._may_ask(run.run_id):
-                is_superfluous = run in superfluous_runs(found, self._presence.rooms({}))
+                is_superfluous = run in superfluous_runs(found, self._workers.capacities({}))
                 await self._ask_about(run, run.run_id, superfluous=NO_WORKER_IS_LEFT if is_superfluous else None)
         if needs_run(found) and self._restarts.may_start(found, time.monotonic()):
             logger.info("batch %s has no run; one is made", batch_id)
@@ -172,7 +172,7 @@ class Reconciler:
 
     async def _share(self, batches: Sequence[OpenBatch]) -> None:
         """Give a further run to batches on which a worker that has them not open could help."""
-        if not any(found.unleased and found.runs for found in batches) or len(self._presence.workers()) < 2:
+        if not any(found.unleased and found.runs for found in batches) or len(self._workers.alive()) < 2:
             return
         held = await in_thread(self._ledger.work.held_slots)
         of_worker, of_customer = Counter[WorkerId](), Counter[CustomerId]()
@@ -182,7 +182,7 @@ class Reconciler:
         caps = {
             customer.customer_id: customer.item_cap for customer in await in_thread(self._ledger.accounts.customers)
         }
-        rooms = self._presence.rooms(of_worker)
+        rooms = self._workers.capacities(of_worker)
         for found in batches:
             customer_id, batch_id = found.batch.customer_id, found.batch.batch_id
             cap = caps.get(customer_id, 0)

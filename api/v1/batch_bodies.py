@@ -18,7 +18,7 @@ def batch_body(service: Service, customer: Customer, batch: Batch) -> Json:
         "object": "batch",
         **batch_fields(batch),
         "eta_seconds": service.outlook.eta_seconds(batch),
-        "reason": service.outlook.reason(service.ledger, service.presence, customer) if waits else None,
+        "reason": service.outlook.reason(service.ledger, service.workers, customer) if waits else None,
     }
 
 
@@ -26,5 +26,5 @@ def item_bodies(service: Service, customer: Customer, items: Sequence[Item]) -> 
     """Return items with every documented key, and why the pending ones wait."""
     reason = ""
     if any(item.status is ItemStatus.PENDING for item in items):
-        reason = service.outlook.reason(service.ledger, service.presence, customer)
+        reason = service.outlook.reason(service.ledger, service.workers, customer)
     return [{"object": "batch_item", **item_fields(item), "reason": item_reason(item, reason)} for item in items]

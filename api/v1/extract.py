@@ -13,7 +13,6 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from starlette.datastructures import FormData, UploadFile
 from starlette.exceptions import HTTPException
 
-from api.calls import Asked
 from api.http.auth import AddressesAllowed, CustomerDep
 from api.http.dependencies import Service, ServiceDep
 from api.http.json_bodies import StrictJsonRoute
@@ -23,6 +22,7 @@ from api.http.quota import require_pages
 from api.http.rate_limit import AddressExtraction, FileExtraction
 from api.threads import in_thread
 from api.v1.extract_schemas import ExtractRequest, ExtractResponse, SchemaExtractRequest, SchemaExtractResponse
+from api.workers.sync_extractions import SyncRequest
 from octavo.batches import Customer
 from octavo.errors import (
     CustomerDisabled,
@@ -109,7 +109,7 @@ async def extract(body: ExtractRequest, request: Request, customer: CustomerDep,
         raise _missing("url")
     if not service.settings.outbound.url_inputs:
         raise UrlNotAllowed("This service fetches nothing; send the document itself to /v1/extract/file.")
-    service.calls.require_room(customer.customer_id)
+    service.sync_extractions.require_capacity(customer.customer_id)
     check_url(body.url, Allowed.read(service.settings.outbound.allow))
     await in_thread(lambda: require_pages(service, customer))
     return await _answer(request, service, _asked(service, customer, body.extract_text, body.extract_images, body.url))
@@ -126,7 +126,7 @@ async def extract(body: ExtractRequest, request: Request, customer: CustomerDep,
 )
 async def extract_file(request: Request, customer: CustomerDep, service: ServiceDep) -> Response:
     """Read the document that is sent along at once; the answer is its result."""
-    service.calls.require_room(customer.customer_id)
+    service.sync_extractions.require_capacity(customer.customer_id)
     await in_thread(lambda: require_pages(service, customer))
     async with _read_form(request) as form:
         document = _document(form, service)
@@ -184,8 +184,8 @@ def _asked(
     path: Path | None = None,
     filename: str | None = None,
     content_type: str | None = None,
-) -> Asked:
-    return Asked(
+) -> SyncRequest:
+    return SyncRequest(
         customer_id=customer.customer_id,
         engine=service.engines.resolve(None).name,
         extract_text=extract_text,
@@ -198,9 +198,9 @@ def _asked(
     )
 
 
-async def _answer(request: Request, service: Service, asked: Asked) -> Response:
+async def _answer(request: Request, service: Service, asked: SyncRequest) -> Response:
     """Wait for the result as long as somebody is there to read it."""
-    result = await while_there(request, service.calls.extract(asked))
+    result = await while_there(request, service.sync_extractions.extract(asked))
     if result is None:
         return Response(status_code=CLIENT_GONE)
     return Response(result, media_type="application/json")

@@ -12,7 +12,7 @@ from api.http.problems import problems
 from api.threads import in_thread
 from api.v1.results import link_seconds, seconds_left
 from octavo.batches import Batch, FileStatus, Item, ItemStatus
-from octavo.client.drawing_protocol import AskedPage
+from octavo.client.page_render_protocol import PageRenderTask
 from octavo.errors import (
     BatchNotFound,
     CustomerDisabled,
@@ -85,7 +85,7 @@ async def get_page_image(
     key = _key(batch, item, result_id, number, step)
     if not await in_thread(lambda: service.objects.sizes([key], time_limit_seconds=LOOK_SECONDS)):
         page = await in_thread(lambda: _asked(service, batch, item, result_id, key, number, step))
-        if await while_there(request, service.drawings.draw(page, item.file_id)) is None:
+        if await while_there(request, service.page_renders.render(page, item.file_id)) is None:
             return Response(status_code=CLIENT_GONE)
     link = service.objects.presign_get(
         key,
@@ -119,14 +119,14 @@ def _key(batch: Batch, item: Item, result_id: ResultId, number: int, step: int) 
 
 def _asked(
     service: Service, batch: Batch, item: Item, result_id: ResultId, key: str, number: int, step: int
-) -> AskedPage:
+) -> PageRenderTask:
     """Return the page as a worker is asked for it. Raises UnknownFiles when its file is gone."""
     file = service.ledger.files.find(batch.customer_id, [item.file_id]).get(item.file_id)
     if file is None or file.status is not FileStatus.READY:
         raise UnknownFiles(
             "The file was deleted or has expired, so that no further page of it can be drawn.", file_ids=[item.file_id]
         )
-    return AskedPage(
+    return PageRenderTask(
         key=key,
         customer_id=batch.customer_id,
         result_id=result_id,

@@ -5,15 +5,15 @@ A short outage of the API (a restart) must not lose an outcome: calls are repeat
 a lease that nobody renews: it runs out by itself.
 """
 
-import random
-import time
 from pathlib import Path
 from typing import Any, TypeVar
 
 import httpx
 from pydantic import TypeAdapter, ValidationError
+from tenacity import Retrying, retry_if_exception_type, stop_before_delay
 
-from octavo.client.call_protocol import CallClaim, CallClaims, CallEnd, CallPages, CallTaken, CallWatch, ClaimedCall
+from octavo.backoff import exponential
+from octavo.client.broker_protocol import Accepted, WorkRequest
 from octavo.client.customer import Refused
 from octavo.client.delivery_protocol import (
     AttemptTaken,
@@ -22,19 +22,20 @@ from octavo.client.delivery_protocol import (
     DeliveryPruning,
     Outgoing,
 )
-from octavo.client.drawing_protocol import AskedPage, DrawingClaim, DrawingClaims, DrawingEnd, DrawingTaken
+from octavo.client.page_render_protocol import OfferedPageRender, PageRenderResult, PageRenderTask
+from octavo.client.sync_protocol import OfferedSyncTask, SyncPages, SyncResult, SyncTask, SyncWatch
 from octavo.client.worker_protocol import (
     Forgotten,
     Heartbeat,
     Hello,
     Lost,
     NamedRun,
+    Notifications,
     OpenedRun,
     OpenRun,
     Pruning,
     Reports,
     Reserved,
-    Rings,
     RunSummary,
     Sweeping,
     Swept,
@@ -47,9 +48,16 @@ from octavo.objects.contract import ObjectInfo
 from octavo.webhooks.records import AttemptReport
 
 T = TypeVar("T")
+FIRST_PAUSE_SECONDS = 0.1
 LONGEST_PAUSE_SECONDS = 2.0
-SENDER_PATIENCE_SECONDS = 10.0
-"""A run that sends webhooks need not outlast the API: when that is back it makes another."""
+SHORT_PATIENCE_SECONDS = 10.0
+"""For work that can be asked for again: it need not outlast an API that is away."""
+READ_MARGIN_SECONDS = 15.0
+"""How much longer than it may wait an answer may take."""
+
+
+class _Trouble(Exception):
+    """The API did not answer, or with a fault of its own: worth another attempt."""
 
 
 class WorkerClient:
@@ -87,17 +95,17 @@ class WorkerClient:
 
     def drain(self) -> None:
         """Have the claims of this worker that wait answered now."""
-        self._call("/workers/drain", Hello(worker_id=self.worker_id), Rings, patience_seconds=2.0)
+        self._call("/workers/drain", Hello(worker_id=self.worker_id), Notifications, patience_seconds=2.0)
 
     def goodbye(self) -> None:
         """End this worker's life in good order."""
-        self._call("/workers/goodbye", Hello(worker_id=self.worker_id), Rings, patience_seconds=2.0)
+        self._call("/workers/goodbye", Hello(worker_id=self.worker_id), Notifications, patience_seconds=2.0)
 
-    def wait_for_runs(self, heard_rings: int, seconds: float) -> int:
-        """Wait until there are runs to fetch; returns the bell's count. Raises ServiceUnreachable at once."""
-        path = f"/workers/wait?rings={heard_rings}&seconds={seconds}"
+    def wait_for_runs(self, seen: int, seconds: float) -> int:
+        """Wait for a notification not yet seen; returns their count. Raises ServiceUnreachable at once."""
+        path = f"/workers/wait?seen={seen}&seconds={seconds}"
         body = Hello(worker_id=self.worker_id)
-        return self._call(path, body, Rings, patience_seconds=0.0, read_seconds=seconds + 10).rings
+        return self._call(path, body, Notifications, patience_seconds=0.0, read_seconds=seconds + 10).count
 
     def heartbeat(
         self,
@@ -126,16 +134,16 @@ class WorkerClient:
 
     def end_run(self, run_id: RunId) -> None:
         """Say that a flow run has ended; what it still holds goes back."""
-        self._call("/runs/end", NamedRun(run_id=run_id), Rings)
+        self._call("/runs/end", NamedRun(run_id=run_id), Notifications)
 
     def cancel_run(self, run_id: RunId) -> None:
         """Cancel the batch of a run that was cancelled in the Prefect UI."""
-        self._call("/runs/cancel", NamedRun(run_id=run_id), Rings)
+        self._call("/runs/cancel", NamedRun(run_id=run_id), Notifications)
 
     def claim(self, request: ClaimRequest, *, wait_seconds: float) -> Claim:
         """Ask for slices, waiting up to `wait_seconds` for some. Raises StaleLease when the run is over."""
         path = f"/claims?wait={wait_seconds}"
-        return self._call(path, request, Claim, read_seconds=wait_seconds + 15)
+        return self._call(path, request, Claim, read_seconds=wait_seconds + READ_MARGIN_SECONDS)
 
     def report(self, *reports: Report) -> list[ReportResult]:
         """Report on items; may be repeated, for the ledger takes each word once."""
@@ -165,7 +173,11 @@ class WorkerClient:
         """Ask for webhooks' deliveries that are due, waiting for some. Raises ServiceUnreachable after seconds."""
         path = f"/deliveries/claims?wait={wait_seconds}"
         return self._call(
-            path, claim, list[Outgoing], patience_seconds=SENDER_PATIENCE_SECONDS, read_seconds=wait_seconds + 15
+            path,
+            claim,
+            list[Outgoing],
+            patience_seconds=SHORT_PATIENCE_SECONDS,
+            read_seconds=wait_seconds + READ_MARGIN_SECONDS,
         )
 
     def report_attempt(self, report: AttemptReport) -> bool:
@@ -176,63 +188,59 @@ class WorkerClient:
         """Have the ledger remove deliveries that have had their time; returns how many."""
         return self._call("/deliveries/prune", DeliveryPruning(), DeliveriesPruned).deliveries
 
-    def claim_call(self, wait_seconds: float) -> ClaimedCall | None:
-        """Ask for a sync call, waiting for one. Raises ServiceUnreachable after seconds."""
-        return self._call(
-            f"/calls/claims?wait={wait_seconds}",
-            CallClaim(worker_id=self.worker_id),
-            CallClaims,
-            patience_seconds=SENDER_PATIENCE_SECONDS,
-            read_seconds=wait_seconds + 15,
-        ).call
+    def claim_sync(self, wait_seconds: float) -> SyncTask | None:
+        """Ask for a document that a customer waits for. Raises ServiceUnreachable after seconds."""
+        return self._ask_for_work("/sync/claims", OfferedSyncTask, wait_seconds).task
 
-    def fetch_call(self, call: ClaimedCall, into: Path) -> None:
-        """Fetch the bytes of a claimed call into a file. Raises StaleLease, ServiceUnreachable."""
+    def fetch_sync_document(self, task: SyncTask, into: Path) -> None:
+        """Fetch the bytes of a claimed document into a file. Raises StaleLease, ServiceUnreachable."""
         try:
             with (
-                self._http.stream("GET", f"/calls/{call.call_id}/document?attempt={call.attempt}") as answer,
+                self._http.stream("GET", f"/sync/{task.call_id}/document?attempt={task.attempt}") as answer,
                 into.open("wb") as file,
             ):
                 if not answer.is_success:
-                    raise StaleLease("The API has the bytes of this call no more.")
+                    raise StaleLease("The API no longer has the bytes of this document.")
                 for piece in answer.iter_bytes():
                     file.write(piece)
         except httpx.TransportError as error:
-            raise ServiceUnreachable(f"The bytes of a call could not be fetched: {error}") from error
+            raise ServiceUnreachable(f"The bytes of a document could not be fetched: {error}") from error
 
-    def watch_call(self, call: ClaimedCall, wait_seconds: float) -> bool:
-        """Wait while somebody waits for a call; False when nobody does any more. Raises ServiceUnreachable at once."""
+    def watch_sync(self, task: SyncTask, wait_seconds: float) -> bool:
+        """Wait while somebody waits for a document; False when nobody does. Raises ServiceUnreachable at once."""
         return self._call(
-            f"/calls/watch?wait={wait_seconds}",
-            CallWatch(call_id=call.call_id, attempt=call.attempt),
-            CallTaken,
+            f"/sync/watch?wait={wait_seconds}",
+            SyncWatch(call_id=task.call_id, attempt=task.attempt),
+            Accepted,
             patience_seconds=0.0,
-            read_seconds=wait_seconds + 15,
-        ).taken
+            read_seconds=wait_seconds + READ_MARGIN_SECONDS,
+        ).accepted
 
-    def reserve_call(self, call: ClaimedCall, pages: int) -> bool:
-        """Ask for the pages of a call before they are read. Raises StaleLease when nobody waits for it any more."""
+    def reserve_sync_pages(self, task: SyncTask, pages: int) -> bool:
+        """Ask for the pages of a document before they are read. Raises StaleLease when nobody waits for it."""
+        asked = SyncPages(call_id=task.call_id, attempt=task.attempt, pages=pages)
+        return self._call("/sync/pages", asked, Accepted).accepted
+
+    def end_sync(self, result: SyncResult) -> bool:
+        """Report what a document came to. Raises StaleLease when nobody waits for it any more."""
+        return self._call("/sync/end", result, Accepted, patience_seconds=SHORT_PATIENCE_SECONDS).accepted
+
+    def claim_page_render(self, wait_seconds: float) -> PageRenderTask | None:
+        """Ask for a page that somebody wants to see. Raises ServiceUnreachable after seconds."""
+        return self._ask_for_work("/page-renders/claims", OfferedPageRender, wait_seconds).task
+
+    def end_page_render(self, result: PageRenderResult) -> bool:
+        """Report what rendering a page came to; False when nobody knows of it any more."""
+        return self._call("/page-renders/end", result, Accepted, patience_seconds=SHORT_PATIENCE_SECONDS).accepted
+
+    def _ask_for_work(self, path: str, offer: type[T], wait_seconds: float) -> T:
         return self._call(
-            "/calls/pages", CallPages(call_id=call.call_id, attempt=call.attempt, pages=pages), CallTaken
-        ).taken
-
-    def end_call(self, end: CallEnd) -> bool:
-        """Report what a call came to. Raises StaleLease when nobody waits for it any more."""
-        return self._call("/calls/end", end, CallTaken, patience_seconds=SENDER_PATIENCE_SECONDS).taken
-
-    def claim_drawing(self, wait_seconds: float) -> AskedPage | None:
-        """Ask for a page that somebody wants drawn, waiting for one. Raises ServiceUnreachable after seconds."""
-        return self._call(
-            f"/drawings/claims?wait={wait_seconds}",
-            DrawingClaim(worker_id=self.worker_id),
-            DrawingClaims,
-            patience_seconds=SENDER_PATIENCE_SECONDS,
-            read_seconds=wait_seconds + 15,
-        ).page
-
-    def end_drawing(self, end: DrawingEnd) -> bool:
-        """Report what the drawing of a page came to; False when nobody knows of it any more."""
-        return self._call("/drawings/end", end, DrawingTaken, patience_seconds=SENDER_PATIENCE_SECONDS).taken
+            f"{path}?wait={wait_seconds}",
+            WorkRequest(worker_id=self.worker_id),
+            offer,
+            patience_seconds=SHORT_PATIENCE_SECONDS,
+            read_seconds=wait_seconds + READ_MARGIN_SECONDS,
+        )
 
     def close(self) -> None:
         """Let the connections go."""
@@ -249,24 +257,30 @@ class WorkerClient:
     ) -> T:
         content = _adapter(type(body)).dump_json(body)
         patience = self._patience_seconds if patience_seconds is None else patience_seconds
-        deadline, pause = time.monotonic() + patience, 0.1
-        while True:
-            try:
-                response = self._http.post(
-                    path,
-                    content=content,
-                    headers={"Content-Type": "application/json"},
-                    timeout=httpx.Timeout(read_seconds, connect=5.0),
-                )
-                if response.status_code < 500:
-                    return self._read(response, answer)
-                trouble = f"HTTP {response.status_code}"
-            except httpx.TransportError as error:
-                trouble = f"{type(error).__name__}: {error}"
-            if time.monotonic() + pause > deadline:
-                raise ServiceUnreachable(f"Octavo's API does not answer at {self._http.base_url}: {trouble}")
-            time.sleep(pause * random.uniform(0.5, 1.0))  # noqa: S311 - jitter
-            pause = min(pause * 2, LONGEST_PAUSE_SECONDS)
+        patiently = Retrying(
+            retry=retry_if_exception_type(_Trouble),
+            wait=exponential(FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS),
+            stop=stop_before_delay(patience),
+            reraise=True,
+        )
+        try:
+            return self._read(patiently(self._post, path, content, read_seconds), answer)
+        except _Trouble as error:
+            raise ServiceUnreachable(f"Octavo's API does not answer at {self._http.base_url}: {error}") from error
+
+    def _post(self, path: str, content: bytes, read_seconds: float) -> httpx.Response:
+        try:
+            response = self._http.post(
+                path,
+                content=content,
+                headers={"Content-Type": "application/json"},
+                timeout=httpx.Timeout(read_seconds, connect=5.0),
+            )
+        except httpx.TransportError as error:
+            raise _Trouble(f"{type(error).__name__}: {error}") from error
+        if response.status_code >= 500:
+            raise _Trouble(f"HTTP {response.status_code}")
+        return response
 
     @staticmethod
     def _read(response: httpx.Response, answer: type[T]) -> T:

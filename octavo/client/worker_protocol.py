@@ -42,7 +42,8 @@ class Welcome:
     """What a worker needs to work."""
 
     storage: StorageAccess
-    rings: int
+    notifications: int
+    """How many there have been so far: the worker waits for the next one."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -116,10 +117,10 @@ class Lost:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Rings:
-    """How often the bell has rung: a higher number than heard means there are runs to fetch."""
+class Notifications:
+    """How many times workers were notified: a higher count than seen before means that there are runs to fetch."""
 
-    rings: int
+    count: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

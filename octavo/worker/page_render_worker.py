@@ -1,11 +1,12 @@
-"""Draws pages for viewers on one worker: places of its own, in children beside the slices. Knows nothing of Prefect."""
+"""Renders pages as images for viewers, in threads and children beside the slices. Knows nothing of Prefect."""
 
 import logging
 import tempfile
-import threading
 from pathlib import Path
 
-from octavo.client.drawing_protocol import AskedPage, DrawingEnd
+from tenacity import Retrying, retry_if_exception_type, stop_after_attempt
+
+from octavo.client.page_render_protocol import PageRenderResult, PageRenderTask
 from octavo.client.worker import WorkerClient
 from octavo.documents import pages_of
 from octavo.engines.contract import PageDrawing, Source
@@ -24,106 +25,87 @@ from octavo.errors import (
 from octavo.extraction.extractor import Extractor
 from octavo.objects import keys
 from octavo.objects.contract import ObjectMissing, ObjectStore, ObjectTooLarge
+from octavo.worker.work_loop import WorkLoop
 
 logger = logging.getLogger(__name__)
 WAIT_SECONDS = 20.0
-PAUSE_SECONDS = 1.0
-MOST_LOST = 2
-"""How often the child may be killed from outside before the drawing fails; whoever waits can ask again."""
+MAX_LOST_CHILDREN = 2
+"""How often the child may be killed from outside before rendering fails; the viewer can ask again."""
 MAX_DOCUMENT_BYTES = 256 * 1024**2
 
 
 class PageRenderWorker:
-    """Draws the pages that somebody waits for, `slots` at once, and writes their images. Thread-safe.
+    """Renders the pages that somebody waits for, `slots` at once, and writes their images. Thread-safe.
 
-    Nobody is asked whether they still wait: a drawing takes seconds, and the next who looks finds it.
+    It does not ask whether anybody still waits: rendering takes seconds, and the next viewer finds the image.
     """
 
     def __init__(self, client: WorkerClient, extractor: Extractor, objects: ObjectStore, *, slots: int) -> None:
         self._client = client
         self._extractor = extractor
         self._objects = objects
-        self._leaving = threading.Event()
-        self._threads = [
-            # Daemons: a long poll cannot be called off, and the process must not wait for it at its end.
-            threading.Thread(target=self._run, name=f"octavo-drawings-{number}", daemon=True)
-            for number in range(slots)
-        ]
+        self._slots = slots
+        self._loop = WorkLoop("page-renders", lambda: client.claim_page_render(WAIT_SECONDS), self._do)
 
     def start(self) -> None:
         """Begin to take pages."""
-        for thread in self._threads:
-            thread.start()
+        self._loop.start(self._slots)
 
     def drain(self) -> None:
         """Take no more; what is in work goes on as long as the process lives."""
-        self._leaving.set()
+        self._loop.drain()
 
-    def _run(self) -> None:
-        while not self._leaving.is_set():
-            try:
-                page = self._client.claim_drawing(WAIT_SECONDS)
-                if page is not None:
-                    self._client.end_drawing(self._end(page))
-            except OctavoError as error:
-                logger.warning("the API gives no pages to draw: %s", error.message)
-                self._leaving.wait(PAUSE_SECONDS)
-            except Exception:  # the edge of the thread: a defect must not end the lane
-                logger.exception("a drawing met a defect")
-                self._leaving.wait(PAUSE_SECONDS)
+    def _do(self, task: PageRenderTask) -> None:
+        self._client.end_page_render(self._result(task))
 
-    def _end(self, page: AskedPage) -> DrawingEnd:
+    def _result(self, task: PageRenderTask) -> PageRenderResult:
         try:
-            self._objects.write(page.key, self._drawn(page), "image/png")
+            self._objects.write(task.key, self._image(task), "image/png")
         except UnsupportedInput as error:
-            return _failed(page, NoPageImages(error.message))
+            return _failed(task, NoPageImages(error.message))
         except DocumentError as error:
-            return _failed(page, PageNotDrawn(error.message))
+            return _failed(task, PageNotDrawn(error.message))
         except RequestError as error:
-            return _failed(page, error)
+            return _failed(task, error)
         except Exception:  # the edge of the work: whoever waits must hear something
-            logger.exception("the drawing of %s met a defect", page.key)
-            return _failed(page, InternalError("Something went wrong on our side; ask again."))
-        return DrawingEnd(key=page.key)
+            logger.exception("rendering %s met a defect", task.key)
+            return _failed(task, InternalError("Something went wrong on our side; ask again."))
+        return PageRenderResult(key=task.key)
 
-    def _drawn(self, page: AskedPage) -> bytes:
-        drawing = self._drawing(page)
-        with tempfile.TemporaryDirectory(prefix="octavo-drawing-") as folder:
-            source = self._source(page, Path(folder) / "document")
-            lost = 0
-            while True:
-                try:
-                    return self._extractor.draw(source, drawing, seconds=page.seconds)
-                except ChildLost:
-                    lost += 1
-                    if lost > MOST_LOST:
-                        raise
+    def _image(self, task: PageRenderTask) -> bytes:
+        drawing = self._drawing(task)
+        with tempfile.TemporaryDirectory(prefix="octavo-page-") as folder:
+            source = self._source(task, Path(folder) / "document")
+            after_lost_child = Retrying(
+                retry=retry_if_exception_type(ChildLost), stop=stop_after_attempt(1 + MAX_LOST_CHILDREN), reraise=True
+            )
+            return after_lost_child(self._extractor.draw, source, drawing, seconds=task.seconds)
 
-    def _drawing(self, page: AskedPage) -> PageDrawing:
+    def _drawing(self, task: PageRenderTask) -> PageDrawing:
         """Return how the page is to be drawn, by what its result says of it.
 
         Raises ResultExpired, PageNotDrawn, NoPageImages.
         """
-        key = keys.result_key(page.customer_id, page.result_id, "document.json")
+        key = keys.result_key(task.customer_id, task.result_id, "document.json")
         try:
             found = pages_of(self._objects.read(key, max_bytes=MAX_DOCUMENT_BYTES))
         except ObjectMissing:
             raise ResultExpired("The result is gone from storage; submit the file again.") from None
-        known = next((one for one in found if one.page_no == page.page_no), None)
+        known = next((one for one in found if one.page_no == task.page_no), None)
         if known is None or (known.status == "failed" and known.width * known.height == 0):
             raise PageNotDrawn("This page could not be read, so that nobody knows its size.")
         if known.width * known.height == 0:
             raise NoPageImages("Pages of this format have no size and no images, only those of PDF and image files.")
-        height = max(1, round(page.width * known.height / known.width))
-        return PageDrawing(page.page_no, page.width, height, known.rotation)
+        height = max(1, round(task.width * known.height / known.width))
+        return PageDrawing(task.page_no, task.width, height, known.rotation)
 
-    def _source(self, page: AskedPage, path: Path) -> Source:
+    def _source(self, task: PageRenderTask, path: Path) -> Source:
         try:
-            self._objects.download(page.object_key, path, max_bytes=page.size_bytes)
+            self._objects.download(task.object_key, path, max_bytes=task.size_bytes)
         except (ObjectMissing, ObjectTooLarge):
             raise UnknownFiles("The file is not in storage any more, so that no page can be drawn.") from None
-        return Source(path, filename=page.filename, content_type=page.content_type, size=page.size_bytes)
+        return Source(path, filename=task.filename, content_type=task.content_type, size=task.size_bytes)
 
 
-def _failed(page: AskedPage, error: OctavoError) -> DrawingEnd:
-    return DrawingEnd(key=page.key, code=error.code, message=error.message)
+def _failed(task: PageRenderTask, error: OctavoError) -> PageRenderResult:
+    return PageRenderResult(key=task.key, code=error.code, message=error.message)

@@ -1,6 +1,7 @@
-"""The sync lane of one worker: places of its own for documents that somebody waits for. Knows nothing of Prefect.
+"""Reads documents that a customer waits for, beside the slices. Knows nothing of Prefect.
 
-It works beside the slices, in children of its own, so that a call neither waits behind batches nor takes their places.
+It has threads and sandbox children of its own, so that such a document neither waits behind batches nor takes their
+places.
 """
 
 import json
@@ -8,10 +9,19 @@ import logging
 import tempfile
 import threading
 import time
-from collections.abc import Callable
 from pathlib import Path
 
-from octavo.client.call_protocol import CallEnd, ClaimedCall
+from tenacity import (
+    Retrying,
+    retry_if_exception_type,
+    sleep_using_event,
+    stop_after_attempt,
+    stop_when_event_set,
+    wait_chain,
+    wait_fixed,
+)
+
+from octavo.client.sync_protocol import SyncResult, SyncTask
 from octavo.client.worker import WorkerClient
 from octavo.engines.contract import ExtractOptions, Source
 from octavo.engines.sandbox.failures import ChildLost, ReadingStopped, SandboxUnavailable
@@ -30,20 +40,21 @@ from octavo.identifiers import ResultId
 from octavo.outbound import Outbound
 from octavo.outcomes import over_quota
 from octavo.render.chunks import render_chunks
+from octavo.worker.work_loop import WorkLoop
 
 logger = logging.getLogger(__name__)
 WAIT_SECONDS = 20.0
-PAUSE_SECONDS = 1.0
 WATCH_AFTER_SECONDS = 1.0
-"""Most calls are over by then; only what takes longer is worth asking about."""
+"""Most documents are done by then; only what takes longer is worth asking about."""
+WATCH_PAUSE_SECONDS = 1.0
 OCR_PAUSES_SECONDS = (2.0, 8.0)
-MOST_LOST = 2
-"""How often the child may be killed from outside before the call fails; whoever waits can send it again."""
+MAX_LOST_CHILDREN = 2
+"""How often the child may be killed from outside before the extraction fails; the customer can send it again."""
 NO_RESULT = ResultId("res_sync")
 
 
 class SyncWorker:
-    """Works on sync calls, `slots` at once; nothing of them is stored. Thread-safe."""
+    """Works on sync extractions, `slots` at once; nothing of them is stored. Thread-safe."""
 
     def __init__(
         self, client: WorkerClient, extractor: Extractor, outbound: Outbound, *, slots: int, max_bytes: int
@@ -51,123 +62,113 @@ class SyncWorker:
         self._client = client
         self._extractor = extractor
         self._outbound = outbound
+        self._slots = slots
         self._max_bytes = max_bytes
-        self._leaving = threading.Event()
-        self._threads = [
-            # Daemons: a long poll cannot be called off, and the process must not wait for it at its end.
-            threading.Thread(target=self._run, name=f"octavo-calls-{number}", daemon=True)
-            for number in range(slots)
-        ]
+        self._loop = WorkLoop("sync", lambda: client.claim_sync(WAIT_SECONDS), self._do)
 
     def start(self) -> None:
-        """Begin to take calls."""
-        for thread in self._threads:
-            thread.start()
+        """Begin to take documents."""
+        self._loop.start(self._slots)
 
     def drain(self) -> None:
         """Take no more; what is in work goes on as long as the process lives."""
-        self._leaving.set()
+        self._loop.drain()
 
-    def _run(self) -> None:
-        while not self._leaving.is_set():
-            try:
-                call = self._client.claim_call(WAIT_SECONDS)
-                if call is not None:
-                    self._client.end_call(self._watched(call))
-            except (StaleLease, ReadingStopped):
-                logger.info("nobody waits for this call any more")
-            except OctavoError as error:
-                logger.warning("the API gives no sync calls: %s", error.message)
-                self._leaving.wait(PAUSE_SECONDS)
-            except Exception:  # the edge of the thread: a defect must not end the lane
-                logger.exception("a sync call met a defect")
-                self._leaving.wait(PAUSE_SECONDS)
+    def _do(self, task: SyncTask) -> None:
+        try:
+            self._client.end_sync(self._watched(task))
+        except (StaleLease, ReadingStopped):
+            logger.info("nobody waits for sync extraction %s any more", task.call_id)
 
-    def _watched(self, call: ClaimedCall) -> CallEnd:
+    def _watched(self, task: SyncTask) -> SyncResult:
         """Read a document while another thread listens whether somebody still waits for it."""
         stop, over = Stop(), threading.Event()
         watcher = threading.Thread(
-            target=self._watch, args=(call, stop, over), name=f"octavo-watch-{call.call_id}", daemon=True
+            target=self._watch, args=(task, stop, over), name=f"octavo-watch-{task.call_id}", daemon=True
         )
         watcher.start()
         try:
-            return self._end(call, stop)
+            return self._end(task, stop)
         finally:
             over.set()
 
-    def _watch(self, call: ClaimedCall, stop: Stop, over: threading.Event) -> None:
+    def _watch(self, task: SyncTask, stop: Stop, over: threading.Event) -> None:
         pause = WATCH_AFTER_SECONDS
         while not over.wait(pause):
             began = time.monotonic()
             try:
-                if not self._client.watch_call(call, WAIT_SECONDS):
+                if not self._client.watch_sync(task, WAIT_SECONDS):
                     stop.set()
                     return
             except OctavoError as error:
-                logger.info("whether somebody waits for call %s is not known: %s", call.call_id, error.message)
+                logger.info(
+                    "whether somebody waits for sync extraction %s is not known: %s", task.call_id, error.message
+                )
             # An API that answers at once, as one does that is about to end, must not be asked without end.
-            pause = max(0.0, began + PAUSE_SECONDS - time.monotonic())
+            pause = max(0.0, began + WATCH_PAUSE_SECONDS - time.monotonic())
 
-    def _end(self, call: ClaimedCall, stop: Stop) -> CallEnd:
+    def _end(self, task: SyncTask, stop: Stop) -> SyncResult:
         try:
-            with tempfile.TemporaryDirectory(prefix="octavo-call-") as folder:
-                return self._read(call, Path(folder) / "document", stop)
+            with tempfile.TemporaryDirectory(prefix="octavo-sync-") as folder:
+                return self._read(task, Path(folder) / "document", stop)
         except (DocumentError, UrlNotAllowed, FetchFailed) as error:
-            return CallEnd(call_id=call.call_id, attempt=call.attempt, code=error.code, message=error.message)
+            return SyncResult(call_id=task.call_id, attempt=task.attempt, code=error.code, message=error.message)
         except (StaleLease, ReadingStopped, SandboxUnavailable):
             raise
         except Exception:  # the edge of the work: whoever waits must hear something
-            logger.exception("call %s met a defect", call.call_id)
+            logger.exception("sync extraction %s met a defect", task.call_id)
             message = "Something went wrong on our side; send the document again."
-            return CallEnd(call_id=call.call_id, attempt=call.attempt, code=InternalError.code, message=message)
+            return SyncResult(call_id=task.call_id, attempt=task.attempt, code=InternalError.code, message=message)
 
-    def _read(self, call: ClaimedCall, path: Path, stop: Stop) -> CallEnd:
-        source = self._source(call, path)
-        extraction = self._patiently(lambda: self._extract(call, source, stop))
+    def _read(self, task: SyncTask, path: Path, stop: Stop) -> SyncResult:
+        source = self._source(task, path)
+        extraction = self._extract_patiently(task, source, stop)
         chunks = render_chunks(
             extraction.document,
             images=extraction.images,
             result_id=NO_RESULT,
             engine=f"{extraction.engine} {extraction.engine_version}",
-            extract_text=call.extract_text,
-            extract_images=call.extract_images,
+            extract_text=task.extract_text,
+            extract_images=task.extract_images,
             all_inline=True,  # nothing is stored that a link could lead to
         )
-        return CallEnd(
-            call_id=call.call_id,
-            attempt=call.attempt,
+        return SyncResult(
+            call_id=task.call_id,
+            attempt=task.attempt,
             pages=extraction.document.page_count,
             result=json.dumps(chunks, ensure_ascii=False, separators=(",", ":")),
         )
 
-    def _source(self, call: ClaimedCall, path: Path) -> Source:
-        if call.url is None:
-            self._client.fetch_call(call, path)
-            return Source(path, filename=call.filename, content_type=call.content_type)
-        found = self._outbound.fetch(call.url, path, max_bytes=self._max_bytes)
+    def _source(self, task: SyncTask, path: Path) -> Source:
+        if task.url is None:
+            self._client.fetch_sync_document(task, path)
+            return Source(path, filename=task.filename, content_type=task.content_type)
+        found = self._outbound.fetch(task.url, path, max_bytes=self._max_bytes)
         return Source(path, filename=found.filename, content_type=found.content_type, size=found.size_bytes)
 
-    def _extract(self, call: ClaimedCall, source: Source, stop: Stop) -> Extraction:
-        wanted = ExtractOptions(engine=call.engine, extract_text=call.extract_text, extract_images=call.extract_images)
+    def _extract(self, task: SyncTask, source: Source, stop: Stop) -> Extraction:
+        wanted = ExtractOptions(engine=task.engine, extract_text=task.extract_text, extract_images=task.extract_images)
 
         def reserve(pages: int) -> None:
-            if call.reserves_pages and not self._client.reserve_call(call, pages):
+            if task.reserves_pages and not self._client.reserve_sync_pages(task, pages):
                 raise over_quota()
 
         return self._extractor.extract(source, wanted, on_counted=reserve, is_apart=True, stop=stop)
 
-    def _patiently(self, work: Callable[[], Extraction]) -> Extraction:
-        """Work up to three times while recognition is in trouble, and again where somebody killed the child."""
-        pauses, lost = list(OCR_PAUSES_SECONDS), 0
-        while True:
-            try:
-                return work()
-            except OcrProviderError:
-                if not pauses or self._leaving.wait(pauses.pop(0)):
-                    raise
-            except ChildLost as error:
-                lost += 1
-                if lost > MOST_LOST:
-                    raise InternalError(
-                        "The reading was broken off again and again; send the document again."
-                    ) from error
+    def _extract_patiently(self, task: SyncTask, source: Source, stop: Stop) -> Extraction:
+        """Try up to three times while the OCR provider is in trouble, and again when the child was killed."""
+        draining = self._loop.draining
+        after_ocr_trouble = Retrying(
+            retry=retry_if_exception_type(OcrProviderError),
+            stop=stop_after_attempt(1 + len(OCR_PAUSES_SECONDS)) | stop_when_event_set(draining),
+            wait=wait_chain(*map(wait_fixed, OCR_PAUSES_SECONDS)),
+            sleep=sleep_using_event(draining),
+            reraise=True,
+        )
+        after_lost_child = Retrying(
+            retry=retry_if_exception_type(ChildLost), stop=stop_after_attempt(1 + MAX_LOST_CHILDREN), reraise=True
+        )
+        try:
+            return after_ocr_trouble(lambda: after_lost_child(self._extract, task, source, stop))
+        except ChildLost as error:
+            raise InternalError("The extraction was interrupted again and again; send the document again.") from error

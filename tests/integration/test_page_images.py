@@ -125,13 +125,13 @@ def stack(extractor: Counting, tmp_path: Path) -> Iterator[Stack]:
             renderer.start()
             yield Stack(service, url, add_customer(service.ledger, "acme")[1], clock, extractor)
             renderer.drain()
-            service.drawings.close()
+            service.page_renders.close()
             until(lambda: not drawing_threads(), "the renderer has left")
         client.close()
 
 
 def drawing_threads() -> list[threading.Thread]:
-    return [thread for thread in threading.enumerate() if thread.name.startswith("octavo-drawings-")]
+    return [thread for thread in threading.enumerate() if thread.name.startswith("octavo-renders-")]
 
 
 def pdf(rotation: int = 90) -> bytes:
@@ -157,7 +157,7 @@ def test_two_who_ask_at_the_same_time_have_one_drawing(stack: Stack) -> None:
     stack.extractor.go.clear()
     with ThreadPoolExecutor(2) as askers:
         answers = [askers.submit(stack.get, path) for _ in range(2)]
-        until(lambda: [one.waiting for one in stack.service.drawings._drawings.values()] == [2], "both wait")
+        until(lambda: [one.askers for one in stack.service.page_renders.broker.jobs] == [2], "both wait")
         stack.extractor.go.set()
         assert [answer.result().status_code for answer in answers] == [302, 302]
     assert stack.extractor.drawn == 1
@@ -170,9 +170,9 @@ def test_who_goes_away_leaves_a_picture_for_the_next_and_no_place_taken(stack: S
         stack.call("GET", f"{path}/1/image", timeout=1.0)
     with pytest.raises(httpx.TimeoutException):
         stack.call("GET", f"{path}/2/image", timeout=1.0)
-    until(lambda: [one.waiting for one in stack.service.drawings._drawings.values()] == [0], "the second is forgotten")
+    until(lambda: [one.askers for one in stack.service.page_renders.broker.jobs] == [0], "the second is forgotten")
     stack.extractor.go.set()
-    until(lambda: not stack.service.drawings._drawings, "the first is drawn to its end")
+    until(lambda: not stack.service.page_renders.broker.jobs, "the first is drawn to its end")
     assert len(stack.stored()) == 1
     assert stack.image(f"{path}/1/image").size == (1200, 900)
     assert stack.extractor.drawn == 1

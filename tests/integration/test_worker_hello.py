@@ -11,12 +11,12 @@ from api.app import create_app
 from api.background.archive import Archive
 from api.background.deliveries import Deliveries
 from api.background.expiry import Retention
-from api.calls import Calls
-from api.drawings import Drawings
 from api.http.dependencies import Service
-from api.lanes import Lanes
 from api.orchestrator.dispatch import Dispatcher
-from api.presence import Presence
+from api.workers.claims import Claims
+from api.workers.page_renders import PageRenders
+from api.workers.registry import WorkerRegistry
+from api.workers.sync_extractions import SyncExtractions
 from octavo.batches import FileStatus, NewBatch, RunStatus, StagedFile
 from octavo.engines.registry import EngineRegistry
 from octavo.identifiers import BatchId, RunId, WorkerId, new_batch_id, new_file_id
@@ -46,8 +46,8 @@ def ledger() -> DuckdbLedger:
 
 @pytest.fixture
 def service(ledger: DuckdbLedger) -> Service:
-    presence, objects, settings = Presence(silence_seconds=10), MemoryObjects(), Settings()
-    dispatcher = Dispatcher(ledger, presence, deployment="extract-batch/octavo")
+    workers, objects, settings = WorkerRegistry(silence_seconds=10), MemoryObjects(), Settings()
+    dispatcher = Dispatcher(ledger, workers, deployment="extract-batch/octavo")
     archive = Archive(ledger, objects)
     retention = Retention(ledger, objects, archive, orphan_hours=settings.limits.orphan_hours)
     return Service(
@@ -57,13 +57,13 @@ def service(ledger: DuckdbLedger) -> Service:
         storage=STORAGE,
         engines=EngineRegistry(),
         dispatcher=dispatcher,
-        lanes=Lanes(ledger),
-        presence=presence,
+        claims=Claims(ledger),
+        workers=workers,
         archive=archive,
         retention=retention,
-        calls=Calls(ledger, presence, seconds=60),
-        drawings=Drawings(ledger, presence, retention.expiry, seconds=60),
-        deliveries=Deliveries(ledger, dispatcher, presence, settings.webhooks, key="key"),
+        sync_extractions=SyncExtractions(ledger, workers, seconds=60),
+        page_renders=PageRenders(ledger, workers, retention.expiry, seconds=60),
+        deliveries=Deliveries(ledger, dispatcher, workers, settings.webhooks, key="key"),
         admin_token="the-admins-token",
         worker_token=TOKEN,
     )

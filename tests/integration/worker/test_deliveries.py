@@ -28,7 +28,7 @@ class Sending:
         self.api = api
         self.prefect = prefect
         self.deployment = deployment
-        self.deliveries = Deliveries(service.ledger, service.dispatcher, service.presence, given, key=WEBHOOK_KEY)
+        self.deliveries = Deliveries(service.ledger, service.dispatcher, service.workers, given, key=WEBHOOK_KEY)
 
     def ping(self) -> None:
         customer_id = self.api.customer.customer_id
@@ -67,11 +67,11 @@ async def loop(sending: Sending) -> AsyncIterator[None]:
 
 @pytest.mark.usefixtures("loop")
 async def test_what_is_due_has_one_run_made_and_no_second(sending: Sending) -> None:
-    rings = sending.api.service.presence.rings
+    seen = sending.api.service.workers.notifications
     sending.ping()
     (run,) = await sending.wait_for_runs(1)
     async with asyncio.timeout(5):
-        while sending.api.service.presence.rings == rings:
+        while sending.api.service.workers.notifications == seen:
             await asyncio.sleep(0.01)
     for _ in range(5):
         sending.ping()

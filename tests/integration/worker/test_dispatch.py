@@ -81,7 +81,7 @@ async def show(prefect: PrefectClient, run: Run, state: State[None]) -> None:
 
 async def reconcile(api: Api, passes: int = 1) -> None:
     service = api.service
-    reconciler = Reconciler(service.ledger, service.dispatcher, service.presence)
+    reconciler = Reconciler(service.ledger, service.dispatcher, service.workers)
     for _ in range(passes):
         await reconciler._pass()
 
@@ -258,16 +258,16 @@ async def test_a_further_run_whose_worker_has_gone_is_withdrawn_and_the_batch_go
     await until(are_two)
     api.clock.shift = timedelta()
     further = open_runs(api, first.batch_id)[1]
-    api.service.presence.hear(WORKER, slots=1)
-    api.service.presence.listens(WORKER)
+    api.service.workers.heartbeat(WORKER, slots=1)
+    api.service.workers.accepts_runs(WORKER)
     other = WorkerId("other/1")
-    api.service.presence.listens(other)
-    api.service.presence.hear(other, slots=1)
+    api.service.workers.accepts_runs(other)
+    api.service.workers.heartbeat(other, slots=1)
     await reconcile(api)
     assert await state_type(prefect, further) is StateType.SCHEDULED, "there is a worker to take it"
-    api.service.presence.forget(other)
+    api.service.workers.forget(other)
     await asyncio.sleep(0)
-    reconciler = Reconciler(api.service.ledger, api.service.dispatcher, api.service.presence)
+    reconciler = Reconciler(api.service.ledger, api.service.dispatcher, api.service.workers)
     await reconciler._pass()
     assert await state_type(prefect, further) is StateType.CANCELLED
     assert [run.run_no for run in open_runs(api, first.batch_id)] == [1]

@@ -34,7 +34,7 @@ async def deaf(prefect: PrefectClient, deployed: Deployed, tmp_path: Path) -> As
 
 
 async def look(api: Api) -> int:
-    return await Orphans(api.service.ledger, api.service.dispatcher, api.service.presence).look()
+    return await Orphans(api.service.ledger, api.service.dispatcher, api.service.workers).look()
 
 
 async def ended_in_the_ledger(api: Api, prefect: PrefectClient, state: State[None]) -> Run:
@@ -79,7 +79,7 @@ async def test_one_that_was_being_cancelled_is_cancelled(deaf: Api, prefect: Pre
 
 async def test_a_run_whose_living_worker_is_about_to_end_it_is_left_alone(api: Api, prefect: PrefectClient) -> None:
     run = await ended_in_the_ledger(api, prefect, Running())
-    api.service.presence.hear(WORKER)
+    api.service.workers.heartbeat(WORKER)
     assert await look(api) == 0
     assert await state_type(prefect, run) is StateType.RUNNING
 
@@ -88,7 +88,7 @@ async def test_a_living_worker_that_could_not_end_it_in_prefect_is_not_waited_fo
     api: Api, prefect: PrefectClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     run = await ended_in_the_ledger(api, prefect, Running())
-    api.service.presence.hear(WORKER)
+    api.service.workers.heartbeat(WORKER)
     monkeypatch.setattr(orphans, "LAST_WORD", timedelta())
     await look(api)
     assert await state_type(prefect, run) is StateType.CRASHED

@@ -13,13 +13,13 @@ from api.app import create_app
 from api.background.archive import Archive
 from api.background.deliveries import Deliveries
 from api.background.expiry import Retention
-from api.calls import Calls
-from api.drawings import Drawings
 from api.http import auth
 from api.http.dependencies import Service
-from api.lanes import Lanes
 from api.orchestrator.dispatch import Dispatcher
-from api.presence import Presence
+from api.workers.claims import Claims
+from api.workers.page_renders import PageRenders
+from api.workers.registry import WorkerRegistry
+from api.workers.sync_extractions import SyncExtractions
 from octavo.batches import Batch, ClaimedItem, Customer, Item
 from octavo.engines.registry import EngineRegistry
 from octavo.identifiers import BatchId, FileId, ResultId, RunId, WorkerId
@@ -65,10 +65,10 @@ def settings(data: Path, **groups: dict[str, Any]) -> Settings:
 
 def make_service(given: Settings, ledger: Ledger, objects: ObjectStore, *, silence_seconds: float = 10.0) -> Service:
     """Put the parts of an API process together, as `python -m api` does."""
-    presence = Presence(silence_seconds=silence_seconds)
+    workers = WorkerRegistry(silence_seconds=silence_seconds)
     archive = Archive(ledger, objects)
     retention = Retention(ledger, objects, archive, orphan_hours=given.limits.orphan_hours)
-    dispatcher = Dispatcher(ledger, presence, deployment=given.prefect.deployment, tag_limits=given.prefect.tag_limits)
+    dispatcher = Dispatcher(ledger, workers, deployment=given.prefect.deployment, tag_limits=given.prefect.tag_limits)
     return Service(
         settings=given,
         ledger=ledger,
@@ -76,26 +76,26 @@ def make_service(given: Settings, ledger: Ledger, objects: ObjectStore, *, silen
         storage=STORAGE,
         engines=EngineRegistry.installed(test_engines=True),
         dispatcher=dispatcher,
-        lanes=Lanes(ledger),
-        presence=presence,
+        claims=Claims(ledger),
+        workers=workers,
         archive=archive,
         retention=retention,
-        calls=Calls(
+        sync_extractions=SyncExtractions(
             ledger,
-            presence,
+            workers,
             seconds=given.limits.sync_seconds,
-            most=given.limits.sync_calls,
-            most_of_customer=given.limits.sync_calls_per_customer,
+            limit=given.limits.sync_calls,
+            limit_per_customer=given.limits.sync_calls_per_customer,
         ),
-        drawings=Drawings(
+        page_renders=PageRenders(
             ledger,
-            presence,
+            workers,
             retention.expiry,
             seconds=given.limits.drawing_seconds,
-            most=given.limits.drawings,
-            most_of_customer=given.limits.drawings_per_customer,
+            limit=given.limits.drawings,
+            limit_per_customer=given.limits.drawings_per_customer,
         ),
-        deliveries=Deliveries(ledger, dispatcher, presence, given.webhooks, key=WEBHOOK_KEY),
+        deliveries=Deliveries(ledger, dispatcher, workers, given.webhooks, key=WEBHOOK_KEY),
         admin_token=ADMIN_TOKEN,
         worker_token=WORKER_TOKEN,
     )

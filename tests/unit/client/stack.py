@@ -103,7 +103,7 @@ class Stack:
         """Ring the bell, as the dispatcher does when it has made a run."""
         loop = self.service.dispatcher._loop
         assert loop is not None
-        asyncio.run_coroutine_threadsafe(self.service.presence.ring(), loop).result(timeout=10)
+        asyncio.run_coroutine_threadsafe(self.service.workers.notify(), loop).result(timeout=10)
 
     def close(self) -> None:
         """Let the connections of all workers go."""

@@ -44,16 +44,16 @@ def test_a_welcome_says_how_storage_is_reached(stack: Stack) -> None:
         STORAGE.bucket,
         STORAGE.region,
     )
-    assert stack.service.presence.workers() == [WorkerId("worker/1")]
+    assert stack.service.workers.alive() == [WorkerId("worker/1")]
 
 
 def test_an_api_that_was_restarted_hears_of_the_walls_again(stack: Stack) -> None:
-    worker, presence = stack.worker(), stack.service.presence
+    worker, workers = stack.worker(), stack.service.workers
     worker.hello(protection=("limits", "seccomp"))
-    assert presence.protection(WorkerId("worker/1")) == ("limits", "seccomp")
-    presence.forget(WorkerId("worker/1"))
+    assert workers.protection(WorkerId("worker/1")) == ("limits", "seccomp")
+    workers.forget(WorkerId("worker/1"))
     worker.heartbeat((), (), 60.0)
-    assert presence.protection(WorkerId("worker/1")) == ("limits", "seccomp")
+    assert workers.protection(WorkerId("worker/1")) == ("limits", "seccomp")
 
 
 def test_an_opened_run_knows_its_batch(stack: Stack) -> None:
@@ -101,7 +101,7 @@ def test_a_claim_waits_until_a_lane_is_free(stack: Stack) -> None:
     first = worker.claim(stack.request(worker, batch_id), wait_seconds=0)
     with ThreadPoolExecutor(1) as pool:
         waits = pool.submit(worker.claim, stack.request(worker, batch_id), wait_seconds=25)
-        until(lambda: bool(stack.service.lanes.waiting), "the claim waits")
+        until(lambda: bool(stack.service.claims.waiting), "the claim waits")
         worker.report(word(first, ReportKind.FINISH, succeeded()))
         assert len(waits.result(timeout=10).slices) == 1
 
@@ -113,7 +113,7 @@ def test_a_drain_answers_claims_that_wait(stack: Stack) -> None:
     worker.claim(stack.request(worker, batch_id), wait_seconds=0)
     with ThreadPoolExecutor(1) as pool:
         waits = pool.submit(worker.claim, stack.request(worker, batch_id), wait_seconds=25)
-        until(lambda: bool(stack.service.lanes.waiting), "the claim waits")
+        until(lambda: bool(stack.service.claims.waiting), "the claim waits")
         worker.drain()
         assert waits.result(timeout=10).slices == ()
 
@@ -223,7 +223,7 @@ def test_a_goodbye_gives_everything_back_without_counting_it_as_lost(stack: Stac
     stack.opened(worker, batch_id)
     worker.claim(stack.request(worker, batch_id), wait_seconds=1)
     worker.goodbye()
-    assert stack.service.presence.workers() == []
+    assert stack.service.workers.alive() == []
     again = stack.worker("worker/2")
     stack.opened(again, batch_id, RunId("next"))
     (piece,) = again.claim(stack.request(again, batch_id, run_id=RunId("next")), wait_seconds=1).slices
@@ -272,14 +272,14 @@ def test_a_summary_shows_the_first_hundred_failures(stack: Stack) -> None:
 
 def test_the_bell_wakes_a_worker(stack: Stack) -> None:
     worker = stack.worker()
-    rings = worker.hello().rings
-    assert worker.wait_for_runs(rings, 0.0) == rings
+    seen = worker.hello().notifications
+    assert worker.wait_for_runs(seen, 0.0) == seen
     with ThreadPoolExecutor(1) as pool:
-        waits = pool.submit(worker.wait_for_runs, rings, 25.0)
-        until(lambda: bool(stack.service.presence._bell._waiters), "the worker waits")
+        waits = pool.submit(worker.wait_for_runs, seen, 25.0)
+        until(lambda: bool(stack.service.workers._notified._waiters), "the worker waits")
         stack.ring()
-        assert waits.result(timeout=10) == rings + 1
-    assert worker.wait_for_runs(rings, 25.0) == rings + 1, "a ring it has not heard is answered at once"
+        assert waits.result(timeout=10) == seen + 1
+    assert worker.wait_for_runs(seen, 25.0) == seen + 1, "a ring it has not heard is answered at once"
 
 
 def test_an_api_that_is_away_for_a_while_is_waited_for(stack: Stack) -> None:

@@ -67,7 +67,7 @@ class Lane:
         return connection
 
     def is_in_work(self) -> bool:
-        return any(call.worker_id is not None for call in list(self.service.calls._calls.values()))
+        return any(job.worker_id is not None for job in self.service.sync_extractions.broker.jobs)
 
 
 @pytest.fixture(scope="module")
@@ -104,7 +104,7 @@ def test_a_reading_ends_when_its_sender_goes_away_and_the_place_is_free_at_once(
 
 
 def test_a_reading_ends_when_its_sender_is_told_504(lane: Lane) -> None:
-    lane.service.calls.seconds = 2.0
+    lane.service.sync_extractions.seconds = 2.0
     assert lane.send("hang").status_code == 504
     assert lane.send("next").status_code == 200
 

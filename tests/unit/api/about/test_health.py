@@ -36,9 +36,9 @@ async def test_each_worker_tells_which_walls_are_up_around_its_children(
     ledger: Ledger, clock: MovableClock, tmp_path: Path
 ) -> None:
     api = api_of(ledger, clock, tmp_path, count=2)
-    api.service.presence.hear(WorkerId("embedded/1"), protection=WALLS)
-    api.service.presence.hear(WorkerId("embedded-2/1"), protection=("limits", "seccomp"))
-    api.service.presence.hear(WorkerId("older/1"))
+    api.service.workers.heartbeat(WorkerId("embedded/1"), protection=WALLS)
+    api.service.workers.heartbeat(WorkerId("embedded-2/1"), protection=("limits", "seccomp"))
+    api.service.workers.heartbeat(WorkerId("older/1"))
     assert (await api.client().get("/health")).json()["sandbox"] == {
         "embedded": {"active": list(WALLS), "missing": []},
         "embedded-2": {"active": ["limits", "seccomp"], "missing": ["no_new_privileges", "landlock", "capabilities"]},
@@ -50,9 +50,9 @@ async def test_a_node_with_two_workers_is_well_when_both_are_there(
     ledger: Ledger, clock: MovableClock, tmp_path: Path
 ) -> None:
     api = api_of(ledger, clock, tmp_path, count=2)
-    api.service.presence.hear(WorkerId("embedded/1"))
+    api.service.workers.heartbeat(WorkerId("embedded/1"))
     assert await worker_part(api) == ("down", "1 of 2 workers are there")
-    api.service.presence.hear(WorkerId("embedded-2/1"))
+    api.service.workers.heartbeat(WorkerId("embedded-2/1"))
     assert await worker_part(api) == ("ok", None)
     assert (await api.client().get("/health")).json()["workers"] == ["embedded", "embedded-2"]
     await api.close()

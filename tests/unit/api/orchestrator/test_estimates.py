@@ -108,14 +108,14 @@ async def test_without_a_worker_everything_waits_for_one(api: Api) -> None:
 
 
 async def test_items_are_queued_where_there_is_a_worker_and_room(api: Api) -> None:
-    api.service.presence.hear(WORKER, slots=16)
+    api.service.workers.heartbeat(WORKER, slots=16)
     assert await reasons(api, await api.batch(1)) == ["queued"] * 2
 
 
 async def test_items_beyond_the_cap_wait_for_it_and_those_a_worker_has_wait_for_the_worker(
     api: Api, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    api.service.presence.hear(WORKER, slots=16)
+    api.service.workers.heartbeat(WORKER, slots=16)
     batch_id = await api.batch(10)
     monkeypatch.setattr(estimates, "LANES_SECONDS", -1.0)
     (first, *_) = api.claim(batch_id, 8).slices

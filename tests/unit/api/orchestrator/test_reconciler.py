@@ -40,7 +40,7 @@ async def away(api: Api) -> AsyncIterator[Api]:
 
 def reconciler(api: Api) -> Reconciler:
     service = api.service
-    return Reconciler(service.ledger, service.dispatcher, service.presence)
+    return Reconciler(service.ledger, service.dispatcher, service.workers)
 
 
 async def until(condition: Callable[[], bool]) -> None:
@@ -129,8 +129,8 @@ async def test_a_batch_nobody_works_on_gets_one_run(away: Api) -> None:
 
 async def test_after_this_process_was_stopped_workers_are_given_time_to_renew_their_leases(away: Api) -> None:
     batch_id = await away.batch()
-    presence = away.service.presence
-    presence._since -= 1000.0
+    workers = away.service.workers
+    workers._since -= 1000.0
     (piece,) = away.claim(batch_id).slices
     away.begin(piece.items[0])
     away.clock.shift = timedelta(seconds=91)
@@ -139,8 +139,8 @@ async def test_after_this_process_was_stopped_workers_are_given_time_to_renew_th
     await looking._take_from_the_dead()
     (item,) = away.items(batch_id)
     assert item.status is ItemStatus.RUNNING
-    presence._since -= 1000.0
-    presence.hear(WORKER)
+    workers._since -= 1000.0
+    workers.heartbeat(WORKER)
     await looking._take_from_the_dead()
     (item,) = away.items(batch_id)
     assert item.status is ItemStatus.PENDING
@@ -155,7 +155,7 @@ async def test_a_silent_worker_loses_its_leases_and_its_batch_gets_a_new_run(awa
     away.begin(piece.items[0])
     await reconciler(away)._pass()
     assert open_batch(away, batch_id).runs[0].run_id == RUN, "a worker is given time to speak up"
-    away.service.presence._silence_seconds = -1
+    away.service.workers._silence_seconds = -1
     await reconciler(away)._pass()
     (item,) = away.items(batch_id)
     assert (item.status, item.attempts) == (ItemStatus.PENDING, 1)
@@ -168,7 +168,7 @@ async def test_a_silent_worker_loses_its_leases_and_its_batch_gets_a_new_run(awa
 async def test_a_worker_that_is_heard_keeps_its_leases(away: Api) -> None:
     batch_id = await away.batch()
     (piece,) = away.claim(batch_id).slices
-    away.service.presence.hear(WORKER)
+    away.service.workers.heartbeat(WORKER)
     await reconciler(away)._pass()
     assert away.ledger.work.renew(WORKER, [piece.slice_id], 90.0) == []
 
@@ -176,8 +176,8 @@ async def test_a_worker_that_is_heard_keeps_its_leases(away: Api) -> None:
 async def test_leases_that_ran_out_go_back_and_wake_whoever_waits(away: Api) -> None:
     batch_id = await away.batch()
     (piece,) = away.claim(batch_id).slices
-    away.service.presence._since -= 1000.0
-    away.service.presence.hear(WORKER)
+    away.service.workers._since -= 1000.0
+    away.service.workers.heartbeat(WORKER)
     away.clock.shift = timedelta(seconds=91)
     await reconciler(away)._pass()
     assert away.ledger.work.renew(WORKER, [piece.slice_id], 90.0) == [piece.slice_id]
@@ -214,8 +214,8 @@ async def batch_at_a_full_worker(away: Api, files: int = 4) -> BatchId:
     away.ledger.runs.name(batch_id, away.ledger.runs.add(batch_id).run_no, RUN)
     away.ledger.runs.open(RUN, WORKER)
     assert len(away.claim(batch_id, 2).slices) == 2
-    away.service.presence.hear(WORKER, slots=2)
-    away.service.presence.listens(WORKER)
+    away.service.workers.heartbeat(WORKER, slots=2)
+    away.service.workers.accepts_runs(WORKER)
     return batch_id
 
 
@@ -223,8 +223,8 @@ async def test_a_worker_that_comes_while_another_is_full_gets_a_further_run_at_o
     batch_id = await batch_at_a_full_worker(away)
     loop = asyncio.create_task(reconciler(away).run())
     await asyncio.sleep(0)
-    away.service.presence.hear(OTHER, slots=2)
-    away.service.presence.listens(OTHER)
+    away.service.workers.heartbeat(OTHER, slots=2)
+    away.service.workers.accepts_runs(OTHER)
     await until(lambda: len(open_batch(away, batch_id).runs) == 2)
     for _ in range(3):
         await reconciler(away)._pass()
@@ -243,8 +243,8 @@ async def test_a_worker_alone_gets_no_further_run(away: Api) -> None:
 async def test_a_customer_at_its_cap_gets_no_further_run(away: Api) -> None:
     batch_id = await batch_at_a_full_worker(away)
     away.ledger.accounts.update_customer(away.customer.customer_id, item_cap=2)
-    away.service.presence.hear(OTHER, slots=2)
-    away.service.presence.listens(OTHER)
+    away.service.workers.heartbeat(OTHER, slots=2)
+    away.service.workers.accepts_runs(OTHER)
     await reconciler(away)._pass()
     assert not away.service.dispatcher.is_starting(batch_id)
 

@@ -22,15 +22,15 @@ RESULT = json.dumps(
 
 
 async def claim(api: Api, worker: str = WORKER, wait: float = 5) -> dict[str, Any] | None:
-    answer = await api.worker().post(f"/internal/calls/claims?wait={wait}", json={"worker_id": worker})
+    answer = await api.worker().post(f"/internal/sync/claims?wait={wait}", json={"worker_id": worker})
     assert answer.status_code == 200, answer.text
-    found: dict[str, Any] | None = answer.json()["call"]
+    found: dict[str, Any] | None = answer.json()["task"]
     return found
 
 
 async def end(api: Api, call: dict[str, Any], **said: object) -> httpx.Response:
     body = {"call_id": call["call_id"], "attempt": call["attempt"], **said}
-    return await api.worker().post("/internal/calls/end", json=body)
+    return await api.worker().post("/internal/sync/end", json=body)
 
 
 def send(
@@ -60,7 +60,7 @@ async def test_a_document_is_read_while_its_sender_waits_and_billed_once(api: Ap
         False,
         api.service.engines.resolve(None).name,
     )
-    bytes_of = f"/internal/calls/{call['call_id']}/document?attempt={call['attempt']}"
+    bytes_of = f"/internal/sync/{call['call_id']}/document?attempt={call['attempt']}"
     assert (await api.worker().get(bytes_of)).content == b"the bytes"
     assert (await end(api, call, pages=2, result=RESULT)).status_code == 200
     answer = await sent
@@ -132,8 +132,8 @@ async def test_a_form_is_judged_after_the_key(api: Api) -> None:
 async def test_another_worker_takes_over_from_one_that_is_lost(api: Api) -> None:
     sent = send(api)
     first = await claimed(api, "lost/1")
-    api.service.presence.forget(WorkerId("lost/1"))
-    api.service.presence._since -= 1000
+    api.service.workers.forget(WorkerId("lost/1"))
+    api.service.workers._since -= 1000
     second = await claimed(api, "other/1")
     assert (second["call_id"], second["attempt"]) == (first["call_id"], 2)
     assert (await end(api, first, pages=9, result="{}")).status_code == 409
@@ -145,11 +145,11 @@ async def test_another_worker_takes_over_from_one_that_is_lost(api: Api) -> None
 async def test_customers_come_in_turn(api: Api) -> None:
     mine = [send(api) for _ in range(3)]
     async with asyncio.timeout(5):
-        while len(api.service.calls._waiting) < 3:
+        while len(api.service.sync_extractions.broker.jobs) < 3:
             await asyncio.sleep(0.005)
     theirs = send(api, client=api.stranger())
     async with asyncio.timeout(5):
-        while len(api.service.calls._waiting) < 4:
+        while len(api.service.sync_extractions.broker.jobs) < 4:
             await asyncio.sleep(0.005)
     given = [await claimed(api) for _ in range(2)]
     await end(api, given[1], pages=7, result=RESULT)
@@ -167,7 +167,7 @@ async def test_pages_over_the_quota_are_refused_before_they_are_read(api: Api) -
 
     async def reserve(one: dict[str, Any], pages: int) -> bool:
         body = {"call_id": one["call_id"], "attempt": one["attempt"], "pages": pages}
-        return bool((await api.worker().post("/internal/calls/pages", json=body)).json()["taken"])
+        return bool((await api.worker().post("/internal/sync/pages", json=body)).json()["accepted"])
 
     assert await reserve(call, 2)
     assert not await reserve(other, 2)
@@ -198,7 +198,7 @@ async def test_a_client_that_goes_away_ends_its_call(api: Api) -> None:
 
 
 async def test_a_document_that_takes_too_long_is_a_504(api: Api) -> None:
-    api.service.calls.seconds = 0.05
+    api.service.sync_extractions.seconds = 0.05
     answer = await send(api)
     assert (answer.status_code, answer.json()["error"]) == (504, "extraction_timeout")
     assert await claim(api, wait=0) is None
@@ -224,12 +224,12 @@ def held_bill(api: Api, monkeypatch: pytest.MonkeyPatch, *, fails: bool = False)
 
 async def until_billing(api: Api) -> None:
     async with asyncio.timeout(5):
-        while not any(call.is_billing for call in api.service.calls._calls.values()):
+        while not any(job.is_ending for job in api.service.sync_extractions.broker.jobs):
             await asyncio.sleep(0.005)
 
 
 async def test_who_is_billed_at_the_last_moment_gets_the_result(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
-    api.service.calls.seconds = 0.5
+    api.service.sync_extractions.seconds = 0.5
     with held_bill(api, monkeypatch) as go:
         sent = send(api)
         ended = asyncio.create_task(end(api, await claimed(api), pages=2, result=RESULT))
@@ -242,7 +242,7 @@ async def test_who_is_billed_at_the_last_moment_gets_the_result(api: Api, monkey
 
 
 async def test_a_bill_that_cannot_be_written_keeps_nobody_waiting(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
-    api.service.calls.seconds = 0.5
+    api.service.sync_extractions.seconds = 0.5
     with held_bill(api, monkeypatch, fails=True) as go:
         sent = send(api)
         ended = asyncio.create_task(end(api, await claimed(api), pages=2, result=RESULT))
@@ -289,9 +289,9 @@ async def test_a_key_for_uploads_only_may_send_a_document_but_name_no_address(ap
 
 async def watch(api: Api, call: dict[str, Any], wait: float = 5) -> bool:
     body = {"call_id": call["call_id"], "attempt": call["attempt"]}
-    answer = await api.worker().post(f"/internal/calls/watch?wait={wait}", json=body)
+    answer = await api.worker().post(f"/internal/sync/watch?wait={wait}", json=body)
     assert answer.status_code == 200, answer.text
-    return bool(answer.json()["taken"])
+    return bool(answer.json()["accepted"])
 
 
 async def test_a_worker_is_told_when_nobody_waits_any_more(api: Api) -> None:
@@ -308,8 +308,8 @@ async def test_a_worker_is_told_when_another_has_its_call(api: Api) -> None:
     sent = send(api)
     first = await claimed(api, "lost/1")
     watching = asyncio.create_task(watch(api, first))
-    api.service.presence.forget(WorkerId("lost/1"))
-    api.service.presence._since -= 1000
+    api.service.workers.forget(WorkerId("lost/1"))
+    api.service.workers._since -= 1000
     second = await claimed(api, "other/1")
     assert not await asyncio.wait_for(watching, 2)
     assert not await watch(api, first)
@@ -320,7 +320,7 @@ async def test_a_worker_is_told_when_another_has_its_call(api: Api) -> None:
 
 
 async def test_a_customer_has_no_more_than_so_many_documents_at_once(api: Api) -> None:
-    most = api.service.calls.most_of_customer = 2
+    most = api.service.sync_extractions.limit_per_customer = 2
     sent = [send(api) for _ in range(most)]
     calls = [await claimed(api) for _ in range(most)]
     for refused in (await send(api), await ask(api)):
@@ -338,7 +338,7 @@ async def test_a_customer_has_no_more_than_so_many_documents_at_once(api: Api) -
 
 
 async def test_all_together_have_no_more_than_so_many_documents_at_once(api: Api) -> None:
-    api.service.calls.most = 1
+    api.service.sync_extractions.limit = 1
     sent = send(api)
     call = await claimed(api)
     refused = await send(api, client=api.stranger())

@@ -26,9 +26,9 @@ async def item_path(api: Api, pages: int = 3, result_id: ResultId = RESULT) -> s
 
 
 async def claim(api: Api, worker: str = WORKER, wait: float = 5) -> dict[str, Any] | None:
-    answer = await api.worker().post(f"/internal/drawings/claims?wait={wait}", json={"worker_id": worker})
+    answer = await api.worker().post(f"/internal/page-renders/claims?wait={wait}", json={"worker_id": worker})
     assert answer.status_code == 200, answer.text
-    found: dict[str, Any] | None = answer.json()["page"]
+    found: dict[str, Any] | None = answer.json()["task"]
     return found
 
 
@@ -41,9 +41,9 @@ async def claimed(api: Api, worker: str = WORKER) -> dict[str, Any]:
 async def end(api: Api, page: dict[str, Any], **said: object) -> bool:
     if "code" not in said:
         api.objects.write(page["key"], IMAGE, "image/png")
-    answer = await api.worker().post("/internal/drawings/end", json={"key": page["key"], **said})
+    answer = await api.worker().post("/internal/page-renders/end", json={"key": page["key"], **said})
     assert answer.status_code == 200, answer.text
-    return bool(answer.json()["taken"])
+    return bool(answer.json()["accepted"])
 
 
 def ask(api: Api, path: str, client: httpx.AsyncClient | None = None) -> "asyncio.Task[httpx.Response]":
@@ -163,8 +163,8 @@ async def test_what_a_drawing_came_to_is_the_answer(api: Api, code: str, status:
 
 
 async def test_too_many_drawings_are_a_429_for_their_customer_and_for_all(api: Api) -> None:
-    drawings = api.service.drawings
-    drawings.most_of_customer, drawings.most = 2, 3
+    renders = api.service.page_renders
+    renders.limit_per_customer, renders.limit = 2, 3
     path = await item_path(api)
     asked = [ask(api, f"{path}/{number}/image") for number in (1, 2)]
     pages = [await claimed(api), await claimed(api)]
@@ -172,7 +172,7 @@ async def test_too_many_drawings_are_a_429_for_their_customer_and_for_all(api: A
     assert (answer.status_code, answer.json()["error"]) == (429, "rate_limited")
     assert int(answer.headers["retry-after"]) == answer.json()["retry_after_seconds"] > 0
     asked.append(ask(api, f"{path}/1/image"))
-    drawings.most_of_customer, drawings.most = 9, 2
+    renders.limit_per_customer, renders.limit = 9, 2
     assert (await api.http.get(f"{path}/3/image")).status_code == 429
     for page in pages:
         await end(api, page)
@@ -180,16 +180,16 @@ async def test_too_many_drawings_are_a_429_for_their_customer_and_for_all(api: A
 
 
 async def test_who_waits_too_long_is_told_504_and_what_waits_is_forgotten(api: Api) -> None:
-    api.service.drawings.seconds = 0.2
+    api.service.page_renders.seconds = 0.2
     answer = await api.http.get(f"{await item_path(api)}/1/image")
     assert (answer.status_code, answer.json()["error"]) == (504, "drawing_timeout")
-    assert api.service.drawings._drawings == {}
+    assert api.service.page_renders.broker.jobs == []
     assert await claim(api, wait=0) is None
 
 
 async def test_a_drawing_whose_askers_are_gone_is_kept_for_the_next(api: Api) -> None:
     path = await item_path(api)
-    api.service.drawings.seconds = 0.5
+    api.service.page_renders.seconds = 0.5
     asked = ask(api, f"{path}/1/image")
     page = await claimed(api)
     assert (await asked).status_code == 504
@@ -201,12 +201,12 @@ async def test_a_drawing_whose_askers_are_gone_is_kept_for_the_next(api: Api) ->
 
 async def test_a_drawing_that_no_word_comes_of_is_forgotten(api: Api) -> None:
     path = await item_path(api)
-    api.service.drawings.seconds = 0.1
+    api.service.page_renders.seconds = 0.1
     asked = ask(api, f"{path}/1/image")
     page = await claimed(api)
     assert (await asked).status_code == 504
     async with asyncio.timeout(5):
-        while api.service.drawings._drawings:
+        while api.service.page_renders.broker.jobs:
             await asyncio.sleep(0.01)
     assert not await end(api, page)
 
@@ -214,8 +214,8 @@ async def test_a_drawing_that_no_word_comes_of_is_forgotten(api: Api) -> None:
 async def test_another_worker_takes_over_from_one_that_is_lost(api: Api) -> None:
     asked = ask(api, f"{await item_path(api)}/1/image")
     first = await claimed(api, "lost/1")
-    api.service.presence.forget(WorkerId("lost/1"))
-    api.service.presence._since -= 1000
+    api.service.workers.forget(WorkerId("lost/1"))
+    api.service.workers._since -= 1000
     second = await claimed(api, "other/1")
     assert second == first
     await end(api, second)
@@ -236,7 +236,7 @@ async def test_customers_take_turns(api: Api) -> None:
     (item,) = api.items(batch["id"])
     asked.append(ask(api, f"/v1/batches/{batch['id']}/items/{item.item_id}/pages/1/image", client))
     async with asyncio.timeout(5):
-        while len(api.service.drawings._drawings) < 3:
+        while len(api.service.page_renders.broker.jobs) < 3:
             await asyncio.sleep(0.01)
     second = await claimed(api)
     assert second["customer_id"] == other.customer_id
@@ -266,5 +266,5 @@ async def test_storage_that_is_down_is_a_503(api: Api) -> None:
 
 
 async def test_only_workers_hear_of_pages_to_draw(api: Api) -> None:
-    for path in ("/internal/drawings/claims?wait=0", "/internal/drawings/end"):
+    for path in ("/internal/page-renders/claims?wait=0", "/internal/page-renders/end"):
         assert (await api.http.post(path, json={"worker_id": WORKER, "key": "x"})).status_code == 401

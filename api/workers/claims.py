@@ -1,6 +1,6 @@
 """Claims over HTTP: each stands before the ledger until there is something for it, or its time is over.
 
-Nothing here polls and nothing is decided here: the commit that frees a lane hands it on, in turn, and calls back.
+Nothing here polls and nothing is decided here: the commit that frees a slot hands it on, in turn, and calls back.
 Whoever stops asking has what it was given put back.
 """
 
@@ -19,7 +19,7 @@ T = TypeVar("T")
 CLEARING_SECONDS = 60.0
 
 
-class Lanes:
+class Claims:
     """The claims of this API process that wait."""
 
     def __init__(self, ledger: Ledger) -> None:
@@ -58,12 +58,12 @@ class Lanes:
             with contextlib.suppress(RuntimeError):
                 loop.call_soon_threadsafe(_set, answer, told)
 
-        standing = loop.create_task(in_thread(lambda: self._ledger.work.wait_for_claim(request, tell)))
+        waiting_task = loop.create_task(in_thread(lambda: self._ledger.work.wait_for_claim(request, tell)))
         try:
-            await asyncio.shield(standing)
+            await asyncio.shield(waiting_task)
             return await self._wait(request, answer, wait_seconds)
         except asyncio.CancelledError:
-            clearing = loop.create_task(self._clear(request, standing, answer))
+            clearing = loop.create_task(self._clear(request, waiting_task, answer))
             self._clearing.add(clearing)
             clearing.add_done_callback(self._clearing.discard)
             raise
@@ -94,12 +94,12 @@ class Lanes:
     async def _clear(
         self,
         request: ClaimRequest,
-        standing: "asyncio.Task[None]",
+        waiting_task: "asyncio.Task[None]",
         answer: "asyncio.Future[Claim | OctavoError]",
     ) -> None:
         """Take an asker that has gone out of the ledger's queue, and put back what it was given in that moment."""
         try:
-            await standing
+            await waiting_task
             if not answer.done():
                 await in_thread(lambda: self._ledger.work.cancel_wait(run_id=request.run_id))
             told = await asyncio.wait_for(answer, CLEARING_SECONDS)

@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator, Iterable
 
 import pytest
 
-from api.lanes import Lanes
+from api.workers.claims import Claims
 from octavo.batches import BatchStatus, Customer, FileStatus, ItemStatus, NewBatch, StagedFile
 from octavo.errors import LedgerUnavailable, StaleLease
 from octavo.identifiers import BatchId, RunId, WorkerId, new_batch_id, new_file_id
@@ -26,7 +26,7 @@ class World:
 
     def __init__(self) -> None:
         self.ledger = memory_ledger()
-        self.lanes = Lanes(self.ledger)
+        self.lanes = Claims(self.ledger)
         self.asked: list[asyncio.Task[Claim]] = []
 
     def customer(self, name: str, cap: int) -> Customer:
