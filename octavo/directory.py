@@ -1,7 +1,7 @@
 """The data directory, which holds everything of one stack, and its lock.
 
 ledger.duckdb   objects/ (embedded storage)   prefect/ (embedded Prefect)   logs/
-secrets/ (0600)   scratch/ (documents in progress)   stack.json (ports kept across restarts)   octavo.toml (settings)   lock
+secrets/ (0600)   scratch/ (documents in progress)   stack.json (kept ports)   octavo.toml (settings)   lock
 """
 
 import errno

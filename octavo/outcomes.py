@@ -50,4 +50,6 @@ def lost_too_often(times: int) -> Failed:
 
 def over_quota() -> PaymentRequired:
     """Return the error of an item whose pages exceed what is left of its customer's quota."""
-    return PaymentRequired("The page quota is not enough for this document; have it raised, then submit the document again.")
+    return PaymentRequired(
+        "The page quota is not enough for this document; have it raised, then submit the document again."
+    )

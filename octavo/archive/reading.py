@@ -114,7 +114,9 @@ class ArchiveReader:
             self.found.damaged.append(f"{keys.manifest_key(batch_id)} cannot be read: the batch is left out")
             return None
         if manifest.customer_id not in self._customers:
-            self.found.damaged.append(f"{keys.manifest_key(batch_id)} belongs to an unknown customer: the batch is left out")
+            self.found.damaged.append(
+                f"{keys.manifest_key(batch_id)} belongs to an unknown customer: the batch is left out"
+            )
             return None
         pieces = [Outcomes(batch_id=batch_id, until=manifest.created_at)]
         for key in its_keys:

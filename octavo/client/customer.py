@@ -168,9 +168,7 @@ class CustomerClient:
         except ValueError:
             found = None
         if not isinstance(found, dict) or "object" not in found:
-            raise ServiceUnreachable(
-                f"The server at {self._api.base_url} is not Octavo: is the address right?"
-            )
+            raise ServiceUnreachable(f"The server at {self._api.base_url} is not Octavo: is the address right?")
         self._is_known = True
         return found
 

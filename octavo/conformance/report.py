@@ -3,7 +3,7 @@
 from collections import Counter
 from collections.abc import Sequence
 
-from octavo.conformance.running import Found, Verdict
+from octavo.conformance.running import CheckStatus, Found
 
 MOST_CHARACTERS = 160
 
@@ -15,8 +15,8 @@ def markdown(found: Sequence[Found], *, of: str, date: str) -> str:
     lines = [
         "# Conformance with the extract.page batch contract",
         "",
-        f"{of}, {date}: {counted[Verdict.PASSED]} passed, {counted[Verdict.FAILED]} failed, "
-        f"{counted[Verdict.SKIPPED]} skipped.",
+        f"{of}, {date}: {counted[CheckStatus.PASSED]} passed, {counted[CheckStatus.FAILED]} failed, "
+        f"{counted[CheckStatus.SKIPPED]} skipped.",
         "",
         *_table(contract),
     ]

@@ -12,7 +12,7 @@ LONGEST_BATCH_SECONDS = 300.0
 PAUSE_SECONDS = 0.5
 
 
-class Verdict(StrEnum):
+class CheckStatus(StrEnum):
     """The outcome of a check."""
 
     PASSED = "passed"
@@ -34,7 +34,7 @@ class Found:
 
     section: str
     claim: str
-    verdict: Verdict
+    verdict: CheckStatus
     seen: str
     is_extension: bool = False
 
@@ -126,12 +126,12 @@ def run(checks: list[Check], url: str, key: str, *, other_key: str | None = None
 
 def _made(check: Check, server: Server) -> Found:
     try:
-        verdict, seen = Verdict.PASSED, check.act(server)
+        verdict, seen = CheckStatus.PASSED, check.act(server)
     except NotChecked as error:
-        verdict, seen = Verdict.SKIPPED, str(error)
+        verdict, seen = CheckStatus.SKIPPED, str(error)
     except Deviation as error:
-        verdict, seen = Verdict.FAILED, str(error)
+        verdict, seen = CheckStatus.FAILED, str(error)
     except (httpx.HTTPError, KeyError, TypeError, IndexError, AttributeError, ValueError) as error:
         # Whatever shape another server's answer has, it is not the contract's.
-        verdict, seen = Verdict.FAILED, f"{type(error).__name__}: {error}"
+        verdict, seen = CheckStatus.FAILED, f"{type(error).__name__}: {error}"
     return Found(check.section, check.claim, verdict, seen, check.is_extension)

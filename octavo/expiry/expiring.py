@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from octavo.expiry.gate import ResultGate
+from octavo.expiry.deletion_guard import DeletionGuard
 from octavo.identifiers import CustomerId, ResultId
 from octavo.ledger.contract import Ledger, PendingDeletion
 from octavo.objects import keys
@@ -18,7 +18,7 @@ class Expiry:
     def __init__(self, ledger: Ledger, objects: ObjectStore) -> None:
         self._ledger = ledger
         self._objects = objects
-        self.gate = ResultGate(objects)
+        self.deletion_guard = DeletionGuard(objects)
 
     def look(self) -> int:
         """Expire what is due and carry out pending deletions; return how many inputs and results were deleted.
@@ -48,7 +48,7 @@ class Expiry:
         """Delete those of these results that no item refers to any more; return how many objects they had."""
         if not results:
             return 0
-        with self.gate.dying(list(results)):
+        with self.deletion_guard.deleting(list(results)):
             live = self._ledger.lifetimes.live_results(list(results))
             prefixes = {
                 result_id: keys.result_prefix(customer_id, result_id)
@@ -56,7 +56,7 @@ class Expiry:
                 if result_id not in live
             }
             gone = self._objects.delete_below(list(prefixes.values()))
-            self.gate.note_gone(
+            self.deletion_guard.note_deleted(
                 {
                     result_id: (prefix, sum(map(keys.is_part_of_result, gone[prefix])))
                     for result_id, prefix in prefixes.items()

@@ -1,7 +1,7 @@
 """Results that are in storage already: what the same version read before, with the same options, is not read again.
 
 A result is whole when all of its objects are there. One that is about to go, or goes meanwhile, is seen by the API,
-which gives the item back to be read (octavo/expiry/gate.py).
+which gives the item back to be read (octavo/expiry/deletion_guard.py).
 """
 
 from collections.abc import Sequence
