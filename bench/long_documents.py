@@ -10,7 +10,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from bench.scorecard import write_scorecard
-from octavo.engines.contract import ExtractOptions, Limits, PageCare, Source
+from octavo.engines.contract import ExtractOptions, Limits, PageObserver, Source
 from octavo.engines.mupdf import pymupdf
 from octavo.engines.registry import EngineRegistry
 from octavo.engines.sandbox.pool import ChildPool
@@ -43,7 +43,7 @@ def mebibytes(pid: int, name: str) -> int:
 def read(pool: ChildPool, path: Path, engine: str) -> dict[str, object]:
     """Return what one engine needed."""
     pieces: list[int] = []
-    care = PageCare(
+    care = PageObserver(
         on_page=lambda _: None, keep=lambda piece: pieces.append(len(piece)), kept=list, seconds=KEEP_SECONDS
     )
     with pool.child(fresh=True) as child:

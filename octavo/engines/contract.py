@@ -112,9 +112,9 @@ class Progress(Protocol):
 
 @runtime_checkable
 class PageKeeper(Protocol):
-    """A `Progress` that takes pages as they are finished, so that a reading that is broken off is not lost.
+    """A `Progress` that takes pages as they are finished, so that an interrupted reading is not lost.
 
-    Engines ask with `isinstance`, and may leave it alone.
+    Engines ask for it with `isinstance` and need not use it.
     """
 
     def finished(self, pages: int) -> None:
@@ -135,8 +135,8 @@ class PageKeeper(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class PageCare:
-    """What becomes of the pages of one reading while it goes on. Calls come on the reader's thread.
+class PageObserver:
+    """Follows the pages of one reading and keeps them. Calls come on the reader's thread.
 
     `on_page` is told how many pages are finished, between pages: what it raises ends the reading. `keep` is given a
     piece of finished pages every `seconds` or more, `kept` returns the pieces of earlier readings.
@@ -154,7 +154,7 @@ class Engine(Protocol):
     `extract` raises a `DocumentError` for what the document itself came to. Anything else it raises is
     a defect of the engine and ends as `ExtractionFailed` after a second try.
 
-    One that says `is_repeatable = False` has its results never reused: it is asked about the same bytes again.
+    What only some engines can do is a protocol of its own below, and asked for with `isinstance`.
     """
 
     @property
@@ -194,6 +194,43 @@ class Engine(Protocol):
         self, source: Source, options: ExtractOptions, limits: Limits, progress: Progress, folder: Path
     ) -> Reading:
         """Read `source`; files may be made in `folder`, which is removed afterwards."""
+
+
+@runtime_checkable
+class DescribesItself(Protocol):
+    """An engine that says what customers are told of it: all three, or it is listed as local and unknown.
+
+    Every engine has these by now; one that was written for an earlier contract may not.
+    """
+
+    @property
+    def licence(self) -> str:
+        """As in `Engine`."""
+
+    @property
+    def kind(self) -> EngineKind:
+        """As in `Engine`."""
+
+    @property
+    def languages(self) -> tuple[str, ...]:
+        """As in `Engine`."""
+
+
+@runtime_checkable
+class DeclaresRepeatability(Protocol):
+    """An engine that says whether the same bytes give the same result every time; one that does not say does so.
+
+    Results of an engine whose `is_repeatable` is false are never reused.
+    """
+
+    @property
+    def is_repeatable(self) -> bool:
+        """Whether it does."""
+
+
+def is_repeatable(engine: Engine) -> bool:
+    """Return whether an engine reads the same bytes the same way every time."""
+    return engine.is_repeatable if isinstance(engine, DeclaresRepeatability) else True
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,7 +4,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from octavo.engines.contract import PageCare
+from octavo.engines.contract import PageObserver
 from octavo.extraction.kept_pages import KeptPages
 from octavo.identifiers import ResultId
 
@@ -30,7 +30,7 @@ class Course:
         self.is_just_kept = False
         self.between_pages(self)
 
-    def care(self, kept: KeptPages, seconds: float) -> PageCare:
+    def care(self, kept: KeptPages, seconds: float) -> PageObserver:
         """Return what follows this course and keeps its pages."""
 
         def on_page(done: int) -> None:
@@ -43,4 +43,4 @@ class Course:
                 self.kept_in = kept.result_id
                 self.is_just_kept = True
 
-        return PageCare(on_page=on_page, keep=keep, kept=kept.pieces, seconds=seconds)
+        return PageObserver(on_page=on_page, keep=keep, kept=kept.pieces, seconds=seconds)

@@ -12,7 +12,16 @@ from types import TracebackType
 from typing import Self
 
 from octavo.documents import Document, InvalidDocument
-from octavo.engines.contract import Engine, ExtractOptions, Limits, PageCare, PageDrawing, Reading, Source
+from octavo.engines.contract import (
+    Engine,
+    ExtractOptions,
+    Limits,
+    PageDrawing,
+    PageObserver,
+    Reading,
+    Source,
+    is_repeatable,
+)
 from octavo.engines.registry import EngineRegistry
 from octavo.engines.sandbox.confinement import Require
 from octavo.engines.sandbox.failures import ChildDied, ChildOverdue
@@ -101,7 +110,7 @@ class _Begun:
 class _Near:
     """Takes the progress of an engine that runs in the caller's own thread."""
 
-    def __init__(self, on_counted: Callable[[int], None] | None, care: PageCare | None) -> None:
+    def __init__(self, on_counted: Callable[[int], None] | None, care: PageObserver | None) -> None:
         self._on_counted = on_counted
         self._care = care
         self._done = 0
@@ -181,9 +190,9 @@ class Extractor:
         return self._pool.failures
 
     @property
-    def nursery_pid(self) -> int | None:
-        """The process id of the sandbox's nursery while one runs."""
-        return self._pool.nursery_pid
+    def fork_server_pid(self) -> int | None:
+        """The process id of the sandbox's fork server while one runs."""
+        return self._pool.fork_server_pid
 
     def close(self) -> None:
         """End all children; documents in work end with `ChildLost`."""
@@ -201,7 +210,7 @@ class Extractor:
 
     def is_repeatable(self, name: str | None) -> bool:
         """Whether the engine that is meant reads the same bytes the same way every time. Raises as `extract` does."""
-        return bool(getattr(self._ready_engine(name).engine, "is_repeatable", True))
+        return is_repeatable(self._ready_engine(name).engine)
 
     def extract(
         self,
@@ -212,7 +221,7 @@ class Extractor:
         on_counted: Callable[[int], None] | None = None,
         in_fresh_child: bool = False,
         is_apart: bool = False,
-        care: PageCare | None = None,
+        care: PageObserver | None = None,
         stop: Stop | None = None,
     ) -> Extraction:
         """Read a document; blocks until a child is free and the document is read.
@@ -303,7 +312,7 @@ class Extractor:
         options: ExtractOptions,
         begin: Callable[[], None],
         on_counted: Callable[[int], None] | None,
-        care: PageCare | None,
+        care: PageObserver | None,
     ) -> Reading:
         begin()
         with tempfile.TemporaryDirectory(prefix="octavo-remote-", dir=self._work_directory) as folder:
@@ -318,14 +327,14 @@ class Extractor:
         options: ExtractOptions,
         begin: Callable[[], None],
         on_counted: Callable[[int], None] | None,
-        care: PageCare | None,
+        care: PageObserver | None,
         *,
         fresh: bool,
     ) -> Reading:
         try:
             with (
                 self._pool.child(fresh=fresh, memory_bytes=place.memory_bytes, is_apart=place.is_apart) as child,
-                place.stop.ends(child.strike),
+                place.stop.ends(child.abort),
             ):
                 begin()
                 return _read_in(child, source, options, on_counted, care)
@@ -340,12 +349,12 @@ class Extractor:
         source: Source,
         options: ExtractOptions,
         on_counted: Callable[[int], None] | None,
-        care: PageCare | None,
+        care: PageObserver | None,
     ) -> Reading:
         try:
             with (
                 self._pool.child(fresh=True, memory_bytes=place.memory_bytes, is_apart=place.is_apart) as child,
-                place.stop.ends(child.strike),
+                place.stop.ends(child.abort),
             ):
                 return _read_in(child, source, options, on_counted, care)
         except ChildOverdue as error:
@@ -359,7 +368,7 @@ def _read_in(
     source: Source,
     options: ExtractOptions,
     on_counted: Callable[[int], None] | None,
-    care: PageCare | None,
+    care: PageObserver | None,
 ) -> Reading:
     untrusted = child.read(source, options, on_counted, care)
     try:

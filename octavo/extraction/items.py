@@ -17,7 +17,7 @@ from types import TracebackType
 from typing import Self
 
 from octavo.batches import ClaimedItem
-from octavo.engines.contract import ExtractOptions, PageCare, Source
+from octavo.engines.contract import ExtractOptions, PageObserver, Source
 from octavo.engines.office.kinds import declared_kind
 from octavo.engines.sandbox.failures import ChildLost, SandboxUnavailable
 from octavo.errors import DocumentError, ExtractionFailed, OcrProviderError, StorageUnavailable, UploadMissing
@@ -235,7 +235,7 @@ class ItemWork:
         options: ItemOptions,
         begin: Callable[[], None],
         on_counted: Callable[[int], None],
-        care: PageCare | None,
+        care: PageObserver | None,
         *,
         in_fresh_child: bool,
     ) -> Extraction:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from octavo.engines.contract import ExtractOptions, Limits, PageCare, Source
+from octavo.engines.contract import ExtractOptions, Limits, PageObserver, Source
 from octavo.engines.drawing import BODY, HEADING, Sheets, scanned
 from octavo.engines.mupdf import pymupdf
 from octavo.engines.registry import EngineRegistry
@@ -36,8 +36,8 @@ class Care:
         if done >= self.last:
             raise BrokenOff
 
-    def whole(self) -> PageCare:
-        return PageCare(on_page=self.on_page, keep=self.pieces.append, kept=lambda: list(self.pieces), seconds=0.0)
+    def whole(self) -> PageObserver:
+        return PageObserver(on_page=self.on_page, keep=self.pieces.append, kept=lambda: list(self.pieces), seconds=0.0)
 
 
 @pytest.fixture(scope="module")
