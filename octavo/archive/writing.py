@@ -79,7 +79,7 @@ class ArchiveWriter:
         if found.ledger_id != ours.ledger_id:
             raise ArchiveForeign(
                 f"The archive in storage belongs to another ledger ({found.ledger_id}, not {ours.ledger_id}), so "
-                "nothing is archived. If ledger.duckdb was lost, stop the stack and run: octavo ledger rebuild --data DIR"
+                "nothing is archived. If ledger.duckdb was lost, stop the stack, then: octavo ledger rebuild --data DIR"
             )
 
     def _put(self, key: str, data: bytes, content_type: str) -> None:
