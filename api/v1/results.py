@@ -1,6 +1,5 @@
-"""`/v1/batches/{id}/items/{id}/result`: the way to an item's result, and the same to read for people."""
+"""`/v1/batches/{id}/items/{id}/result`: an item's result, and renderings of it for people to read."""
 
-from dataclasses import replace
 from datetime import timedelta
 from typing import Annotated, Literal
 
@@ -11,7 +10,6 @@ from api.http.auth import CustomerDep
 from api.http.dependencies import Service, ServiceDep
 from api.http.problems import problems
 from octavo.batches import Batch, Item, ItemStatus
-from octavo.documents import Document
 from octavo.errors import (
     BatchNotFound,
     CustomerDisabled,
@@ -22,20 +20,14 @@ from octavo.errors import (
     StorageUnavailable,
 )
 from octavo.identifiers import BatchId, ItemId, ResultId
-from octavo.objects import keys
-from octavo.objects.contract import ObjectMissing, ObjectTooLarge
-from octavo.render.html import render_html
-from octavo.render.markdown import render_markdown
+from octavo.objects.contract import ObjectMissing
+from octavo.render.registry import ExtractPage, Html, Markdown, Rendering
+from octavo.results.renderings import StoredRenderings
 from octavo.timestamps import now
 
 router = APIRouter(prefix="/v1", tags=["v1", "async-batch"])
-MAX_DOCUMENT_BYTES = 256 * 1024**2
-MOST_FIGURES = 200
-"""Figures that a page for people shows; the others are named."""
-MOST_FIGURE_BYTES = 32 * 1024**2
-"""Of all of them together."""
 PAGE_POLICY = "default-src 'none'; img-src data:; style-src 'unsafe-inline'; sandbox"
-"""What a browser lets the page do: it shows text of strangers, from the address of the service."""
+"""What a browser lets the page do: it shows strangers' text, from the address of the service."""
 
 
 @router.get(
@@ -46,7 +38,7 @@ PAGE_POLICY = "default-src 'none'; img-src data:; style-src 'unsafe-inline'; san
     status_code=302,
     responses={
         200: {
-            "description": "The result itself: after the redirect, or as the format asked for.",
+            "description": "The result itself, after the redirect or in the requested format.",
             "content": {
                 "application/json": {"schema": {}},
                 "text/markdown": {"schema": {"type": "string"}},
@@ -75,7 +67,7 @@ def get_result(
     service: ServiceDep,
     format: Annotated[Literal["json", "markdown", "html"], Query()] = "json",
 ) -> Response:
-    """Go to the result: a link that lives five minutes, or as long as the result if that is less.
+    """Get the result: a redirect to a link that is valid for five minutes, or until the result expires.
 
     As `markdown` or `html` the answer is the document itself, without a redirect.
     """
@@ -83,7 +75,7 @@ def get_result(
     item = service.ledger.batches.item(batch.batch_id, ItemId(item_id))
     if item.status is not ItemStatus.SUCCEEDED or item.result_id is None:
         raise ResultNotReady(
-            "Only an item that has succeeded has a result; see its status and error.",
+            "Only a succeeded item has a result; see its status and error.",
             status=item.status.value,
         )
     left = seconds_left(batch, item)
@@ -92,7 +84,7 @@ def get_result(
     if format != "json":
         return _readable(service, batch, item, item.result_id, format)
     link = service.objects.presign_get(
-        keys.result_key(customer.customer_id, item.result_id, "extract-page.json"),
+        result_key(service, batch, item.result_id),
         expires_seconds=link_seconds(left, service.settings.storage.presign_get_seconds),
         content_type="application/json",
     )
@@ -114,45 +106,44 @@ def seconds_left(batch: Batch, item: Item) -> float:
 
 
 def _expired() -> ResultExpired:
-    return ResultExpired("The result was kept until its retention ended and is gone; submit the file again.")
+    return ResultExpired("The retention of the result has ended and it was deleted; submit the file again.")
+
+
+def result_key(service: Service, batch: Batch, result_id: ResultId) -> str:
+    """Return the key of the JSON that a batch asked for. Raises ResultExpired, StorageUnavailable."""
+    renderings, shown = StoredRenderings(service.objects), _shown(batch)
+    if shown == ExtractPage():
+        # Written with every result since the first version, and never taken away before it.
+        return renderings.key(batch.customer_id, result_id, shown)
+    try:
+        return renderings.provide(batch.customer_id, result_id, shown, engine=_engine(batch))
+    except ObjectMissing:
+        raise _expired() from None
+
+
+def _shown(batch: Batch) -> ExtractPage:
+    return ExtractPage(
+        extract_text=bool(batch.options.get("extract_text", True)),
+        extract_images=bool(batch.options.get("extract_images", True)),
+    )
+
+
+def _engine(batch: Batch) -> str:
+    return f"{batch.options.get('engine')} {batch.options.get('engine_version')}"
 
 
 def _readable(
     service: Service, batch: Batch, item: Item, result_id: ResultId, kind: Literal["markdown", "html"]
 ) -> Response:
-    document = _document(service, batch, result_id)
+    asked = _shown(batch)
     headers = {"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"}
-    if kind == "markdown":
-        return Response(render_markdown(document), media_type="text/markdown", headers=headers)
-    file = service.ledger.files.find(batch.customer_id, [item.file_id]).get(item.file_id)
-    title = (file.filename if file else None) or item.item_id
-    page = render_html(document, _figures(service, batch, result_id, document), title=title)
-    return Response(page, media_type="text/html", headers=headers | {"Content-Security-Policy": PAGE_POLICY})
-
-
-def _document(service: Service, batch: Batch, result_id: ResultId) -> Document:
-    """Return the document a result was made of, as much of it as the batch asked for. Raises ResultExpired."""
-    key = keys.result_key(batch.customer_id, result_id, "document.json")
+    shown: Rendering = Markdown(asked.extract_text, asked.extract_images)
+    if kind == "html":
+        file = service.ledger.files.find(batch.customer_id, [item.file_id]).get(item.file_id)
+        shown = Html(asked.extract_text, asked.extract_images, title=(file.filename if file else None) or item.item_id)
+        headers["Content-Security-Policy"] = PAGE_POLICY
     try:
-        document = Document.from_json(service.objects.read(key, max_bytes=MAX_DOCUMENT_BYTES))
+        page = StoredRenderings(service.objects).make(batch.customer_id, result_id, shown, engine=_engine(batch))
     except ObjectMissing:
         raise _expired() from None
-    if not batch.options.get("extract_text", True):
-        document = replace(document, blocks=(), tables=())
-    if not batch.options.get("extract_images", True):
-        document = replace(document, figures=())
-    return document
-
-
-def _figures(service: Service, batch: Batch, result_id: ResultId, document: Document) -> list[bytes]:
-    """Return the bytes of the figures by their index; empty for those that are not shown."""
-    images = [b""] * (1 + max((figure.image_index for figure in document.figures), default=-1))
-    left = MOST_FIGURE_BYTES
-    for index in sorted({figure.image_index for figure in document.figures})[:MOST_FIGURES]:
-        try:
-            key = keys.result_image_key(batch.customer_id, result_id, index)
-            images[index] = service.objects.read(key, max_bytes=left)
-        except (ObjectMissing, ObjectTooLarge):
-            continue
-        left -= len(images[index])
-    return images
+    return Response(page, media_type=shown.media_type, headers=headers)

@@ -203,7 +203,7 @@ def _patiently(ask: Callable[[], httpx.Response], *, what: str, patience_seconds
             raise _refused(answer)
         trouble = f"HTTP {answer.status_code}"
         told_seconds = _retry_after(answer.headers)
-    raise ServiceUnreachable(f"{what} gave no good answer in {attempt} attempts: {trouble}")
+    raise ServiceUnreachable(f"No good answer from {what} after {attempt} attempts: {trouble}")
 
 
 def _retry_after(headers: Mapping[str, str]) -> float:

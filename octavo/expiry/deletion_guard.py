@@ -27,7 +27,7 @@ WRITING_SECONDS = 30.0
 @dataclass(frozen=True, slots=True)
 class _Deleted:
     prefix: str
-    objects: int
+    parts: int
     at: float
 
 
@@ -55,15 +55,15 @@ class DeletionGuard:
         finally:
             self._take_out(self._deleting, result_ids)
 
-    def note_deleted(self, objects: Mapping[ResultId, tuple[str, int]]) -> None:
-        """Record how many objects of which results were deleted, under which prefix; call inside `deleting`."""
+    def note_deleted(self, parts: Mapping[ResultId, tuple[str, int]]) -> None:
+        """Record how many parts of which results were deleted, under which prefix; call inside `deleting`."""
         moment = time.monotonic()
         with self._moved:
             for result_id in list(self._deleted):
                 if moment - self._deleted[result_id].at < REMEMBERED_SECONDS:
                     break
                 del self._deleted[result_id]
-            for result_id, (prefix, count) in objects.items():
+            for result_id, (prefix, count) in parts.items():
                 self._deleted.pop(result_id, None)
                 self._deleted[result_id] = _Deleted(prefix, count, moment)
 
@@ -89,10 +89,11 @@ class DeletionGuard:
             deleted = self._deleted.get(report.outcome.result_id)
         if deleted is None:
             return False
-        there = sum(keys.is_part_of_result(info.key) for info in self._objects.list(deleted.prefix))
-        # Some may have been written before the deletion and some after it. Later, whatever is there is complete;
-        # there may be fewer objects if the old result had more renderings.
-        return there < (deleted.objects if time.monotonic() - deleted.at < WRITING_SECONDS else 1)
+        there = [info.key for info in self._objects.list(deleted.prefix)]
+        # Some parts may have been written before the deletion and some after it. Later, what has a document is
+        # complete; a rendering alone may have been made of the deleted document.
+        least = deleted.parts if time.monotonic() - deleted.at < WRITING_SECONDS else 1
+        return not keys.has_document(there) or keys.count_result_parts(there) < least
 
     @staticmethod
     def _release(report: Report) -> Report:

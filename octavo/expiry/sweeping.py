@@ -41,7 +41,7 @@ class Sweep:
         try:
             identity = archived.load_identity(self._objects.read(keys.ARCHIVE_IDENTITY, max_bytes=_IDENTITY_BYTES))
         except (ObjectMissing, ArchiveUnreadable):
-            return "storage holds no readable archive of this ledger"
+            return "storage holds no archive of this ledger that can be read"
         if identity.ledger_id != self._ledger.archive.identity().ledger_id:
             return "the archive in storage belongs to another ledger"
         unknown = sorted(set(batch_ids) - self._ledger.lifetimes.known_batches(batch_ids))
