@@ -66,8 +66,8 @@ class Source:
 
 
 @dataclass(frozen=True, slots=True)
-class PageDrawing:
-    """A page that is to be drawn: its number from 1, the image's size in pixels.
+class PageToRender:
+    """A page that is to be rendered for a viewer: its number from 1, the image's size in pixels.
 
     `rotation` is `Page.rotation`: how far, clockwise, the page in the file is turned to stand as its boxes say.
     """

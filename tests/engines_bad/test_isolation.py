@@ -14,7 +14,11 @@ import pytest
 from PIL import Image
 
 from octavo.directory import DataDirectory
+<<<<<<< HEAD
 from octavo.engines.contract import Limits, PageDrawing, Progress, Source
+=======
+from octavo.engines.contract import Limits, PageToRender, Progress, Source
+>>>>>>> main
 from octavo.engines.registry import TEST_ENGINES, EngineRegistry
 from octavo.engines.sandbox.confinement import WALLS
 from octavo.errors import ExtractionFailed
@@ -217,7 +221,7 @@ def test_a_child_that_draws_pages_has_the_same_walls(
     key.write_text("secret")
     Image.new("L", (40, 30)).save(page)
     with Extractor(processes=1, limits=LIMITS, registry=EngineRegistry(REFERENCES)) as extractor:
-        extractor.draw(Source(page), PageDrawing(1, 40, 30, 0), seconds=20.0)
+        extractor.render_page(Source(page), PageToRender(1, 40, 30, 0), seconds=20.0)
         assert extractor.protection == WALLS
         drew = children_of(extractor)
         # Given back, so that the next document is read in the very child that drew.

@@ -8,7 +8,11 @@ from pathlib import Path
 from PIL import Image
 
 from octavo.documents import Document
+<<<<<<< HEAD
 from octavo.engines.contract import Limits, Source
+=======
+from octavo.engines.contract import Engine, Limits, Source
+>>>>>>> main
 from octavo.engines.mupdf import PdfDocument, PdfPage, pymupdf
 from octavo.engines.registry import EngineRegistry
 from octavo.parse_options import ParseOptions
@@ -89,7 +93,7 @@ class Drawing:
             images.new_page(page.rect.width, page.rect.height).insert_image(page.rect, stream=buffer.getvalue())
         return images
 
-    def read(self, engine: str = "fast") -> Document:
+    def read(self, engine: str | Engine = "fast") -> Document:
         """Return what an engine makes of what was drawn."""
         with tempfile.TemporaryDirectory() as folder:
             path = Path(folder) / "drawn.pdf"
@@ -97,11 +101,16 @@ class Drawing:
             return read(engine, path)
 
 
-def read(engine: str, path: Path) -> Document:
+def read(engine: str | Engine, path: Path) -> Document:
     """Return what an engine makes of a file."""
     with tempfile.TemporaryDirectory() as folder:
+<<<<<<< HEAD
         extract = EngineRegistry.installed().resolve(engine).extract
         return extract(Source(path), ParseOptions(), Limits(), _Silent(), Path(folder)).document
+=======
+        reader = EngineRegistry.installed().resolve(engine) if isinstance(engine, str) else engine
+        return reader.extract(Source(path), ParseOptions(), Limits(), _Silent(), Path(folder)).document
+>>>>>>> main
 
 
 class _Silent:
