@@ -14,11 +14,7 @@ import pytest
 from PIL import Image
 
 from octavo.directory import DataDirectory
-<<<<<<< HEAD
-from octavo.engines.contract import Limits, PageDrawing, Progress, Source
-=======
 from octavo.engines.contract import Limits, PageToRender, Progress, Source
->>>>>>> main
 from octavo.engines.registry import TEST_ENGINES, EngineRegistry
 from octavo.engines.sandbox.confinement import WALLS
 from octavo.errors import ExtractionFailed

@@ -21,11 +21,8 @@ from octavo.engines.contract import (
     Reading,
     Source,
 )
-<<<<<<< HEAD
-from octavo.parse_options import ParseOptions
-=======
 from octavo.engines.pages.thresholds.pipeline import PipelineThresholds
->>>>>>> main
+from octavo.parse_options import ParseOptions
 
 if TYPE_CHECKING:
     from octavo.engines.pages.page_view import RegionDetector

@@ -8,11 +8,7 @@ from pathlib import Path
 from PIL import Image
 
 from octavo.documents import Document
-<<<<<<< HEAD
-from octavo.engines.contract import Limits, Source
-=======
 from octavo.engines.contract import Engine, Limits, Source
->>>>>>> main
 from octavo.engines.mupdf import PdfDocument, PdfPage, pymupdf
 from octavo.engines.registry import EngineRegistry
 from octavo.parse_options import ParseOptions
@@ -104,13 +100,8 @@ class Drawing:
 def read(engine: str | Engine, path: Path) -> Document:
     """Return what an engine makes of a file."""
     with tempfile.TemporaryDirectory() as folder:
-<<<<<<< HEAD
-        extract = EngineRegistry.installed().resolve(engine).extract
-        return extract(Source(path), ParseOptions(), Limits(), _Silent(), Path(folder)).document
-=======
         reader = EngineRegistry.installed().resolve(engine) if isinstance(engine, str) else engine
         return reader.extract(Source(path), ParseOptions(), Limits(), _Silent(), Path(folder)).document
->>>>>>> main
 
 
 class _Silent:
