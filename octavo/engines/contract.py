@@ -48,6 +48,7 @@ class Limits:
 
 
 ExtractOptions = ParseOptions
+"""The name by which engines of installed packages that were written for version 0.1.0 know the options."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -187,7 +188,7 @@ class Engine(Protocol):
         """Import what is heavy; called once in the process from which children are forked."""
 
     def extract(
-        self, source: Source, options: ExtractOptions, limits: Limits, progress: Progress, folder: Path
+        self, source: Source, options: ParseOptions, limits: Limits, progress: Progress, folder: Path
     ) -> Reading:
         """Read `source`; files may be made in `folder`, which is removed afterwards."""
 

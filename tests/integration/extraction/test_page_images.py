@@ -11,11 +11,12 @@ import pytest
 from PIL import Image, ImageChops, ImageDraw, ImageFont
 
 from octavo.documents import Document, Page
-from octavo.engines.contract import ExtractOptions, Limits, PageToRender, Source
+from octavo.engines.contract import Limits, PageToRender, Source
 from octavo.engines.mupdf import pymupdf
 from octavo.engines.registry import EngineRegistry
 from octavo.errors import ExtractionFailed, UnsupportedInput
 from octavo.extraction.extractor import Extractor
+from octavo.parse_options import ParseOptions
 
 WORDS = "The sheet was damped before it went to press"
 LIMITS = replace(Limits(), max_page_pixels=4_000_000)
@@ -40,7 +41,7 @@ def image_of(extractor: Extractor, path: Path, page: Page, width: int = WIDTH) -
 
 
 def read(extractor: Extractor, path: Path) -> Document:
-    return extractor.extract(Source(path, filename=path.name), ExtractOptions(engine="fast")).document
+    return extractor.extract(Source(path, filename=path.name), ParseOptions(engine="fast")).document
 
 
 def ink_outside(image: Image.Image, document: Document, page_no: int = 1, margin: float = 3.0) -> int:
