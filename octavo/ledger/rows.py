@@ -90,6 +90,7 @@ class ItemRow:
             attempts=self.attempts,
             page_count=self.page_count,
             result_id=self.result_id,
+            engine=self.engine,
             error_code=self.error_code,
             error_message=self.error_message,
             error_retryable=self.error_retryable,
