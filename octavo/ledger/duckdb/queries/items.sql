@@ -69,6 +69,7 @@ WHERE rowid IN (
         AND ($batch_id IS NULL OR batch_id = $batch_id)
         AND ($statuses::VARCHAR[] IS NULL OR list_contains($statuses::VARCHAR[], status))
         AND ($source_name IS NULL OR source_name = $source_name)
+        AND ($pattern IS NULL OR source_name ILIKE $pattern)
         AND ($part IS NULL OR contains(lower(source_name), lower($part)))
         AND ($created_from IS NULL OR created_at >= $created_from)
         AND ($created_before IS NULL OR created_at < $created_before)
