@@ -8,7 +8,7 @@ from octavo.batches import Item
 from octavo.ledger.contract import ItemOrder, ItemQuery
 from octavo.ledger.duckdb.snapshot import Snapshot
 from octavo.ledger.duckdb.statements import statements
-from octavo.ledger.duckdb.tables import ITEMS
+from octavo.ledger.duckdb.tables import SHOWN_ITEMS
 from octavo.ledger.duckdb.values import Parameter
 
 
@@ -32,7 +32,7 @@ def list_items(view: Snapshot, query: ItemQuery) -> list[Item]:
         "limit": query.limit,
     }
     rows = view.run(_sql(query.order, is_ascending=query.is_ascending), parameters)
-    return [ITEMS.read(row).record() for row in rows]
+    return [SHOWN_ITEMS.read(row).record() for row in rows]
 
 
 def _sql(order: ItemOrder, *, is_ascending: bool) -> str:
