@@ -1,27 +1,15 @@
 """The days a report is about: `from` and `to`, both included, in UTC."""
 
 import re
-from dataclasses import dataclass
-from datetime import date, timedelta
+from datetime import date
 from typing import Annotated
 
 from fastapi import Depends, Query
 from pydantic import BeforeValidator
 
-from octavo.errors import InvalidPeriod
-from octavo.timestamps import now
+from octavo.service.usage import Period
 
-DAYS = 30
-"""How many days a report has when nothing else is asked, today included."""
 _DAY = re.compile(r"\d{4}-\d{2}-\d{2}", re.ASCII)
-
-
-@dataclass(frozen=True, slots=True)
-class Period:
-    """Days from the first to the last, both included."""
-
-    first: date
-    last: date
 
 
 def _day(given: object) -> object:
@@ -41,11 +29,7 @@ async def period(
     last: Annotated[Day, Query(alias="to", description="Last day, UTC; today if not given.")] = None,
 ) -> Period:
     """Return the days that are asked for. Raises InvalidPeriod when they end before they begin."""
-    until = last or now().date()
-    since = first or until - timedelta(days=min(DAYS - 1, (until - date.min).days))
-    if since > until:
-        raise InvalidPeriod(f"The period ends on {until}, before it begins on {since}; give from and to in order.")
-    return Period(since, until)
+    return Period.between(first, last)
 
 
 PeriodDep = Annotated[Period, Depends(period)]
