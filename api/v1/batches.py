@@ -87,7 +87,7 @@ def _batch_request(request: CreateBatchRequest, idempotency_key: str | None) -> 
         },
         metadata=request.metadata,
         idempotency_key=idempotency_key,
-        body=request.model_dump(mode="json"),
+        body=lambda: request.model_dump(mode="json"),
     )
 
 

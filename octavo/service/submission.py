@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -41,8 +41,11 @@ class BatchRequest:
     """What the dialect shows of the documents, as it is echoed."""
     metadata: Mapping[str, Any] | None
     idempotency_key: str | None
-    body: Mapping[str, Any]
-    """The whole request as JSON values: an idempotency key must come with the same one again."""
+    body: Callable[[], Mapping[str, Any]]
+    """Gives the whole request as JSON values, with which its idempotency key must come again.
+
+    Called once the metadata is known not to be nested too deep for it.
+    """
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +93,7 @@ class Submission:
             metadata=request.metadata,
             retention_seconds=customer.retention_seconds or self.retention_seconds,
             idempotency_key=key,
-            body_digest=_digest(request.body),
+            body_digest=_digest(request.body()),
         )
 
 
