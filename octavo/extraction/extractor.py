@@ -14,13 +14,13 @@ from typing import Self
 from octavo.documents import Document, InvalidDocument
 from octavo.engines.contract import (
     Engine,
-    ExtractOptions,
     Limits,
     PageDrawing,
     PageObserver,
     Reading,
     Source,
     is_repeatable,
+    refuse_unhonoured,
 )
 from octavo.engines.registry import EngineRegistry
 from octavo.engines.sandbox.confinement import Require
@@ -34,6 +34,7 @@ from octavo.errors import (
     UnsupportedInput,
 )
 from octavo.extraction.stop import Stop
+from octavo.parse_options import ParseOptions
 
 _MAGIC = {
     "image/png": b"\x89PNG\r\n\x1a\n",
@@ -198,7 +199,7 @@ class Extractor:
         """End all children; documents in work end with `ChildLost`."""
         self._pool.close()
 
-    def waits_for_child(self, engine: str) -> bool:
+    def waits_for_child(self, engine: str | None) -> bool:
         """Whether a document may have to wait before this engine reads it; so it is said of one not used lately."""
         ready = self._ready.get(engine)
         return ready is None or ready.engine.kind == "local"
@@ -215,7 +216,7 @@ class Extractor:
     def extract(
         self,
         source: Source,
-        options: ExtractOptions,
+        options: ParseOptions,
         *,
         on_begin: Callable[[], None] | None = None,
         on_counted: Callable[[int], None] | None = None,
@@ -238,6 +239,7 @@ class Extractor:
         """
         ready = self._ready_engine(options.engine)
         engine = ready.engine
+        refuse_unhonoured(engine, options)
         self._refuse_by_size(source)
         begun = _Begun(on_begin)
         if engine.kind == "remote":
@@ -309,7 +311,7 @@ class Extractor:
         self,
         engine: Engine,
         source: Source,
-        options: ExtractOptions,
+        options: ParseOptions,
         begin: Callable[[], None],
         on_counted: Callable[[int], None] | None,
         care: PageObserver | None,
@@ -324,7 +326,7 @@ class Extractor:
         self,
         place: _Place,
         source: Source,
-        options: ExtractOptions,
+        options: ParseOptions,
         begin: Callable[[], None],
         on_counted: Callable[[int], None] | None,
         care: PageObserver | None,
@@ -347,7 +349,7 @@ class Extractor:
         self,
         place: _Place,
         source: Source,
-        options: ExtractOptions,
+        options: ParseOptions,
         on_counted: Callable[[int], None] | None,
         care: PageObserver | None,
     ) -> Reading:
@@ -366,7 +368,7 @@ class Extractor:
 def _read_in(
     child: Child,
     source: Source,
-    options: ExtractOptions,
+    options: ParseOptions,
     on_counted: Callable[[int], None] | None,
     care: PageObserver | None,
 ) -> Reading:

@@ -102,7 +102,6 @@ class PagesEngine:
         from octavo.engines.pages.reading import DocumentReader
 
         reader = DocumentReader(
-            options=options,
             limits=limits,
             progress=progress,
             folder=folder,

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from octavo.engines.contract import ExtractOptions, Limits, Progress, Reading, Source
+from octavo.engines.contract import Limits, Progress, Reading, Source
 from octavo.engines.detect import detect
 from octavo.engines.mupdf import release_caches
 from octavo.engines.office.reading import read_office
@@ -32,7 +32,6 @@ ReadPage = Callable[[int], PageDraft | ScannedPage]
 class DocumentReader:
     """Reads one document; `detector` tells of each page of a PDF, and of each scan, what its parts are."""
 
-    options: ExtractOptions
     limits: Limits
     progress: Progress
     folder: Path
@@ -49,12 +48,12 @@ class DocumentReader:
                 return self._read_with_second_reader(source, str(error))
         if kind == "image":
             return self._read_image(source)
-        return read_office(kind, source, self.options, self.limits, self.progress)
+        return read_office(kind, source, self.limits, self.progress)
 
     def _read_pdf(self, source: Source) -> Reading:
         with opened_pdf(source.path) as document:
             count = self._counted(page_count(document))
-            reader = PdfReader(document, self.options, self.limits, self.folder, self.detector)
+            reader = PdfReader(document, self.limits, self.folder, self.detector)
             finished = FinishedPages(self.progress, count)
             for figure in finished.figures():
                 reader.budget.take(len(figure.data))
@@ -73,7 +72,7 @@ class DocumentReader:
         if pages is None:
             raise ExtractionFailed(why)
         self._counted(len(pages))
-        return assemble(pages, [WARNING], with_text=self.options.extract_text)
+        return assemble(pages, [WARNING])
 
     def _counted(self, count: int) -> int:
         if count > self.limits.max_pages:
@@ -89,10 +88,8 @@ class DocumentReader:
             read = read_page(page_no)
             if isinstance(read, PageDraft):
                 finished.add([read])
-            elif self.options.extract_text:
-                waiting.append(read)
             else:
-                finished.add([PageDraft(read.page)])
+                waiting.append(read)
             if len(waiting) == _PAGES_PER_CALL:
                 finished.add(self._recognised(waiting))
                 waiting = []
@@ -107,7 +104,7 @@ class DocumentReader:
             raise ExtractionFailed(f"no page of the document could be read: {pages[0].page.error}")
         if any(draft.page.status == "failed" for draft in pages):
             finished.keep_rest()
-        return assemble(pages, warnings, with_text=self.options.extract_text)
+        return assemble(pages, warnings)
 
     def _recognised(self, waiting: list[ScannedPage]) -> list[PageDraft]:
         if not waiting:

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from octavo.documents import Box, Cell, Page
-from octavo.engines.contract import ExtractOptions, Limits
+from octavo.engines.contract import Limits
 from octavo.engines.pages import finished_pages
 from octavo.engines.pages.draft import FigureDraft, PageDraft, TableDraft
 from octavo.engines.pages.finished_pages import FinishedPages, pack, unpack
@@ -109,7 +109,7 @@ def test_beside_pages_that_failed_the_others_are_kept_however_short_the_reading(
     def read(page_no: int) -> PageDraft:
         return PageDraft(FAILED) if page_no == FAILED.page_no else page(page_no)
 
-    reader = DocumentReader(ExtractOptions(), Limits(), keeper, tmp_path, ("eng",), NoRegions())
+    reader = DocumentReader(Limits(), keeper, tmp_path, ("eng",), NoRegions())
     reader.read_pages(read, FinishedPages(keeper, 2), ())
     assert keeper.pieces == [], "a reading without failed pages keeps nothing"
     found = reader.read_pages(read, FinishedPages(keeper, 4), ())
