@@ -11,6 +11,9 @@ from api.http.dependencies import ServiceDep
 from octavo.service.batches import Batches
 from octavo.service.deletions import Deletions
 from octavo.service.estimates import Estimates
+from octavo.service.exports import Exports
+from octavo.service.page_images import PageImages
+from octavo.service.results import Results
 from octavo.service.staging import Staging
 from octavo.service.submission import Submission
 from octavo.service.sync_extraction import SyncExtraction
@@ -50,6 +53,26 @@ async def estimates(service: ServiceDep) -> Estimates:
     return service.estimates
 
 
+async def results(service: ServiceDep) -> Results:
+    """Return what finds results."""
+    ledger = service.ledger
+    seconds = service.settings.storage.presign_get_seconds
+    return Results(ledger.batches, ledger.files, ledger.lifetimes, service.objects, link_seconds=seconds)
+
+
+ResultsDep = Annotated[Results, Depends(results)]
+
+
+async def page_images(service: ServiceDep, results: ResultsDep) -> PageImages:
+    """Return what shows pages as images."""
+    return PageImages(results, service.page_renders, render_seconds=service.settings.limits.drawing_seconds)
+
+
+async def exports(service: ServiceDep, results: ResultsDep) -> Exports:
+    """Return what reads all results of a batch."""
+    return Exports(service.ledger.batches, service.ledger.files, results)
+
+
 async def deletions(service: ServiceDep) -> Deletions:
     """Return what deletes files and batches."""
     return Deletions(service.ledger.files, service.ledger.batches, service.retention)
@@ -82,6 +105,8 @@ async def webhooks(service: ServiceDep) -> Webhooks:
 StagingDep = Annotated[Staging, Depends(staging)]
 SubmissionDep = Annotated[Submission, Depends(submission)]
 BatchesDep = Annotated[Batches, Depends(batches)]
+PageImagesDep = Annotated[PageImages, Depends(page_images)]
+ExportsDep = Annotated[Exports, Depends(exports)]
 EstimatesDep = Annotated[Estimates, Depends(estimates)]
 DeletionsDep = Annotated[Deletions, Depends(deletions)]
 SyncExtractionDep = Annotated[SyncExtraction, Depends(sync_extraction)]

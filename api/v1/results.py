@@ -1,15 +1,14 @@
 """`/v1/batches/{id}/items/{id}/result`: the way to an item's result, and the same to read for people."""
 
-from datetime import timedelta
 from typing import Annotated, Literal
 
 from fastapi import APIRouter, Query, Response
 from fastapi.responses import RedirectResponse
 
 from api.http.auth import CustomerDep
-from api.http.dependencies import Service, ServiceDep
 from api.http.problems import problems
-from octavo.batches import Batch, Item, ItemStatus
+from api.http.use_cases import ResultsDep
+from octavo.batches import Batch
 from octavo.errors import (
     BatchNotFound,
     CustomerDisabled,
@@ -19,11 +18,9 @@ from octavo.errors import (
     ResultNotReady,
     StorageUnavailable,
 )
-from octavo.identifiers import BatchId, ItemId, ResultId
-from octavo.objects.contract import ObjectMissing
+from octavo.identifiers import BatchId, ItemId
 from octavo.render.registry import ExtractPage, Html, Markdown, Rendering
-from octavo.results.renderings import StoredRenderings
-from octavo.timestamps import now
+from octavo.service.results import ReadyItem, Results
 
 router = APIRouter(prefix="/v1", tags=["v1", "async-batch"])
 PAGE_POLICY = "default-src 'none'; img-src data:; style-src 'unsafe-inline'; sandbox"
@@ -64,86 +61,36 @@ def get_result(
     batch_id: str,
     item_id: str,
     customer: CustomerDep,
-    service: ServiceDep,
+    results: ResultsDep,
     format: Annotated[Literal["json", "markdown", "html"], Query()] = "json",
 ) -> Response:
     """Go to the result: a link that lives five minutes, or as long as the result if that is less.
 
     As `markdown` or `html` the answer is the document itself, without a redirect.
     """
-    batch = service.ledger.batches.get(customer.customer_id, BatchId(batch_id))
-    item = service.ledger.batches.item(batch.batch_id, ItemId(item_id))
-    if item.status is not ItemStatus.SUCCEEDED or item.result_id is None:
-        raise ResultNotReady(
-            "Only an item that has succeeded has a result; see its status and error.",
-            status=item.status.value,
-        )
-    left = seconds_left(batch, item)
-    if left <= 0:
-        raise _expired()
-    if format != "json":
-        return _readable(service, batch, item, item.result_id, format)
-    link = service.objects.presign_get(
-        result_key(service, batch, item.result_id),
-        expires_seconds=link_seconds(left, service.settings.storage.presign_get_seconds),
-        content_type="application/json",
-    )
-    return RedirectResponse(link.url, status_code=302, headers={"Cache-Control": "no-store"})
+    ready = results.get(customer.customer_id, BatchId(batch_id), ItemId(item_id))
+    shown = shown_of(ready.batch)
+    if format == "json":
+        return redirect(results.link(ready, shown))
+    if format == "markdown":
+        return _readable(results, ready, Markdown(shown.extract_text, shown.extract_images))
+    page = Html(shown.extract_text, shown.extract_images, title=results.title(ready))
+    return _readable(results, ready, page, **{"Content-Security-Policy": PAGE_POLICY})
 
 
-def link_seconds(left: float, longest: int) -> int:
-    """Return how long a link to a result may live that is kept for `left` seconds. Raises ResultExpired."""
-    if left <= 0:
-        raise _expired()
-    return max(1, min(longest, int(left)))
+def redirect(link: str) -> RedirectResponse:
+    """Return the way to an object in storage; nobody keeps it, as the link ends."""
+    return RedirectResponse(link, status_code=302, headers={"Cache-Control": "no-store"})
 
 
-def seconds_left(batch: Batch, item: Item) -> float:
-    """Return how long the result of an item is still kept; nothing is left of one that has not ended."""
-    if item.completed_at is None:
-        return 0.0
-    return (item.completed_at + timedelta(seconds=batch.retention_seconds) - now()).total_seconds()
-
-
-def _expired() -> ResultExpired:
-    return ResultExpired("The result was kept until its retention ended and is gone; submit the file again.")
-
-
-def result_key(service: Service, batch: Batch, result_id: ResultId) -> str:
-    """Return the key of the JSON that a batch asked for. Raises ResultExpired, StorageUnavailable."""
-    renderings, shown = StoredRenderings(service.objects), _shown(batch)
-    if shown == ExtractPage():
-        # Written with every result since the first version, and never taken away before it.
-        return renderings.key(batch.customer_id, result_id, shown)
-    try:
-        return renderings.provide(batch.customer_id, result_id, shown, engine=_engine(batch))
-    except ObjectMissing:
-        raise _expired() from None
-
-
-def _shown(batch: Batch) -> ExtractPage:
+def shown_of(batch: Batch) -> ExtractPage:
+    """Return the JSON that a batch asked for."""
     return ExtractPage(
         extract_text=bool(batch.options.get("extract_text", True)),
         extract_images=bool(batch.options.get("extract_images", True)),
     )
 
 
-def _engine(batch: Batch) -> str:
-    return f"{batch.options.get('engine')} {batch.options.get('engine_version')}"
-
-
-def _readable(
-    service: Service, batch: Batch, item: Item, result_id: ResultId, kind: Literal["markdown", "html"]
-) -> Response:
-    asked = _shown(batch)
-    headers = {"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"}
-    shown: Rendering = Markdown(asked.extract_text, asked.extract_images)
-    if kind == "html":
-        file = service.ledger.files.find(batch.customer_id, [item.file_id]).get(item.file_id)
-        shown = Html(asked.extract_text, asked.extract_images, title=(file.filename if file else None) or item.item_id)
-        headers["Content-Security-Policy"] = PAGE_POLICY
-    try:
-        page = StoredRenderings(service.objects).make(batch.customer_id, result_id, shown, engine=_engine(batch))
-    except ObjectMissing:
-        raise _expired() from None
-    return Response(page, media_type=shown.media_type, headers=headers)
+def _readable(results: Results, ready: ReadyItem, shown: Rendering, **fields: str) -> Response:
+    headers = {"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff", **fields}
+    return Response(results.render(ready, shown), media_type=shown.media_type, headers=headers)
