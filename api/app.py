@@ -1,10 +1,12 @@
 """The HTTP service: its dialects, the service's own addresses, and what every request passes."""
 
 from collections.abc import Sequence
+from types import ModuleType
 
-from fastapi import FastAPI
+from fastapi import APIRouter, FastAPI
 from fastapi.middleware.cors import CORSMiddleware
 from fastapi_offline import FastAPIOffline
+from starlette.routing import BaseRoute
 
 from api.about import description, front_page, health, source
 from api.admin import customers, keys, usage
@@ -22,14 +24,15 @@ from octavo.settings import Settings
 ABOUT = (front_page, source, health)
 INTERNAL = (workers, work, retention, deliveries, sync_extractions, page_renders)
 ADMIN = (customers, keys, usage)
+_BUILT: dict[int, Sequence[BaseRoute]] = {}
 
 
 def create_app(service: Service, further: Sequence[Dialect] = ()) -> FastAPI:
     """Return the app around these parts; `further` are dialects besides `/v1`."""
-    # Its pages carry their scripts with them: /docs works without a network.
+    # The pages include their scripts, so /docs works without a network.
     app = FastAPIOffline(
         redoc_url=None,
-        # Swagger UI would have a service of its makers look at the document.
+        # Swagger UI would send the document to its makers' validation service.
         swagger_ui_parameters={"validatorUrl": None},
         title="Octavo",
         version=__version__,
@@ -50,14 +53,23 @@ def create_app(service: Service, further: Sequence[Dialect] = ()) -> FastAPI:
         app.add_middleware(
             CORSMiddleware, allow_origins=origins, allow_methods=["*"], allow_headers=["*"], expose_headers=FIELDS
         )
-    for module in ABOUT:
-        app.include_router(module.router)
-    for dialect in spoken:
-        for router in dialect.routers:
-            app.include_router(router)
-    for module in (*INTERNAL, *ADMIN):
-        app.include_router(module.router)
+    spoken_routers = [router for dialect in spoken for router in dialect.routers]
+    for router in (*_routers(ABOUT), *spoken_routers, *_routers((*INTERNAL, *ADMIN))):
+        app.router.routes.extend(_routes(router))
     return app
+
+
+def _routers(modules: Sequence[ModuleType]) -> list[APIRouter]:
+    return [module.router for module in modules]
+
+
+def _routes(router: APIRouter) -> Sequence[BaseRoute]:
+    """Return a router's routes for all apps of this process: to build them is most of what an app costs."""
+    if id(router) not in _BUILT:  # a router cannot be a key; kept in its own routes, it stays and so does its id
+        built = APIRouter()
+        built.include_router(router)
+        _BUILT[id(router)] = built.routes
+    return _BUILT[id(router)]
 
 
 def own_addresses(settings: Settings) -> Dialect:

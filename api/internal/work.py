@@ -51,7 +51,7 @@ async def open_run(body: OpenRun, service: ServiceDep) -> OpenedRun:
         run_no=run.run_no,
         item_cap=service.ledger.accounts.customer(batch.customer_id).item_cap,
         total_items=batch.total_items,
-        options=batch.options,
+        options=batch.options.to_values(),
         status=batch.status,
         tag_limits=service.settings.prefect.tag_limits,
     )
@@ -150,7 +150,7 @@ async def report(body: Reports, service: ServiceDep) -> list[ReportResult]:
 
 
 def _report(body: Reports, service: Service) -> list[ReportResult]:
-    with service.retention.expiry.gate.reporting(body.reports) as reports:
+    with service.retention.expiry.deletion_guard.reporting(body.reports) as reports:
         return service.ledger.work.report(reports)
 
 

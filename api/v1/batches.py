@@ -20,7 +20,8 @@ from api.v1.schemas import (
     BatchResource,
     CreateBatchRequest,
 )
-from octavo.batches import BatchStatus, Customer
+from octavo.batch_options import ExtractPageOptions
+from octavo.batches import BatchStatus, Customer, NewItem
 from octavo.errors import (
     BatchNotFound,
     CustomerDisabled,
@@ -71,20 +72,18 @@ def create_batch(
     estimates: EstimatesDep,
     idempotency_key: Annotated[str | None, Header()] = None,
 ) -> BatchResource:
-    """Submit staged files as one batch; the same `Idempotency-Key` within 24 hours gives the same batch."""
+    """Submit staged files as one batch; the same `Idempotency-Key` within 24 hours returns the same batch."""
     batch = submission.submit(customer, _batch_request(request, idempotency_key))
     return BatchResource(**batch_body(estimates, customer, batch))
 
 
 def _batch_request(request: CreateBatchRequest, idempotency_key: str | None) -> BatchRequest:
     return BatchRequest(
-        file_ids=tuple(FileId(file_id) for file_id in request.source.file_ids),
+        items=NewItem.of_files(FileId(file_id) for file_id in request.source.file_ids),
         engine=request.engine,
-        options={
-            "extract_text": request.extract_text,
-            "extract_images": request.extract_images,
-            "ocr": request.ocr,
-        },
+        shown=ExtractPageOptions(
+            extract_text=request.extract_text, extract_images=request.extract_images, ocr=request.ocr
+        ),
         metadata=request.metadata,
         idempotency_key=idempotency_key,
         body=lambda: request.model_dump(mode="json"),
@@ -114,7 +113,7 @@ def list_batches(
 def _status(name: str | None) -> BatchStatus | None:
     known = [status.value for status in BatchStatus]
     if name is not None and name not in known:
-        raise InvalidStatus(f"There is no batch status {name!r}; one of {', '.join(known)}.", statuses=known)
+        raise InvalidStatus(f"There is no batch status {name!r}; use one of {', '.join(known)}.", statuses=known)
     return None if name is None else BatchStatus(name)
 
 
@@ -136,10 +135,10 @@ async def get_batch(
     limit: Annotated[int, Query(ge=1, le=500)] = 100,
     wait: Annotated[float, Query(ge=0, le=LONGEST_WAIT_SECONDS)] = 0,
 ) -> Response:
-    """See a batch and those of its items that changed after the cursor, oldest change first.
+    """Get a batch and those of its items that have changed since the cursor, oldest change first.
 
     With `wait`, the answer comes as soon as there is such an item or the batch has ended, at the latest after
-    so many seconds.
+    that many seconds.
     """
     wanted = BatchId(batch_id)
 
@@ -168,5 +167,5 @@ def _detail(estimates: Estimates, customer: Customer, state: BatchState) -> dict
     responses=problems(InvalidApiKey, CustomerDisabled, BatchNotFound),
 )
 def cancel_batch(batch_id: str, customer: CustomerDep, batches: BatchesDep, estimates: EstimatesDep) -> BatchResource:
-    """Cancel what is pending; running items finish, a finished batch stays as it is."""
+    """Cancel pending items; running items finish, and a batch that has ended stays as it is."""
     return BatchResource(**batch_body(estimates, customer, batches.cancel(customer, BatchId(batch_id))))

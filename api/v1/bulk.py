@@ -21,7 +21,7 @@ from octavo.errors import (
 
 PATH = "/v1/files/bulk"
 BODY_FACTOR = 4
-"""How much larger than any other a body of this route may be: 10,000 entries with names of full length."""
+"""How much larger than others a body of this route may be, to fit 10,000 entries with the longest names."""
 router = APIRouter(tags=["v1", "async-batch"], route_class=StrictJsonRoute)
 
 
@@ -36,6 +36,6 @@ router = APIRouter(tags=["v1", "async-batch"], route_class=StrictJsonRoute)
     ),
 )
 def create_files(request: CreateFilesRequest, customer: CustomerDep, staging: StagingDep) -> Response:
-    """Stage many files at once, all or none; the answer says, in the same order, where to PUT the bytes of each."""
+    """Stage many files at once, all or none; the answer lists, in the same order, where to PUT the bytes of each."""
     uploads = staging.stage_all(customer, [new_file(one) for one in request.files])
     return json_response({"object": "list", "data": [upload_body(upload) for upload in uploads]})

@@ -1,4 +1,4 @@
-"""`DELETE /v1/files/{id}` and `DELETE /v1/batches/{id}`: nothing of them stays but what was billed."""
+"""`DELETE /v1/files/{id}` and `DELETE /v1/batches/{id}`: only what was billed remains."""
 
 from fastapi import APIRouter, Response
 
@@ -27,7 +27,7 @@ router = APIRouter(prefix="/v1", tags=["v1", "async-batch"])
     responses=problems(InvalidApiKey, CustomerDisabled, UnknownFiles, FileInUse),
 )
 async def delete_file(file_id: str, customer: CustomerDep, deletions: DeletionsDep) -> Response:
-    """Delete a file and its bytes; results that were made of it stay until their batch goes."""
+    """Delete a file and its bytes; results made from it stay until their batch is deleted."""
     await deletions.delete_file(customer, FileId(file_id))
     return Response(status_code=204)
 
@@ -41,6 +41,6 @@ async def delete_file(file_id: str, customer: CustomerDep, deletions: DeletionsD
     responses=problems(InvalidApiKey, CustomerDisabled, BatchNotFound, BatchNotFinished),
 )
 async def delete_batch(batch_id: str, customer: CustomerDep, deletions: DeletionsDep) -> Response:
-    """Delete a batch that has ended, with its items and results; its files have a DELETE of their own."""
+    """Delete a batch that has ended, with its items and results; delete its files separately."""
     await deletions.delete_batch(customer, BatchId(batch_id))
     return Response(status_code=204)

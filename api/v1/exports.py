@@ -1,4 +1,4 @@
-"""`/v1/batches/{id}/results`: all results of a batch in one stream, as lines or as an archive, at any time."""
+"""`/v1/batches/{id}/results`: all results of a batch in one stream, as JSON lines or zip, at any time."""
 
 import re
 import tempfile
@@ -53,7 +53,7 @@ async def export_results(
     estimates: EstimatesDep,
     format: Annotated[Literal["jsonl", "zip"], Query()] = "jsonl",
 ) -> StreamingResponse:
-    """Stream the results of a batch; one that is not finished gives what there is by now. Expired results are null."""
+    """Stream the results of a batch; an unfinished one gives those it has so far. Expired results are null."""
     batch = await exports.open(customer, BatchId(batch_id))
     body, media_type = {
         "jsonl": (_as_lines, "application/x-ndjson"),

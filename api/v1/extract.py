@@ -1,4 +1,4 @@
-"""`/v1/extract`: one document, read while its sender waits."""
+"""`/v1/extract`: one document, read while the caller waits."""
 
 import contextlib
 from collections.abc import AsyncIterator, Awaitable, Mapping
@@ -38,7 +38,7 @@ from octavo.service.sync_extraction import Shown, SyncExtraction, UploadedDocume
 
 router = APIRouter(prefix="/v1/extract", tags=["v1"], route_class=StrictJsonRoute)
 FORM_BYTES = 1024 * 1024
-"""What a form may have besides its document."""
+"""How many bytes a form may have besides its document."""
 FORM_PATHS = ("/v1/extract/file", "/v1/extract/schema/file")
 FORMS: dict[str, dict[str, Any]] = {}
 """The shapes of the forms by name, for the description."""
@@ -99,7 +99,7 @@ def _form(name: str, options: type[BaseModel]) -> dict[str, Any]:
 async def extract(
     body: ExtractRequest, request: Request, customer: CustomerDep, extraction: SyncExtractionDep
 ) -> Response:
-    """Fetch a document by its address and read it at once; the answer is its result."""
+    """Fetch a document by URL and read it at once; the answer is its result."""
     if not body.url:
         raise _missing("url")
     shown = Shown(body.extract_text, body.extract_images)
@@ -116,7 +116,7 @@ async def extract(
     openapi_extra=_form("ExtractFileForm", FormOptions),
 )
 async def extract_file(request: Request, customer: CustomerDep, extraction: SyncExtractionDep) -> Response:
-    """Read the document that is sent along at once; the answer is its result."""
+    """Read an uploaded document at once; the answer is its result."""
     await extraction.admit(customer)
     async with _read_form(request) as form:
         document = _document(form, extraction)
@@ -134,7 +134,7 @@ async def extract_file(request: Request, customer: CustomerDep, extraction: Sync
     responses=problems(InvalidApiKey, CustomerDisabled, UploadsOnly, SchemaExtractionUnavailable),
 )
 async def extract_schema(_: SchemaExtractRequest, __: CustomerDep) -> Response:
-    """Not there yet: fill a schema from a document by its address."""
+    """Not available yet: fill a schema from a document by URL."""
     raise _unavailable()
 
 
@@ -147,7 +147,7 @@ async def extract_schema(_: SchemaExtractRequest, __: CustomerDep) -> Response:
     openapi_extra=_form("Body_extract_schema_file_v1", SchemaFormOptions),
 )
 async def extract_schema_file(request: Request, _: CustomerDep, extraction: SyncExtractionDep) -> Response:
-    """Not there yet: fill a schema from the document that is sent along."""
+    """Not available yet: fill a schema from an uploaded document."""
     async with _read_form(request) as form:
         _document(form, extraction)
         _options(SchemaFormOptions, form)
@@ -164,7 +164,7 @@ async def _answer(request: Request, reading: Awaitable[str]) -> Response:
 
 @contextlib.asynccontextmanager
 async def _read_form(request: Request) -> AsyncIterator[FormData]:
-    """Read a form with one document; files over a megabyte are kept on disk meanwhile."""
+    """Read a form with one document; files over a megabyte are buffered on disk."""
     try:
         form = await request.form(max_files=1, max_fields=20)
     except HTTPException as error:
@@ -209,5 +209,5 @@ def _invalid(row: dict[str, Any]) -> RequestValidationError:
 
 def _unavailable() -> SchemaExtractionUnavailable:
     return SchemaExtractionUnavailable(
-        "This service fills no schemas yet; /v1/extract and batches give text, tables and figures to fill them from."
+        "Extraction by schema is not available yet; /v1/extract and batches return text, tables and figures."
     )

@@ -1,4 +1,4 @@
-"""`/v1/files`: stage a file, see where it stands."""
+"""`/v1/files`: stage a file, get its status."""
 
 from typing import Any
 
@@ -36,7 +36,7 @@ router = APIRouter(prefix="/v1/files", tags=["v1", "async-batch"], route_class=S
     responses=problems(InvalidApiKey, CustomerDisabled, FileTooLarge, RateLimited, UploadsNotConfigured),
 )
 def create_file(request: CreateFileRequest, customer: CustomerDep, staging: StagingDep) -> Response:
-    """Stage one file: the answer says where to PUT its bytes."""
+    """Stage one file; the answer says where to PUT its bytes."""
     return json_response(upload_body(staging.stage(customer, new_file(request))))
 
 
@@ -58,5 +58,5 @@ def upload_body(upload: Upload) -> dict[str, Any]:
     responses=problems(InvalidApiKey, CustomerDisabled, UnknownFiles, StorageUnavailable),
 )
 def get_file(file_id: str, customer: CustomerDep, staging: StagingDep) -> FileResource:
-    """See where a file stands; a pending one is looked for in storage."""
+    """Get a file's status; a pending one is looked up in storage."""
     return FileResource(**file_fields(staging.find(customer, FileId(file_id))))

@@ -1,4 +1,4 @@
-"""`/v1/results/{id}/images/{n}`: the way to a figure that is too large to stand in its result."""
+"""`/v1/results/{id}/images/{n}`: a redirect to a figure that is too large for its result."""
 
 from fastapi import APIRouter, Response
 from fastapi.responses import RedirectResponse
@@ -28,5 +28,5 @@ router = APIRouter(prefix="/v1/results", tags=["v1"])
     },
 )
 def get_image(result_id: str, number: int, customer: CustomerDep, results: ResultsDep) -> RedirectResponse:
-    """Go to a figure of one of your results; `image_url` of a chunk names this address."""
+    """Get a figure of one of your results; a chunk's `image_url` is this address."""
     return redirect(results.figure_link(customer.customer_id, ResultId(result_id), number))

@@ -1,4 +1,4 @@
-"""`/v1/batches/{id}/items/{id}/pages/{n}/image`: the way to a page as an image, drawn when somebody looks at it."""
+"""`/v1/batches/{id}/items/{id}/pages/{n}/image`: an image of a page, rendered when first asked for."""
 
 from typing import Annotated
 
@@ -66,10 +66,10 @@ async def get_page_image(
     request: Request,
     width: Annotated[int, Query(ge=100, le=2400)] = 1000,
 ) -> Response:
-    """Go to a page of the document as an image, pages counted from 1, as wide as asked for or the next step wider.
+    """Get a page of the document as an image, counted from 1, as wide as requested or the next step wider.
 
-    It is exactly the page of the result (`width` and `height` of its `pages`), turned as that is, so that boxes can be
-    laid over it. The widths are 200, 400, 800, 1200, 1600 and 2400 pixels.
+    It shows exactly the page of the result (`width` and `height` of its `pages`), turned the same way, so that boxes
+    can be laid over it. The widths are 200, 400, 800, 1200, 1600 and 2400 pixels.
     """
     finding = page_images.link(customer.customer_id, BatchId(batch_id), ItemId(item_id), number, width)
     link = await while_there(request, finding)

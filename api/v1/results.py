@@ -1,4 +1,4 @@
-"""`/v1/batches/{id}/items/{id}/result`: the way to an item's result, and the same to read for people."""
+"""`/v1/batches/{id}/items/{id}/result`: an item's result, and renderings of it for people to read."""
 
 from typing import Annotated, Literal
 
@@ -8,6 +8,7 @@ from fastapi.responses import RedirectResponse
 from api.http.auth import CustomerDep
 from api.http.problems import problems
 from api.http.use_cases import ResultsDep
+from octavo.batch_options import ExtractPageOptions
 from octavo.batches import Batch
 from octavo.errors import (
     BatchNotFound,
@@ -24,7 +25,7 @@ from octavo.service.results import ReadyItem, Results
 
 router = APIRouter(prefix="/v1", tags=["v1", "async-batch"])
 PAGE_POLICY = "default-src 'none'; img-src data:; style-src 'unsafe-inline'; sandbox"
-"""What a browser lets the page do: it shows text of strangers, from the address of the service."""
+"""What a browser lets the page do: it shows strangers' text, from the address of the service."""
 
 
 @router.get(
@@ -35,7 +36,7 @@ PAGE_POLICY = "default-src 'none'; img-src data:; style-src 'unsafe-inline'; san
     status_code=302,
     responses={
         200: {
-            "description": "The result itself: after the redirect, or as the format asked for.",
+            "description": "The result itself, after the redirect or in the requested format.",
             "content": {
                 "application/json": {"schema": {}},
                 "text/markdown": {"schema": {"type": "string"}},
@@ -64,7 +65,7 @@ def get_result(
     results: ResultsDep,
     format: Annotated[Literal["json", "markdown", "html"], Query()] = "json",
 ) -> Response:
-    """Go to the result: a link that lives five minutes, or as long as the result if that is less.
+    """Get the result: a redirect to a link that is valid for five minutes, or until the result expires.
 
     As `markdown` or `html` the answer is the document itself, without a redirect.
     """
@@ -85,10 +86,10 @@ def redirect(link: str) -> RedirectResponse:
 
 def shown_of(batch: Batch) -> ExtractPage:
     """Return the JSON that a batch asked for."""
-    return ExtractPage(
-        extract_text=bool(batch.options.get("extract_text", True)),
-        extract_images=bool(batch.options.get("extract_images", True)),
-    )
+    shown = batch.options.shown
+    if not isinstance(shown, ExtractPageOptions):
+        return ExtractPage()
+    return ExtractPage(extract_text=shown.extract_text, extract_images=shown.extract_images)
 
 
 def _readable(results: Results, ready: ReadyItem, shown: Rendering, **fields: str) -> Response:

@@ -51,7 +51,7 @@ def quota_resource(account: PageAccount) -> QuotaResource:
     responses=problems(InvalidApiKey, CustomerDisabled, InvalidPeriod),
 )
 def get_usage(customer: CustomerDep, service: ServiceDep, period: PeriodDep) -> UsageResponse:
-    """See what was billed, by day, and what is left of the quota."""
+    """Get what was billed, by day, and what is left of the quota."""
     found = customer_usage(service.ledger.billing, customer.customer_id, period)
     return UsageResponse(
         data=[

@@ -14,7 +14,7 @@ from octavo.objects import keys
 from octavo.service.results import LOOK_SECONDS, ReadyItem, Results
 
 WIDTHS = (200, 400, 800, 1200, 1600, 2400)
-"""What is rendered, in pixels; a few widths only, so that storage does not fill with variants."""
+"""Widths in pixels; only a few, so that storage does not fill with variants."""
 
 
 class PageRenderer(Protocol):
@@ -59,7 +59,7 @@ class PageImages:
         file = self.results.files.find(ready.batch.customer_id, [file_id]).get(file_id)
         if file is None or file.status is not FileStatus.READY:
             raise UnknownFiles(
-                "The file was deleted or has expired, so that no further page of it can be drawn.", file_ids=[file_id]
+                "The file was deleted or has expired, so no further pages of it can be rendered.", file_ids=[file_id]
             )
         return PageRenderTask(
             key=key,

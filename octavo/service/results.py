@@ -30,7 +30,8 @@ class ReadyItem:
     @property
     def engine(self) -> str:
         """The engine that read the document, with its version."""
-        return f"{self.batch.options.get('engine')} {self.batch.options.get('engine_version')}"
+        parse = self.batch.options.parse
+        return f"{parse.engine} {parse.engine_version}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +51,7 @@ class Results:
         item = self.batches.item(batch_id, item_id)
         if item.status is not ItemStatus.SUCCEEDED or item.result_id is None:
             raise ResultNotReady(
-                "Only an item that has succeeded has a result; see its status and error.", status=item.status.value
+                "Only a succeeded item has a result; see its status and error.", status=item.status.value
             )
         left = seconds_left(batch, item)
         if left <= 0:
@@ -91,18 +92,18 @@ class Results:
     def figure_link(self, customer_id: CustomerId, result_id: ResultId, number: int) -> str:
         """Return a link to a figure of one of the customer's results. Raises ItemNotFound, ResultExpired."""
         try:
-            # The key holds the customer's own id: nobody else's results can be named.
+            # The key contains the customer's own id, so nobody else's results can be reached.
             key = keys.result_image_key(customer_id, result_id, number)
         except ValueError as error:
             raise ItemNotFound("There is no such image.") from error
         expires_at = self.lifetimes.result_expires_at(customer_id, result_id)
         if expires_at is None:
-            raise ItemNotFound("There is no such image; `image_url` of a result's chunk names one.")
+            raise ItemNotFound("There is no such image; use the `image_url` of a result's chunk.")
         left = (expires_at - now()).total_seconds()
         if left <= 0:
             raise expired()
         if not self.objects.sizes([key], time_limit_seconds=LOOK_SECONDS):
-            raise ItemNotFound("There is no such image; a result's images go with the result.")
+            raise ItemNotFound("There is no such image; a result's images are deleted with the result.")
         # Storage forgets types; browsers know an image by its bytes.
         return self.link_to(key, left, "application/octet-stream")
 
@@ -121,4 +122,4 @@ def seconds_left(batch: Batch, item: Item) -> float:
 
 def expired() -> ResultExpired:
     """Return the error for a result that was there once."""
-    return ResultExpired("The result was kept until its retention ended and is gone; submit the file again.")
+    return ResultExpired("The retention of the result has ended and it was deleted; submit the file again.")

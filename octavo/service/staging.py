@@ -77,7 +77,7 @@ class Staging:
     def _staged(self, customer: Customer, new: NewFile, moment: datetime) -> StagedFile:
         if new.size_bytes > self.max_file_bytes:
             raise FileTooLarge(
-                f"The file has {new.size_bytes} bytes; at most {self.max_file_bytes} are taken.",
+                f"The file has {new.size_bytes} bytes; at most {self.max_file_bytes} are accepted.",
                 limit_bytes=self.max_file_bytes,
             )
         file_id = new_file_id()
@@ -109,7 +109,7 @@ class Staging:
 def mark_uploaded(
     files: FileLedger, objects: ObjectStore, pending: Sequence[StagedFile], time_limit_seconds: float
 ) -> bool:
-    """Look in storage for the bytes of files that nobody has seen yet; no confirmation by the customer is needed.
+    """Look up in storage the files whose upload has not been seen yet; clients need not confirm uploads.
 
     Returns whether any of them is there. Raises StorageUnavailable.
     """

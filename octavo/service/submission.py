@@ -3,15 +3,17 @@
 import hashlib
 import json
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Protocol
 
-from octavo.batches import Batch, Customer, NewBatch
+from octavo.batch_options import BatchOptions, ExtendOptions, ExtractPageOptions
+from octavo.batches import BATCH_PRIORITY, Batch, Customer, NewBatch, NewItem
 from octavo.engines.registry import EngineRegistry
 from octavo.errors import InvalidIdempotencyKey, MetadataTooLarge
-from octavo.identifiers import BatchId, FileId, new_batch_id
+from octavo.identifiers import BatchId, new_batch_id
 from octavo.ledger.contract import Ledger
 from octavo.objects.contract import ObjectStore
+from octavo.parse_options import ParseOptions
 from octavo.service.quota import require_pages
 from octavo.service.staging import mark_uploaded
 
@@ -34,12 +36,15 @@ class RunStarter(Protocol):
 class BatchRequest:
     """A batch as a dialect has read it from a request."""
 
-    file_ids: tuple[FileId, ...]
+    items: tuple[NewItem, ...]
     engine: str | None
     """An engine's name; None for the default one."""
-    options: Mapping[str, object]
-    """What the dialect shows of the documents, as it is echoed."""
+    shown: ExtractPageOptions | ExtendOptions
+    """What the dialect shows of the documents."""
+    parse: ParseOptions = field(default_factory=ParseOptions)
+    """How the documents are read; the engine is chosen here."""
     metadata: Mapping[str, Any] | None
+    priority: int = BATCH_PRIORITY
     idempotency_key: str | None
     body: Callable[[], Mapping[str, Any]]
     """Gives the whole request as JSON values, with which its idempotency key must come again.
@@ -81,16 +86,17 @@ class Submission:
     def _new_batch(self, customer: Customer, request: BatchRequest) -> NewBatch:
         key = request.idempotency_key
         if key is not None and not 1 <= len(key) <= MAX_KEY_CHARACTERS:
-            raise InvalidIdempotencyKey(f"An Idempotency-Key has 1 to {MAX_KEY_CHARACTERS} characters.")
+            raise InvalidIdempotencyKey(f"An Idempotency-Key must have 1 to {MAX_KEY_CHARACTERS} characters.")
         _check_metadata(request.metadata)
         engine = self.engines.resolve(request.engine)
         return NewBatch(
             batch_id=new_batch_id(),
             customer_id=customer.customer_id,
-            file_ids=request.file_ids,
+            items=request.items,
             engine=request.engine,
-            options={**request.options, "engine": engine.name, "engine_version": engine.version},
+            options=BatchOptions(parse=request.parse.chosen(engine.name, engine.version), shown=request.shown),
             metadata=request.metadata,
+            priority=request.priority,
             retention_seconds=customer.retention_seconds or self.retention_seconds,
             idempotency_key=key,
             body_digest=_digest(request.body()),

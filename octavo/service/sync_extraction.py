@@ -85,7 +85,7 @@ class SyncExtraction:
         Raises UrlNotAllowed, RateLimited, QuotaExceeded, FetchFailed, ExtractionTimeout and the errors of documents.
         """
         if not self.fetches_addresses:
-            raise UrlNotAllowed("This service fetches nothing; send the document itself.")
+            raise UrlNotAllowed("This service does not fetch URLs; send the document itself.")
         self.extractions.require_capacity(customer.customer_id)
         check_url(url, Allowed.read(self.allowed))
         await self._require_pages(customer)
@@ -102,7 +102,7 @@ class SyncExtraction:
     def check_size(self, size_bytes: int) -> None:
         """Return when a document is not too large. Raises DocumentTooLarge."""
         if size_bytes > self.max_file_bytes:
-            raise DocumentTooLarge(f"The document has {size_bytes} bytes; at most {self.max_file_bytes} are taken.")
+            raise DocumentTooLarge(f"The document has {size_bytes} bytes; at most {self.max_file_bytes} are accepted.")
 
     async def of_upload(self, customer: Customer, document: UploadedDocument, shown: Shown) -> str:
         """Return the result of a document that was sent along.

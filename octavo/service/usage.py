@@ -10,7 +10,7 @@ from octavo.ledger.contract import BillingLedger, PageAccount, UsageDay
 from octavo.timestamps import now
 
 DAYS = 30
-"""How many days a report has when nothing else is asked, today included."""
+"""How many days a report covers by default, including today."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +29,7 @@ class Period:
         until = last or now().date()
         since = first or until - timedelta(days=min(DAYS - 1, (until - date.min).days))
         if since > until:
-            raise InvalidPeriod(f"The period ends on {until}, before it begins on {since}; give from and to in order.")
+            raise InvalidPeriod(f"The period ends on {until}, before it begins on {since}; swap from and to.")
         return cls(since, until)
 
 

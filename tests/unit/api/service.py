@@ -37,6 +37,7 @@ STORAGE = S3Settings(
     region="us-east-1",
 )
 WORKER = WorkerId("worker/one")
+ENGINES = EngineRegistry.installed(test_engines=True)
 RUN = RunId("11111111-1111-4111-8111-111111111111")
 
 
@@ -64,7 +65,7 @@ def make_service(given: Settings, ledger: Ledger, objects: ObjectStore, *, silen
         ledger=ledger,
         objects=objects,
         storage=STORAGE,
-        engines=EngineRegistry.installed(test_engines=True),
+        engines=ENGINES,
         secrets=Secrets(admin_token=ADMIN_TOKEN, worker_token=WORKER_TOKEN, webhook_key=WEBHOOK_KEY),
     )
 

@@ -10,9 +10,11 @@ from prefect.settings import PREFECT_API_URL, temporary_settings
 
 from api.app import create_app
 from api.http.dependencies import Service
-from octavo.batches import Batch, Customer, FileStatus, Item, NewBatch, StagedFile
+from octavo.batch_options import BatchOptions
+from octavo.batches import Batch, Customer, FileStatus, Item, NewBatch, NewItem, StagedFile
 from octavo.client.worker import WorkerClient
 from octavo.client.worker_protocol import OpenRun
+from octavo.directory import free_port
 from octavo.engines.registry import DEFAULT_ENGINE
 from octavo.identifiers import BatchId, FileId, RunId, WorkerId, new_batch_id, new_file_id
 from octavo.ledger.contract import ClaimRequest
@@ -21,7 +23,7 @@ from octavo.objects import keys
 from octavo.objects.memory import MemoryObjects
 from octavo.timestamps import now
 from tests.unit.api.service import WORKER_TOKEN, add_customer, make_service, settings
-from tests.unit.api.serving import closed_port, served
+from tests.unit.api.serving import served
 
 RUN = RunId("22222222-2222-4222-8222-222222222222")
 
@@ -66,15 +68,17 @@ class Stack:
         new = NewBatch(
             batch_id=new_batch_id(),
             customer_id=self.customer.customer_id,
-            file_ids=file_ids or (self.file(),),
+            items=NewItem.of_files(file_ids or (self.file(),)),
             engine=None,
-            options={
-                "extract_text": True,
-                "extract_images": True,
-                "ocr": "auto",
-                "engine": engine,
-                "engine_version": "1",
-            },
+            options=BatchOptions.of_values(
+                {
+                    "extract_text": True,
+                    "extract_images": True,
+                    "ocr": "auto",
+                    "engine": engine,
+                    "engine_version": "1",
+                }
+            ),
             metadata={"a": 1},
         )
         return self.ledger.batches.create(new)[0].batch_id
@@ -117,7 +121,7 @@ def running_stack(data: Path) -> Iterator[Stack]:
     ledger, objects = memory_ledger(), MemoryObjects()
     service = make_service(settings(data), ledger, objects)
     customer, key = add_customer(ledger, "acme")
-    nowhere = f"http://127.0.0.1:{closed_port()}/api"
+    nowhere = f"http://127.0.0.1:{free_port()}/api"
     with temporary_settings({PREFECT_API_URL: nowhere}), served(create_app(service)) as url:
         made = Stack(service=service, ledger=ledger, objects=objects, customer=customer, key=key, url=url)
         yield made

@@ -2,6 +2,8 @@
 
 import pytest
 
+from octavo.batch_options import ExtractPageOptions
+from octavo.batches import NewItem
 from octavo.errors import (
     FilesNotUploaded,
     IdempotencyKeyReused,
@@ -29,9 +31,9 @@ def test_a_batch_of_files_whose_upload_nobody_has_seen_is_taken_and_a_run_asked_
 
 def test_the_engine_that_was_chosen_is_among_the_options(world: World) -> None:
     batch = world.submit(world.uploaded())
-    assert batch.options["extract_text"] is True
-    assert batch.options["engine"]
-    assert batch.options["engine_version"]
+    assert batch.options.shown == ExtractPageOptions()
+    assert batch.options.parse.engine
+    assert batch.options.parse.engine_version
 
 
 def test_the_same_key_and_body_give_the_same_batch_and_no_further_run(world: World) -> None:
@@ -104,6 +106,11 @@ def test_metadata_that_is_nested_too_deep_is_refused_before_the_body_is_read(wor
         world.submission.submit(
             world.customer,
             BatchRequest(
-                file_ids=(NOBODYS,), engine=None, options={}, metadata=nested, idempotency_key=None, body=body
+                items=NewItem.of_files([NOBODYS]),
+                engine=None,
+                shown=ExtractPageOptions(),
+                metadata=nested,
+                idempotency_key=None,
+                body=body,
             ),
         )

@@ -3,7 +3,8 @@
 from dataclasses import dataclass, field
 from datetime import timedelta
 
-from octavo.batches import Batch, Customer, Item
+from octavo.batch_options import ExtractPageOptions
+from octavo.batches import Batch, Customer, Item, NewItem
 from octavo.engines.registry import EngineRegistry
 from octavo.identifiers import BatchId, FileId, ResultId, RunId, WorkerId
 from octavo.ledger.contract import ClaimRequest, Ledger, Report, ReportKind
@@ -77,9 +78,9 @@ class World:
         return self.submission.submit(
             self.customer,
             BatchRequest(
-                file_ids=file_ids,
+                items=NewItem.of_files(file_ids),
                 engine=engine,
-                options={"extract_text": True},
+                shown=ExtractPageOptions(),
                 metadata=None,
                 idempotency_key=key,
                 body=lambda: {"body": body},
