@@ -62,7 +62,7 @@ class Staging:
         """
         file = self.files.find(customer.customer_id, [file_id]).get(file_id)
         if file is None:
-            raise UnknownFiles("There is no such file; stage it first.", file_ids=[file_id])
+            raise UnknownFiles("There is no such file; stage it with POST /v1/files.", file_ids=[file_id])
         if file.status is FileStatus.PENDING and mark_uploaded(self.files, self.objects, [file], LOOK_SECONDS):
             file = self.files.find(customer.customer_id, [file_id])[file_id]
         return file
