@@ -15,6 +15,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+from octavo.batch_options import BatchOptions
 from octavo.batches import ClaimedItem
 from octavo.documents import InvalidDocument
 from octavo.engines.contract import PageObserver, Source
@@ -30,7 +31,7 @@ from octavo.objects.contract import Downloaded, ObjectMissing, ObjectStore, Obje
 from octavo.outcomes import Outcome, Succeeded, failure
 from octavo.parse_options import ParseOptions
 from octavo.render.figure_images import ImagesInMemory
-from octavo.render.registry import ExtractPage, Rendering, RenderInput
+from octavo.render.registry import Rendering, RenderInput, rendering_of
 from octavo.results.renderings import StoredRenderings
 from octavo.results.stored_results import StoredResult, StoredResults
 
@@ -50,14 +51,9 @@ class ItemOptions:
 
     @classmethod
     def of_batch(cls, options: Mapping[str, object]) -> "ItemOptions":
-        """Read them from a batch's effective options."""
-        return cls(
-            ParseOptions(engine=str(options["engine"])),
-            ExtractPage(
-                extract_text=bool(options["extract_text"]),
-                extract_images=bool(options["extract_images"]),
-            ),
-        )
+        """Read them from a batch's effective options; the worker's engine may have another version by now."""
+        asked = BatchOptions.of_values(options)
+        return cls(replace(asked.parse, engine_version=None), rendering_of(asked))
 
     def of_item(self, item: ClaimedItem) -> "ItemOptions":
         """Return them with what is known of one item: the same text is another document as .csv than as .txt."""
@@ -156,13 +152,14 @@ class ItemWork:
             if found.sha256 is None:
                 raise found.error or UploadMissing("The file's bytes are not there.")
             options = options.of_item(item)
+            result_id = self._result_id(item, options, found.sha256)
             if course is not None:
-                kept = self._kept_pages(item, options, found.sha256, may_be_some=course.is_again)
-            stored = self._find(item, options, found.sha256)
+                kept = KeptPages(self._objects, item.customer_id, result_id, may_be_some=course.is_again)
+            stored = self._find(item, options, result_id)
             if stored is not None and stored.serves:
                 began()
                 counted(stored.page_count)
-                if (reused := self._reused(item, options, found.sha256, stored)) is not None:
+                if (reused := self._reused(item, options, found.sha256, result_id, stored)) is not None:
                     if kept is not None:
                         kept.drop()
                     return reused
@@ -184,21 +181,21 @@ class ItemWork:
             kept.drop()
         return outcome
 
-    def _find(self, item: ClaimedItem, options: ItemOptions, sha256: str) -> StoredResult | None:
+    def _find(self, item: ClaimedItem, options: ItemOptions, result_id: ResultId) -> StoredResult | None:
         """Return what is in storage of the item's result. Raises StorageUnavailable."""
         if self._stored is None or not self._extractor.is_repeatable(options.parse.engine):
             return None
-        result_id = self._result_id(item, options, sha256)
         rendering_key = self._renderings.key(item.customer_id, result_id, options.rendering)
         return self._stored.find(item.customer_id, result_id, rendering_key)
 
-    def _reused(self, item: ClaimedItem, options: ItemOptions, sha256: str, stored: StoredResult) -> Succeeded | None:
+    def _reused(
+        self, item: ClaimedItem, options: ItemOptions, sha256: str, result_id: ResultId, stored: StoredResult
+    ) -> Succeeded | None:
         """Return what the item came to with a result that is there; its rendering is made if it lacks it.
 
         None if a part of the result has gone since it was found. Raises StorageUnavailable.
         """
         began = time.monotonic()
-        result_id = self._result_id(item, options, sha256)
         engine = " ".join(self._extractor.engine_version(options.parse.engine))
         if not stored.is_rendered:
             try:
@@ -220,10 +217,6 @@ class ItemWork:
     def _result_id(self, item: ClaimedItem, options: ItemOptions, sha256: str) -> ResultId:
         chosen = options.parse.chosen(*self._extractor.engine_version(options.parse.engine))
         return keys.result_id(item.customer_id, sha256, chosen)
-
-    def _kept_pages(self, item: ClaimedItem, options: ItemOptions, sha256: str, *, may_be_some: bool) -> KeptPages:
-        result_id = self._result_id(item, options, sha256)
-        return KeptPages(self._objects, item.customer_id, result_id, may_be_some=may_be_some)
 
     def is_storage_there(self) -> bool:
         """Whether storage takes bytes, and the disk for documents in work has room."""
