@@ -1,7 +1,7 @@
 """Shows a customer's cap in Prefect: its global concurrency limit and, if the operator asks for it, a tag limit.
 
-The global limit `customer:ID` is what lanes take slots of. The tag limit of the same name is Prefect's own on
-task runs: real, and dear. The ones made here are noted as Prefect variables, so that switching the
+The global limit `customer:ID` is what workers take slots of. The tag limit of the same name is Prefect's own
+for task runs: enforced, and expensive. The ones made here are noted as Prefect variables, so that switching the
 option off removes these and leaves what an operator has set by hand.
 """
 
@@ -16,18 +16,18 @@ from octavo.identifiers import CustomerId
 
 logger = logging.getLogger(__name__)
 NOTE = "octavo_tag_limit_"
-"""Begins the names of the variables that say which tag limits were made here."""
+"""Prefix of the variables that record which tag limits were created here."""
 MOST_NOTES_READ = 200
-"""As many as Prefect gives at once."""
+"""As many as Prefect returns at once."""
 
 
 def limit_name(customer_id: CustomerId) -> str:
-    """Return the name of the customer's concurrency limit in Prefect, which is its tag, too."""
+    """Return the name of the customer's concurrency limit in Prefect, which is also its tag."""
     return f"customer:{customer_id}"
 
 
 class CustomerLimits:
-    """Keeps Prefect's limits equal to the customers' caps, as far as they were shown to it."""
+    """Keeps Prefect's limits equal to the customers' caps."""
 
     def __init__(self, *, tag_limits: bool) -> None:
         self._tag_limits = tag_limits
@@ -35,12 +35,12 @@ class CustomerLimits:
         self._is_swept = tag_limits
 
     def forget(self) -> None:
-        """Show everything again: Prefect was away, or is another one now."""
+        """Set every limit again: Prefect was unavailable, or has been replaced."""
         self._shown.clear()
         self._is_swept = self._tag_limits
 
     async def show(self, client: PrefectClient, customer: Customer) -> None:
-        """Make this customer's limits equal to its cap."""
+        """Set this customer's limits to its cap."""
         if not self._is_swept:
             await _remove_tag_limits(client)
             self._is_swept = True
@@ -55,7 +55,7 @@ class CustomerLimits:
 
 
 async def _note(client: PrefectClient, customer_id: CustomerId) -> None:
-    """Note, before it is made, that the tag limit is ours."""
+    """Record that the tag limit is ours, before it is created."""
     name = f"{NOTE}{customer_id}"
     if await client.read_variable_by_name(name) is None:
         try:
@@ -65,7 +65,7 @@ async def _note(client: PrefectClient, customer_id: CustomerId) -> None:
 
 
 async def _remove_tag_limits(client: PrefectClient) -> None:
-    """Remove every tag limit that was noted as ours, and its note."""
+    """Remove every tag limit that was recorded as ours, and its record."""
     while True:
         body = {"variables": {"name": {"like_": NOTE}}, "limit": MOST_NOTES_READ}
         answer = await client.request("POST", "/variables/filter", json=body)

@@ -155,7 +155,7 @@ async def get_batch(
 
 
 def _detail(estimates: Estimates, customer: Customer, state: BatchState) -> dict[str, Any]:
-    """Return a batch with a page of its items; not looked at field by field, as it is asked for often."""
+    """Return a batch with a page of its items."""
     items = item_bodies(estimates, customer, state.items)
     return {**batch_body(estimates, customer, state.batch), "items": items, "next_cursor": state.next_cursor}
 
