@@ -21,7 +21,7 @@ from octavo.extraction.extractor import Extractor
 
 
 class Silent:
-    """Takes an engine's progress when it runs in this process."""
+    """Receives an engine's progress when it runs in this process."""
 
     def counted(self, pages: int) -> None: ...
 
