@@ -38,7 +38,7 @@ WRITERS = 16
 PROBE_BYTES = 1024 * 1024
 KEEP_SECONDS = 20.0
 SCRATCH_ROOM_BYTES = 64 * 1024 * 1024
-"""With less than this the disk for documents in work counts as full; looked at only when something has failed."""
+"""With less than this the disk for documents in progress counts as full; looked at only when something has failed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,7 +141,7 @@ class ItemWork:
         in_fresh_child: bool = False,
         course: Course | None = None,
     ) -> Outcome:
-        """Return what the item came to; its result is in storage when it succeeded.
+        """Return how the item ended; its result is in storage when it succeeded.
 
         `begin` is called once, when work on the document really begins. `on_counted` is told the number of pages
         before they are read, and again where it turns out to be another. What either raises ends the work. Both are
@@ -193,7 +193,7 @@ class ItemWork:
         return self._stored.find(item.customer_id, result_id, rendering_key)
 
     def _reused(self, item: ClaimedItem, options: ItemOptions, sha256: str, stored: StoredResult) -> Succeeded | None:
-        """Return what the item came to with a result that is there; its rendering is made if it lacks it.
+        """Return how the item ended with a result that is there; its rendering is made if it lacks it.
 
         None if a part of the result has gone since it was found. Raises StorageUnavailable.
         """
@@ -226,7 +226,7 @@ class ItemWork:
         return KeptPages(self._objects, item.customer_id, result_id, may_be_some=may_be_some)
 
     def is_storage_there(self) -> bool:
-        """Whether storage takes bytes, and the disk for documents in work has room."""
+        """Whether storage takes bytes, and the disk for documents in progress has room."""
         try:
             # Storage that is full answers all questions and takes nothing.
             self._objects.write(keys.ROOM_PROBE, bytes(PROBE_BYTES), "application/octet-stream")
@@ -238,7 +238,7 @@ class ItemWork:
     def _refuse_full_disk(self, error: Exception) -> None:
         """Raise StorageUnavailable if the disk is full: then all fails, and nothing of it is the document's fault."""
         if self._is_disk_full():
-            raise StorageUnavailable("The disk for documents in work is full.") from error
+            raise StorageUnavailable("The disk for documents in progress is full.") from error
 
     def _is_disk_full(self) -> bool:
         return shutil.disk_usage(self._folder).free < SCRATCH_ROOM_BYTES

@@ -1,4 +1,4 @@
-"""What words about items do to rows: the one place with the ledger's transitions. No storage, no clock.
+"""What reports about items do to rows: the only place with the ledger's transitions. No storage, no clock.
 
 A `Work` is the rows one commit touches. The ledger puts the rows in, says what happened, and
 stores what `Work` reports as changed. No method here can fail half-way.
@@ -241,7 +241,7 @@ class Work:
         """Those of which `pages_done`, `pages_total` or `kept_in` is new, and `updated_at` with it."""
 
     def forget_changes(self) -> None:
-        """Begin anew with what has changed: it is stored."""
+        """Start again with what has changed: it is stored."""
         for changes in (
             self.changed_items,
             self.leased_items,
@@ -291,7 +291,7 @@ class Work:
         return True
 
     def reserve(self, asked: Reservation) -> bool:
-        """Set pages aside for an item that is in work, or begins with this. Raises StaleLease."""
+        """Set pages aside for an item that is in progress, or begins with this. Raises StaleLease."""
         item = self.items.get(asked.item_id)
         if item is None or item.slice_id is None or item.lease_no != asked.lease_no:
             raise refusals.lease_is_over(asked.item_id)
