@@ -10,10 +10,11 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from bench.scorecard import write_scorecard
-from octavo.engines.contract import ExtractOptions, Limits, PageObserver, Source
+from octavo.engines.contract import Limits, PageObserver, Source
 from octavo.engines.mupdf import pymupdf
 from octavo.engines.registry import EngineRegistry
 from octavo.engines.sandbox.pool import ChildPool
+from octavo.parse_options import ParseOptions
 
 TARGET_MIB = 1024
 LIMITS = Limits(wall_seconds=7200, cpu_seconds=7200)
@@ -49,7 +50,7 @@ def read(pool: ChildPool, path: Path, engine: str) -> dict[str, object]:
     with pool.child(fresh=True) as child:
         at_start = mebibytes(child.pid, "VmSize")
         began = time.monotonic()
-        found = child.read(Source(path), ExtractOptions(engine=engine), None, care)
+        found = child.read(Source(path), ParseOptions(engine=engine), None, care)
         seconds = time.monotonic() - began
         return {
             "peak_resident_mib": mebibytes(child.pid, "VmHWM"),

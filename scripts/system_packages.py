@@ -142,6 +142,8 @@ def needs_of(goal: str) -> list[Need]:
             Need("Chromium", chromium_is_here, (chromium,), ("--cask", "chromium")),
             Need("PostgreSQL's server", postgresql_is_here, ("postgresql",), ("postgresql@17",)),
             Need("Redis' server", redis_is_here, ("redis-server",), ("redis",)),
+            Need("curl", lambda: shutil.which("curl") is not None, ("curl",), ("curl",)),
+            Need("jq", lambda: shutil.which("jq") is not None, ("jq",), ("jq",)),
         ]
     return needs
 

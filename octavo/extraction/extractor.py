@@ -15,8 +15,8 @@ from octavo.documents import Document, InvalidDocument
 from octavo.engines.contract import (
     Engine,
     Limits,
-    PageDrawing,
     PageObserver,
+    PageToRender,
     Reading,
     Source,
     is_repeatable,
@@ -44,7 +44,7 @@ _MAGIC = {
 """Kinds of figure bytes that may reach a customer's browser, and how they begin."""
 _PNG_HEAD = _MAGIC["image/png"] + b"\0\0\0\rIHDR"
 """Width and height follow."""
-_DRAWING_BYTES = 512 * 1024**2
+_RENDER_BYTES = 512 * 1024**2
 """What a child needs to draw a page, as a rule: as much as the engine that reads it."""
 _LARGE_ANSWER, _LARGE_ANSWER_BYTES = threading.Lock(), 1024**2
 READY_SECONDS = 10.0
@@ -256,7 +256,7 @@ class Extractor:
             seconds=time.monotonic() - begun.at,
         )
 
-    def draw(self, source: Source, drawing: PageDrawing, *, seconds: float) -> bytes:
+    def render_page(self, source: Source, page: PageToRender, *, seconds: float) -> bytes:
         """Return a page as a PNG, drawn in a child beside the `processes`, at once: the caller limits how many.
 
         Raises `UnsupportedInput` where the format has no page images, another `DocumentError` where the page cannot be
@@ -265,18 +265,18 @@ class Extractor:
         end = time.monotonic() + seconds
         try:
             try:
-                return self._drawn(source, drawing, seconds, fresh=False)
+                return self._rendered(source, page, seconds, fresh=False)
             except ChildDied:
-                return self._drawn(source, drawing, max(0.0, end - time.monotonic()), fresh=True)
+                return self._rendered(source, page, max(0.0, end - time.monotonic()), fresh=True)
         except ChildOverdue as error:
             raise ExtractionFailed(error.message) from error
         except ChildDied as error:
             raise ExtractionFailed(f"the parser crashed twice on this page: {error.message}") from error
 
-    def _drawn(self, source: Source, drawing: PageDrawing, seconds: float, *, fresh: bool) -> bytes:
-        with self._pool.child(fresh=fresh, memory_bytes=_DRAWING_BYTES, is_apart=True) as child:
-            untrusted = child.draw(source, drawing, seconds)
-            size = struct.pack(">II", drawing.width, drawing.height)
+    def _rendered(self, source: Source, page: PageToRender, seconds: float, *, fresh: bool) -> bytes:
+        with self._pool.child(fresh=fresh, memory_bytes=_RENDER_BYTES, is_apart=True) as child:
+            untrusted = child.render_page(source, page, seconds)
+            size = struct.pack(">II", page.width, page.height)
             if len(untrusted.images) != 1 or not untrusted.images[0].startswith(_PNG_HEAD + size):
                 raise ChildDied("the parser gave a broken answer: no image of this size")
             return untrusted.images[0]

@@ -156,13 +156,14 @@ class ItemWork:
             if found.sha256 is None:
                 raise found.error or UploadMissing("The file's bytes are not there.")
             options = options.of_item(item)
+            result_id = self._result_id(item, options, found.sha256)
             if course is not None:
-                kept = self._kept_pages(item, options, found.sha256, may_be_some=course.is_again)
-            stored = self._find(item, options, found.sha256)
+                kept = KeptPages(self._objects, item.customer_id, result_id, may_be_some=course.is_again)
+            stored = self._find(item, options, result_id)
             if stored is not None and stored.serves:
                 began()
                 counted(stored.page_count)
-                if (reused := self._reused(item, options, found.sha256, stored)) is not None:
+                if (reused := self._reused(item, options, found.sha256, result_id, stored)) is not None:
                     if kept is not None:
                         kept.drop()
                     return reused
@@ -184,21 +185,21 @@ class ItemWork:
             kept.drop()
         return outcome
 
-    def _find(self, item: ClaimedItem, options: ItemOptions, sha256: str) -> StoredResult | None:
+    def _find(self, item: ClaimedItem, options: ItemOptions, result_id: ResultId) -> StoredResult | None:
         """Return what is in storage of the item's result. Raises StorageUnavailable."""
         if self._stored is None or not self._extractor.is_repeatable(options.parse.engine):
             return None
-        result_id = self._result_id(item, options, sha256)
         rendering_key = self._renderings.key(item.customer_id, result_id, options.rendering)
         return self._stored.find(item.customer_id, result_id, rendering_key)
 
-    def _reused(self, item: ClaimedItem, options: ItemOptions, sha256: str, stored: StoredResult) -> Succeeded | None:
+    def _reused(
+        self, item: ClaimedItem, options: ItemOptions, sha256: str, result_id: ResultId, stored: StoredResult
+    ) -> Succeeded | None:
         """Return how the item ended with a result that is there; its rendering is made if it lacks it.
 
         None if a part of the result has gone since it was found. Raises StorageUnavailable.
         """
         began = time.monotonic()
-        result_id = self._result_id(item, options, sha256)
         engine = " ".join(self._extractor.engine_version(options.parse.engine))
         if not stored.is_rendered:
             try:
@@ -220,10 +221,6 @@ class ItemWork:
     def _result_id(self, item: ClaimedItem, options: ItemOptions, sha256: str) -> ResultId:
         chosen = options.parse.chosen(*self._extractor.engine_version(options.parse.engine))
         return keys.result_id(item.customer_id, sha256, chosen)
-
-    def _kept_pages(self, item: ClaimedItem, options: ItemOptions, sha256: str, *, may_be_some: bool) -> KeptPages:
-        result_id = self._result_id(item, options, sha256)
-        return KeptPages(self._objects, item.customer_id, result_id, may_be_some=may_be_some)
 
     def is_storage_there(self) -> bool:
         """Whether storage takes bytes, and the disk for documents in progress has room."""

@@ -6,11 +6,12 @@ from pathlib import Path
 
 import pytest
 
-from octavo.engines.contract import ExtractOptions, Limits, PageObserver, Source
+from octavo.engines.contract import Limits, PageObserver, Source
 from octavo.engines.drawing import BODY, HEADING, Sheets, scanned
 from octavo.engines.mupdf import pymupdf
 from octavo.engines.registry import EngineRegistry
 from octavo.extraction.extractor import Extraction, Extractor
+from octavo.parse_options import ParseOptions
 from octavo.samples import LETTER, REPORT_TABLE
 
 PAGES = 20
@@ -73,7 +74,7 @@ def with_scan(path: Path, folder: Path) -> Path:
 
 
 def read(extractor: Extractor, path: Path, care: Care | None, engine: str = "fast") -> Extraction:
-    return extractor.extract(Source(path), ExtractOptions(engine=engine), care=None if care is None else care.whole())
+    return extractor.extract(Source(path), ParseOptions(engine=engine), care=None if care is None else care.whole())
 
 
 @pytest.mark.parametrize("engine", ["fast", "auto"])
@@ -128,6 +129,6 @@ def test_a_thousand_pages_are_read_in_less_than_a_gibibyte(extractor: Extractor,
     path = many_times(draw(tmp_path / "short.pdf", 20), MANY // 20, tmp_path / "long.pdf")
     care = Care()
     with extractor._pool.child(fresh=True) as child:
-        child.read(Source(path), ExtractOptions(engine="fast"), None, replace(care.whole(), seconds=1.0))
+        child.read(Source(path), ParseOptions(engine="fast"), None, replace(care.whole(), seconds=1.0))
         assert peak_bytes(child.pid) < GIBI
     assert care.done == list(range(MANY))

@@ -12,8 +12,9 @@ from typer.testing import CliRunner
 from octavo.cli.app import app
 from octavo.conformance import CheckStatus, markdown, run
 from octavo.conformance.contract import CHECKS, a_pdf
-from octavo.engines.contract import ExtractOptions, Limits, Source
+from octavo.engines.contract import Limits, Source
 from octavo.engines.registry import EngineRegistry
+from octavo.parse_options import ParseOptions
 
 Answer = Callable[[str, str], tuple[int, object]]
 
@@ -96,5 +97,5 @@ def test_the_pdf_of_the_checks_can_be_read(tmp_path_factory: pytest.TempPathFact
             pass
 
     engine = EngineRegistry.installed().resolve("fast")
-    read = engine.extract(Source(folder / "check.pdf"), ExtractOptions(engine="fast"), Limits(), Silent(), folder)
+    read = engine.extract(Source(folder / "check.pdf"), ParseOptions(engine="fast"), Limits(), Silent(), folder)
     assert [block.text for block in read.document.blocks] == ["Read me."]
