@@ -167,7 +167,7 @@ def list_batches(
     """List batches, newest first."""
     scope = f"batches:{customer.customer_id}"
     after = None
-    if cursor is not None:
+    if cursor:
         created_at, batch_id = cursors.decode(scope, cursor)
         after = BatchCursor(created_at, BatchId(batch_id))
     found = service.ledger.batches.of_customer(
@@ -221,7 +221,7 @@ async def get_batch(
 
 
 def _place(batch_id: str, cursor: str | None) -> ItemCursor | None:
-    if cursor is None:
+    if not cursor:
         return None
     updated_at, item_id = cursors.decode(batch_id, cursor)
     return ItemCursor(updated_at, ItemId(item_id))
@@ -234,7 +234,7 @@ def _detail(
     batch = service.ledger.batches.get(customer.customer_id, batch_id)
     found = service.ledger.batches.items(batch.batch_id, after=after, limit=limit + 1)
     page = found[:limit]
-    next_cursor = cursor
+    next_cursor = cursor or None
     if page:
         next_cursor = cursors.encode(batch_id, page[-1].updated_at, page[-1].item_id)
     if len(found) <= limit and batch.status.is_terminal:

@@ -29,8 +29,8 @@ router = APIRouter(prefix="/v1", tags=["v1", "async-batch"])
 )
 async def delete_file(file_id: str, customer: CustomerDep, service: ServiceDep) -> Response:
     """Delete a file and its bytes; results made from it stay until their batch is deleted."""
-    doomed = await in_thread(lambda: service.ledger.files.delete(customer.customer_id, FileId(file_id)))
-    await service.retention.finish(doomed)
+    pending = await in_thread(lambda: service.ledger.files.delete(customer.customer_id, FileId(file_id)))
+    await service.retention.finish(pending)
     return Response(status_code=204)
 
 
@@ -44,6 +44,6 @@ async def delete_file(file_id: str, customer: CustomerDep, service: ServiceDep) 
 )
 async def delete_batch(batch_id: str, customer: CustomerDep, service: ServiceDep) -> Response:
     """Delete a batch that has ended, with its items and results; delete its files separately."""
-    doomed = await in_thread(lambda: service.ledger.batches.delete(customer.customer_id, BatchId(batch_id)))
-    await service.retention.finish(doomed)
+    pending = await in_thread(lambda: service.ledger.batches.delete(customer.customer_id, BatchId(batch_id)))
+    await service.retention.finish(pending)
     return Response(status_code=204)

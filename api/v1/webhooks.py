@@ -253,7 +253,7 @@ def list_deliveries(
 ) -> DeliveryListResponse:
     """List what was sent to a webhook, newest first, with every attempt."""
     scope, after = f"deliveries:{webhook_id}", None
-    if cursor is not None:
+    if cursor:
         created_at, delivery_id = cursors.decode(scope, cursor)
         after = DeliveryCursor(created_at, DeliveryId(delivery_id))
     found = service.ledger.deliveries.of_webhook(
