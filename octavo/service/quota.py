@@ -1,18 +1,18 @@
 """The page quota at submission: a customer without pages left cannot submit."""
 
-from api.http.dependencies import Service
 from octavo.batches import Customer
 from octavo.errors import QuotaExceeded
+from octavo.ledger.contract import BillingLedger
 
 
-def require_pages(service: Service, customer: Customer) -> None:
-    """Return if the customer has a page left, or no quota. Raises QuotaExceeded.
+def require_pages(billing: BillingLedger, customer: Customer) -> None:
+    """Return when the customer has a page left, or no quota. Raises QuotaExceeded.
 
-    Pages reserved for running items do not count here, because they may become free again.
+    Pages that are reserved for items in progress do not count here: they may be given back.
     """
     if customer.page_quota is None:
         return
-    account = service.ledger.billing.page_account(customer.customer_id)
+    account = billing.page_account(customer.customer_id)
     if account.remaining == 0:
         raise QuotaExceeded(
             f"All {customer.page_quota} pages of this customer's quota are used; "
