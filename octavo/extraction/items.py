@@ -15,6 +15,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+from octavo.batch_options import BatchOptions
 from octavo.batches import ClaimedItem
 from octavo.documents import InvalidDocument
 from octavo.engines.contract import PageObserver, Source
@@ -30,7 +31,7 @@ from octavo.objects.contract import Downloaded, ObjectMissing, ObjectStore, Obje
 from octavo.outcomes import Outcome, Succeeded, failure
 from octavo.parse_options import ParseOptions
 from octavo.render.figure_images import ImagesInMemory
-from octavo.render.registry import ExtractPage, Rendering, RenderInput
+from octavo.render.registry import Rendering, RenderInput, rendering_of
 from octavo.results.renderings import StoredRenderings
 from octavo.results.stored_results import StoredResult, StoredResults
 
@@ -50,14 +51,9 @@ class ItemOptions:
 
     @classmethod
     def of_batch(cls, options: Mapping[str, object]) -> "ItemOptions":
-        """Read them from a batch's effective options."""
-        return cls(
-            ParseOptions(engine=str(options["engine"])),
-            ExtractPage(
-                extract_text=bool(options["extract_text"]),
-                extract_images=bool(options["extract_images"]),
-            ),
-        )
+        """Read them from a batch's effective options; the worker's engine may have another version by now."""
+        asked = BatchOptions.of_values(options)
+        return cls(replace(asked.parse, engine_version=None), rendering_of(asked))
 
     def of_item(self, item: ClaimedItem) -> "ItemOptions":
         """Return them with what is known of one item: the same text is another document as .csv than as .txt."""
