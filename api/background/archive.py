@@ -1,4 +1,4 @@
-"""Keeps the archive up to date: looks at the ledger once a second, outside of any request."""
+"""Keeps the archive up to date: looks at the ledger once a second, in no request's way."""
 
 import logging
 from contextlib import suppress
@@ -61,13 +61,13 @@ class Archive:
         await self._task.run()
 
     async def close(self) -> None:
-        """Archive the latest changes if that is quick; call it when `run` has ended."""
+        """Archive what came last if that takes no more than a moment; call it when `run` has ended."""
         if self._task.trouble is None and not self._is_looking:
             with suppress(OctavoError, TimeoutError), anyio.fail_after(LAST_LOOK_SECONDS):
                 await self._look()
 
     async def _look(self) -> None:
-        """Look in a thread that is abandoned if this process stops meanwhile: the next process continues."""
+        """Look in a thread that is left to itself when this process ends meanwhile: the next process continues."""
 
         def look() -> None:
             self._is_looking = True

@@ -1,7 +1,7 @@
-"""Has deliveries sent: starts a run of the flow that sends them when one is due, and hands them out to that run.
+"""Has deliveries sent: starts the flow that sends them when one is due, and hands them out to it.
 
-The ledger says when something is due. Prefect is asked only to start a run, and about a run that has not reported.
-Nothing here survives a restart: whatever is due then is still due in the ledger.
+The ledger says when something is due, Prefect is asked only to start a run, and about one that never reported.
+Nothing here is remembered over a restart: whatever is due then is due still, in the ledger.
 """
 
 import asyncio
@@ -28,35 +28,35 @@ from octavo.webhooks.records import AttemptReport, DueDelivery
 
 logger = logging.getLogger(__name__)
 STARTING_SECONDS = 10.0
-"""How long a new run may go without reporting before Prefect is asked about it."""
+"""How long a run that was made may say nothing before Prefect is asked about it."""
 SENDING_SECONDS = 10.0
-"""How long a sending run may go without reporting, besides the longest POST, before it counts as lost."""
+"""How long a run that sends may say nothing, beside the longest POST; then it counts as lost."""
 LEAST_PAUSE_SECONDS = 0.05
 LONGEST_PAUSE_SECONDS = 5.0
 SILENCE_LOOK_SECONDS = 1.0
-"""How often the heartbeats of workers are checked while they have deliveries in flight."""
+"""How often, while deliveries are under way, it is looked whether their workers still report."""
 LONGEST_SLEEP_SECONDS = 60.0
-"""The next look never comes later than this, because the clock may be set in the meantime."""
+"""The clock may be set meanwhile."""
 MARGIN_SECONDS = 20.0
-"""How much longer than a POST its lease lasts, so that the report still counts if this process restarts meanwhile.
+"""How much longer than a POST its lease is: for the report about it, which waits while this process is started again.
 
-What a dead worker holds goes to another one as soon as its death is known; after a restart of this process, when the
-lease expires.
+What a dead worker holds is given to another as soon as its death is known, after a restart of this process when the
+lease has run out.
 """
 
 
 @dataclass(frozen=True, slots=True)
 class Sender:
-    """The worker that has a delivery in flight."""
+    """Who has a delivery under way."""
 
     worker_id: WorkerId
     held: HeldDelivery
     until: float
-    """When its lease expires, by the monotonic clock."""
+    """When its lease runs out, by the monotonic clock."""
 
 
 class Deliveries:
-    """Hands out the deliveries of the ledger's outbox."""
+    """The way out of the ledger's outbox, as far as it leads through this process."""
 
     def __init__(
         self,
@@ -77,7 +77,7 @@ class Deliveries:
         self._waiting = 0
         self._alive_until = 0.0
         self._made: RunId | None = None
-        """A run that was created and has not reported yet."""
+        """A run that was made and has not reported."""
         self._deployment_id: UUID | None = None
         self._task = PeriodicTask(
             "the sending of webhooks",
@@ -89,7 +89,7 @@ class Deliveries:
             logger=logger,
         )
         self._senders: dict[DeliveryId, Sender] = {}
-        """Which worker sends what. Lost at a restart, after which the leases expire."""
+        """Who sends what. Not remembered over a restart: then leases run out."""
 
     @property
     def _lease_seconds(self) -> float:
@@ -103,9 +103,9 @@ class Deliveries:
     # News
 
     def _wake(self) -> None:
-        """Look again; called on a thread of the ledger's after a commit."""
+        """Look again; on a thread of the ledger's, at the end of a commit."""
         if self._loop is not None:
-            with contextlib.suppress(RuntimeError):  # the loop has ended, and nobody waits any more
+            with contextlib.suppress(RuntimeError):  # the loop has ended, and with it all who waited
                 self._loop.call_soon_threadsafe(self._ring)
 
     def _ring(self) -> None:
@@ -114,14 +114,14 @@ class Deliveries:
         self._task.wake()
 
     async def close(self) -> None:
-        """Answer every waiting claim, because this process is stopping."""
+        """Answer every claim that waits: this process ends."""
         self._is_closed = True
         self._ring()
 
     # Starting runs
 
     async def run(self) -> None:
-        """Start runs for what is due until this is cancelled."""
+        """See to it, until this is cancelled, that what is due has a run that sends it."""
         self._loop = asyncio.get_running_loop()
         self._ledger.deliveries.watch(self._wake)
         await self._task.run(at_once=True)
@@ -134,7 +134,7 @@ class Deliveries:
             raise
 
     async def _look(self) -> float:
-        """Start a run if one is needed; return in how many seconds to look again unless woken before."""
+        """Start a run if one is needed; returns in how many seconds to look again, if there are no news before."""
         await self.take_from_the_silent()
         longest = SILENCE_LOOK_SECONDS if self._senders else LONGEST_SLEEP_SECONDS
         due_at = await in_thread(self._ledger.deliveries.next_at)
@@ -150,7 +150,7 @@ class Deliveries:
         return STARTING_SECONDS
 
     async def take_from_the_silent(self) -> None:
-        """Take back what silent workers are sending."""
+        """Take what they are sending from workers that have not been heard of for too long."""
         for sender in [one for one in self._senders.values() if time.monotonic() > one.until]:
             self._forget(sender.held)
         for worker_id in self.senders():
@@ -158,11 +158,11 @@ class Deliveries:
                 await self.take_from(worker_id)
 
     def senders(self) -> set[WorkerId]:
-        """Return the workers that have deliveries in flight."""
+        """Return the workers that have deliveries under way."""
         return {one.worker_id for one in self._senders.values()}
 
     async def take_from(self, worker_id: WorkerId) -> None:
-        """End the leases of a worker that is lost or has left: what it was sending is due again."""
+        """End the leases of a worker that is lost, or gone: what it was sending is due again."""
         held = [one.held for one in self._senders.values() if one.worker_id == worker_id]
         if not held:
             return
@@ -195,10 +195,10 @@ class Deliveries:
         made = await client.create_flow_run_from_deployment(self._deployment_id, name="Webhooks", tags=["webhooks"])
         return RunId(str(made.id))
 
-    # Requests of the flow
+    # What the flow asks and tells
 
     async def claim(self, asked: DeliveryClaim, wait_seconds: float) -> list[Outgoing]:
-        """Return deliveries as soon as any is due, or none when the time is up."""
+        """Return deliveries as soon as any is due; none when the time is over first."""
         self._made = None
         self._waiting += 1
         try:
@@ -214,7 +214,7 @@ class Deliveries:
             self._alive_until = time.monotonic() + self._given.post_seconds + SENDING_SECONDS
         else:
             self._alive_until = 0.0
-            self._ring()  # whatever becomes due from now on needs another run
+            self._ring()  # whatever comes due from now on needs another run
         moment = now()
         return [self._messages.outgoing(due, moment=moment, seconds=self._given.post_seconds) for due in taken]
 
@@ -234,18 +234,18 @@ class Deliveries:
             await _either(news, min(left, max(until_due, LEAST_PAUSE_SECONDS)))
 
     async def report(self, report: AttemptReport) -> bool:
-        """Record a worker's report about an attempt; False if it came too late."""
+        """Take a worker's report about an attempt; False when it came too late."""
         taken = await in_thread(lambda: self._ledger.deliveries.report(report, retry_seconds=self._given.retry_seconds))
         self._forget(HeldDelivery(report.delivery_id, report.lease_no))
         return taken
 
     async def prune(self) -> int:
-        """Remove deliveries past their retention; return how many."""
+        """Remove what is old enough; returns how many deliveries."""
         before = now() - timedelta(days=self._given.keep_days)
         return await in_thread(lambda: self._ledger.deliveries.prune(before))
 
 
 async def _either(news: asyncio.Event, seconds: float) -> None:
-    """Return when there is news or the time is up."""
+    """Return when there are news, or the time is over."""
     with contextlib.suppress(TimeoutError):
         await asyncio.wait_for(news.wait(), seconds)

@@ -1,4 +1,4 @@
-"""Enforces retention: looks every few seconds for what is due, outside of any request.
+"""Enforces retention: looks every few seconds for what is due, in no request's way.
 
 A loop and no schedule of Prefect's: bytes must be gone within a minute, even while there is no worker
 (docs/adr/0031-expiry-is-a-loop-sweeping-a-flow.md).
@@ -70,5 +70,5 @@ class Retention:
 
 
 async def _in_abandoned_thread(work: Callable[[], int | None]) -> int | None:
-    """Work in a thread that may be abandoned: the ledger knows what is left to do."""
+    """Work in a thread that continues when nobody waits for it any more: the ledger knows what is left."""
     return await anyio.to_thread.run_sync(work, abandon_on_cancel=True)

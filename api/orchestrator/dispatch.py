@@ -2,7 +2,7 @@
 
 Runs are made one at a time, because Prefect on SQLite answers 503 to concurrent writes, with an
 idempotency key `BATCH_ID:RUN_NO`, so that a start repeated after a lost answer finds its run.
-A failure never reaches the customer who submits a batch: it is retried until Prefect answers.
+A failure never reaches the one who submits a batch: it is tried again until Prefect answers.
 """
 
 import asyncio
@@ -36,7 +36,7 @@ TROUBLE = (httpx.HTTPError, PrefectHTTPStatusError, ObjectNotFound, Orchestrator
 
 
 class RunView(StrEnum):
-    """The state of a flow run in Prefect."""
+    """How a flow run stands in Prefect's eyes."""
 
     WAITING = "waiting"
     BEGUN = "begun"
@@ -45,7 +45,7 @@ class RunView(StrEnum):
 
 
 class Dispatcher:
-    """Creates the flow runs that the ledger's batches need."""
+    """Makes the flow runs that the ledger's batches need."""
 
     def __init__(self, ledger: Ledger, workers: WorkerRegistry, *, deployment: str, tag_limits: bool = False) -> None:
         self._ledger = ledger
@@ -59,15 +59,15 @@ class Dispatcher:
         self._client: PrefectClient | None = None
 
     def start(self, batch_id: BatchId) -> None:
-        """Request, from any thread, a new run of this batch; further requests before it exists change nothing."""
+        """Ask, from any thread, for a new run of this batch; asked twice before it is made, it is one."""
         self._put(batch_id, batch_id)
 
     def resume(self, run: Run) -> None:
-        """Request the flow run of a run that this process had begun to create before it restarted."""
+        """Ask for the flow run of a run that an earlier life of this process had begun to start."""
         self._put(run.batch_id, run)
 
     def is_starting(self, batch_id: BatchId) -> bool:
-        """Whether a run of this batch is being created."""
+        """Whether a run of this batch is being made."""
         return batch_id in self._in_hand
 
     def _put(self, batch_id: BatchId, wanted: BatchId | Run) -> None:
@@ -76,7 +76,7 @@ class Dispatcher:
             self._loop.call_soon_threadsafe(self._wanted.put_nowait, wanted)
 
     async def run(self) -> None:
-        """Create runs, one after the other, until this is cancelled."""
+        """Make runs for ever, one after the other."""
         self._loop = asyncio.get_running_loop()
         while True:
             wanted = await self._wanted.get()
@@ -85,9 +85,9 @@ class Dispatcher:
                 run = wanted if isinstance(wanted, Run) else await in_thread(partial(self._ledger.runs.add, batch_id))
                 await self._make_until_made(run)
             except BatchNotFound:
-                logger.warning("batch %s was deleted; no run is created for it", batch_id)
+                logger.warning("batch %s is gone; no run is made for it", batch_id)
             except LedgerUnavailable as error:
-                logger.warning("no run for batch %s yet, the reconciler will retry: %s", batch_id, error.message)
+                logger.warning("no run for batch %s yet, the reconciler asks again: %s", batch_id, error.message)
             finally:
                 self._in_hand.discard(batch_id)
 
@@ -126,7 +126,7 @@ class Dispatcher:
         logger.info("batch %s run %d is flow run %s", run.batch_id, run.run_no, run_id)
 
     async def prefect(self) -> PrefectClient:
-        """Return the connection to Prefect, opened if necessary. Raises OrchestratorUnavailable."""
+        """Return the connection to Prefect, made if need be. Raises OrchestratorUnavailable."""
         return await self._connected()
 
     async def deployment_id(self) -> UUID:
@@ -144,14 +144,14 @@ class Dispatcher:
         return self._client
 
     async def close(self) -> None:
-        """Close the connection to Prefect."""
+        """Let the connection to Prefect go."""
         if self._client is not None:
             await self._client.__aexit__(None, None, None)
 
-    # For the reconciler
+    # What the reconciler asks and tells
 
     async def look(self, run_id: RunId) -> RunView:
-        """Return the state in Prefect of a flow run that never reported."""
+        """Return what Prefect says of a flow run that never reported."""
         try:
             flow_run = await (await self._connected()).read_flow_run(UUID(run_id))
         except ObjectNotFound:
@@ -164,7 +164,7 @@ class Dispatcher:
         return RunView.GONE if state.is_final() else RunView.BEGUN
 
     async def crash(self, run: Run) -> None:
-        """Show a lost run as Crashed, or as Cancelled if that was requested: its dead worker cannot."""
+        """Show a lost run as Crashed, or as Cancelled if it was to be; nobody else would: its worker is dead."""
         if run.run_id is not None:
             client = await self._connected()
             try:
@@ -176,31 +176,31 @@ class Dispatcher:
         await in_thread(lambda: self._ledger.runs.forget_lost(run.batch_id, run.run_no))
 
     async def _last_state(self, run: Run, shown: State[Any] | None) -> State[None] | None:
-        """Return the state in which to show a lost run; None if Prefect shows a final one already."""
+        """Return what a lost run has to be shown as; None when Prefect shows an end already."""
         if shown is None or shown.type in (StateType.RUNNING, StateType.PENDING):
-            return Crashed(message="The worker was lost; what was left goes on in a new run of this batch.")
+            return Crashed(message="The worker was lost; the rest continues in a new run of this batch.")
         if shown.is_cancelling():
-            # Nobody knows whether its worker passed the cancel on before it died; doing it twice is harmless.
+            # Whether its worker had passed the cancel on before it died, nobody knows; twice does no harm.
             with contextlib.suppress(BatchNotFound):
                 await in_thread(lambda: self._ledger.batches.cancel(run.customer_id, run.batch_id))
             return Cancelled(message="The worker was lost; the batch is cancelled.")
         return None
 
     async def withdraw(self, run: Run, why: str) -> None:
-        """Show a run that no worker has taken as Cancelled, and end it; its batch is not affected."""
+        """Show a run that no worker has taken as Cancelled, and end it; its batch is left alone."""
         if run.run_id is not None:
             await (await self._connected()).set_flow_run_state(UUID(run.run_id), Cancelled(message=why))
             await self.ended_in_silence(run)
 
     async def ended_in_silence(self, run: Run) -> None:
-        """End a run in the ledger that has no living flow run in Prefect."""
+        """End a run in the ledger that Prefect has no living flow run for."""
         run_id = run.run_id
         if run_id is not None:
             await in_thread(lambda: self._ledger.runs.end(run_id, RunStatus.ENDED))
 
 
 def run_name(batch: Batch, customer: Customer, run_no: int) -> str:
-    """Return a name that people understand: customer, number of files, batch, which part."""
+    """Return a name a person understands: customer, batch, how many files, which part."""
     files = "1 file" if batch.total_items == 1 else f"{batch.total_items} files"
     part = f" (part {run_no})" if run_no > 1 else ""
     return f"{customer.name}: {files}, {batch.batch_id}{part}"

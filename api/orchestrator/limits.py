@@ -1,8 +1,8 @@
 """Shows a customer's cap in Prefect: its global concurrency limit and, if the operator asks for it, a tag limit.
 
-The global limit `customer:ID` is what workers take slots of. The tag limit of the same name is Prefect's own
-for task runs: enforced, and expensive. The ones made here are noted as Prefect variables, so that switching the
-option off removes these and leaves what an operator has set by hand.
+Open slices take slots of the global limit `customer:ID`. The tag limit of the same name is Prefect's own on
+task runs: enforced, but expensive. Those created here are recorded as Prefect variables, so that switching the
+option off removes them and leaves what an operator has created by hand.
 """
 
 import logging
@@ -16,18 +16,18 @@ from octavo.identifiers import CustomerId
 
 logger = logging.getLogger(__name__)
 NOTE = "octavo_tag_limit_"
-"""Prefix of the variables that record which tag limits were created here."""
+"""Begins the names of the variables that say which tag limits were made here."""
 MOST_NOTES_READ = 200
-"""As many as Prefect returns at once."""
+"""As many as Prefect gives at once."""
 
 
 def limit_name(customer_id: CustomerId) -> str:
-    """Return the name of the customer's concurrency limit in Prefect, which is also its tag."""
+    """Return the name of the customer's concurrency limit in Prefect, which is its tag, too."""
     return f"customer:{customer_id}"
 
 
 class CustomerLimits:
-    """Keeps Prefect's limits equal to the customers' caps."""
+    """Keeps Prefect's limits equal to the customers' caps, as far as they were shown to it."""
 
     def __init__(self, *, tag_limits: bool) -> None:
         self._tag_limits = tag_limits
@@ -35,12 +35,12 @@ class CustomerLimits:
         self._is_swept = tag_limits
 
     def forget(self) -> None:
-        """Set every limit again: Prefect was unavailable, or has been replaced."""
+        """Show everything again: Prefect was away, or is another one now."""
         self._shown.clear()
         self._is_swept = self._tag_limits
 
     async def show(self, client: PrefectClient, customer: Customer) -> None:
-        """Set this customer's limits to its cap."""
+        """Make this customer's limits equal to its cap."""
         if not self._is_swept:
             await _remove_tag_limits(client)
             self._is_swept = True
@@ -55,7 +55,7 @@ class CustomerLimits:
 
 
 async def _note(client: PrefectClient, customer_id: CustomerId) -> None:
-    """Record that the tag limit is ours, before it is created."""
+    """Note, before it is made, that the tag limit is ours."""
     name = f"{NOTE}{customer_id}"
     if await client.read_variable_by_name(name) is None:
         try:
@@ -65,7 +65,7 @@ async def _note(client: PrefectClient, customer_id: CustomerId) -> None:
 
 
 async def _remove_tag_limits(client: PrefectClient) -> None:
-    """Remove every tag limit that was recorded as ours, and its record."""
+    """Remove every tag limit that was noted as ours, and its note."""
     while True:
         body = {"variables": {"name": {"like_": NOTE}}, "limit": MOST_NOTES_READ}
         answer = await client.request("POST", "/variables/filter", json=body)

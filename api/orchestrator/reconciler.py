@@ -1,4 +1,4 @@
-"""Recovers from failures: silent workers, expired leases, batches without a living run.
+"""Puts right what died: silent workers, leases that ran out, batches without a living run.
 
 Reads the ledger, asks the dispatcher for new runs; a crashed run is never scheduled again. Gives batches
 further runs where other workers can help, and withdraws runs that nobody takes.
@@ -28,15 +28,15 @@ from octavo.timestamps import now
 logger = logging.getLogger(__name__)
 PERIOD_SECONDS = 1.0
 ABSENCE = timedelta(seconds=5)
-"""A gap this long between two looks means that this process was stopped or its machine slept, and heard nobody."""
+"""Between two looks for the dead: then this process was stopped, or its machine slept, and heard nobody."""
 LONGEST_PAUSE_SECONDS = 60.0
 PATIENCE = timedelta(seconds=5)
-"""How long a new run may go without reporting before Prefect is asked about it, and between two such questions."""
+"""How long a run that was made may say nothing before Prefect is asked about it, and between two questions."""
 BEGINNING = timedelta(seconds=30)
-"""How long a run may take from Prefect's Pending to its first request here; then its worker has died."""
+"""How long a run may be on its way from Prefect's Pending to its first word here; then its worker has died."""
 QUESTIONS_PER_PASS = 10
 LEAST_PAUSE_SECONDS = 0.1
-"""Between two looks for workers that could help, however often something changes."""
+"""Between two looks for workers that could help, however much news there is."""
 BATCH_IS_OVER = "The batch came to its end before a worker took this run."
 NO_WORKER_IS_LEFT = "Every worker that is there works on this batch already."
 
@@ -47,14 +47,14 @@ def needs_run(found: OpenBatch) -> bool:
 
 
 def is_overdue(run: Run, moment: datetime) -> bool:
-    """Whether a run was created some time ago and no worker has opened it yet."""
+    """Whether a run was made a good while ago and no worker has opened it."""
     return run.status is RunStatus.STARTING and moment - run.created_at > PATIENCE
 
 
 class Restarts:
-    """How soon a batch may get another run besides those it has: at once after progress, later and later without.
+    """How soon a batch may have another run beside those it has: at once after progress, later and later without.
 
-    A run that ends at once, for a defect or a missing module, would otherwise be made anew every second.
+    A run that ends at once, for a defect or a missing module, would otherwise be created again every second.
     """
 
     def __init__(self) -> None:
@@ -78,7 +78,7 @@ class Restarts:
 
 
 def _task(name: str, work: Callable[[], Awaitable[float | None]]) -> PeriodicTask:
-    # Whatever goes wrong in a pass, the next one must look again: nothing else recovers from dead workers.
+    # Whatever happens in a pass, the next one looks again: nothing else would clear up after the dead.
     return PeriodicTask(
         name,
         work,
@@ -90,7 +90,7 @@ def _task(name: str, work: Callable[[], Awaitable[float | None]]) -> PeriodicTas
 
 
 class Reconciler:
-    """Checks everything unfinished once a second."""
+    """One pass a second over everything that is not finished."""
 
     def __init__(self, ledger: Ledger, dispatcher: Dispatcher, workers: WorkerRegistry, estimates: Estimates) -> None:
         self._ledger = ledger
@@ -106,7 +106,7 @@ class Reconciler:
 
     async def run(self) -> None:
         """Reconcile until this is cancelled; a pass that fails is repeated."""
-        # Two tasks, because one of them waits for Prefect, and a dead worker's items must not wait with it.
+        # Two tasks, as one of them waits for Prefect: a dead worker's items must not wait for it, too.
         await asyncio.gather(self._workers_task.run(at_once=True), self._batches_task.run(at_once=True))
 
     async def _watch_batches(self) -> float:
@@ -115,7 +115,7 @@ class Reconciler:
         return 0.0
 
     async def _follow_news(self, until: float) -> None:
-        """Until the next pass, check at each change among workers and runs whether another run would help."""
+        """Until the next pass, see at once whether a worker that came, or a run that was made, calls for another."""
         while (left := until - time.monotonic()) > 0:
             if await self._workers.wait_for_change(left):
                 if len(self._workers.alive()) > 1:
@@ -142,15 +142,15 @@ class Reconciler:
             try:
                 await self._dispatcher.crash(run)
             except TROUBLE as error:
-                logger.warning("Prefect cannot be told about lost run %s yet: %s", run.run_id, error)
+                logger.warning("Prefect does not hear of lost run %s yet: %s", run.run_id, error)
 
     async def _take_from_the_dead(self) -> None:
         moment = now()
         if moment - self._looked > ABSENCE:
-            logger.warning("this process was suspended for %s; workers get time to report", moment - self._looked)
+            logger.warning("this process was suspended for %s; workers are given time to report", moment - self._looked)
             self._workers.was_silent()
         self._looked = moment
-        # Leases that expired while nobody could renew them say nothing about their workers.
+        # Leases that ran out while nobody could renew them say nothing of their workers.
         if self._workers.is_listening:
             await in_thread(self._ledger.work.expire_leases)
         for worker_id in await in_thread(self._ledger.work.workers):
@@ -169,11 +169,11 @@ class Reconciler:
                 is_superfluous = run in superfluous_runs(found, self._workers.capacities({}))
                 await self._ask_about(run, run.run_id, superfluous=NO_WORKER_IS_LEFT if is_superfluous else None)
         if needs_run(found) and self._restarts.may_start(found, time.monotonic()):
-            logger.info("batch %s has no run; one is created", batch_id)
+            logger.info("batch %s has no run; one is made", batch_id)
             self._dispatcher.start(batch_id)
 
     async def _share(self, batches: Sequence[OpenBatch]) -> None:
-        """Give another run to batches that a further worker could help with."""
+        """Give a further run to batches on which a worker that has them not open could help."""
         if not any(found.unleased and found.runs for found in batches) or len(self._workers.alive()) < 2:
             return
         held = await in_thread(self._ledger.work.held_slots)
@@ -189,17 +189,17 @@ class Reconciler:
             customer_id, batch_id = found.batch.customer_id, found.batch.batch_id
             cap = caps.get(customer_id, 0)
             wants = wants_further_run(found, cap=cap, places=cap - of_customer[customer_id], workers=rooms)
-            # One at a time: creating it is a change, after which this looks again.
+            # One at a time: that it was made is news, upon which the next one is looked for.
             if (
                 wants
                 and not self._dispatcher.is_starting(batch_id)
                 and self._restarts.may_start(found, time.monotonic())
             ):
-                logger.info("batch %s gets a further run, for a worker with free capacity", batch_id)
+                logger.info("batch %s gets a further run, for a worker that has room", batch_id)
                 self._dispatcher.start(batch_id)
 
     async def _clear_away(self, run: Run) -> None:
-        """End a run whose batch ended before a worker took it; Prefect would show it as late forever."""
+        """End a run whose batch was over before a worker took it; Prefect would show it as late for ever."""
         if self._dispatcher.is_starting(run.batch_id):
             return
         if run.run_id is None:
@@ -208,7 +208,7 @@ class Reconciler:
             await self._ask_about(run, run.run_id, superfluous=BATCH_IS_OVER)
 
     def _may_ask(self, run_id: RunId) -> bool:
-        """Whether Prefect may be asked about a run now: rarely about the same one, and about few in a pass."""
+        """Whether Prefect may be asked about a run now: seldom about one, and about few in a pass."""
         moment = time.monotonic()
         if self._questions >= QUESTIONS_PER_PASS or moment - self._asked.get(run_id, 0.0) < PATIENCE.total_seconds():
             return False
@@ -217,24 +217,24 @@ class Reconciler:
         return True
 
     async def _ask_about(self, run: Run, run_id: RunId, *, superfluous: str | None) -> None:
-        """Act on the state of an overdue run in Prefect; `superfluous` is why it is withdrawn if no worker has it."""
+        """Act on what Prefect says of an overdue run; `superfluous` is why it goes if it still waits for a worker."""
         try:
             view = await self._dispatcher.look(run_id)
             if view is RunView.WAITING and superfluous is not None:
                 logger.info("run %s of batch %s is withdrawn: %s", run_id, run.batch_id, superfluous)
                 await self._dispatcher.withdraw(run, superfluous)
         except TROUBLE as error:
-            logger.warning("Prefect cannot be asked about run %s: %s", run_id, error)
+            logger.warning("Prefect says nothing about run %s: %s", run_id, error)
             return
         if view is RunView.CANCELLED:
             # Cancelled before it began: no worker has seen it, so nobody else would cancel the batch.
             logger.info("batch %s was cancelled in Prefect", run.batch_id)
             with contextlib.suppress(BatchNotFound):
                 await in_thread(lambda: self._ledger.batches.cancel(run.customer_id, run.batch_id))
-            # Prefect shows Cancelling until somebody ends the run: this happens with the lost runs of this pass.
+            # Prefect shows Cancelling until somebody says that it is over: told with the lost runs of this pass.
             await in_thread(lambda: self._ledger.work.revoke(run_id=run_id))
         elif view is RunView.GONE:
             await self._dispatcher.ended_in_silence(run)
         elif view is RunView.BEGUN and now() - run.created_at > BEGINNING:
-            logger.warning("run %s was started and never reported; it counts as lost", run_id)
+            logger.warning("run %s was begun and never reported; it counts as lost", run_id)
             await in_thread(lambda: self._ledger.work.revoke(run_id=run_id))

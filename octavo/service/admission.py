@@ -11,7 +11,7 @@ from octavo.objects.contract import ObjectStore
 def require_pages(billing: BillingLedger, customer: Customer) -> None:
     """Return when the customer has a page left, or no quota. Raises QuotaExceeded.
 
-    Pages that are reserved for items in work do not count here: they may be given back.
+    Pages that are reserved for items in progress do not count here: they may be given back.
     """
     if customer.page_quota is None:
         return
@@ -19,7 +19,7 @@ def require_pages(billing: BillingLedger, customer: Customer) -> None:
     if account.remaining == 0:
         raise QuotaExceeded(
             f"All {customer.page_quota} pages of this customer's quota are used; "
-            "have it raised by the operator, then submit again.",
+            "ask the operator to raise it, then submit again.",
             limit=account.limit,
         )
 
