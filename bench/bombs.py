@@ -32,7 +32,8 @@ from octavo.engines.registry import EngineRegistry
 from octavo.errors import DocumentError
 from octavo.extraction.extractor import Extractor
 from octavo.identifiers import ResultId
-from octavo.render.chunks import render_chunks
+from octavo.render.extract_page import render_extract_page
+from octavo.render.figure_images import ImagesInMemory
 from octavo.samples import make_report, make_two_columns
 from octavo.settings import Settings
 
@@ -187,8 +188,11 @@ def read_bomb(extractor: Extractor, path: Path) -> tuple[str, str]:
     source = Source(path, filename=path.name, content_type=TYPES.get(path.suffix), size=path.stat().st_size)
     try:
         extraction = extractor.extract(source, ExtractOptions())
-        chunks = render_chunks(
-            extraction.document, images=extraction.images, result_id=ResultId("res_bomb"), engine="auto 1"
+        chunks = render_extract_page(
+            extraction.document,
+            ImagesInMemory(extraction.images),
+            result_id=ResultId("res_bomb"),
+            engine="auto 1",
         )
         told = f"{extraction.document.page_count} pages, {len(chunks['chunks'])} chunks"
         return "ok", "; ".join([told, *extraction.warnings[:2]])

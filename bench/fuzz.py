@@ -30,7 +30,8 @@ from octavo.engines.registry import EngineRegistry
 from octavo.errors import DocumentError, UnsupportedInput
 from octavo.extraction.extractor import Extraction, Extractor
 from octavo.identifiers import ResultId
-from octavo.render.chunks import render_chunks
+from octavo.render.extract_page import render_extract_page
+from octavo.render.figure_images import ImagesInMemory
 from octavo.render.html import render_html
 from octavo.render.markdown import render_markdown
 
@@ -104,7 +105,9 @@ def _read(number: int, made: Mutant, path: Path, extractor: Extractor) -> End:
 def _rendered(extraction: Extraction) -> None:
     """Render the result in every way it is shown: that, too, must hold whatever the document says."""
     document, images = extraction.document, extraction.images
-    chunks = render_chunks(document, images=images, result_id=ResultId("res_fuzz"), engine="auto 1")
+    chunks = render_extract_page(
+        document, images=ImagesInMemory(images), result_id=ResultId("res_fuzz"), engine="auto 1"
+    )
     json.dumps(chunks, ensure_ascii=False).encode()
     render_markdown(document).encode()
     render_html(document, images).encode()

@@ -98,7 +98,7 @@ def read(engine: str, sample: Sample, kind: str) -> Scored:
             document = (
                 EngineRegistry.installed()
                 .resolve(engine)
-                .extract(Source(sample.pdf), ExtractOptions(extract_images=False), Limits(), _Silent(), Path(folder))
+                .extract(Source(sample.pdf), ExtractOptions(), Limits(), _Silent(), Path(folder))
                 .document
             )
     except DocumentError as error:

@@ -22,11 +22,10 @@ from api.http.dependencies import Service, ServiceDep
 from api.http.problems import problems
 from api.threads import in_thread
 from api.v1.batch_bodies import item_bodies
-from api.v1.results import seconds_left
+from api.v1.results import result_key, seconds_left
 from octavo.batches import Batch, Customer, Item, ItemStatus
-from octavo.errors import BatchNotFound, CustomerDisabled, InvalidApiKey, StorageUnavailable
+from octavo.errors import BatchNotFound, CustomerDisabled, InvalidApiKey, ResultExpired, StorageUnavailable
 from octavo.identifiers import BatchId, FileId
-from octavo.objects import keys
 from octavo.objects.contract import ObjectMissing
 
 router = APIRouter(prefix="/v1/batches", tags=["v1", "async-batch"])
@@ -137,10 +136,9 @@ def _reading(service: Service, batch: Batch, item: Item, filename: str | None) -
 def _result(service: Service, batch: Batch, item: Item) -> bytes | None:
     if item.status is not ItemStatus.SUCCEEDED or item.result_id is None or seconds_left(batch, item) <= 0:
         return None
-    key = keys.result_key(batch.customer_id, item.result_id, "extract-page.json")
     try:
-        return service.objects.read(key, max_bytes=MAX_RESULT_BYTES)
-    except ObjectMissing:
+        return service.objects.read(result_key(service, batch, item.result_id), max_bytes=MAX_RESULT_BYTES)
+    except (ObjectMissing, ResultExpired):
         return None
 
 

@@ -1,6 +1,5 @@
 """`/v1/batches/{id}/items/{id}/result`: the way to an item's result, and the same to read for people."""
 
-from dataclasses import replace
 from datetime import timedelta
 from typing import Annotated, Literal
 
@@ -11,7 +10,6 @@ from api.http.auth import CustomerDep
 from api.http.dependencies import Service, ServiceDep
 from api.http.problems import problems
 from octavo.batches import Batch, Item, ItemStatus
-from octavo.documents import Document
 from octavo.errors import (
     BatchNotFound,
     CustomerDisabled,
@@ -22,18 +20,12 @@ from octavo.errors import (
     StorageUnavailable,
 )
 from octavo.identifiers import BatchId, ItemId, ResultId
-from octavo.objects import keys
-from octavo.objects.contract import ObjectMissing, ObjectTooLarge
-from octavo.render.html import render_html
-from octavo.render.markdown import render_markdown
+from octavo.objects.contract import ObjectMissing
+from octavo.render.registry import ExtractPage, Html, Markdown, Rendering
+from octavo.results.renderings import StoredRenderings
 from octavo.timestamps import now
 
 router = APIRouter(prefix="/v1", tags=["v1", "async-batch"])
-MAX_DOCUMENT_BYTES = 256 * 1024**2
-MOST_FIGURES = 200
-"""Figures that a page for people shows; the others are named."""
-MOST_FIGURE_BYTES = 32 * 1024**2
-"""Of all of them together."""
 PAGE_POLICY = "default-src 'none'; img-src data:; style-src 'unsafe-inline'; sandbox"
 """What a browser lets the page do: it shows text of strangers, from the address of the service."""
 
@@ -92,7 +84,7 @@ def get_result(
     if format != "json":
         return _readable(service, batch, item, item.result_id, format)
     link = service.objects.presign_get(
-        keys.result_key(customer.customer_id, item.result_id, "extract-page.json"),
+        result_key(service, batch, item.result_id),
         expires_seconds=link_seconds(left, service.settings.storage.presign_get_seconds),
         content_type="application/json",
     )
@@ -117,42 +109,41 @@ def _expired() -> ResultExpired:
     return ResultExpired("The result was kept until its retention ended and is gone; submit the file again.")
 
 
+def result_key(service: Service, batch: Batch, result_id: ResultId) -> str:
+    """Return the key of the JSON that a batch asked for. Raises ResultExpired, StorageUnavailable."""
+    renderings, shown = StoredRenderings(service.objects), _shown(batch)
+    if shown == ExtractPage():
+        # Written with every result since the first version, and never taken away before it.
+        return renderings.key(batch.customer_id, result_id, shown)
+    try:
+        return renderings.provide(batch.customer_id, result_id, shown, engine=_engine(batch))
+    except ObjectMissing:
+        raise _expired() from None
+
+
+def _shown(batch: Batch) -> ExtractPage:
+    return ExtractPage(
+        extract_text=bool(batch.options.get("extract_text", True)),
+        extract_images=bool(batch.options.get("extract_images", True)),
+    )
+
+
+def _engine(batch: Batch) -> str:
+    return f"{batch.options.get('engine')} {batch.options.get('engine_version')}"
+
+
 def _readable(
     service: Service, batch: Batch, item: Item, result_id: ResultId, kind: Literal["markdown", "html"]
 ) -> Response:
-    document = _document(service, batch, result_id)
+    asked = _shown(batch)
     headers = {"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"}
-    if kind == "markdown":
-        return Response(render_markdown(document), media_type="text/markdown", headers=headers)
-    file = service.ledger.files.find(batch.customer_id, [item.file_id]).get(item.file_id)
-    title = (file.filename if file else None) or item.item_id
-    page = render_html(document, _figures(service, batch, result_id, document), title=title)
-    return Response(page, media_type="text/html", headers=headers | {"Content-Security-Policy": PAGE_POLICY})
-
-
-def _document(service: Service, batch: Batch, result_id: ResultId) -> Document:
-    """Return the document a result was made of, as much of it as the batch asked for. Raises ResultExpired."""
-    key = keys.result_key(batch.customer_id, result_id, "document.json")
+    shown: Rendering = Markdown(asked.extract_text, asked.extract_images)
+    if kind == "html":
+        file = service.ledger.files.find(batch.customer_id, [item.file_id]).get(item.file_id)
+        shown = Html(asked.extract_text, asked.extract_images, title=(file.filename if file else None) or item.item_id)
+        headers["Content-Security-Policy"] = PAGE_POLICY
     try:
-        document = Document.from_json(service.objects.read(key, max_bytes=MAX_DOCUMENT_BYTES))
+        page = StoredRenderings(service.objects).make(batch.customer_id, result_id, shown, engine=_engine(batch))
     except ObjectMissing:
         raise _expired() from None
-    if not batch.options.get("extract_text", True):
-        document = replace(document, blocks=(), tables=())
-    if not batch.options.get("extract_images", True):
-        document = replace(document, figures=())
-    return document
-
-
-def _figures(service: Service, batch: Batch, result_id: ResultId, document: Document) -> list[bytes]:
-    """Return the bytes of the figures by their index; empty for those that are not shown."""
-    images = [b""] * (1 + max((figure.image_index for figure in document.figures), default=-1))
-    left = MOST_FIGURE_BYTES
-    for index in sorted({figure.image_index for figure in document.figures})[:MOST_FIGURES]:
-        try:
-            key = keys.result_image_key(batch.customer_id, result_id, index)
-            images[index] = service.objects.read(key, max_bytes=left)
-        except (ObjectMissing, ObjectTooLarge):
-            continue
-        left -= len(images[index])
-    return images
+    return Response(page, media_type=shown.media_type, headers=headers)

@@ -7,9 +7,10 @@ from pathlib import Path
 from rich.table import Table
 
 from octavo import wiring
-from octavo.engines.contract import ExtractOptions, Source
+from octavo.engines.contract import Source
 from octavo.errors import DocumentError
 from octavo.extraction.extractor import Extractor
+from octavo.parse_options import ParseOptions
 from octavo.render.comparison import Compared, render_comparison
 from octavo.settings import read_settings
 
@@ -37,7 +38,7 @@ def compare(files: Sequence[Path], engines: Sequence[str], *, data: Path | None)
 def _read(reader: Extractor, file: Path, engine: str, version: str) -> Compared:
     source = Source(path=file.resolve(), filename=file.name, size=file.stat().st_size)
     try:
-        read = reader.extract(source, ExtractOptions(engine=engine))
+        read = reader.extract(source, ParseOptions(engine=engine))
     except DocumentError as error:
         return Compared(engine, version, 0.0, error=error.message)
     return Compared(engine, version, read.seconds, document=read.document, images=read.images)

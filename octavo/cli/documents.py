@@ -5,9 +5,11 @@ from pathlib import Path
 
 from octavo import wiring
 from octavo.cli.terminal import err
-from octavo.engines.contract import ExtractOptions, Source
+from octavo.engines.contract import Source
 from octavo.identifiers import ResultId
-from octavo.render.chunks import render_chunks
+from octavo.parse_options import ParseOptions
+from octavo.render.extract_page import render_extract_page
+from octavo.render.figure_images import ImagesInMemory
 from octavo.render.html import render_html
 from octavo.render.markdown import render_markdown
 from octavo.settings import read_settings
@@ -19,7 +21,7 @@ def extract(file: Path, *, as_format: str, engine: str | None, data: Path | None
     with wiring.extractor(settings) as reader:
         found = reader.extract(
             Source(path=file.resolve(), filename=file.name, size=file.stat().st_size),
-            ExtractOptions(engine=engine),
+            ParseOptions(engine=engine),
         )
     for warning in found.warnings:
         err.print(f"octavo: {warning}", style="yellow", markup=False)
@@ -27,12 +29,10 @@ def extract(file: Path, *, as_format: str, engine: str | None, data: Path | None
         return render_markdown(found.document)
     if as_format == "html":
         return render_html(found.document, found.images)
-    chunks = render_chunks(
+    chunks = render_extract_page(
         found.document,
-        images=found.images,
+        ImagesInMemory(found.images),
         result_id=ResultId("local"),
         engine=f"{found.engine} {found.engine_version}",
-        extract_text=True,
-        extract_images=True,
     )
     return json.dumps(chunks, ensure_ascii=False, indent=1)

@@ -10,6 +10,8 @@ from pathlib import Path
 from typing import Literal, Protocol, runtime_checkable
 
 from octavo.documents import Document
+from octavo.errors import InternalError
+from octavo.parse_options import ParseOptions
 
 EngineKind = Literal["local", "remote"]
 
@@ -45,13 +47,7 @@ class Limits:
     documents_per_child: int = 50
 
 
-@dataclass(frozen=True, slots=True)
-class ExtractOptions:
-    """What the customer asked for; `engine` None or `auto` is the default pipeline."""
-
-    engine: str | None = None
-    extract_text: bool = True
-    extract_images: bool = True
+ExtractOptions = ParseOptions
 
 
 @dataclass(frozen=True, slots=True)
@@ -194,6 +190,27 @@ class Engine(Protocol):
         self, source: Source, options: ExtractOptions, limits: Limits, progress: Progress, folder: Path
     ) -> Reading:
         """Read `source`; files may be made in `folder`, which is removed afterwards."""
+
+
+@runtime_checkable
+class HonoursParseOptions(Protocol):
+    """An engine that can read a part of a document, or one that is locked.
+
+    Without it an engine reads whole documents that are open, and is never asked for anything else.
+    """
+
+    @property
+    def honoured_options(self) -> frozenset[str]:
+        """Which of `pages` and `has_password` of the `ParseOptions` it honours."""
+
+
+def refuse_unhonoured(engine: Engine, options: ParseOptions) -> None:
+    """Raise InternalError if the engine would ignore an option: nothing that was asked for is left out in silence."""
+    asked = {"pages": bool(options.pages), "has_password": options.has_password}
+    honoured = engine.honoured_options if isinstance(engine, HonoursParseOptions) else frozenset()
+    ignored = [name for name, is_asked in asked.items() if is_asked and name not in honoured]
+    if ignored:
+        raise InternalError(f"engine {engine.name} does not know the options {', '.join(ignored)}")
 
 
 @dataclass(frozen=True, slots=True)

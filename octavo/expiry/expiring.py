@@ -58,7 +58,7 @@ class Expiry:
             gone = self._objects.delete_below(list(prefixes.values()))
             self.gate.note_gone(
                 {
-                    result_id: (prefix, sum(map(keys.is_part_of_result, gone[prefix])))
+                    result_id: (prefix, keys.count_result_parts(gone[prefix]))
                     for result_id, prefix in prefixes.items()
                     if prefix in gone
                 }

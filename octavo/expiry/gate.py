@@ -27,7 +27,7 @@ WRITING_SECONDS = 30.0
 @dataclass(frozen=True, slots=True)
 class _Gone:
     prefix: str
-    objects: int
+    parts: int
     at: float
 
 
@@ -55,15 +55,15 @@ class ResultGate:
         finally:
             self._take_out(self._dying, result_ids)
 
-    def note_gone(self, objects: Mapping[ResultId, tuple[str, int]]) -> None:
-        """Remember which results have lost how many objects, and under which prefix; said inside `dying`."""
+    def note_gone(self, parts: Mapping[ResultId, tuple[str, int]]) -> None:
+        """Remember which results have lost how many parts, and under which prefix; said inside `dying`."""
         moment = time.monotonic()
         with self._moved:
             for result_id in list(self._gone):
                 if moment - self._gone[result_id].at < REMEMBERED_SECONDS:
                     break
                 del self._gone[result_id]
-            for result_id, (prefix, count) in objects.items():
+            for result_id, (prefix, count) in parts.items():
                 self._gone.pop(result_id, None)
                 self._gone[result_id] = _Gone(prefix, count, moment)
 
@@ -89,10 +89,11 @@ class ResultGate:
             gone = self._gone.get(report.outcome.result_id)
         if gone is None:
             return False
-        there = sum(keys.is_part_of_result(info.key) for info in self._objects.list(gone.prefix))
-        # Some may have been written before the deletion and some after it. Later on, whatever is there came whole;
-        # it may be fewer, where the old result had been asked for in more forms.
-        return there < (gone.objects if time.monotonic() - gone.at < WRITING_SECONDS else 1)
+        there = [info.key for info in self._objects.list(gone.prefix)]
+        # Some parts may have been written before the deletion and some after it. Later on, what has a document is
+        # whole; a rendering alone may have been made of the document that went.
+        least = gone.parts if time.monotonic() - gone.at < WRITING_SECONDS else 1
+        return not keys.has_document(there) or keys.count_result_parts(there) < least
 
     @staticmethod
     def _release(report: Report) -> Report:

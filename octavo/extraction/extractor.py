@@ -12,7 +12,7 @@ from types import TracebackType
 from typing import Self
 
 from octavo.documents import Document, InvalidDocument
-from octavo.engines.contract import Engine, ExtractOptions, Limits, PageCare, PageDrawing, Reading, Source
+from octavo.engines.contract import Engine, Limits, PageCare, PageDrawing, Reading, Source, refuse_unhonoured
 from octavo.engines.registry import EngineRegistry
 from octavo.engines.sandbox.confinement import Require
 from octavo.engines.sandbox.failures import ChildDied, ChildOverdue
@@ -25,6 +25,7 @@ from octavo.errors import (
     UnsupportedInput,
 )
 from octavo.extraction.stop import Stop
+from octavo.parse_options import ParseOptions
 
 _MAGIC = {
     "image/png": b"\x89PNG\r\n\x1a\n",
@@ -189,7 +190,7 @@ class Extractor:
         """End all children; documents in work end with `ChildLost`."""
         self._pool.close()
 
-    def waits_for_child(self, engine: str) -> bool:
+    def waits_for_child(self, engine: str | None) -> bool:
         """Whether a document may have to wait before this engine reads it; so it is said of one not used lately."""
         ready = self._ready.get(engine)
         return ready is None or ready.engine.kind == "local"
@@ -206,7 +207,7 @@ class Extractor:
     def extract(
         self,
         source: Source,
-        options: ExtractOptions,
+        options: ParseOptions,
         *,
         on_begin: Callable[[], None] | None = None,
         on_counted: Callable[[int], None] | None = None,
@@ -229,6 +230,7 @@ class Extractor:
         """
         ready = self._ready_engine(options.engine)
         engine = ready.engine
+        refuse_unhonoured(engine, options)
         self._refuse_by_size(source)
         begun = _Begun(on_begin)
         if engine.kind == "remote":
@@ -300,7 +302,7 @@ class Extractor:
         self,
         engine: Engine,
         source: Source,
-        options: ExtractOptions,
+        options: ParseOptions,
         begin: Callable[[], None],
         on_counted: Callable[[int], None] | None,
         care: PageCare | None,
@@ -315,7 +317,7 @@ class Extractor:
         self,
         place: _Place,
         source: Source,
-        options: ExtractOptions,
+        options: ParseOptions,
         begin: Callable[[], None],
         on_counted: Callable[[int], None] | None,
         care: PageCare | None,
@@ -338,7 +340,7 @@ class Extractor:
         self,
         place: _Place,
         source: Source,
-        options: ExtractOptions,
+        options: ParseOptions,
         on_counted: Callable[[int], None] | None,
         care: PageCare | None,
     ) -> Reading:
@@ -357,7 +359,7 @@ class Extractor:
 def _read_in(
     child: Child,
     source: Source,
-    options: ExtractOptions,
+    options: ParseOptions,
     on_counted: Callable[[int], None] | None,
     care: PageCare | None,
 ) -> Reading:

@@ -4,32 +4,35 @@ Everything the document itself can be blamed for becomes a value (`Failed`); sto
 a child that somebody killed and the like are raised, for they say nothing of the document.
 """
 
-import json
 import secrets
 import shutil
 import tempfile
 import time
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from types import TracebackType
 from typing import Self
 
 from octavo.batches import ClaimedItem
-from octavo.engines.contract import ExtractOptions, PageCare, Source
+from octavo.documents import InvalidDocument
+from octavo.engines.contract import PageCare, Source
 from octavo.engines.office.kinds import declared_kind
 from octavo.engines.sandbox.failures import ChildLost, SandboxUnavailable
 from octavo.errors import DocumentError, ExtractionFailed, OcrProviderError, StorageUnavailable, UploadMissing
 from octavo.extraction.course import Course
 from octavo.extraction.extractor import Extraction, Extractor
 from octavo.extraction.kept_pages import KeptPages
-from octavo.extraction.stored_results import StoredResults
 from octavo.identifiers import ResultId
 from octavo.objects import keys
 from octavo.objects.contract import Downloaded, ObjectMissing, ObjectStore, ObjectTooLarge
 from octavo.outcomes import Outcome, Succeeded, failure
-from octavo.render.chunks import render_chunks
+from octavo.parse_options import ParseOptions
+from octavo.render.figure_images import ImagesInMemory
+from octavo.render.registry import ExtractPage, Rendering, RenderInput
+from octavo.results.renderings import StoredRenderings
+from octavo.results.stored_results import StoredResult, StoredResults
 
 WRITERS = 16
 PROBE_BYTES = 1024 * 1024
@@ -40,20 +43,26 @@ SCRATCH_ROOM_BYTES = 64 * 1024 * 1024
 
 @dataclass(frozen=True, slots=True)
 class ItemOptions:
-    """The options of a batch as one item needs them."""
+    """The options of a batch as one item needs them: how its document is read, and what is shown of it."""
 
-    engine: str
-    extract_text: bool
-    extract_images: bool
+    parse: ParseOptions
+    rendering: Rendering
 
     @classmethod
     def of_batch(cls, options: Mapping[str, object]) -> "ItemOptions":
         """Read them from a batch's effective options."""
         return cls(
-            engine=str(options["engine"]),
-            extract_text=bool(options["extract_text"]),
-            extract_images=bool(options["extract_images"]),
+            ParseOptions(engine=str(options["engine"])),
+            ExtractPage(
+                extract_text=bool(options["extract_text"]),
+                extract_images=bool(options["extract_images"]),
+            ),
         )
+
+    def of_item(self, item: ClaimedItem) -> "ItemOptions":
+        """Return them with what is known of one item: the same text is another document as .csv than as .txt."""
+        declared = declared_kind(item.filename, item.content_type)
+        return replace(self, parse=replace(self.parse, declared_type=declared))
 
 
 class Input:
@@ -96,6 +105,7 @@ class ItemWork:
         """
         self._objects = objects
         self._stored = StoredResults(objects) if reuse else None
+        self._renderings = StoredRenderings(objects)
         self._keep_seconds = keep_seconds
         self._extractor = extractor
         self._folder = Path(tempfile.gettempdir()) if folder is None else folder
@@ -103,7 +113,7 @@ class ItemWork:
 
     def waits_for_child(self, options: ItemOptions) -> bool:
         """Whether an item may have to wait before its reading begins."""
-        return self._extractor.waits_for_child(options.engine)
+        return self._extractor.waits_for_child(options.parse.engine)
 
     def fetch(self, item: ClaimedItem) -> Input:
         """Bring an item's bytes here; they may be fetched while another item is worked on.
@@ -145,14 +155,17 @@ class ItemWork:
         try:
             if found.sha256 is None:
                 raise found.error or UploadMissing("The file's bytes are not there.")
+            options = options.of_item(item)
             if course is not None:
                 kept = self._kept_pages(item, options, found.sha256, may_be_some=course.is_again)
-            if (reused := self._reused(item, options, found.sha256)) is not None:
+            stored = self._find(item, options, found.sha256)
+            if stored is not None and stored.serves:
                 began()
-                counted(reused.page_count)
-                if kept is not None:
-                    kept.drop()
-                return reused
+                counted(stored.page_count)
+                if (reused := self._reused(item, options, found.sha256, stored)) is not None:
+                    if kept is not None:
+                        kept.drop()
+                    return reused
             care = None if kept is None or course is None else course.care(kept, self._keep_seconds)
             extraction = self._extract(item, found.path, options, began, counted, care, in_fresh_child=in_fresh_child)
             counted(extraction.document.page_count)
@@ -165,34 +178,51 @@ class ItemWork:
             return failure(error, sha256=found.sha256)
         if item.result_id is not None and course is not None:
             course.make_sure()
-        outcome = self._keep(item, options, found.sha256, extraction)
+        outcome = self._keep(item, options, found.sha256, extraction, replaces=stored is not None)
         # Beside a result with failed pages the others stay: where the item is run again, only the failed ones are read.
         if kept is not None and (outcome.failed_pages == 0 or outcome.result_id != kept.result_id):
             kept.drop()
         return outcome
 
-    def _reused(self, item: ClaimedItem, options: ItemOptions, sha256: str) -> Succeeded | None:
-        """Return what the item came to if its result is there already. Raises StorageUnavailable."""
-        if self._stored is None or not self._extractor.is_repeatable(options.engine):
+    def _find(self, item: ClaimedItem, options: ItemOptions, sha256: str) -> StoredResult | None:
+        """Return what is in storage of the item's result. Raises StorageUnavailable."""
+        if self._stored is None or not self._extractor.is_repeatable(options.parse.engine):
             return None
+        result_id = self._result_id(item, options, sha256)
+        rendering_key = self._renderings.key(item.customer_id, result_id, options.rendering)
+        return self._stored.find(item.customer_id, result_id, rendering_key)
+
+    def _reused(self, item: ClaimedItem, options: ItemOptions, sha256: str, stored: StoredResult) -> Succeeded | None:
+        """Return what the item came to with a result that is there; its rendering is made if it lacks it.
+
+        None if a part of the result has gone since it was found. Raises StorageUnavailable.
+        """
         began = time.monotonic()
-        engine, version = self._extractor.engine_version(options.engine)
-        result_id = _result_id(item, options, sha256, engine, version)
-        stored = self._stored.find(item.customer_id, result_id)
-        if stored is None:
-            return None
+        result_id = self._result_id(item, options, sha256)
+        engine = " ".join(self._extractor.engine_version(options.parse.engine))
+        if not stored.is_rendered:
+            try:
+                data = self._renderings.render(
+                    item.customer_id, result_id, options.rendering, stored.document_json, engine=engine
+                )
+            except (ObjectMissing, InvalidDocument):
+                return None
+            self._renderings.write(item.customer_id, result_id, options.rendering, data)
         return Succeeded(
             page_count=stored.page_count,
             result_id=result_id,
             sha256=sha256,
-            engine=f"{engine} {version}",
+            engine=engine,
             seconds=time.monotonic() - began,
             reused=True,
         )
 
+    def _result_id(self, item: ClaimedItem, options: ItemOptions, sha256: str) -> ResultId:
+        chosen = options.parse.chosen(*self._extractor.engine_version(options.parse.engine))
+        return keys.result_id(item.customer_id, sha256, chosen)
+
     def _kept_pages(self, item: ClaimedItem, options: ItemOptions, sha256: str, *, may_be_some: bool) -> KeptPages:
-        engine, version = self._extractor.engine_version(options.engine)
-        result_id = _result_id(item, options, sha256, engine, version)
+        result_id = self._result_id(item, options, sha256)
         return KeptPages(self._objects, item.customer_id, result_id, may_be_some=may_be_some)
 
     def is_storage_there(self) -> bool:
@@ -240,15 +270,15 @@ class ItemWork:
         in_fresh_child: bool,
     ) -> Extraction:
         source = Source(path=path, filename=item.filename, content_type=item.content_type, size=item.size_bytes)
-        wanted = ExtractOptions(
-            engine=options.engine, extract_text=options.extract_text, extract_images=options.extract_images
-        )
         return self._extractor.extract(
-            source, wanted, on_begin=begin, on_counted=on_counted, in_fresh_child=in_fresh_child, care=care
+            source, options.parse, on_begin=begin, on_counted=on_counted, in_fresh_child=in_fresh_child, care=care
         )
 
-    def _keep(self, item: ClaimedItem, options: ItemOptions, sha256: str, extraction: Extraction) -> Succeeded:
-        result_id = _result_id(item, options, sha256, extraction.engine, extraction.engine_version)
+    def _keep(
+        self, item: ClaimedItem, options: ItemOptions, sha256: str, extraction: Extraction, *, replaces: bool
+    ) -> Succeeded:
+        chosen = options.parse.chosen(extraction.engine, extraction.engine_version)
+        result_id = keys.result_id(item.customer_id, sha256, chosen)
         if item.result_id is not None and extraction.failed_pages >= item.failed_pages:
             # No better than what is there, which stays.
             return _succeeded(extraction, item.result_id, sha256)
@@ -257,20 +287,17 @@ class ItemWork:
         # Images come first: what names them is whole as soon as it is there, and so is what was there before.
         self._write_images(item, result_id, extraction)
         # Two at a time: what the document waits for is storage, not this process.
-        document = self._writers.submit(
-            self._write, item, result_id, "document.json", extraction.document.to_json().encode()
-        )
-        chunks = render_chunks(
+        document = self._writers.submit(self._write_document, item, result_id, extraction)
+        read = RenderInput(
             extraction.document,
-            images=extraction.images,
-            result_id=result_id,
-            engine=f"{extraction.engine} {extraction.engine_version}",
-            extract_text=options.extract_text,
-            extract_images=options.extract_images,
+            ImagesInMemory(extraction.images),
+            f"{extraction.engine} {extraction.engine_version}",
+            result_id,
         )
-        body = json.dumps(chunks, ensure_ascii=False, separators=(",", ":")).encode()
-        self._write(item, result_id, "extract-page.json", body)
+        self._renderings.write(item.customer_id, result_id, options.rendering, options.rendering.render(read))
         document.result()
+        if replaces or item.result_id == result_id:
+            self._renderings.renew_others(item.customer_id, result_id, options.rendering, read)
         return _succeeded(extraction, result_id, sha256)
 
     def _next_image(self, item: ClaimedItem, result_id: ResultId) -> int:
@@ -283,8 +310,9 @@ class ItemWork:
             key = keys.result_image_key(item.customer_id, result_id, figure.image_index)
             self._objects.write(key, extraction.images[figure.image_index], figure.mime)
 
-    def _write(self, item: ClaimedItem, result_id: ResultId, part: keys.ResultPart, data: bytes) -> None:
-        self._objects.write(keys.result_key(item.customer_id, result_id, part), data, "application/json")
+    def _write_document(self, item: ClaimedItem, result_id: ResultId, extraction: Extraction) -> None:
+        key = keys.result_key(item.customer_id, result_id, "document.json")
+        self._objects.write(key, extraction.document.to_json().encode(), "application/json")
 
 
 def _succeeded(extraction: Extraction, result_id: ResultId, sha256: str) -> Succeeded:
@@ -296,15 +324,6 @@ def _succeeded(extraction: Extraction, result_id: ResultId, sha256: str) -> Succ
         seconds=extraction.seconds,
         failed_pages=extraction.failed_pages,
     )
-
-
-def _result_id(item: ClaimedItem, options: ItemOptions, sha256: str, engine: str, engine_version: str) -> ResultId:
-    shown: dict[str, object] = {"extract_text": options.extract_text, "extract_images": options.extract_images}
-    declared = declared_kind(item.filename, item.content_type)
-    if declared is not None:
-        # The same text is another document as .csv than as .txt; nothing is added for what is known by its bytes.
-        shown["declared"] = declared
-    return keys.result_id(item.customer_id, sha256, engine, engine_version, shown)
 
 
 class _Once:

@@ -1,8 +1,9 @@
 """Every object key is spelled here, and nowhere else.
 
     in/{customer_id}/{yyyy-mm-dd}/{file_id}                    an input, under the day it was staged
-    results/{customer_id}/{result_id}/document.json            the document model
-    results/{customer_id}/{result_id}/extract-page.json        the same, rendered for the dialect
+    results/{customer_id}/{result_id}/document.json            the document model, with all that was read
+    results/{customer_id}/{result_id}/{rendering}.json         the same as a rendering shows it by default
+    results/{customer_id}/{result_id}/{rendering}-{hash}.json  the same as it shows it with other options
     results/{customer_id}/{result_id}/images/{n}               figures too large to be inline, from 0
     results/{customer_id}/{result_id}/pages/{n}-{width}.png    a page drawn for whoever looked at it, from 1
     results/{customer_id}/{result_id}/kept/{piece}             finished pages of a result that is not there yet
@@ -23,17 +24,21 @@ case, and none can climb out of its folder.
 import hashlib
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import date
 from typing import Literal
 
 from octavo.identifiers import BatchId, CustomerId, FileId, ResultId
+from octavo.parse_options import ParseOptions
 
 _IDENTIFIER = re.compile(r"[a-z0-9][a-z0-9_-]{0,99}")
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 
 ResultPart = Literal["document.json", "extract-page.json"]
 _RESULT_PARTS: tuple[ResultPart, ...] = ("document.json", "extract-page.json")
+_DOCUMENT: ResultPart = "document.json"
+
+_RENDERING = "a rendering"
 
 INPUTS = "in/"
 """Prefix of every input."""
@@ -74,6 +79,22 @@ def result_key(customer_id: CustomerId, result_id: ResultId, part: ResultPart) -
     return result_prefix(customer_id, result_id) + part
 
 
+def rendering_key(customer_id: CustomerId, result_id: ResultId, name: str, options: Mapping[str, object]) -> str:
+    """Return the key of a rendering of a result; `options` are those that differ from the rendering's defaults.
+
+    Raises ValueError for an odd id or name, and for options that are not plain JSON values.
+    """
+    shown = f"{_checked(name)}-{_digest(dict(options))[:16]}.json" if options else f"{_checked(name)}.json"
+    if shown == _DOCUMENT:
+        raise ValueError("a rendering cannot have the name of the document")
+    return result_prefix(customer_id, result_id) + shown
+
+
+def rendering_keys(below: Iterable[str]) -> list[str]:
+    """Return which of these keys, all of one result, are renderings."""
+    return [key for key in below if _part(key) == _RENDERING]
+
+
 def result_image_key(customer_id: CustomerId, result_id: ResultId, number: int) -> str:
     """Return the key of a result's image, counted from 0. Raises ValueError for an odd id or number."""
     if number < 0:
@@ -103,9 +124,31 @@ def drawn_page_key(customer_id: CustomerId, result_id: ResultId, number: int, wi
     return f"{result_prefix(customer_id, result_id)}pages/{number}-{width}.png"
 
 
-def is_part_of_result(key: str) -> bool:
-    """Tell whether an object below a result is part of it, and no kept or drawn page, which come and go beside it."""
-    return key.startswith(RESULTS) and key.split("/")[3:4] not in (["kept"], ["pages"])
+def has_document(below: Iterable[str]) -> bool:
+    """Return whether the document is among these keys, all of one result."""
+    return any(_part(key) == _DOCUMENT for key in below)
+
+
+def count_result_parts(below: Iterable[str]) -> int:
+    """Return how many parts of a result these keys are, all of one result.
+
+    Its renderings count as one part, because they can be made again from the document. Kept pages and page images
+    count as none: they come and go beside the result.
+    """
+    return len({part for key in below if (part := _part(key)) is not None})
+
+
+def _part(key: str) -> str | None:
+    """Return which part of a result an object below it is; None for what lies beside the result."""
+    if not key.startswith(RESULTS):
+        return None
+    match key.split("/")[3:]:
+        case ["kept" | "pages", *_]:
+            return None
+        case [one] if one != _DOCUMENT:
+            return _RENDERING
+        case rest:
+            return "/".join(rest)
 
 
 def accounts_key(number: int) -> str:
@@ -184,29 +227,35 @@ def result_of(key: str) -> tuple[CustomerId, ResultId]:
     return found
 
 
-def result_id(
-    customer_id: CustomerId, sha256: str, engine: str, engine_version: str, options: Mapping[str, object]
-) -> ResultId:
+def result_id(customer_id: CustomerId, sha256: str, options: ParseOptions) -> ResultId:
     """Return the id under which this work is kept, so that it is never done twice.
 
-    The same bytes (`sha256`, 64 lower-case hex digits), engine, version and options of one customer
-    give the same id, `res_` and 40 hex digits. `options` are plain JSON values; their order does not
-    count. Raises ValueError when the digest is none or the options are not JSON.
+    The same bytes (`sha256`, 64 lower-case hex digits) of one customer, read with the same options, give the same id,
+    `res_` and 40 hex digits. Raises ValueError when the digest is none or no engine has been chosen.
     """
     if not _SHA256.fullmatch(sha256):
         raise ValueError("sha256 must be 64 lower-case hex digits")
+    if options.engine is None or options.engine_version is None:
+        raise ValueError("a result is named by the engine that read, and its version")
+    read = {name: value for name, value in options.to_values().items() if not name.startswith("engine")}
     work = {
         "customer_id": customer_id,
-        "engine": engine,
-        "engine_version": engine_version,
-        "options": dict(options),
+        "engine": options.engine,
+        "engine_version": options.engine_version,
+        # Earlier versions could read a part of a document and said here which. A whole reading keeps the id it had.
+        "options": {"extract_text": True, "extract_images": True, **read},
         "sha256": sha256,
     }
+    return ResultId(f"res_{_digest(work)[:40]}")
+
+
+def _digest(values: Mapping[str, object]) -> str:
+    """Return the SHA-256 of the canonical JSON of these values. Raises ValueError if they are not plain JSON."""
     try:
-        canonical = json.dumps(work, sort_keys=True, separators=(",", ":"), allow_nan=False)
+        canonical = json.dumps(values, sort_keys=True, separators=(",", ":"), allow_nan=False)
     except TypeError as error:
         raise ValueError(f"options must be plain JSON: {error}") from error
-    return ResultId(f"res_{hashlib.sha256(canonical.encode('ascii')).hexdigest()[:40]}")
+    return hashlib.sha256(canonical.encode("ascii")).hexdigest()
 
 
 def _counted(number: int, digits: int = 18) -> str:

@@ -4,7 +4,6 @@ It has threads and sandbox children of its own, so that such a document neither 
 places.
 """
 
-import json
 import logging
 import tempfile
 import threading
@@ -23,7 +22,7 @@ from tenacity import (
 
 from octavo.client.sync_protocol import SyncResult, SyncTask
 from octavo.client.worker import WorkerClient
-from octavo.engines.contract import ExtractOptions, Source
+from octavo.engines.contract import Source
 from octavo.engines.sandbox.failures import ChildLost, ReadingStopped, SandboxUnavailable
 from octavo.errors import (
     DocumentError,
@@ -36,10 +35,11 @@ from octavo.errors import (
 )
 from octavo.extraction.extractor import Extraction, Extractor
 from octavo.extraction.stop import Stop
-from octavo.identifiers import ResultId
 from octavo.outbound import Outbound
 from octavo.outcomes import over_quota
-from octavo.render.chunks import render_chunks
+from octavo.parse_options import ParseOptions
+from octavo.render.figure_images import ImagesInMemory
+from octavo.render.registry import ExtractPage, RenderInput
 from octavo.worker.work_loop import WorkLoop
 
 logger = logging.getLogger(__name__)
@@ -50,7 +50,6 @@ WATCH_PAUSE_SECONDS = 1.0
 OCR_PAUSES_SECONDS = (2.0, 8.0)
 MAX_LOST_CHILDREN = 2
 """How often the child may be killed from outside before the extraction fails; the customer can send it again."""
-NO_RESULT = ResultId("res_sync")
 
 
 class SyncWorker:
@@ -123,20 +122,17 @@ class SyncWorker:
     def _read(self, task: SyncTask, path: Path, stop: Stop) -> SyncResult:
         source = self._source(task, path)
         extraction = self._extract_patiently(task, source, stop)
-        chunks = render_chunks(
+        read = RenderInput(
             extraction.document,
-            images=extraction.images,
-            result_id=NO_RESULT,
-            engine=f"{extraction.engine} {extraction.engine_version}",
-            extract_text=task.extract_text,
-            extract_images=task.extract_images,
-            all_inline=True,  # nothing is stored that a link could lead to
+            ImagesInMemory(extraction.images),
+            f"{extraction.engine} {extraction.engine_version}",
         )
+        shown = ExtractPage(extract_text=task.extract_text, extract_images=task.extract_images)
         return SyncResult(
             call_id=task.call_id,
             attempt=task.attempt,
             pages=extraction.document.page_count,
-            result=json.dumps(chunks, ensure_ascii=False, separators=(",", ":")),
+            result=shown.render(read).decode(),
         )
 
     def _source(self, task: SyncTask, path: Path) -> Source:
@@ -147,13 +143,12 @@ class SyncWorker:
         return Source(path, filename=found.filename, content_type=found.content_type, size=found.size_bytes)
 
     def _extract(self, task: SyncTask, source: Source, stop: Stop) -> Extraction:
-        wanted = ExtractOptions(engine=task.engine, extract_text=task.extract_text, extract_images=task.extract_images)
-
         def reserve(pages: int) -> None:
             if task.reserves_pages and not self._client.reserve_sync_pages(task, pages):
                 raise over_quota()
 
-        return self._extractor.extract(source, wanted, on_counted=reserve, is_apart=True, stop=stop)
+        options = ParseOptions(engine=task.engine)
+        return self._extractor.extract(source, options, on_counted=reserve, is_apart=True, stop=stop)
 
     def _extract_patiently(self, task: SyncTask, source: Source, stop: Stop) -> Extraction:
         """Try up to three times while the OCR provider is in trouble, and again when the child was killed."""

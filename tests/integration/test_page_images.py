@@ -27,12 +27,14 @@ from octavo.ledger.duckdb import memory_ledger
 from octavo.objects import keys
 from octavo.objects.s3 import S3Objects
 from octavo.outcomes import Succeeded
+from octavo.parse_options import ParseOptions
+from octavo.render.registry import ExtractPage
 from octavo.worker.page_render_worker import PageRenderWorker
 from tests.storage_server import storage_server
 from tests.unit.api.service import WORKER_TOKEN, MovableClock, add_customer, make_service, settings
 from tests.unit.api.serving import served, until
 
-OPTIONS = ItemOptions(engine="fast", extract_text=True, extract_images=True)
+OPTIONS = ItemOptions(ParseOptions(engine="fast"), ExtractPage())
 LIMIT_SECONDS = 60.0
 
 

@@ -9,8 +9,8 @@ from dataclasses import replace
 from docling_core.types.doc.document import ContentLayer, DoclingDocument
 from docling_core.types.doc.labels import GroupLabel
 
-from octavo.documents import NO_BOX, Block, Document, Figure, InvalidDocument, Page, Table
-from octavo.engines.contract import ExtractOptions, Limits, Progress, Reading, Source
+from octavo.documents import NO_BOX, Block, Document, InvalidDocument, Page
+from octavo.engines.contract import Limits, Progress, Reading, Source
 from octavo.engines.office.assembly import EMU_PER_POINT, Assembler, Placed, slide_number
 from octavo.engines.office.containers import check_container
 from octavo.engines.office.converted import converted
@@ -28,9 +28,7 @@ ZIPPED: frozenset[OfficeKind] = frozenset({"docx", "pptx", "xlsx", "odt", "odp",
 TEXTS: frozenset[OfficeKind] = frozenset({"html", "markdown", "csv", "text"})
 
 
-def read_office(
-    kind: OfficeKind, source: Source, options: ExtractOptions, limits: Limits, progress: Progress
-) -> Reading:
+def read_office(kind: OfficeKind, source: Source, limits: Limits, progress: Progress) -> Reading:
     """Read a document of this kind. Raises the `DocumentError` that it came to."""
     data = source.path.read_bytes()
     progress.working(1)
@@ -41,7 +39,7 @@ def read_office(
     elif kind in TEXTS:
         data = as_utf8(data)
     if kind == "text":
-        return _finished(_plain(data.decode(), limits), (), options, limits, progress)
+        return _finished(_plain(data.decode(), limits), (), limits, progress)
     found = converted(data, kind)
     pictures = Pictures(limits)
     try:
@@ -51,16 +49,14 @@ def read_office(
         document = _paged(found, contents, pictures.warnings)
     except InvalidDocument as error:
         raise ExtractionFailed(f"the document makes no sense: {error}") from error
-    return _finished(document, tuple(pictures.images), options, limits, progress)
+    return _finished(document, tuple(pictures.images), limits, progress)
 
 
-def _finished(
-    document: Document, images: tuple[bytes, ...], options: ExtractOptions, limits: Limits, progress: Progress
-) -> Reading:
+def _finished(document: Document, images: tuple[bytes, ...], limits: Limits, progress: Progress) -> Reading:
     if document.page_count > limits.max_pages:
         raise PageLimitExceeded(f"the document has {document.page_count} pages, more than {limits.max_pages}")
     progress.counted(document.page_count)
-    return _wanted(Reading(document, images), options)
+    return Reading(document, images)
 
 
 def _plain(text: str, limits: Limits) -> Document:
@@ -96,13 +92,3 @@ def _hidden_pages(found: DoclingDocument) -> set[int]:
     """Return the numbers of sheets that nobody sees: they are no pages."""
     sheets = [group for group in found.groups if group.label == GroupLabel.SHEET]
     return {number for number, sheet in enumerate(sheets, 1) if sheet.content_layer != ContentLayer.BODY}
-
-
-def _wanted(reading: Reading, options: ExtractOptions) -> Reading:
-    """Leave out text or figures where only the other is wanted."""
-    document = reading.document
-    blocks: tuple[Block, ...] = document.blocks if options.extract_text else ()
-    tables: tuple[Table, ...] = document.tables if options.extract_text else ()
-    figures: tuple[Figure, ...] = document.figures if options.extract_images else ()
-    wanted = Document(document.pages, blocks, tables, figures, document.warnings)
-    return Reading(wanted, reading.images if options.extract_images else ())

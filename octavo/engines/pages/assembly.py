@@ -96,8 +96,8 @@ def _in_columns(lines: Sequence[TextLine]) -> Iterator[Paragraph]:
         yield from paragraphs(rows(lines[index] for index in column))
 
 
-def assemble(pages: Sequence[PageDraft], warnings: Iterable[str], *, with_text: bool) -> Reading:
-    """Return the document of all pages; without text only figures stay."""
+def assemble(pages: Sequence[PageDraft], warnings: Iterable[str]) -> Reading:
+    """Return the document of all pages."""
     pages, merged = joined_tables(pages)
     manuscript = survey(pages)
     words = Vocabulary(pages)
@@ -111,10 +111,10 @@ def assemble(pages: Sequence[PageDraft], warnings: Iterable[str], *, with_text: 
             if isinstance(content, FigureDraft):
                 index = images.setdefault(content.data, len(images))
                 figures.append(_figure(content, page, order, index, tied.get(order)))
-            elif with_text and isinstance(content, TableDraft):
+            elif isinstance(content, TableDraft):
                 joined_from = merged.get((page.page.page_no, order), ())
                 tables.append(_table(content, page, order, joined_from, tied.get(order)))
-            elif with_text and isinstance(content, Paragraph):
+            elif isinstance(content, Paragraph):
                 blocks.append(_block(content, page, order, manuscript, words))
     document = Document(
         pages=tuple(page.page for page in pages),

@@ -40,38 +40,36 @@ def read(
     kind = detect(source)
     if kind == "pdf":
         try:
-            return _read_pdf(source, options, limits, progress, folder, look)
+            return _read_pdf(source, limits, progress, folder, look)
         except UnreadablePdf as error:
-            return _read_again(source, options, limits, progress, str(error))
+            return _read_again(source, limits, progress, str(error))
     if kind != "image":
-        return read_office(kind, source, options, limits, progress)
+        return read_office(kind, source, limits, progress)
     with opened_picture(source.path, limits) as image:
         count = _counted(frame_count(image), limits, progress)
         pictures = PictureReader(image, limits, folder)
         finished = FinishedPages(progress, count)
-        return _read_all(pictures.read, finished, options, limits, progress, folder, look, ())
+        return _read_all(pictures.read, finished, limits, progress, folder, look, ())
 
 
-def _read_pdf(
-    source: Source, options: ExtractOptions, limits: Limits, progress: Progress, folder: Path, look: Look | None
-) -> Reading:
+def _read_pdf(source: Source, limits: Limits, progress: Progress, folder: Path, look: Look | None) -> Reading:
     with opened_pdf(source.path) as document:
         count = _counted(page_count(document), limits, progress)
-        reader = PdfReader(document, options, limits, folder, look)
+        reader = PdfReader(document, limits, folder, look)
         finished = FinishedPages(progress, count)
         for figure in finished.figures():
             reader.budget.take(len(figure.data))
         warnings = ["the PDF was damaged and has been repaired"] if document.is_repaired else []
-        return _read_all(reader.read, finished, options, limits, progress, folder, look, warnings)
+        return _read_all(reader.read, finished, limits, progress, folder, look, warnings)
 
 
-def _read_again(source: Source, options: ExtractOptions, limits: Limits, progress: Progress, why: str) -> Reading:
+def _read_again(source: Source, limits: Limits, progress: Progress, why: str) -> Reading:
     progress.working(1)
     pages = second_reading(source.path, limits)
     if pages is None:
         raise ExtractionFailed(why)
     _counted(len(pages), limits, progress)
-    return assemble(pages, [WARNING], with_text=options.extract_text)
+    return assemble(pages, [WARNING])
 
 
 def _counted(count: int, limits: Limits, progress: Progress) -> int:
@@ -84,7 +82,6 @@ def _counted(count: int, limits: Limits, progress: Progress) -> int:
 def _read_all(
     read_page: ReadPage,
     finished: FinishedPages,
-    options: ExtractOptions,
     limits: Limits,
     progress: Progress,
     folder: Path,
@@ -97,10 +94,8 @@ def _read_all(
         read = read_page(page_no)
         if isinstance(read, PageDraft):
             finished.add([read])
-        elif options.extract_text:
-            waiting.append(read)
         else:
-            finished.add([PageDraft(read.page)])
+            waiting.append(read)
         if len(waiting) == _PAGES_PER_CALL:
             finished.add(_recognised(waiting, limits, progress, folder, look))
             waiting = []
@@ -112,7 +107,7 @@ def _read_all(
         raise ExtractionFailed(f"no page of the document could be read: {pages[0].page.error}")
     if any(draft.page.status == "failed" for draft in pages):
         finished.keep_rest()
-    return assemble(pages, warnings, with_text=options.extract_text)
+    return assemble(pages, warnings)
 
 
 def _recognised(

@@ -10,12 +10,13 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, NoReturn, cast
 
-from octavo.engines.contract import ExtractOptions, Limits, PageDrawing, Source
+from octavo.engines.contract import Limits, PageDrawing, Source
 from octavo.engines.registry import EngineRegistry
 from octavo.engines.sandbox.confinement import Require, confine, grant_cpu
 from octavo.engines.sandbox.failures import SandboxUnavailable
 from octavo.engines.sandbox.wire import Channel, Header, WireBroken, WireClosed
 from octavo.errors import DocumentError, ExtractionFailed
+from octavo.parse_options import ParseOptions
 
 EXIT_DEFECT = 70
 EXIT_UNCONFINED = 71
@@ -107,7 +108,7 @@ def _answer_to(channel: Channel, task: Header, work: Path, registry: EngineRegis
     source = Source(path=path, **claimed)
     if task["drawing"] is not None:
         return _draw(source, PageDrawing(**cast(dict[str, Any], task["drawing"])), limits)
-    options = ExtractOptions(**cast(dict[str, Any], task["options"]))
+    options = ParseOptions.of_values(cast(dict[str, Any], task["options"]))
     engine = registry.resolve(options.engine)
     reporter = _Reporter(channel, kept, cast(float | None, task["keep_seconds"]), limits.max_kept_bytes)
     reading = engine.extract(source, options, limits, reporter, work)
@@ -152,12 +153,12 @@ def _send_error(channel: Channel, error: DocumentError) -> None:
     channel.send({"type": "error", "code": error.code, "message": error.message[:_MAX_MESSAGE]})
 
 
-def task_for(source: Source, options: ExtractOptions, kept: Sequence[bytes], keep_seconds: float | None) -> Header:
+def task_for(source: Source, options: ParseOptions, kept: Sequence[bytes], keep_seconds: float | None) -> Header:
     """Return the frame that asks a child to read; the descriptor goes with it, what was kept after it."""
     return {
         "type": "task",
         "source": _claimed(source),
-        "options": dataclasses.asdict(options),
+        "options": options.to_values(),
         "kept": [len(piece) for piece in kept],
         "keep_seconds": keep_seconds,
         "drawing": None,

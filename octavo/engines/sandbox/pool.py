@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from octavo.engines.contract import ExtractOptions, Limits, PageCare, PageDrawing, Source
+from octavo.engines.contract import Limits, PageCare, PageDrawing, Source
 from octavo.engines.registry import EngineRegistry
 from octavo.engines.sandbox.child import drawing_task_for, task_for
 from octavo.engines.sandbox.confinement import Require
@@ -25,6 +25,7 @@ from octavo.engines.sandbox.fork_server_handle import NurseryHandle
 from octavo.engines.sandbox.usage import excess, usage_of
 from octavo.engines.sandbox.wire import Header, WireBroken, WireClosed, WireOverdue
 from octavo.errors import DOCUMENT_ERRORS, DocumentError, ExtractionFailed
+from octavo.parse_options import ParseOptions
 
 _SENT_BY_OTHERS = {signal.SIGKILL, signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGQUIT}
 _CONFINE_SECONDS = 20.0
@@ -59,7 +60,7 @@ class Child:
     def read(
         self,
         source: Source,
-        options: ExtractOptions,
+        options: ParseOptions,
         on_counted: Callable[[int], None] | None,
         care: PageCare | None = None,
     ) -> UntrustedReading:

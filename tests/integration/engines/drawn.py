@@ -100,7 +100,7 @@ def read(engine: str, path: Path) -> Document:
     """Return what an engine makes of a file."""
     with tempfile.TemporaryDirectory() as folder:
         extract = EngineRegistry.installed().resolve(engine).extract
-        return extract(Source(path), ExtractOptions(extract_images=True), Limits(), _Silent(), Path(folder)).document
+        return extract(Source(path), ExtractOptions(), Limits(), _Silent(), Path(folder)).document
 
 
 class _Silent:

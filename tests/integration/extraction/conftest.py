@@ -5,9 +5,10 @@ from pathlib import Path
 
 import pytest
 
-from octavo.engines.contract import ExtractOptions, Limits, Source
+from octavo.engines.contract import Limits, Source
 from octavo.engines.registry import EngineRegistry
 from octavo.extraction.extractor import Extraction, Extractor
+from octavo.parse_options import ParseOptions
 from octavo.samples import make_samples
 
 Extract = Callable[..., Extraction]
@@ -24,9 +25,8 @@ def samples(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def extract() -> Iterator[Extract]:
     with Extractor(processes=1, limits=Limits(), registry=EngineRegistry()) as extractor:
 
-        def extract(path: Path, *, text: bool = True, images: bool = True) -> Extraction:
-            options = ExtractOptions(extract_text=text, extract_images=images)
-            return extractor.extract(Source(path, filename=path.name), options)
+        def extract(path: Path) -> Extraction:
+            return extractor.extract(Source(path, filename=path.name), ParseOptions())
 
         yield extract
 

@@ -99,7 +99,7 @@ def test_an_assertion_of_pymupdf_fails_the_page_and_not_the_child(tmp_path: Path
         def load_page(self, number: int) -> None:
             raise AssertionError(f"refs_old=2 of {number}")
 
-    draft = PdfReader(Asserting(), ExtractOptions(), Limits(), tmp_path).read(1)
+    draft = PdfReader(Asserting(), Limits(), tmp_path).read(1)
     assert isinstance(draft, PageDraft)
     assert (draft.page.status, draft.page.error) == ("failed", "refs_old=2 of 0")
 

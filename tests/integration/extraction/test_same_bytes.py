@@ -10,6 +10,8 @@ from octavo.extraction.items import ItemOptions, ItemWork
 from octavo.identifiers import BatchId, CustomerId, FileId, ItemId
 from octavo.objects.memory import MemoryObjects
 from octavo.outcomes import Outcome, Succeeded
+from octavo.parse_options import ParseOptions
+from octavo.render.registry import ExtractPage
 from octavo.samples import make_photo, make_report, make_scan
 
 
@@ -34,7 +36,7 @@ def test_work_that_is_done_twice_writes_the_same_bytes_under_the_same_keys(tmp_p
     assert written() == first
 
 
-OPTIONS = ItemOptions("fast", extract_text=True, extract_images=True)
+OPTIONS = ItemOptions(ParseOptions(engine="fast"), ExtractPage())
 
 
 def do(work: ItemWork, item: ClaimedItem) -> Outcome:

@@ -11,7 +11,8 @@ from octavo.documents import Box
 from octavo.engines.drawing import BODY, TITLE, Sheets
 from octavo.extraction.extractor import Extraction
 from octavo.identifiers import ResultId
-from octavo.render.chunks import render_chunks
+from octavo.render.extract_page import render_extract_page
+from octavo.render.figure_images import ImagesInMemory
 from octavo.render.markdown import render_markdown
 from octavo.samples import (
     LEFT_COLUMN,
@@ -173,18 +174,10 @@ def test_one_broken_page_is_listed_and_the_others_are_read(extract: Extract, tmp
     assert document.blocks
 
 
-def test_without_text_only_figures_remain(extract: Extract, samples: Path) -> None:
-    document = extract(samples / "report.pdf", text=False).document
-    assert (document.blocks, document.tables, len(document.figures)) == ((), (), 1)
-
-
-def test_without_images_there_are_none(extract: Extract, samples: Path) -> None:
-    extraction = extract(samples / "report.pdf", images=False)
-    assert (extraction.document.figures, extraction.images) == ((), ())
-
-
 def test_the_rendered_result_holds_text_table_and_image(report: Extraction) -> None:
-    result = render_chunks(report.document, report.images, result_id=ResultId("result_1"), engine=report.engine)
+    result = render_extract_page(
+        report.document, ImagesInMemory(report.images), result_id=ResultId("result_1"), engine=report.engine
+    )
     kinds = [chunk["chunk_type"] for chunk in result["chunks"]]
     assert kinds.count("table") == 1
     assert kinds.count("image") == 1

@@ -21,7 +21,7 @@ def region(label: Label, *lines: TextLine) -> LabelledRegion:
 
 def roles(lines: list[TextLine], regions: list[LabelledRegion]) -> list[tuple[Role, str]]:
     page = PageDraft(Page(1, 600, 800), in_order(labelled(lines, regions), ()))
-    blocks = assemble([page], (), with_text=True).document.blocks
+    blocks = assemble([page], ()).document.blocks
     return [(block.role, block.text) for block in blocks]
 
 

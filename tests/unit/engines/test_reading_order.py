@@ -22,7 +22,7 @@ def column(x: float, count: int, prefix: str, *, top: float = 100) -> list[TextL
 def read(lines: list[TextLine]) -> str:
     contents = in_order(lines, ())
     pages = [PageDraft(Page(1, 600, 800), contents)]
-    return " ".join(block.text for block in assemble(pages, (), with_text=True).document.blocks)
+    return " ".join(block.text for block in assemble(pages, ()).document.blocks)
 
 
 def test_the_left_column_is_read_before_the_right() -> None:
@@ -82,7 +82,7 @@ def test_larger_and_bold_lines_are_headings_with_levels_by_size() -> None:
         *column(60, 8, "q", top=330),
     ]
     pages = [PageDraft(Page(1, 600, 800), in_order(lines, ()))]
-    blocks = assemble(pages, (), with_text=True).document.blocks
+    blocks = assemble(pages, ()).document.blocks
     assert [(block.role, block.level) for block in blocks if block.role != "paragraph"] == [
         ("title", None),
         ("heading", 2),
@@ -99,5 +99,5 @@ def test_what_every_page_repeats_in_its_margin_is_header_and_footer() -> None:
         ]
         return PageDraft(Page(number, 600, 800), in_order(lines, ()))
 
-    blocks = assemble([page(1), page(2)], (), with_text=True).document.blocks
+    blocks = assemble([page(1), page(2)], ()).document.blocks
     assert [block.role for block in blocks] == ["header", "paragraph", "page_number"] * 2

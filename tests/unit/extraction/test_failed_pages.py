@@ -19,6 +19,8 @@ from octavo.extraction.items import ItemOptions, ItemWork
 from octavo.identifiers import BatchId, CustomerId, FileId, ItemId
 from octavo.objects.memory import MemoryObjects
 from octavo.outcomes import Failed, Outcome, Succeeded
+from octavo.parse_options import ParseOptions
+from octavo.render.registry import ExtractPage
 
 KEY = "in/cust_1/2026-11-23/file_1"
 
@@ -42,7 +44,12 @@ class Desk:
     folder: Path
     item: ClaimedItem
 
-    def read(self, first: Succeeded | None = None, between_pages: Callable[[Course], None] = lambda _: None) -> Outcome:
+    def read(
+        self,
+        first: Succeeded | None = None,
+        between_pages: Callable[[Course], None] = lambda _: None,
+        rendering: ExtractPage = ExtractPage(),  # noqa: B008 - it is frozen
+    ) -> Outcome:
         item = self.item
         if first is not None:
             item = replace(item, attempts=1, result_id=first.result_id, failed_pages=first.failed_pages)
@@ -51,7 +58,7 @@ class Desk:
             work = ItemWork(self.objects, extractor, folder=self.folder)
             course = Course(between_pages, is_again=item.attempts > 0)
             with work.fetch(item) as found:
-                options = ItemOptions("failing", extract_text=True, extract_images=True)
+                options = ItemOptions(ParseOptions(engine="failing"), rendering)
                 return work.do(item, found, options, begin=lambda: None, course=course)
 
     def stored(self) -> dict[str, bytes]:
@@ -189,3 +196,16 @@ def test_a_document_whose_pages_are_all_read_keeps_none(desk_of: MakeDesk) -> No
     desk = desk_of(b"holes 3 - -")
     desk.read()
     assert desk.kept() == []
+
+
+def test_a_further_reading_leaves_no_rendering_of_the_one_before(desk_of: MakeDesk) -> None:
+    desk = desk_of(b"holes 4 2,3 -")
+    first = desk.read(rendering=ExtractPage(extract_images=False))
+    assert isinstance(first, Succeeded)
+    assert "extract-page.json" not in desk.stored()
+    former = next(name for name in desk.stored() if name.startswith("extract-page-"))
+    outcome = desk.read(first)
+    assert isinstance(outcome, Succeeded)
+    assert (outcome.result_id, outcome.failed_pages) == (first.result_id, 0)
+    assert former not in desk.stored()
+    assert [page["status"] for page in desk.result()["pages"]] == ["ok"] * 4

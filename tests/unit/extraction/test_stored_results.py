@@ -1,5 +1,6 @@
-"""Results of earlier work that serve again, and those that do not."""
+"""Items whose bytes were read before: what is read is one thing, what is shown of it another."""
 
+import json
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -7,94 +8,23 @@ from pathlib import Path
 import pytest
 
 from octavo.batches import ClaimedItem
-from octavo.documents import Block, Box, Document, Figure, Page
-from octavo.errors import OctavoError, StorageUnavailable
+from octavo.errors import OctavoError
 from octavo.extraction.extractor import Extractor
 from octavo.extraction.items import ItemOptions, ItemWork
-from octavo.extraction.stored_results import StoredResult, StoredResults
 from octavo.identifiers import BatchId, CustomerId, FileId, ItemId, ResultId
 from octavo.objects import keys
 from octavo.objects.memory import MemoryObjects
 from octavo.outcomes import Outcome, Succeeded
+from octavo.parse_options import ParseOptions
+from octavo.render.registry import ExtractPage
 
-CUSTOMER, RESULT = CustomerId("cust_1"), ResultId("res_1")
 TABLE = b"day,level\nMonday,412\n"
 Do = Callable[..., Outcome]
-
-
-def document(*, images: int = 0, failed: bool = False) -> Document:
-    pages = (Page(1, 595.0, 842.0), *((Page(2, 595.0, 842.0, status="failed", error="broken"),) if failed else ()))
-    figures = tuple(
-        Figure(1, number + 1, Box(0, 0, 9, 9), "image/png", width=9, height=9, image_index=number)
-        for number in range(images)
-    )
-    return Document(
-        pages=pages,
-        blocks=(Block(page_no=1, order=0, role="paragraph", text="High water", bbox=Box(72, 72, 300, 84)),),
-        figures=figures,
-    )
-
-
-def keep(objects: MemoryObjects, stored: Document) -> None:
-    objects.write(keys.result_key(CUSTOMER, RESULT, "document.json"), stored.to_json().encode(), "application/json")
-    objects.write(keys.result_key(CUSTOMER, RESULT, "extract-page.json"), b"{}", "application/json")
-    for figure in stored.figures:
-        objects.write(keys.result_image_key(CUSTOMER, RESULT, figure.image_index), b"png", "image/png")
 
 
 @pytest.fixture
 def objects() -> MemoryObjects:
     return MemoryObjects()
-
-
-@pytest.fixture
-def find(objects: MemoryObjects) -> Callable[[], StoredResult | None]:
-    return lambda: StoredResults(objects).find(CUSTOMER, RESULT)
-
-
-def test_a_whole_result_is_found_with_its_pages(
-    objects: MemoryObjects, find: Callable[[], StoredResult | None]
-) -> None:
-    assert find() is None
-    keep(objects, document(images=2))
-    assert find() == StoredResult(page_count=1)
-    assert StoredResults(objects).find(CustomerId("cust_2"), RESULT) is None
-
-
-@pytest.mark.parametrize("part", ["document.json", "extract-page.json", "images/1"])
-def test_a_result_of_which_a_part_is_gone_is_none(
-    objects: MemoryObjects, find: Callable[[], StoredResult | None], part: str
-) -> None:
-    keep(objects, document(images=2))
-    objects.delete([keys.result_prefix(CUSTOMER, RESULT) + part])
-    assert find() is None
-
-
-def test_a_result_with_a_failed_page_is_read_again(
-    objects: MemoryObjects, find: Callable[[], StoredResult | None]
-) -> None:
-    keep(objects, document(failed=True))
-    assert find() is None
-
-
-@pytest.mark.parametrize(
-    "data", [b"", b"{", b"[]", b'{"pages": []}', b'{"schema_version": 0, "pages": [], "figures": []}']
-)
-def test_a_document_that_cannot_be_read_is_none(
-    objects: MemoryObjects, find: Callable[[], StoredResult | None], data: bytes
-) -> None:
-    keep(objects, document())
-    objects.write(keys.result_key(CUSTOMER, RESULT, "document.json"), data, "application/json")
-    assert find() is None
-
-
-def test_storage_that_is_down_is_raised(objects: MemoryObjects, find: Callable[[], StoredResult | None]) -> None:
-    objects.available = False
-    with pytest.raises(StorageUnavailable):
-        find()
-
-
-# Items
 
 
 @pytest.fixture
@@ -106,6 +36,7 @@ def do(objects: MemoryObjects, extractor: Extractor, tmp_path: Path) -> Do:
         name: str = "tides.csv",
         engine: str = "fast",
         text: bool = True,
+        images: bool = True,
         reuse: bool = True,
         on_counted: Callable[[int], None] | None = None,
     ) -> Outcome:
@@ -125,7 +56,7 @@ def do(objects: MemoryObjects, extractor: Extractor, tmp_path: Path) -> Do:
             size_bytes=len(data),
         )
         work = ItemWork(objects, extractor, folder=tmp_path, reuse=reuse)
-        options = ItemOptions(engine, extract_text=text, extract_images=True)
+        options = ItemOptions(ParseOptions(engine=engine), ExtractPage(text, images))
         with work.fetch(item) as found:
             return work.do(item, found, options, begin=lambda: None, on_counted=on_counted)
 
@@ -152,10 +83,10 @@ def test_what_was_read_before_is_not_read_again(do: Do, objects: MemoryObjects) 
 
 @pytest.mark.parametrize(
     "other",
-    [{"data": TABLE + b"Tuesday,398\n"}, {"customer": "cust_2"}, {"text": False}, {"engine": "auto"}, {"reuse": False}],
+    [{"data": TABLE + b"Tuesday,398\n"}, {"customer": "cust_2"}, {"engine": "auto"}, {"reuse": False}],
     ids=lambda other: next(iter(other)),
 )
-def test_other_bytes_customers_options_and_engines_are_read(do: Do, other: dict[str, object]) -> None:
+def test_other_bytes_customers_and_engines_are_read(do: Do, other: dict[str, object]) -> None:
     assert not reused(do())
     assert not reused(do(**other))
 
@@ -183,3 +114,24 @@ def test_pages_for_which_there_is_no_quota_are_not_reused(do: Do) -> None:
     do()
     with pytest.raises(NoQuotaLeft):
         do(on_counted=refuse)
+
+
+PARTS = [(True, True), (False, True), (True, False), (False, False)]
+
+
+def test_a_reading_with_failed_pages_leaves_no_rendering_of_the_reading_before(do: Do, objects: MemoryObjects) -> None:
+    outcomes = [do(text=text, images=images) for text, images in PARTS]
+    assert isinstance(outcomes[0], Succeeded)
+    result_id: ResultId = outcomes[0].result_id
+    key = keys.result_key(CustomerId("cust_1"), result_id, "document.json")
+    failed = json.loads(objects.read(key, max_bytes=10**6))
+    failed["pages"][0] |= {"status": "failed", "error": "broken"}
+    objects.write(key, json.dumps(failed).encode(), "application/json")
+    for info in objects.list(keys.result_prefix(CustomerId("cust_1"), result_id)):
+        if info.key != key:
+            objects.write(info.key, b"of the failed reading", "application/json")
+    assert not reused(do(text=False))
+    left = keys.rendering_keys(info.key for info in objects.list(keys.result_prefix(CustomerId("cust_1"), result_id)))
+    assert len(left) == 2
+    assert all(b"failed reading" not in objects.read(key, max_bytes=10**6) for key in left)
+    assert reused(do(images=False))

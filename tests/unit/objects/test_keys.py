@@ -1,4 +1,3 @@
-import json
 from datetime import date
 
 import pytest
@@ -15,6 +14,7 @@ from octavo.identifiers import (
     new_file_id,
 )
 from octavo.objects import keys
+from octavo.parse_options import PageRange, ParseOptions
 
 SHA256 = "0123456789abcdef" * 4
 IDENTIFIER = "[a-z0-9][a-z0-9_-]{0,30}"
@@ -37,8 +37,17 @@ pieces = st.tuples(st.just("piece"), names, numbers)
 accounts = st.tuples(st.just("accounts"), numbers)
 staged = st.tuples(st.just("files"), days, st.integers(min_value=0, max_value=9999), numbers)
 single = st.tuples(st.sampled_from([keys.ARCHIVE_IDENTITY, keys.OPEN_RUNS]))
+shown = st.tuples(
+    st.just("shown"),
+    names,
+    names,
+    st.sampled_from(["extract-page", "extend"]),
+    st.sampled_from([(("extract_text", False),), (("target", "spatial"),), (("extract_text", False), ("target", 1))]),
+)
 drawn = st.tuples(st.just("drawn"), names, names, st.integers(1, 1000), st.sampled_from([200, 400, 2400]))
-objects = st.one_of(inputs, documents, pages, images, drawn, manifests, outcomes, pieces, accounts, staged, single)
+objects = st.one_of(
+    inputs, documents, pages, images, shown, drawn, manifests, outcomes, pieces, accounts, staged, single
+)
 
 
 def _key(named: tuple[object, ...]) -> str:
@@ -51,6 +60,8 @@ def _key(named: tuple[object, ...]) -> str:
             return keys.result_key(CustomerId(customer), ResultId(result), "extract-page.json")
         case ("image", str(customer), str(result), int(number)):
             return keys.result_image_key(CustomerId(customer), ResultId(result), number)
+        case ("shown", str(customer), str(result), str(name), tuple(options)):
+            return keys.rendering_key(CustomerId(customer), ResultId(result), name, dict(options))
         case ("drawn", str(customer), str(result), int(number), int(width)):
             return keys.drawn_page_key(CustomerId(customer), ResultId(result), number, width)
         case _:
@@ -115,10 +126,13 @@ def test_named_odd_identifiers_are_refused(odd: str) -> None:
 
 def test_own_identifiers_make_the_documented_keys() -> None:
     customer, file, batch = new_customer_id(), new_file_id(), new_batch_id()
-    result = keys.result_id(customer, SHA256, "pdf", "1.0", {})
+    result = keys.result_id(customer, SHA256, PDF)
     assert keys.input_key(customer, date(2026, 1, 2), file) == f"in/{customer}/2026-01-02/{file}"
     assert keys.result_key(customer, result, "document.json") == f"results/{customer}/{result}/document.json"
     assert keys.result_key(customer, result, "extract-page.json") == (f"results/{customer}/{result}/extract-page.json")
+    assert keys.rendering_key(customer, result, "extract-page", {}) == keys.result_key(
+        customer, result, "extract-page.json"
+    )
     assert keys.result_image_key(customer, result, 7) == f"results/{customer}/{result}/images/7"
     assert keys.drawn_page_key(customer, result, 7, 800) == f"results/{customer}/{result}/pages/7-800.png"
     assert keys.manifest_key(batch) == f"ledger/batches/{batch}/manifest.json"
@@ -177,59 +191,84 @@ def test_a_drawn_page_before_the_first_or_without_width_is_refused() -> None:
             keys.drawn_page_key(CustomerId("cust_a"), ResultId("res_a"), number, width)
 
 
-def test_kept_and_drawn_pages_are_no_parts_of_a_result() -> None:
+def test_a_rendering_that_is_none_is_refused() -> None:
+    customer, result = CustomerId("cust_a"), ResultId("res_a")
+    with pytest.raises(ValueError, match="name of the document"):
+        keys.rendering_key(customer, result, "document", {})
+    with pytest.raises(ValueError, match="not an identifier"):
+        keys.rendering_key(customer, result, "a/b", {})
+    with pytest.raises(ValueError, match="JSON"):
+        keys.rendering_key(customer, result, "extract-page", {"odd": {1, 2}})
+
+
+def test_recipe_of_the_renderings_key_has_not_changed() -> None:
+    key = keys.rendering_key(CustomerId("cust_a"), ResultId("res_a"), "extract-page", {"extract_images": False})
+    assert key == "results/cust_a/res_a/extract-page-b35572a7e9c3433e.json"
+
+
+def test_renderings_count_as_one_part_of_a_result_and_what_lies_beside_it_as_none() -> None:
     customer, result = CustomerId("pages"), ResultId("kept")
-    assert keys.is_part_of_result(keys.result_key(customer, result, "document.json"))
-    assert keys.is_part_of_result(keys.result_image_key(customer, result, 0))
-    assert not keys.is_part_of_result(keys.drawn_page_key(customer, result, 1, 200))
-    assert not keys.is_part_of_result(keys.kept_pages_key(customer, result, "piece"))
+    document = keys.result_key(customer, result, "document.json")
+    shown = [keys.rendering_key(customer, result, "extract-page", options) for options in ({}, {"extract_text": False})]
+    images = [keys.result_image_key(customer, result, number) for number in (0, 1)]
+    beside = [keys.drawn_page_key(customer, result, 1, 200), keys.kept_pages_key(customer, result, "piece")]
+    assert keys.count_result_parts([document, *shown, *images, *beside]) == 4
+    assert keys.count_result_parts(images) == 2
+    assert keys.count_result_parts(beside) == 0
+    assert keys.rendering_keys([document, *shown, *images, *beside]) == shown
+    assert keys.has_document([*shown, document])
+    assert not keys.has_document([*shown, *images, *beside])
 
 
-scalars = st.one_of(st.none(), st.booleans(), st.integers(), st.text(st.characters(codec="utf-8")))
-option_sets = st.dictionaries(st.text(st.characters(codec="utf-8")), scalars, max_size=6)
+PDF = ParseOptions(engine="pdf", engine_version="1.0")
+words = st.text(st.characters(codec="utf-8"), max_size=3)
+parse_options = st.builds(
+    ParseOptions,
+    engine=words,
+    engine_version=words,
+    declared_type=st.none() | words,
+    pages=st.lists(st.integers(1, 3).map(lambda number: PageRange(number, number))).map(tuple),
+    has_password=st.booleans(),
+)
 
 
-@given(option_sets)
-def test_order_of_options_does_not_change_the_result_id(options: dict[str, object]) -> None:
-    turned = dict(reversed(options.items()))
-    customer = CustomerId("cust_a")
-    assert keys.result_id(customer, SHA256, "pdf", "1", options) == (
-        keys.result_id(customer, SHA256, "pdf", "1", turned)
-    )
-
-
-@given(st.tuples(names, names, names, option_sets), st.tuples(names, names, names, option_sets))
+@given(st.tuples(names, parse_options), st.tuples(names, parse_options))
 def test_result_ids_are_equal_exactly_when_the_work_is(
-    one: tuple[str, str, str, dict[str, object]], other: tuple[str, str, str, dict[str, object]]
+    one: tuple[str, ParseOptions], other: tuple[str, ParseOptions]
 ) -> None:
-    def made(work: tuple[str, str, str, dict[str, object]]) -> ResultId:
-        return keys.result_id(CustomerId(work[0]), SHA256, work[1], work[2], work[3])
+    def made(work: tuple[str, ParseOptions]) -> ResultId:
+        return keys.result_id(CustomerId(work[0]), SHA256, work[1])
 
-    # JSON tells True from 1, Python does not.
-    same = json.dumps(one, sort_keys=True) == json.dumps(other, sort_keys=True)
-    assert (made(one) == made(other)) is same
+    assert (made(one) == made(other)) is (one == other)
 
 
-def test_recipe_of_the_result_id_has_not_changed() -> None:
-    made = keys.result_id(CustomerId("cust_a"), SHA256, "pdf", "1.0", {"ocr": True, "extract_text": True})
-    assert made == "res_0e4d15d57ee2602085d6b5905aa7f845e44ef23a"
+@pytest.mark.parametrize(
+    ("declared", "result"),
+    [
+        (None, "res_9dbd5f592b926abdafc637111b55d9527377f5f8"),
+        ("csv", "res_017b7c01c3219e5619f8c9b6bb09f3c6d571e801"),
+    ],
+)
+def test_a_result_keeps_the_id_that_earlier_versions_gave_a_whole_reading(declared: str | None, result: str) -> None:
+    options = ParseOptions(engine="fast", engine_version="3-1", declared_type=declared)
+    assert keys.result_id(CustomerId("cust_a"), "ab" * 32, options) == result
 
 
 def test_other_bytes_make_another_result_id() -> None:
     customer = CustomerId("cust_a")
-    assert keys.result_id(customer, SHA256, "pdf", "1", {}) != keys.result_id(customer, SHA256[::-1], "pdf", "1", {})
+    assert keys.result_id(customer, SHA256, PDF) != keys.result_id(customer, SHA256[::-1], PDF)
 
 
 @pytest.mark.parametrize("digest", ["", "abc", SHA256.upper(), SHA256 + "0"])
 def test_digest_of_another_kind_is_refused(digest: str) -> None:
     with pytest.raises(ValueError, match="hex digits"):
-        keys.result_id(CustomerId("cust_a"), digest, "pdf", "1", {})
+        keys.result_id(CustomerId("cust_a"), digest, PDF)
 
 
-@pytest.mark.parametrize("value", [float("nan"), {1, 2}, b"bytes"], ids=["nan", "set", "bytes"])
-def test_options_that_are_not_json_are_refused(value: object) -> None:
-    with pytest.raises(ValueError, match="JSON"):
-        keys.result_id(CustomerId("cust_a"), SHA256, "pdf", "1", {"odd": value})
+@pytest.mark.parametrize("options", [ParseOptions(), ParseOptions(engine="pdf"), ParseOptions(engine_version="1")])
+def test_what_no_engine_has_read_has_no_result(options: ParseOptions) -> None:
+    with pytest.raises(ValueError, match="engine"):
+        keys.result_id(CustomerId("cust_a"), SHA256, options)
 
 
 def test_an_input_and_a_result_are_found_again_by_their_keys() -> None:

@@ -72,7 +72,7 @@ def go_on(stack: Stack, worker: SliceWorker, batch_id: BatchId, run_id: RunId) -
 
 
 def kept(stack: Stack) -> list[str]:
-    return [info.key for info in stack.objects.list("results/") if not keys.is_part_of_result(info.key)]
+    return [info.key for info in stack.objects.list("results/") if not keys.count_result_parts([info.key])]
 
 
 def item_of(stack: Stack, batch_id: BatchId) -> Item:

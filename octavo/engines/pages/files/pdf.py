@@ -6,10 +6,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from octavo.documents import Box, Page
-from octavo.engines.contract import ExtractOptions, Limits
+from octavo.engines.contract import Limits
 from octavo.engines.mupdf import PDF_ERRORS, PdfDocument, PdfPage, pymupdf
 from octavo.engines.pages.assembly import in_order
-from octavo.engines.pages.draft import FigureDraft, PageDraft
+from octavo.engines.pages.draft import PageDraft
 from octavo.engines.pages.figures.page_figures import (
     ImageBudget,
     Placement,
@@ -36,7 +36,6 @@ class PdfReader:
     """Reads the pages of one open PDF."""
 
     document: PdfDocument
-    options: ExtractOptions
     limits: Limits
     folder: Path
     look: Look | None = None
@@ -77,11 +76,9 @@ class PdfReader:
         tables = [] if content.huge else page_tables(sight, lambda: page_segments(page, text), page_no, regions)
         if content.huge:
             warnings.append(f"page {page_no}: {content.huge}, so tables were not looked for")
-        pictures: list[FigureDraft] = []
-        if self.options.extract_images:
-            pictures, said = figures(self.document, sight, images, self.budget)
-            pictures += drawn_figures(sight, regions, pictures, self.budget)
-            warnings += [f"page {page_no}: {warning}" for warning in said]
+        pictures, said = figures(self.document, sight, images, self.budget)
+        pictures += drawn_figures(sight, regions, pictures, self.budget)
+        warnings += [f"page {page_no}: {warning}" for warning in said]
         contents = in_order(outside(lines, tables), [*tables, *pictures])
         return PageDraft(known, contents, tuple(warnings))
 

@@ -5,7 +5,8 @@ from typing import Any
 
 from octavo.documents import Document
 from octavo.identifiers import ResultId
-from octavo.render.chunks import MAX_INLINE_IMAGE_BYTES, render_chunks
+from octavo.render.extract_page import MAX_INLINE_IMAGE_BYTES, render_extract_page
+from octavo.render.figure_images import ImagesInMemory
 from tests.unit.render.documents import PNG, one_of_everything
 
 RESULT = ResultId("result_1")
@@ -14,9 +15,9 @@ RESULT = ResultId("result_1")
 def rendered(
     document: Document, *, image: bytes = PNG, extract_text: bool = True, extract_images: bool = True
 ) -> dict[str, Any]:
-    return render_chunks(
+    return render_extract_page(
         document,
-        [image],
+        ImagesInMemory([image]),
         result_id=RESULT,
         engine="fast",
         extract_text=extract_text,
@@ -91,6 +92,7 @@ def test_an_image_at_the_limit_is_inline_and_one_byte_more_is_linked() -> None:
 def test_without_text_only_images_remain() -> None:
     result = rendered(one_of_everything(), extract_text=False)
     assert {chunk["chunk_type"] for chunk in result["chunks"]} == {"image"}
+    assert not any(page["ocr"] for page in result["pages"]), "as no recognised text is shown"
 
 
 def test_without_images_none_remain() -> None:

@@ -1,11 +1,11 @@
 """Document -> the result of the extract.page dialect: a flat list of chunks in reading order."""
 
 import base64
-from collections.abc import Sequence
 from typing import Any
 
 from octavo.documents import Block, Box, Cell, Document, Figure, Page, Table
 from octavo.identifiers import ResultId
+from octavo.render.figure_images import FigureImages
 from octavo.render.grid import markdown_grid
 
 MAX_INLINE_IMAGE_BYTES = 256 * 1024
@@ -14,46 +14,45 @@ MAX_INLINE_IMAGE_BYTES = 256 * 1024
 Json = dict[str, Any]
 
 
-def render_chunks(
+def render_extract_page(
     document: Document,
-    images: Sequence[bytes],
+    images: FigureImages,
     *,
-    result_id: ResultId,
+    result_id: ResultId | None,
     engine: str,
     extract_text: bool = True,
     extract_images: bool = True,
-    all_inline: bool = False,
 ) -> Json:
     """Return the result as JSON-ready values.
 
-    `images[figure.image_index]` are a figure's bytes; up to 256 KiB they are inline, larger ones are linked
-    as `/v1/results/{result_id}/images/{image_index}`, or inline too with `all_inline`. Without `extract_text`
-    only image chunks remain.
+    Figures up to 256 KiB are inline, larger ones are linked as `/v1/results/{result_id}/images/{image_index}`. Without
+    a `result_id` nothing is stored, and all are inline. Without `extract_text` only image chunks remain.
     """
     chunks: list[Json] = []
     for content in document.content():
         if isinstance(content, Figure):
             if extract_images:
-                chunks.append(_image_chunk(content, images[content.image_index], None if all_inline else result_id))
+                chunks.append(_image_chunk(content, images, result_id))
         elif extract_text:
             chunks.append(_text_chunk(content) if isinstance(content, Block) else _table_chunk(content))
     return {
         "object": "extraction",
         "page_count": document.page_count,
-        "pages": [_page(page) for page in document.pages],
+        "pages": [_page(page, extract_text) for page in document.pages],
         "engine": engine,
         "warnings": list(document.warnings),
         "chunks": chunks,
     }
 
 
-def _page(page: Page) -> Json:
+def _page(page: Page, shows_text: bool) -> Json:
     return {
         "page_no": page.page_no,
         "width": page.width,
         "height": page.height,
         "rotation": page.rotation,
-        "ocr": page.ocr,
+        # Of the text that is shown: a page without text says nothing of how it was read.
+        "ocr": page.ocr and shows_text,
         "status": page.status,
     }
 
@@ -97,10 +96,10 @@ def _cell(cell: Cell) -> Json:
     return rendered
 
 
-def _image_chunk(figure: Figure, data: bytes, result_id: ResultId | None) -> Json:
+def _image_chunk(figure: Figure, images: FigureImages, result_id: ResultId | None) -> Json:
     chunk = _chunk("image", "", figure.page_no, figure.bbox)
-    if result_id is None or len(data) <= MAX_INLINE_IMAGE_BYTES:
-        chunk["image_b64"] = base64.b64encode(data).decode("ascii")
+    if result_id is None or images.size(figure.image_index) <= MAX_INLINE_IMAGE_BYTES:
+        chunk["image_b64"] = base64.b64encode(images.read(figure.image_index)).decode("ascii")
     else:
         chunk["image_url"] = f"/v1/results/{result_id}/images/{figure.image_index}"
     chunk |= {"image_mime": figure.mime, "image_width": figure.width, "image_height": figure.height}

@@ -1,7 +1,8 @@
-"""Results that are in storage already: what the same version read before, with the same options, is not read again.
+"""Results that are in storage already: what was read before with the same options of reading is not read again.
 
-A result is whole when all of its objects are there. One that is about to go, or goes meanwhile, is seen by the API,
-which gives the item back to be read (octavo/expiry/gate.py).
+A result is whole when its document and every figure of it are there; a rendering can be made of these. One that is
+about to be deleted, or is deleted meanwhile, is seen by the API, which gives the item back to be read
+(octavo/expiry/gate.py).
 """
 
 from collections.abc import Sequence
@@ -43,9 +44,17 @@ _SUMMARY = TypeAdapter(_Summary)
 
 @dataclass(frozen=True, slots=True)
 class StoredResult:
-    """A result that is whole."""
+    """A result of which there is a document."""
 
-    page_count: int
+    serves: bool
+    """Whether it is whole and no page of it had failed. Otherwise the same bytes are read again, in its place."""
+    page_count: int = 0
+    document_json: bytes = b""
+    is_rendered: bool = False
+    """Whether the rendering that was looked for is there."""
+
+
+_BROKEN = StoredResult(serves=False)
 
 
 class StoredResults:
@@ -54,23 +63,24 @@ class StoredResults:
     def __init__(self, objects: ObjectStore) -> None:
         self._objects = objects
 
-    def find(self, customer_id: CustomerId, result_id: ResultId) -> StoredResult | None:
-        """Return this result if it is whole and no page of it had failed. Raises StorageUnavailable."""
+    def find(self, customer_id: CustomerId, result_id: ResultId, rendering_key: str) -> StoredResult | None:
+        """Return what is there of this result; None without a document. Raises StorageUnavailable."""
         try:
             # Most are not there, and then this is the only question.
             data = self._objects.read(
                 keys.result_key(customer_id, result_id, "document.json"), max_bytes=MAX_DOCUMENT_BYTES
             )
             found = _SUMMARY.validate_json(data)
-        except (ObjectMissing, ObjectTooLarge, ValidationError):
+        except ObjectMissing:
             return None
+        except (ObjectTooLarge, ValidationError):
+            return _BROKEN
         if found.schema_version != SCHEMA_VERSION or any(page.status != "ok" for page in found.pages):
-            return None
-        if not self._are_there(customer_id, result_id, {figure.image_index for figure in found.figures}):
-            return None
-        return StoredResult(page_count=len(found.pages))
-
-    def _are_there(self, customer_id: CustomerId, result_id: ResultId, images: set[int]) -> bool:
-        wanted = [keys.result_key(customer_id, result_id, "extract-page.json")]
-        wanted += [keys.result_image_key(customer_id, result_id, number) for number in sorted(images)]
-        return len(self._objects.sizes(wanted, time_limit_seconds=LOOK_SECONDS)) == len(wanted)
+            return _BROKEN
+        images = {keys.result_image_key(customer_id, result_id, figure.image_index) for figure in found.figures}
+        there = self._objects.sizes([rendering_key, *sorted(images)], time_limit_seconds=LOOK_SECONDS).keys()
+        if not images <= there:
+            return _BROKEN
+        return StoredResult(
+            serves=True, page_count=len(found.pages), document_json=data, is_rendered=rendering_key in there
+        )

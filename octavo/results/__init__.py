@@ -1,0 +1,1 @@
+"""Results in storage: whether one is there, and its renderings."""
