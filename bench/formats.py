@@ -24,7 +24,8 @@ from octavo.documents import Document
 from octavo.engines.contract import ExtractOptions, Limits, Source
 from octavo.engines.registry import EngineRegistry
 from octavo.errors import DocumentError
-from octavo.extraction.extractor import Extraction, Extractor
+from octavo.extraction.extraction import Extraction
+from octavo.extraction.extractor import Extractor
 from octavo.render.markdown import render_markdown
 
 TYPES = {"md": "text/markdown", "csv": "text/csv", "txt": "text/plain", "html": "text/html", "eml": "message/rfc822"}

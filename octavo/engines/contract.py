@@ -130,20 +130,6 @@ class PageKeeper(Protocol):
         """
 
 
-@dataclass(frozen=True, slots=True)
-class PageCare:
-    """What becomes of the pages of one reading while it goes on. Calls come on the reader's thread.
-
-    `on_page` is told how many pages are finished, between pages: what it raises ends the reading. `keep` is given a
-    piece of finished pages every `seconds` or more, `kept` returns the pieces of earlier readings.
-    """
-
-    on_page: Callable[[int], None]
-    keep: Callable[[bytes], None]
-    kept: Callable[[], Sequence[bytes]]
-    seconds: float
-
-
 class Engine(Protocol):
     """A way to read documents.
 

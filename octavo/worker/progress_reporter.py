@@ -4,7 +4,7 @@ import time
 from collections.abc import Iterable
 
 from octavo.identifiers import ItemId
-from octavo.ledger.progress import ItemProgress
+from octavo.ledger.contract import ItemProgress
 from octavo.worker.leased_slice import LeasedSlice
 
 

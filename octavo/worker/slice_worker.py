@@ -18,7 +18,7 @@ from octavo.identifiers import BatchId, CustomerId, RunId
 from octavo.ledger.contract import Claim, ClaimRequest, Pruned
 from octavo.worker.claims_ahead import ahead
 from octavo.worker.lease_keeper import LeaseKeeper
-from octavo.worker.leased_slice import Ended, LeasedSlice, LeasedSlices, BatchRun
+from octavo.worker.leased_slice import BatchRun, Ended, LeasedSlice, LeasedSlices
 from octavo.worker.slice_processor import SliceProcessor
 from octavo.worker.sweeper import Sweeper
 

@@ -21,6 +21,7 @@ from octavo.errors import ExtractionFailed
 from octavo.extraction.extractor import Extractor
 from tests.engines_bad.engines import REFERENCES
 from tests.engines_bad.reaching import ReachingEngine
+from tests.observers import Observing
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="the sandbox is complete on Linux only")
 
@@ -173,7 +174,7 @@ def test_the_document_of_the_child_beside_it_cannot_be_read(
 
     def neighbour() -> None:
         with pytest.raises(Enough):
-            extractor.extract(Source(other), ExtractOptions(engine="failing"), on_counted=hold)
+            extractor.extract(Source(other), ExtractOptions(engine="failing"), Observing(on_counted=hold))
 
     read = threading.Event()
     thread = threading.Thread(target=neighbour)

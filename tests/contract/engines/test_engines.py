@@ -12,6 +12,7 @@ from octavo.engines.registry import BUILT_IN, TEST_ENGINES, EngineRegistry
 from octavo.errors import DocumentTooLarge, ExtractionFailed, PageLimitExceeded, UnknownEngine, UnsupportedInput
 from octavo.extraction.extractor import Extractor
 from octavo.samples import make_damaged, make_locked, make_report, make_text_named_pdf
+from tests.observers import Observing
 
 LIMITS = replace(Limits(), max_bytes=1_000_000, max_pages=2, page_seconds=30.0)
 PARSING_ENGINES = sorted(BUILT_IN)
@@ -98,14 +99,14 @@ def test_a_document_over_the_page_limit_is_refused_before_it_is_read(
         Extractor(processes=1, limits=replace(LIMITS, max_pages=1), registry=EngineRegistry.installed()) as strict,
         pytest.raises(PageLimitExceeded, match="2 pages"),
     ):
-        strict.extract(Source(tmp_path / "report.pdf"), options, on_counted=counted.append)
+        strict.extract(Source(tmp_path / "report.pdf"), options, Observing(on_counted=counted.append))
     assert counted == []
 
 
 def test_pages_are_counted_before_they_are_read(extractor: Extractor, tmp_path: Path, options: ExtractOptions) -> None:
     make_report(tmp_path / "report.pdf")
     counted: list[int] = []
-    extractor.extract(Source(tmp_path / "report.pdf"), options, on_counted=counted.append)
+    extractor.extract(Source(tmp_path / "report.pdf"), options, Observing(on_counted=counted.append))
     assert counted == [2]
 
 

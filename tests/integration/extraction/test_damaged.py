@@ -13,7 +13,8 @@ from octavo.engines.pages.draft import PageDraft
 from octavo.engines.pages.files.pdf import PdfReader
 from octavo.engines.registry import EngineRegistry
 from octavo.errors import ExtractionFailed
-from octavo.extraction.extractor import Extraction, Extractor
+from octavo.extraction.extraction import Extraction
+from octavo.extraction.extractor import Extractor
 
 Read = Callable[[bytes], Extraction]
 

@@ -7,6 +7,7 @@ from pathlib import Path
 from octavo.engines.contract import ExtractOptions, Limits, Source
 from octavo.engines.registry import EngineRegistry
 from octavo.extraction.extractor import Extractor
+from tests.observers import Observing
 
 HELD_SECONDS = 1.0
 
@@ -24,7 +25,7 @@ def test_waiting_for_a_child_is_no_reading(tmp_path: Path, samples: Path) -> Non
         extractor.warm_up()
         extractor.extract(source, ExtractOptions())
         with ThreadPoolExecutor(2) as pool:
-            first = pool.submit(extractor.extract, source, ExtractOptions(), on_begin=hold)
+            first = pool.submit(extractor.extract, source, ExtractOptions(), Observing(on_begin=hold))
             assert has_begun.wait(60)
             second = pool.submit(extractor.extract, source, ExtractOptions())
             threading.Event().wait(HELD_SECONDS)

@@ -302,7 +302,9 @@ def test_a_slice_that_was_lost_is_not_begun(stack: Stack, extractor: Extractor, 
     (slice_id,) = claim(worker)
     stack.ledger.work.revoke(run_id=RUN)
     worker.start()
-    until(lambda: worker._leased[slice_id].is_lost, "the loss is heard of")
+    leased = worker._slices.get(slice_id)
+    assert leased is not None
+    until(lambda: leased.is_lost, "the loss is heard of")
     assert worker.process(slice_id, is_last_attempt=False) == (0, 0)
     assert stack.items(batch_id)[0].attempts == 0
     worker.close()
