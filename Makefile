@@ -20,7 +20,7 @@ run: setup-run ## Install what is needed, start the service and send it the samp
 	@exec $(BIN)/octavo demo
 
 test: setup-test ## Install what the tests need and run them
-	@$(BIN)/pytest $(ARGS)
+	@$(BIN)/pytest --numprocesses auto --dist loadgroup $(ARGS)
 
 check: lint test ## Everything CI asks for: import rules, lint, format, types, tests
 

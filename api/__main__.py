@@ -9,75 +9,14 @@ import sys
 import uvicorn
 
 from api.app import create_app
-from api.background.archive import Archive
-from api.background.deliveries import Deliveries
-from api.background.expiry import Retention
 from api.http.dependencies import Service
 from api.orchestrator.credentials import storage_access
-from api.orchestrator.dispatch import Dispatcher
-from api.workers.claims import Claims
-from api.workers.page_renders import PageRenders
-from api.workers.registry import WorkerRegistry
-from api.workers.sync_extractions import SyncExtractions
-from octavo import wiring
-from octavo.directory import DataDirectory
+from api.wiring import build_service
 from octavo.errors import OctavoError
 from octavo.objects.s3 import S3Settings
-from octavo.objects.unconfigured import UnconfiguredObjects
 from octavo.settings import Settings, read_settings
 
 logger = logging.getLogger("octavo.api")
-
-
-def build_service(settings: Settings, storage: S3Settings | None) -> Service:
-    """Open ledger and storage and put the parts together. Raises OperationError."""
-    directory = DataDirectory(settings.data)
-    directory.prepare()
-    ledger = wiring.open_ledger(settings)
-    objects = UnconfiguredObjects() if storage is None else wiring.open_objects(storage)
-    workers = WorkerRegistry(silence_seconds=settings.worker.silence_seconds)
-    archive = Archive(ledger, objects)
-    retention = Retention(ledger, objects, archive, orphan_hours=settings.limits.orphan_hours)
-    dispatcher = Dispatcher(
-        ledger, workers, deployment=settings.prefect.deployment, tag_limits=settings.prefect.tag_limits
-    )
-    token, webhook_key = settings.worker.token, settings.webhooks.key
-    return Service(
-        settings=settings,
-        ledger=ledger,
-        objects=objects,
-        storage=storage,
-        engines=wiring.engine_registry(settings),
-        dispatcher=dispatcher,
-        claims=Claims(ledger),
-        workers=workers,
-        archive=archive,
-        retention=retention,
-        sync_extractions=SyncExtractions(
-            ledger,
-            workers,
-            seconds=settings.limits.sync_seconds,
-            limit=settings.limits.sync_calls,
-            limit_per_customer=settings.limits.sync_calls_per_customer,
-        ),
-        page_renders=PageRenders(
-            ledger,
-            workers,
-            retention.expiry,
-            seconds=settings.limits.drawing_seconds,
-            limit=settings.limits.drawings,
-            limit_per_customer=settings.limits.drawings_per_customer,
-        ),
-        deliveries=Deliveries(
-            ledger,
-            dispatcher,
-            workers,
-            settings.webhooks,
-            key=webhook_key.get_secret_value() if webhook_key else directory.secret("webhook_key"),
-        ),
-        admin_token=directory.secret("admin_token"),
-        worker_token=token.get_secret_value() if token else directory.secret("worker_token"),
-    )
 
 
 class _Server(uvicorn.Server):
@@ -91,7 +30,7 @@ class _Server(uvicorn.Server):
         """Answer whoever waits, then shut down as usual."""
         self._service.claims.close()
         await self._service.deliveries.close()
-        self._service.waits.close()
+        self._service.long_polls.close()
         self._service.sync_extractions.close()
         self._service.page_renders.close()
         await self._service.workers.close()

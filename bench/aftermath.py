@@ -82,7 +82,7 @@ def left_running(data: Path, pid: int) -> list[str]:
 
 
 def left_on_disk(data: Path, temporary: Path, *, is_running: bool) -> list[str]:
-    """Return files and folders that nobody will take away; a stack of one worker has one nursery with its folder."""
+    """Return files and folders that nobody will remove; a stack of one worker has one fork server and its folder."""
     # Each worker has a folder of its own there, which stays.
     scratch = [path for path in (data / "scratch").glob("*/*") if path.name != "ready"]
     sandboxes = [path for path in scratch if path.name.startswith("octavo-sandbox-")]

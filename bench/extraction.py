@@ -15,7 +15,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from octavo.engines.contract import ExtractOptions, Limits, Source
-from octavo.engines.fast.engine import FastEngine
+from octavo.engines.fast.policy import fast_engine
 from octavo.engines.registry import TEST_ENGINES, EngineRegistry
 from octavo.extraction.extractor import Extractor
 
@@ -29,7 +29,7 @@ class Silent:
 
 
 def in_process(files: list[Path]) -> tuple[int, float]:
-    engine = FastEngine()
+    engine = fast_engine()
     engine.preload()
     started, pages = time.monotonic(), 0
     for path in files:
@@ -81,10 +81,10 @@ def main() -> int:
         extractor.warm_up()
         warm = time.monotonic() - started
         pages, seconds = sandboxed(files, extractor, arguments.processes)
-        nursery = extractor.nursery_pid
-        assert nursery is not None
-        tree = Path(f"/proc/{nursery}/task/{nursery}/children").read_text().split()
-        memory = {"nursery": memory_mb(nursery), "children": [memory_mb(int(pid)) for pid in tree]}
+        fork_server = extractor.fork_server_pid
+        assert fork_server is not None
+        tree = Path(f"/proc/{fork_server}/task/{fork_server}/children").read_text().split()
+        memory = {"fork_server": memory_mb(fork_server), "children": [memory_mb(int(pid)) for pid in tree]}
     direct_pages, direct_seconds = in_process(files)
     summary = {
         "documents": len(files),

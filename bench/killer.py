@@ -14,7 +14,7 @@ from pathlib import Path
 from bench.processes import members
 
 VICTIMS = ("api", "worker", "extraction", "prefect", "storage")
-"""Kinds of `bench.processes`; `extraction` is a nursery or one of its children."""
+"""Kinds of `bench.processes`; `extraction` is a fork server or one of its children."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -25,7 +25,7 @@ from octavo.identifiers import random_part
 FILES = 200
 BATCH_ITEMS = 2000
 CUSTOMERS = 2
-OURS = ("supervisor", "api", "worker", "nursery", "children")
+OURS = ("supervisor", "api", "worker", "fork_server", "children")
 LOOK_SECONDS = 2.0
 TARGET_MB = 1.0
 """Growth per 1,000 items."""
@@ -53,7 +53,7 @@ class Watch:
             if kind == "extraction" and family.get(parent_of(pid)) == "extraction":
                 found["children"] = max(found["children"], held)
             else:
-                found["nursery" if kind == "extraction" else kind] += held
+                found["fork_server" if kind == "extraction" else kind] += held
         for kind, held in found.items():
             self.samples[kind].append((self.done, held))
 

@@ -70,7 +70,7 @@ def _kind(pid: int) -> str:
         "prefect_server": "prefect",
         "-m api": "api",
         "deployments.worker": "worker",
-        "nursery": "extraction",
+        "fork_server": "extraction",
         "octavo up": "supervisor",
     }
     return next((kind for mark, kind in kinds.items() if mark in line), words[0].rpartition("/")[2])

@@ -19,7 +19,7 @@ from octavo.engines.contract import ExtractOptions, Limits, Source
 from octavo.engines.drawing import BODY, Sheets
 from octavo.engines.mupdf import pymupdf
 from octavo.engines.registry import EngineRegistry
-from octavo.engines.sandbox import collector
+from octavo.engines.sandbox import garbage_collection
 
 ROUNDS = 3
 SENTENCES = (
@@ -86,7 +86,7 @@ def main() -> int:
         for engine in arguments.engines.split(","):
             EngineRegistry.installed().resolve(engine).preload()
             # As in the process from which children are forked.
-            collector.spare()
+            garbage_collection.tune_for_forking()
             rate = arguments.pages / best(lambda engine=engine: read(path, engine, folder))  # type: ignore[misc]
             figures[engine] = {"pages_per_cpu_second": round(rate, 1), "share_of_bare": round(rate / limit, 3)}
     print(json.dumps(figures, indent=1))

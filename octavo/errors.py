@@ -10,7 +10,7 @@ OctavoError
 │   ├── OcrProviderError     ocr_provider_error      retryable
 │   ├── UploadMissing        upload_missing
 │   └── InternalError        internal_error          retryable
-├── RequestError             why a request to the API was refused; `api/http/problems.py` gives it a status
+├── RequestError             why a request to the API was refused; `api/http/failures.py` gives it a status
 │   ├── InvalidApiKey        invalid_api_key
 │   ├── InvalidAdminToken    invalid_admin_token
 │   ├── CustomerDisabled     customer_disabled

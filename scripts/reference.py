@@ -14,7 +14,7 @@ from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
 
-from api.http.problems import PASSING, RETRY_AFTER_SECONDS, STATUS
+from api.http.failures import PASSING, RETRY_AFTER_SECONDS, STATUS
 from octavo import errors
 from octavo.settings import SETTINGS_FILE, Settings
 from scripts.limits_reference import limits_page

@@ -10,6 +10,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
+from octavo.directory import free_port
 from octavo.objects.embedded import (
     StorageKeys,
     find_rclone,
@@ -36,7 +37,7 @@ def storage_process(
 
     Port and keys are new ones, unless a test gives those of a server that has ended.
     """
-    port = port or _free_port()
+    port = port or free_port()
     keys = keys or new_keys()
     addresses = [("127.0.0.1", port), (SECOND_HOST, port)]
     command = storage_command(find_rclone(), directory, addresses=addresses, allowed_origin=allowed_origin)
@@ -80,13 +81,6 @@ def storage_server() -> Iterator[S3Settings]:
         directory.mkdir()
         with storage_process(directory) as (settings, _):
             yield settings
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
 
 
 def _wait_until_listening(process: subprocess.Popen[bytes], port: int) -> None:

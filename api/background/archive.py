@@ -1,13 +1,12 @@
-"""Keeps the archive up: looks at the ledger once a second, off the way of every request."""
+"""Keeps the archive up to date: looks at the ledger once a second, in no request's way."""
 
-import asyncio
 import logging
-import time
 from contextlib import suppress
 
 import anyio
 import anyio.to_thread
 
+from api.periodic_task import PeriodicTask
 from octavo.archive.writing import ArchiveWriter
 from octavo.errors import ArchiveForeign, ArchiveUnreadable, OctavoError
 from octavo.ledger.contract import Ledger
@@ -19,46 +18,56 @@ LONGEST_PAUSE_SECONDS = 30.0
 PATIENCE_SECONDS = 60.0
 """How long the archive may lag before health says so."""
 LAST_LOOK_SECONDS = 3.0
+LASTING = (ArchiveForeign, ArchiveUnreadable)
+"""Trouble that does not end without an operator."""
 
 
 class Archive:
-    """The archive of this process's ledger, and how it is."""
+    """The archive of this process's ledger, and whether it is up to date."""
 
     def __init__(self, ledger: Ledger, objects: ObjectStore) -> None:
         self._writer = ArchiveWriter(ledger, objects)
-        self._error: OctavoError | None = None
-        self._well_at = time.monotonic()
         self._is_looking = False
+        self._task = PeriodicTask(
+            "the archive of the ledger",
+            self._look,
+            seconds=PERIOD_SECONDS,
+            longest_pause_seconds=LONGEST_PAUSE_SECONDS,
+            passing=(OctavoError,),
+            lasting=LASTING,
+            # Nothing that happens to an archive may end the service it is the archive of.
+            survives_defects=True,
+            logger=logger,
+        )
 
     @property
     def trouble(self) -> str | None:
-        """What is wrong for long, or for good; None when all is well."""
-        if self._error is None:
+        """What has been wrong for long, or for good; None when all is well."""
+        error = self._task.trouble
+        if error is None:
             return None
-        behind = time.monotonic() - self._well_at
-        if isinstance(self._error, ArchiveForeign | ArchiveUnreadable):
-            return self._error.message
-        return f"{behind:.0f} s behind: {self._error.message}" if behind > PATIENCE_SECONDS else None
+        if isinstance(error, LASTING):
+            return error.message
+        behind = self._task.seconds_since_success
+        told = error.message if isinstance(error, OctavoError) else f"a defect: {type(error).__name__}"
+        return f"{behind:.0f} s behind: {told}" if behind > PATIENCE_SECONDS else None
 
     def catch_up(self) -> None:
         """Archive all that is new, now, in this thread. Raises as `ArchiveWriter.look` does."""
         self._writer.look()
 
     async def run(self) -> None:
-        """Go on for ever; what fails is tried again, later and later."""
-        pause = PERIOD_SECONDS
-        while True:
-            await asyncio.sleep(pause)
-            pause = PERIOD_SECONDS if await self._look() else min(pause * 2, LONGEST_PAUSE_SECONDS)
+        """Archive what is new until this is cancelled."""
+        await self._task.run()
 
     async def close(self) -> None:
-        """Archive what came last, if that takes no time to speak of; call it when `run` has ended."""
-        if self._error is None and not self._is_looking:
+        """Archive what came last if that takes no more than a moment; call it when `run` has ended."""
+        if self._task.trouble is None and not self._is_looking:
             with suppress(OctavoError, TimeoutError), anyio.fail_after(LAST_LOOK_SECONDS):
-                await self._look_in_thread()
+                await self._look()
 
-    async def _look_in_thread(self) -> None:
-        """Look, and leave the thread to itself when this process ends meanwhile: the next one goes on."""
+    async def _look(self) -> None:
+        """Look in a thread that is left to itself when this process ends meanwhile: the next process goes on."""
 
         def look() -> None:
             self._is_looking = True
@@ -68,26 +77,3 @@ class Archive:
                 self._is_looking = False
 
         await anyio.to_thread.run_sync(look, abandon_on_cancel=True)
-
-    async def _look(self) -> bool:
-        try:
-            await self._look_in_thread()
-        except OctavoError as error:
-            self._note(error)
-        except Exception as error:  # nothing an archive can come to may end the service it is the archive of
-            logger.exception("the ledger could not be archived")
-            self._error = OctavoError(f"a defect: {type(error).__name__}")
-        else:
-            self._note(None)
-        return self._error is None
-
-    def _note(self, error: OctavoError | None) -> None:
-        """Remember how it went; told in the log when it changes."""
-        before, self._error = self._error, error
-        if error is None:
-            self._well_at = time.monotonic()
-            if before is not None:
-                logger.info("the ledger is archived again")
-        elif before is None or before.code != error.code:
-            level = logging.ERROR if isinstance(error, ArchiveForeign | ArchiveUnreadable) else logging.WARNING
-            logger.log(level, "the ledger is not archived: %s", error.message)

@@ -13,17 +13,18 @@ from dataclasses import dataclass
 from datetime import timedelta
 from uuid import UUID
 
-from api.background import webhook_messages
 from api.orchestrator.dispatch import TROUBLE, Dispatcher, RunView
+from api.periodic_task import PeriodicTask
 from api.threads import in_thread
 from api.workers.registry import WorkerRegistry
 from octavo.client.delivery_protocol import DeliveryClaim, Outgoing
 from octavo.errors import LedgerUnavailable
 from octavo.identifiers import DeliveryId, RunId, WorkerId
 from octavo.ledger.contract import HeldDelivery, Ledger
+from octavo.service.webhook_messages import WebhookMessages
 from octavo.settings import WebhookSettings
 from octavo.timestamps import now
-from octavo.webhooks.records import AttemptReport, DueDelivery, Webhook
+from octavo.webhooks.records import AttemptReport, DueDelivery
 
 logger = logging.getLogger(__name__)
 STARTING_SECONDS = 10.0
@@ -58,13 +59,18 @@ class Deliveries:
     """The way out of the ledger's outbox, as far as it leads through this process."""
 
     def __init__(
-        self, ledger: Ledger, dispatcher: Dispatcher, workers: WorkerRegistry, given: WebhookSettings, *, key: str
+        self,
+        ledger: Ledger,
+        dispatcher: Dispatcher,
+        workers: WorkerRegistry,
+        messages: WebhookMessages,
+        given: WebhookSettings,
     ) -> None:
         self._ledger = ledger
         self._dispatcher = dispatcher
         self._workers = workers
         self._given = given
-        self._key = key
+        self._messages = messages
         self._loop: asyncio.AbstractEventLoop | None = None
         self._news = asyncio.Event()
         self._is_closed = False
@@ -73,12 +79,17 @@ class Deliveries:
         self._made: RunId | None = None
         """A run that was made and has not spoken up."""
         self._deployment_id: UUID | None = None
+        self._task = PeriodicTask(
+            "the sending of webhooks",
+            self._see_to_runs,
+            seconds=LONGEST_SLEEP_SECONDS,
+            first_pause_seconds=LEAST_PAUSE_SECONDS,
+            longest_pause_seconds=LONGEST_PAUSE_SECONDS,
+            passing=(*TROUBLE, LedgerUnavailable),
+            logger=logger,
+        )
         self._senders: dict[DeliveryId, Sender] = {}
         """Who sends what. Not remembered over a restart: then leases run out."""
-
-    def secret(self, webhook: Webhook) -> str:
-        """Return a webhook's secret, to be shown to its customer."""
-        return webhook_messages.secret(webhook, key=self._key, moment=now())
 
     @property
     def _lease_seconds(self) -> float:
@@ -100,6 +111,7 @@ class Deliveries:
     def _ring(self) -> None:
         news, self._news = self._news, asyncio.Event()
         news.set()
+        self._task.wake()
 
     async def close(self) -> None:
         """Answer every claim that waits: this process ends."""
@@ -109,21 +121,17 @@ class Deliveries:
     # Starting runs
 
     async def run(self) -> None:
-        """See for ever that what is due has a run that sends it."""
+        """See to it, until this is cancelled, that what is due has a run that sends it."""
         self._loop = asyncio.get_running_loop()
         self._ledger.deliveries.watch(self._wake)
-        pause = LEAST_PAUSE_SECONDS
-        while True:
-            news = self._news
-            try:
-                seconds, pause = await self._look(), LEAST_PAUSE_SECONDS
-            except (*TROUBLE, LedgerUnavailable) as error:
-                logger.warning("deliveries are not sent yet (%s); again in %.1f s", error, pause)
-                self._deployment_id = None
-                seconds, pause = pause, min(pause * 2, LONGEST_PAUSE_SECONDS)
-                await asyncio.sleep(seconds)
-                continue
-            await _either(news, seconds)
+        await self._task.run(at_once=True)
+
+    async def _see_to_runs(self) -> float:
+        try:
+            return await self._look()
+        except TROUBLE:
+            self._deployment_id = None  # it may be another Prefect that answers next
+            raise
 
     async def _look(self) -> float:
         """Start a run if one is needed; returns in how many seconds to look again, if there are no news before."""
@@ -208,10 +216,7 @@ class Deliveries:
             self._alive_until = 0.0
             self._ring()  # whatever comes due from now on needs another run
         moment = now()
-        return [
-            webhook_messages.outgoing(due, key=self._key, moment=moment, seconds=self._given.post_seconds)
-            for due in taken
-        ]
+        return [self._messages.outgoing(due, moment=moment, seconds=self._given.post_seconds) for due in taken]
 
     async def _wait_for_due(self, limit: int, end: float) -> Sequence[DueDelivery]:
         lease_seconds = self._lease_seconds

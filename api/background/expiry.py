@@ -1,10 +1,9 @@
-"""Keeps retention: looks every few seconds for what has had its time, off the way of every request.
+"""Enforces retention: looks every few seconds for what is due, in no request's way.
 
-A loop and no schedule of Prefect's: bytes are to be gone within a minute, also while no worker is there
+A loop and no schedule of Prefect's: bytes must be gone within a minute, even while there is no worker
 (docs/adr/0031-expiry-is-a-loop-sweeping-a-flow.md).
 """
 
-import asyncio
 import logging
 from collections.abc import Callable, Sequence
 from datetime import timedelta
@@ -13,6 +12,7 @@ import anyio
 import anyio.to_thread
 
 from api.background.archive import Archive
+from api.periodic_task import PeriodicTask
 from octavo.errors import OctavoError
 from octavo.expiry.expiring import Expiry
 from octavo.expiry.sweeping import Sweep
@@ -23,7 +23,7 @@ logger = logging.getLogger(__name__)
 PERIOD_SECONDS = 5.0
 LONGEST_PAUSE_SECONDS = 40.0
 ANSWER_SECONDS = 20.0
-"""How long the answer to a DELETE waits for the bytes to be gone; after it they go all the same."""
+"""How long the answer to a DELETE waits for the bytes to be deleted; after that they are deleted all the same."""
 
 
 class Retention:
@@ -33,40 +33,29 @@ class Retention:
         self.expiry = Expiry(ledger, objects)
         self.sweep = Sweep(ledger, objects, self.expiry, patience=timedelta(hours=orphan_hours))
         self._archive = archive
-        self._trouble: str | None = None
+        self._task = PeriodicTask(
+            "expiry",
+            self._look,
+            seconds=PERIOD_SECONDS,
+            longest_pause_seconds=LONGEST_PAUSE_SECONDS,
+            passing=(OctavoError,),
+            # Nothing that happens to expiry may end the service; the next look tries again.
+            survives_defects=True,
+            logger=logger,
+        )
 
     async def run(self) -> None:
-        """Go on for ever; what fails is tried again, later and later."""
-        pause = PERIOD_SECONDS
-        while True:
-            await asyncio.sleep(pause)
-            pause = PERIOD_SECONDS if await self._look() else min(pause * 2, LONGEST_PAUSE_SECONDS)
+        """Expire what is due until this is cancelled."""
+        await self._task.run()
 
-    async def _look(self) -> bool:
-        try:
-            taken = await _in_abandoned_thread(self.expiry.look)
-            if taken:
-                logger.info("%d inputs and results have had their time and are gone", taken)
-            self._note(None)
-        except OctavoError as error:
-            self._note(error.message)
-        except Exception:  # nothing that expiry can come to may end the service; the next look tries again
-            logger.exception("expiry failed")
-            self._note("a defect")
-        return self._trouble is None
-
-    def _note(self, trouble: str | None) -> None:
-        """Remember how it went; told in the log when it changes."""
-        before, self._trouble = self._trouble, trouble
-        if trouble is not None and before is None:
-            logger.warning("nothing expires for now: %s", trouble)
-        elif trouble is None and before is not None:
-            logger.info("expiry goes on")
+    async def _look(self) -> None:
+        if taken := await _in_abandoned_thread(self.expiry.look):
+            logger.info("%d inputs and results were kept long enough and are deleted", taken)
 
     async def finish(self, numbers: Sequence[int]) -> None:
-        """Take away what was doomed under these numbers and have the archive forget it, if that takes no long time.
+        """Delete what was marked under these numbers and have the archive forget it, if that does not take long.
 
-        What cannot be done now is done by the loops: the ledger has it.
+        What cannot be done now is done by the loops: the ledger remembers it.
         """
 
         def work() -> None:
@@ -77,9 +66,9 @@ class Retention:
             try:
                 await _in_abandoned_thread(work)
             except OctavoError as error:
-                logger.warning("what was deleted is taken from storage later: %s", error.message)
+                logger.warning("what was deleted is removed from storage later: %s", error.message)
 
 
 async def _in_abandoned_thread(work: Callable[[], int | None]) -> int | None:
-    """Work in a thread that is left to itself when nobody waits for it any more: the ledger knows what is left."""
+    """Work in a thread that goes on when nobody waits for it any more: the ledger knows what is left."""
     return await anyio.to_thread.run_sync(work, abandon_on_cancel=True)

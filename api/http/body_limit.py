@@ -1,37 +1,34 @@
-"""Refuses request bodies over the cap, by their declared length or while they arrive."""
-
-from collections.abc import Mapping
+"""Refuses request bodies over the limit, by their declared length or while they arrive."""
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from api.http.problems import problem_response
+from api.http.dialects import Dialects
+from api.http.failures import failure_of
 from octavo.errors import RequestTooLarge
 
 
 class BodyLimit:
-    """ASGI middleware: at most `max_bytes` of body, answered with 413 `request_too_large`.
+    """ASGI middleware: no body is longer than the dialect of its path allows; a longer one gets a 413."""
 
-    `larger` are paths that take more.
-    """
-
-    def __init__(self, app: ASGIApp, max_bytes: int, larger: Mapping[str, int] | None = None) -> None:
+    def __init__(self, app: ASGIApp, dialects: Dialects) -> None:
         self._app = app
-        self._max_bytes = max_bytes
-        self._larger = larger or {}
+        self._dialects = dialects
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Count the body as it is received."""
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        max_bytes = self._larger.get(scope["path"], self._max_bytes)
+        dialect = self._dialects.of(scope["path"])
+        max_bytes = dialect.longest_body(scope["path"])
         declared = dict(scope["headers"]).get(b"content-length", b"0")
-        if declared.isdigit() and int(declared) > max_bytes:
-            await problem_response(_error(max_bytes))(scope, receive, send)
-        else:
-            await self._count(scope, receive, send, max_bytes)
+        is_declared_too_long = declared.isdigit() and int(declared) > max_bytes
+        if is_declared_too_long or await self._breaks_limit(scope, receive, send, max_bytes):
+            error = _too_large(max_bytes)
+            await dialect.write_failure(failure_of(error, scope))(scope, receive, send)
 
-    async def _count(self, scope: Scope, receive: Receive, send: Send, max_bytes: int) -> None:
+    async def _breaks_limit(self, scope: Scope, receive: Receive, send: Send, max_bytes: int) -> bool:
+        """Let the app answer; True when the body was too long and nothing has been answered yet."""
         received = 0
         has_started = False
 
@@ -40,7 +37,7 @@ class BodyLimit:
             message = await receive()
             received += len(message.get("body", b""))
             if received > max_bytes:
-                raise _error(max_bytes)
+                raise _too_large(max_bytes)
             return message
 
         async def guarded(message: Message) -> None:
@@ -51,11 +48,10 @@ class BodyLimit:
                 await send(message)
 
         await self._app(scope, counted, guarded)
-        if received > max_bytes and not has_started:
-            await problem_response(_error(max_bytes))(scope, receive, send)
+        return received > max_bytes and not has_started
 
 
-def _error(max_bytes: int) -> RequestTooLarge:
+def _too_large(max_bytes: int) -> RequestTooLarge:
     return RequestTooLarge(
         f"The body is larger than {max_bytes} bytes; send less at a time.",
         limit_bytes=max_bytes,

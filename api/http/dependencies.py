@@ -8,10 +8,9 @@ from fastapi import Depends, Request
 from api.background.archive import Archive
 from api.background.deliveries import Deliveries
 from api.background.expiry import Retention
-from api.http.long_poll import Waits
+from api.http.long_poll import LongPolls
 from api.http.submission_rates import SubmissionRates
 from api.orchestrator.dispatch import Dispatcher
-from api.orchestrator.estimates import Outlook
 from api.workers.claims import Claims
 from api.workers.page_renders import PageRenders
 from api.workers.registry import WorkerRegistry
@@ -21,6 +20,8 @@ from octavo.engines.registry import EngineRegistry
 from octavo.ledger.contract import Ledger
 from octavo.objects.contract import ObjectStore
 from octavo.objects.s3 import S3Settings
+from octavo.service.estimates import Estimates
+from octavo.service.webhook_messages import WebhookMessages
 from octavo.settings import Settings
 
 
@@ -40,13 +41,14 @@ class Service:
     archive: Archive
     retention: Retention
     deliveries: Deliveries
+    webhook_messages: WebhookMessages
     sync_extractions: SyncExtractions
     page_renders: PageRenders
+    estimates: Estimates
     admin_token: str
     worker_token: str
     rates: SubmissionRates = field(default_factory=SubmissionRates)
-    waits: Waits = field(default_factory=Waits)
-    outlook: Outlook = field(default_factory=Outlook)
+    long_polls: LongPolls = field(default_factory=LongPolls)
 
     def retention_seconds(self, customer: Customer) -> int:
         """Return how long inputs and results of this customer are kept that are made now."""

@@ -6,7 +6,7 @@ import pydantic_core
 from fastapi import Response
 
 
-def written(body: Mapping[str, object]) -> Response:
+def json_response(body: Mapping[str, object]) -> Response:
     """Return a body as JSON without looking at it field by field once more, as the framework would, in a thread.
 
     For routes that are asked often or answer much; tests hold them to their `response_model`.

@@ -15,7 +15,7 @@ CLIENT_GONE = 499
 T = TypeVar("T")
 
 
-class Waits:
+class LongPolls:
     """The long polls of this process; lives on its event loop."""
 
     def __init__(self) -> None:

@@ -1,22 +1,16 @@
-"""Submissions a minute: a moving window per API key and route, told in every answer of these routes.
-
-The fields are those of the IETF draft (draft-ietf-httpapi-ratelimit-headers-10): `RateLimit-Policy` says how many
-(`q`) in how many seconds (`w`), `RateLimit` how many are left (`r`) and when the next one comes free (`t`).
-"""
+"""Submissions a minute: a moving window per API key and route, shown in every answer of these routes."""
 
 from collections.abc import Awaitable, Callable
 
-from fastapi import Depends, Request
+from fastapi import Request
 from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from api.http.auth import PrincipalDep
 from api.http.dependencies import ServiceDep
+from api.http.dialects import Dialects
 from api.http.submission_rates import Standing
 from octavo.errors import RateLimited
-
-FIELDS = ("RateLimit", "RateLimit-Policy", "Retry-After")
-"""Fields a page of another origin may read."""
 
 
 def counted(route: str) -> Callable[[Request, PrincipalDep, ServiceDep], Awaitable[None]]:
@@ -36,21 +30,12 @@ def counted(route: str) -> Callable[[Request, PrincipalDep, ServiceDep], Awaitab
     return count
 
 
-FileSubmission = Depends(counted("POST /v1/files"))
-"""For `dependencies=[...]` of a route that stages files: one call is one submission, however many files it stages."""
-BatchSubmission = Depends(counted("POST /v1/batches"))
-BatchRetry = Depends(counted("POST /v1/batches/{batch_id}/retry_failed"))
-AddressExtraction = Depends(counted("POST /v1/extract"))
-FileExtraction = Depends(counted("POST /v1/extract/file"))
-Ping = Depends(counted("POST /v1/webhooks/{webhook_id}/ping"))
-Replay = Depends(counted("POST /v1/webhooks/deliveries/{delivery_id}/replay"))
-
-
 class RateLimitFields:
-    """ASGI middleware: every answer to a submission that was counted, or refused, carries the fields."""
+    """ASGI middleware: every answer to a submission that was counted carries the fields of its dialect."""
 
-    def __init__(self, app: ASGIApp) -> None:
+    def __init__(self, app: ASGIApp, dialects: Dialects) -> None:
         self._app = app
+        self._dialects = dialects
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Add the fields where the answer begins."""
@@ -58,7 +43,8 @@ class RateLimitFields:
         async def told(message: Message) -> None:
             if message["type"] == "http.response.start" and "rate_limit" in scope:
                 standing: Standing = scope["rate_limit"]
-                MutableHeaders(scope=message).update(standing.fields())
+                fields = self._dialects.of(scope["path"]).rate_limit_fields(standing)
+                MutableHeaders(scope=message).update(fields)
             await send(message)
 
         await self._app(scope, receive, told)

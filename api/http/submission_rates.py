@@ -9,7 +9,6 @@ from limits.storage import MemoryStorage
 from limits.strategies import MovingWindowRateLimiter
 
 WINDOW_SECONDS = 60
-POLICY = '"submissions"'
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,13 +20,6 @@ class Standing:
     left: int
     seconds: int
     """Until the next submission comes free, rounded up; at least 1."""
-
-    def fields(self) -> dict[str, str]:
-        """Return the fields of an answer."""
-        return {
-            "RateLimit-Policy": f"{POLICY};q={self.limit};w={WINDOW_SECONDS}",
-            "RateLimit": f"{POLICY};r={self.left};t={self.seconds}",
-        }
 
 
 class SubmissionRates:

@@ -6,11 +6,11 @@ keys are used.
 
 import asyncio
 import logging
-import time
 from typing import TYPE_CHECKING, TypeVar, cast
 
 import httpx
 from prefect.exceptions import PrefectHTTPStatusError
+from tenacity import RetryCallState, Retrying, retry_if_exception_type, wait_fixed
 
 from octavo.errors import InvalidSettings
 from octavo.objects.s3 import S3Settings
@@ -81,11 +81,17 @@ def _block_keys(slug: str, region: str) -> tuple[str, str, str]:
 
 def _load(kind: "type[B]", name: str) -> B:
     """Load a block as soon as Prefect answers; the embedded server may start later than this process."""
-    while True:
-        try:
-            return cast(B, asyncio.run(kind.aload(name)))
-        except ValueError as error:
-            raise InvalidSettings(f"storage.credentials_block: Prefect has no such block: {error}") from error
-        except (httpx.HTTPError, PrefectHTTPStatusError) as error:
-            logger.warning("the block %s cannot be read yet: %s", name, error)
-        time.sleep(PAUSE_SECONDS)
+
+    def tell(state: RetryCallState) -> None:
+        error = state.outcome.exception() if state.outcome is not None else None
+        logger.warning("the block %s cannot be read yet: %s", name, error)
+
+    retrying = Retrying(
+        retry=retry_if_exception_type((httpx.HTTPError, PrefectHTTPStatusError)),
+        wait=wait_fixed(PAUSE_SECONDS),
+        before_sleep=tell,
+    )
+    try:
+        return retrying(lambda: cast(B, asyncio.run(kind.aload(name))))
+    except ValueError as error:
+        raise InvalidSettings(f"storage.credentials_block: Prefect has no such block: {error}") from error

@@ -1,8 +1,8 @@
-"""Starts flow runs by name; one of the few files of the API that know Prefect (see `pyproject.toml`).
+"""Starts flow runs by name.
 
 Runs are made one at a time, because Prefect on SQLite answers 503 to concurrent writes, with an
 idempotency key `BATCH_ID:RUN_NO`, so that a start repeated after a lost answer finds its run.
-A failure never reaches `POST /v1/batches`: it is tried again until Prefect answers.
+A failure never reaches the one who submits a batch: it is tried again until Prefect answers.
 """
 
 import asyncio
@@ -19,6 +19,7 @@ from prefect.client.schemas.objects import State, StateType
 from prefect.exceptions import ObjectNotFound, PrefectHTTPStatusError
 from prefect.settings import get_current_settings
 from prefect.states import Cancelled, Crashed
+from tenacity import AsyncRetrying, RetryCallState, retry_if_exception_type, wait_exponential
 
 from api.orchestrator.limits import CustomerLimits
 from api.threads import in_thread
@@ -91,16 +92,21 @@ class Dispatcher:
                 self._in_hand.discard(batch_id)
 
     async def _make_until_made(self, run: Run) -> None:
-        pause = FIRST_PAUSE_SECONDS
-        while True:
-            try:
-                return await self._make(run)
-            except (*TROUBLE, LedgerUnavailable) as error:
-                logger.warning("no flow run for batch %s yet (%s); again in %.1f s", run.batch_id, error, pause)
-                self._deployment_id = None
-                self._limits.forget()
-            await asyncio.sleep(pause)
-            pause = min(pause * 2, LONGEST_PAUSE_SECONDS)
+        def forget(state: RetryCallState) -> None:
+            error = state.outcome.exception() if state.outcome is not None else None
+            logger.warning(
+                "no flow run for batch %s yet (%s); again in %.1f s", run.batch_id, error, state.upcoming_sleep
+            )
+            self._deployment_id = None
+            self._limits.forget()
+
+        retrying = AsyncRetrying(
+            retry=retry_if_exception_type((*TROUBLE, LedgerUnavailable)),
+            wait=wait_exponential(multiplier=FIRST_PAUSE_SECONDS, max=LONGEST_PAUSE_SECONDS),
+            before_sleep=forget,
+            sleep=asyncio.sleep,
+        )
+        await retrying(self._make, run)
 
     async def _make(self, run: Run) -> None:
         batch = await in_thread(lambda: self._ledger.batches.get(run.customer_id, run.batch_id))

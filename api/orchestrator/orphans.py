@@ -5,7 +5,6 @@ its last word to the ledger and its last word to Prefect, a run that was never b
 it, and the task runs of a lost run, which Prefect leaves Running for ever.
 """
 
-import asyncio
 import logging
 from datetime import datetime, timedelta
 from uuid import UUID
@@ -26,6 +25,7 @@ from prefect.client.schemas.objects import TERMINAL_STATES, FlowRun, State, Stat
 from prefect.states import Cancelled, Crashed
 
 from api.orchestrator.dispatch import TROUBLE, Dispatcher
+from api.periodic_task import PeriodicTask
 from api.threads import in_thread
 from api.workers.registry import WorkerRegistry
 from octavo.batches import Run, RunStatus
@@ -57,15 +57,21 @@ class Orphans:
         self._ledger = ledger
         self._dispatcher = dispatcher
         self._workers = workers
+        self._task = PeriodicTask(
+            "the search for orphaned runs",
+            self._pass,
+            seconds=PERIOD_SECONDS,
+            longest_pause_seconds=PERIOD_SECONDS,
+            passing=TROUBLE,
+            logger=logger,
+        )
 
     async def run(self) -> None:
-        """Go on for ever; while Prefect is away nothing is ended."""
-        while True:
-            await asyncio.sleep(PERIOD_SECONDS)
-            try:
-                await self.look()
-            except TROUBLE as error:
-                logger.info("Prefect cannot be asked for orphans: %s", error)
+        """Look until this is cancelled; while Prefect is away nothing is ended."""
+        await self._task.run()
+
+    async def _pass(self) -> None:
+        await self.look()
 
     async def look(self) -> int:
         """End what is orphaned now; returns how many flow runs and task runs that were."""

@@ -14,14 +14,15 @@ from datetime import datetime, timedelta
 from functools import partial
 
 from api.orchestrator.dispatch import TROUBLE, Dispatcher, RunView
-from api.orchestrator.estimates import Outlook
 from api.orchestrator.further_runs import superfluous_runs, wants_further_run
+from api.periodic_task import PeriodicTask
 from api.threads import in_thread
 from api.workers.registry import WorkerRegistry
 from octavo.batches import Run, RunStatus
 from octavo.errors import BatchNotFound
 from octavo.identifiers import BatchId, CustomerId, RunId, WorkerId
 from octavo.ledger.contract import Ledger, OpenBatch
+from octavo.service.estimates import Estimates
 from octavo.timestamps import now
 
 logger = logging.getLogger(__name__)
@@ -76,41 +77,42 @@ class Restarts:
         self._seen = {beside: seen for beside, seen in self._seen.items() if beside[0] in batch_ids}
 
 
+def _task(name: str, work: Callable[[], Awaitable[float | None]]) -> PeriodicTask:
+    # Whatever happens in a pass, the next one looks again: nothing else would clear up after the dead.
+    return PeriodicTask(
+        name,
+        work,
+        seconds=PERIOD_SECONDS,
+        longest_pause_seconds=PERIOD_SECONDS,
+        survives_defects=True,
+        logger=logger,
+    )
+
+
 class Reconciler:
     """One pass a second over everything that is not finished."""
 
-    def __init__(
-        self, ledger: Ledger, dispatcher: Dispatcher, workers: WorkerRegistry, outlook: Outlook | None = None
-    ) -> None:
+    def __init__(self, ledger: Ledger, dispatcher: Dispatcher, workers: WorkerRegistry, estimates: Estimates) -> None:
         self._ledger = ledger
         self._dispatcher = dispatcher
         self._workers = workers
-        self._outlook = outlook or Outlook()
+        self._estimates = estimates
         self._restarts = Restarts()
         self._asked: dict[RunId, float] = {}
         self._questions = 0
         self._looked = now()
+        self._workers_task = _task("a look for dead workers", self._take_from_the_dead)
+        self._batches_task = _task("a reconciling pass", self._watch_batches)
 
     async def run(self) -> None:
-        """Go on for ever; a pass that fails is tried again."""
-        # Apart from the pass, which waits for Prefect: a dead worker's items must not wait for it, too.
-        await asyncio.gather(self._repeat(self._watch_workers), self._repeat(self._watch_batches))
+        """Reconcile until this is cancelled; a pass that fails is repeated."""
+        # Two tasks, as one of them waits for Prefect: a dead worker's items must not wait for it, too.
+        await asyncio.gather(self._workers_task.run(at_once=True), self._batches_task.run(at_once=True))
 
-    async def _repeat(self, once: Callable[[], Awaitable[None]]) -> None:
-        while True:
-            try:
-                await once()
-            except Exception:  # a loop that must outlive every trouble; the next pass looks again
-                logger.exception("a reconciling pass failed")
-                await asyncio.sleep(PERIOD_SECONDS)
-
-    async def _watch_workers(self) -> None:
-        await self._take_from_the_dead()
-        await asyncio.sleep(PERIOD_SECONDS)
-
-    async def _watch_batches(self) -> None:
+    async def _watch_batches(self) -> float:
         await self._pass()
         await self._follow_news(time.monotonic() + PERIOD_SECONDS)
+        return 0.0
 
     async def _follow_news(self, until: float) -> None:
         """Until the next pass, see at once whether a worker that came, or a run that was made, calls for another."""
@@ -123,7 +125,7 @@ class Reconciler:
     async def _pass(self) -> None:
         await self._take_from_the_dead()
         batches = await in_thread(self._ledger.runs.open_batches)
-        self._outlook.observe(batches)
+        self._estimates.observe(batches)
         self._restarts.keep({found.batch.batch_id for found in batches})
         self._questions = 0
         starting = await in_thread(self._ledger.runs.starting)

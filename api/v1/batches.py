@@ -9,13 +9,13 @@ from fastapi import APIRouter, Header, Query, Request, Response
 from api.http.auth import CustomerDep
 from api.http.dependencies import Service, ServiceDep
 from api.http.json_bodies import StrictJsonRoute
-from api.http.json_response import written
+from api.http.json_response import json_response
 from api.http.long_poll import LONGEST_WAIT_SECONDS
 from api.http.problems import problems
 from api.http.quota import require_pages
-from api.http.rate_limit import BatchSubmission
 from api.threads import in_thread
 from api.v1.batch_bodies import batch_body, item_bodies
+from api.v1.rate_limits import BatchSubmission
 from api.v1.schemas import (
     BatchDetail,
     BatchListResponse,
@@ -80,13 +80,13 @@ def create_batch(
     if idempotency_key is not None:
         replayed = service.ledger.batches.replay(customer.customer_id, idempotency_key, new.body_digest)
         if replayed is not None:
-            return BatchResource(**batch_body(service, customer, replayed))
+            return BatchResource(**batch_body(service.estimates, customer, replayed))
     require_pages(service, customer)
     _mark_uploaded(service, customer, new.file_ids)
     batch, created = service.ledger.batches.create(new)
     if created:
         service.dispatcher.start(batch.batch_id)
-    return BatchResource(**batch_body(service, customer, batch))
+    return BatchResource(**batch_body(service.estimates, customer, batch))
 
 
 def _new_batch(
@@ -173,7 +173,7 @@ def list_batches(
     page = found[:limit]
     more = cursors.encode(scope, page[-1].created_at, page[-1].batch_id) if len(found) > limit else None
     return BatchListResponse(
-        data=[BatchResource(**batch_body(service, customer, batch)) for batch in page], next_cursor=more
+        data=[BatchResource(**batch_body(service.estimates, customer, batch)) for batch in page], next_cursor=more
     )
 
 
@@ -211,7 +211,7 @@ async def get_batch(
         return await in_thread(lambda: _detail(service, customer, BatchId(batch_id), after, cursor, limit))
 
     if wait:
-        return await service.waits.until_news(
+        return await service.long_polls.until_news(
             request, lambda tell: service.ledger.batches.watch(BatchId(batch_id), tell), look, wait
         )
     return (await look())[0]
@@ -236,9 +236,9 @@ def _detail(
         next_cursor = cursors.encode(batch_id, page[-1].updated_at, page[-1].item_id)
     if len(found) <= limit and batch.status.is_terminal:
         next_cursor = None  # nothing more can come
-    items = item_bodies(service, customer, page)
-    body = {**batch_body(service, customer, batch), "items": items, "next_cursor": next_cursor}
-    return written(body), bool(page) or batch.status.is_terminal
+    items = item_bodies(service.estimates, customer, page)
+    body = {**batch_body(service.estimates, customer, batch), "items": items, "next_cursor": next_cursor}
+    return json_response(body), bool(page) or batch.status.is_terminal
 
 
 @router.post(
@@ -250,4 +250,4 @@ def _detail(
 def cancel_batch(batch_id: str, customer: CustomerDep, service: ServiceDep) -> BatchResource:
     """Cancel what is pending; running items finish, a finished batch stays as it is."""
     batch = service.ledger.batches.cancel(customer.customer_id, BatchId(batch_id))
-    return BatchResource(**batch_body(service, customer, batch))
+    return BatchResource(**batch_body(service.estimates, customer, batch))

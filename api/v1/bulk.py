@@ -7,10 +7,10 @@ from fastapi import APIRouter, Response
 from api.http.auth import CustomerDep
 from api.http.dependencies import Service, ServiceDep
 from api.http.json_bodies import StrictJsonRoute
-from api.http.json_response import written
+from api.http.json_response import json_response
 from api.http.problems import problems
-from api.http.rate_limit import FileSubmission
 from api.v1.files import staged_body, staged_file
+from api.v1.rate_limits import FileSubmission
 from api.v1.schemas import CreateFilesRequest, CreateFilesResponse
 from octavo.batches import Customer, StagedFile
 from octavo.errors import (
@@ -45,7 +45,7 @@ def create_files(request: CreateFilesRequest, customer: CustomerDep, service: Se
     files = [_staged(service, customer, request, index, created_at) for index in range(len(request.files))]
     rows = [staged_body(service, file) for file in files]
     service.ledger.files.add(files)
-    return written({"object": "list", "data": rows})
+    return json_response({"object": "list", "data": rows})
 
 
 def _staged(

@@ -5,8 +5,10 @@ from typing import Any
 from pydantic import BaseModel, Field
 
 from api.v1.schemas import BatchResource, batch_fields
+from octavo.service.webhook_messages import WebhookDialect
 from octavo.timestamps import to_wire
 from octavo.webhooks.records import DueDelivery
+from octavo.webhooks.standard import StandardSigner
 
 
 class Pinged(BaseModel):
@@ -33,3 +35,6 @@ def body(due: DueDelivery) -> bytes:
         type=due.delivery.event, timestamp=to_wire(due.delivery.created_at), data=data.model_dump(mode="json")
     )
     return event.model_dump_json().encode()
+
+
+WEBHOOKS = WebhookDialect(StandardSigner(), body)

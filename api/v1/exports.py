@@ -152,7 +152,7 @@ async def _as_lines(service: Service, customer: Customer, ended: AsyncIterator[E
 
 
 def _line(service: Service, customer: Customer, item: Item, more: bytes) -> bytes:
-    (body,) = item_bodies(service, customer, [item])
+    (body,) = item_bodies(service.estimates, customer, [item])
     return b'{"item":' + pydantic_core.to_json(body) + b"," + more + b"}\n"
 
 

@@ -19,9 +19,9 @@ from api.http.json_bodies import StrictJsonRoute
 from api.http.long_poll import CLIENT_GONE, while_there
 from api.http.problems import problems
 from api.http.quota import require_pages
-from api.http.rate_limit import AddressExtraction, FileExtraction
 from api.threads import in_thread
 from api.v1.extract_schemas import ExtractRequest, ExtractResponse, SchemaExtractRequest, SchemaExtractResponse
+from api.v1.rate_limits import AddressExtraction, FileExtraction
 from api.workers.sync_extractions import SyncRequest
 from octavo.batches import Customer
 from octavo.errors import (

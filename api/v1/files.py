@@ -8,9 +8,9 @@ from fastapi import APIRouter, Response
 from api.http.auth import CustomerDep
 from api.http.dependencies import Service, ServiceDep
 from api.http.json_bodies import StrictJsonRoute
-from api.http.json_response import written
+from api.http.json_response import json_response
 from api.http.problems import problems
-from api.http.rate_limit import FileSubmission
+from api.v1.rate_limits import FileSubmission
 from api.v1.schemas import CreateFileRequest, CreateFileResponse, FileResource, file_fields
 from octavo.batches import Customer, FileStatus, StagedFile
 from octavo.errors import (
@@ -42,7 +42,7 @@ def create_file(request: CreateFileRequest, customer: CustomerDep, service: Serv
     file = staged_file(service, customer, request, now())
     body = staged_body(service, file)
     service.ledger.files.add([file])
-    return written(body)
+    return json_response(body)
 
 
 def staged_file(service: Service, customer: Customer, request: CreateFileRequest, created_at: datetime) -> StagedFile:

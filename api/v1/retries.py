@@ -10,8 +10,8 @@ from api.http.dependencies import ServiceDep
 from api.http.json_bodies import StrictJsonRoute
 from api.http.problems import problems
 from api.http.quota import require_pages
-from api.http.rate_limit import BatchRetry
 from api.v1.batch_bodies import batch_body
+from api.v1.rate_limits import BatchRetry
 from api.v1.schemas import BatchResource
 from octavo import cursors
 from octavo.errors import (
@@ -100,7 +100,7 @@ def retry_failed(
         service.dispatcher.start(found.batch.batch_id)
     is_over = found.batch.status.is_terminal
     return RetriedBatch(
-        **batch_body(service, customer, found.batch),
+        **batch_body(service.estimates, customer, found.batch),
         retried=found.items,
         expired=found.expired,
         next_cursor=None if is_over else cursors.encode(batch_id, found.since, ""),

@@ -10,7 +10,7 @@ from api.http.auth import AddressesAllowed, CustomerDep
 from api.http.dependencies import Service, ServiceDep
 from api.http.json_bodies import StrictJsonRoute
 from api.http.problems import problems
-from api.http.rate_limit import Ping, Replay
+from api.v1.rate_limits import Ping, Replay
 from octavo import cursors
 from octavo.errors import (
     CustomerDisabled,
@@ -27,7 +27,7 @@ from octavo.errors import (
 from octavo.identifiers import DeliveryId, WebhookId
 from octavo.ledger.contract import DeliveryCursor, NewWebhook
 from octavo.outbound import Allowed, check_url
-from octavo.timestamps import to_wire
+from octavo.timestamps import now, to_wire
 from octavo.webhooks.records import BATCH_EVENTS, Attempt, Delivery, Webhook, WebhookChange
 
 router = APIRouter(prefix="/v1/webhooks", tags=["v1", "webhooks"], route_class=StrictJsonRoute)
@@ -153,7 +153,7 @@ def create_webhook(request: CreateWebhookRequest, customer: CustomerDep, service
             most=service.settings.webhooks.per_customer,
         )
     )
-    return WebhookWithSecret(**_fields(made), secret=service.deliveries.secret(made))
+    return WebhookWithSecret(**_fields(made), secret=service.webhook_messages.secret(made, now()))
 
 
 @router.get(
@@ -222,7 +222,7 @@ def delete_webhook(webhook_id: str, customer: CustomerDep, service: ServiceDep) 
 def rotate_webhook(webhook_id: str, customer: CustomerDep, service: ServiceDep) -> WebhookWithSecret:
     """Give a webhook a new secret; for 24 hours what is sent carries a signature of each."""
     rotated = service.ledger.webhooks.rotate_secret(customer.customer_id, WebhookId(webhook_id))
-    return WebhookWithSecret(**_fields(rotated), secret=service.deliveries.secret(rotated))
+    return WebhookWithSecret(**_fields(rotated), secret=service.webhook_messages.secret(rotated, now()))
 
 
 @router.post(

@@ -108,9 +108,9 @@ class Progress(Protocol):
 
 @runtime_checkable
 class PageKeeper(Protocol):
-    """A `Progress` that takes pages as they are finished, so that a reading that is broken off is not lost.
+    """A `Progress` that takes pages as they are finished, so that an interrupted reading is not lost.
 
-    Engines ask with `isinstance`, and may leave it alone.
+    Engines ask for it with `isinstance` and need not use it.
     """
 
     def finished(self, pages: int) -> None:
@@ -136,7 +136,7 @@ class Engine(Protocol):
     `extract` raises a `DocumentError` for what the document itself came to. Anything else it raises is
     a defect of the engine and ends as `ExtractionFailed` after a second try.
 
-    One that says `is_repeatable = False` has its results never reused: it is asked about the same bytes again.
+    What only some engines can do is a protocol of its own below, and asked for with `isinstance`.
     """
 
     @property
@@ -197,6 +197,43 @@ def refuse_unhonoured(engine: Engine, options: ParseOptions) -> None:
     ignored = [name for name, is_asked in asked.items() if is_asked and name not in honoured]
     if ignored:
         raise InternalError(f"engine {engine.name} does not know the options {', '.join(ignored)}")
+
+
+@runtime_checkable
+class DescribesItself(Protocol):
+    """An engine that says what customers are told of it: all three, or it is listed as local and unknown.
+
+    Every engine has these by now; one that was written for an earlier contract may not.
+    """
+
+    @property
+    def licence(self) -> str:
+        """As in `Engine`."""
+
+    @property
+    def kind(self) -> EngineKind:
+        """As in `Engine`."""
+
+    @property
+    def languages(self) -> tuple[str, ...]:
+        """As in `Engine`."""
+
+
+@runtime_checkable
+class DeclaresRepeatability(Protocol):
+    """An engine that says whether the same bytes give the same result every time; one that does not say does so.
+
+    Results of an engine whose `is_repeatable` is false are never reused.
+    """
+
+    @property
+    def is_repeatable(self) -> bool:
+        """Whether it does."""
+
+
+def is_repeatable(engine: Engine) -> bool:
+    """Return whether an engine reads the same bytes the same way every time."""
+    return engine.is_repeatable if isinstance(engine, DeclaresRepeatability) else True
 
 
 @dataclass(frozen=True, slots=True)

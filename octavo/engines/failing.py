@@ -1,9 +1,9 @@
 """A test engine that misbehaves as the document's name, or else its first bytes, tell it to.
 
 The word is the name up to its first dot (`crash.pdf`), or the first word of the bytes. It knows every
-item error code and the names of `_DEEDS`; `pages 300 0.05` is as many pages of so many seconds each; `holes 4 2,3 3` is
-four pages of which 2 and 3 fail, and 3 alone once the others were kept; any other word is read as one page that
-holds it. Never registered unless the registry is asked for test engines.
+item error code and the names in `_BEHAVIOURS`; `pages 300 0.05` is as many pages of so many seconds each;
+`holes 4 2,3 3` is four pages of which 2 and 3 fail, and 3 alone once the others were kept; any other word is read
+as one page that holds it. Never registered unless the registry is asked for test engines.
 """
 
 import json
@@ -33,8 +33,8 @@ from octavo.errors import DOCUMENT_ERRORS
 
 _LONGEST_TEXT = 1024
 _BUSY_SECONDS = 0.8
-_HOARD_BYTES = 64 * 1024**2
-_FAR_TOO_LONG = 10**12
+_ALLOCATION_BYTES = 64 * 1024**2
+_ENDLESS_COUNT = 10**12
 
 
 class FailingEngine:
@@ -61,17 +61,17 @@ class FailingEngine:
         if word == "pages":
             return _slow_pages(argument, progress)
         if word == "holes":
-            return _holed_pages(Errand(folder, argument), progress)
+            return _pages_with_failures(FailingTask(folder, argument), progress)
         progress.counted(1)
         if word in DOCUMENT_ERRORS:
             raise DOCUMENT_ERRORS[word](f"the document asked for {word}")
-        deed = _DEEDS.get(word)
-        return deed(Errand(folder, argument)) if deed else _page(word)
+        behaviour = _BEHAVIOURS.get(word)
+        return behaviour(FailingTask(folder, argument)) if behaviour else _page(word)
 
 
 @dataclass(frozen=True, slots=True)
-class Errand:
-    """What a deed is given: the document's folder, and what follows the first word."""
+class FailingTask:
+    """What a behaviour is given: the document's folder, and what follows the first word."""
 
     folder: Path
     argument: str
@@ -79,7 +79,7 @@ class Errand:
 
 def _words(source: Source) -> tuple[str, str]:
     named = (source.filename or "").partition(".")[0]
-    if named in _DEEDS or named in DOCUMENT_ERRORS:
+    if named in _BEHAVIOURS or named in DOCUMENT_ERRORS:
         return named, ""
     with source.path.open("rb") as file:
         word, _, argument = file.read(_LONGEST_TEXT).decode("utf-8", "replace").partition(" ")
@@ -128,17 +128,17 @@ def _kept(progress: Progress) -> tuple[PageKeeper | None, dict[str, str]]:
     return keeper, readers
 
 
-def _holed_pages(errand: Errand, progress: Progress) -> Reading:
+def _pages_with_failures(task: FailingTask, progress: Progress) -> Reading:
     """Read so many pages with a figure each; told which fail at first, and which (`-`: none) once others were kept.
 
-    In place of the last may stand a deed, which is done then.
+    The last may be the name of a behaviour instead, which is carried out then.
     """
-    count, first, later = errand.argument.split()
+    count, first, later = task.argument.split()
     progress.counted(int(count))
     keeper, readers = _kept(progress)
     failing = set((later if readers else first).split(","))
-    if readers and later in _DEEDS:
-        return _DEEDS[later](errand)
+    if readers and later in _BEHAVIOURS:
+        return _BEHAVIOURS[later](task)
     numbers = range(1, int(count) + 1)
     readers = {str(no): str(os.getpid()) for no in numbers if str(no) not in failing} | readers
     if keeper is not None and len(readers) < len(numbers):
@@ -160,42 +160,42 @@ def _holed_pages(errand: Errand, progress: Progress) -> Reading:
     )
 
 
-def _crash(_: Errand) -> Reading:
+def _crash(_: FailingTask) -> Reading:
     os.abort()
 
 
-def _killed(errand: Errand) -> Reading:
+def _killed(task: FailingTask) -> Reading:
     os.kill(os.getpid(), signal.SIGKILL)
-    return _hang(errand)
+    return _hang(task)
 
 
-def _hang(_: Errand) -> Reading:
+def _hang(_: FailingTask) -> Reading:
     # One bytecode that takes for ever: signals that Python would handle are not looked at.
-    sum(range(_FAR_TOO_LONG))
+    sum(range(_ENDLESS_COUNT))
     return _page("unreachable")
 
 
-def _memory(_: Errand) -> Reading:
-    hoard = []
+def _memory(_: FailingTask) -> Reading:
+    held = []
     while True:
-        hoard.append(bytearray(_HOARD_BYTES))
+        held.append(bytearray(_ALLOCATION_BYTES))
 
 
-def _defect(_: Errand) -> Reading:
+def _defect(_: FailingTask) -> Reading:
     raise RuntimeError("the document asked for a defect")
 
 
-def _lie(_: Errand) -> Reading:
+def _invalid_answer(_: FailingTask) -> Reading:
     reading = _page("a lie")
     object.__setattr__(reading.document.blocks[0].bbox, "x1", -1.0)
     return reading
 
 
-def _flood(_: Errand) -> Reading:
+def _oversized_answer(_: FailingTask) -> Reading:
     return Reading(_page("a flood").document, (bytes(256 * 1024**2),))
 
 
-def _network(_: Errand) -> Reading:
+def _network(_: FailingTask) -> Reading:
     try:
         with socket.socket() as far:
             far.connect(("127.0.0.1", 9))
@@ -204,7 +204,7 @@ def _network(_: Errand) -> Reading:
     return _page("connected")
 
 
-def _write(_: Errand) -> Reading:
+def _write(_: FailingTask) -> Reading:
     try:
         Path.home().joinpath("octavo-was-here").write_text("from the sandbox")
     except OSError as error:
@@ -212,54 +212,54 @@ def _write(_: Errand) -> Reading:
     return _page("written")
 
 
-def _grandchild(errand: Errand) -> Reading:
-    subprocess.Popen([sys.executable, "-c", f"sum(range({_FAR_TOO_LONG}))"])
-    return _hang(errand)
+def _grandchild(task: FailingTask) -> Reading:
+    subprocess.Popen([sys.executable, "-c", f"sum(range({_ENDLESS_COUNT}))"])
+    return _hang(task)
 
 
-def _read(errand: Errand) -> Reading:
+def _read(task: FailingTask) -> Reading:
     try:
-        return _page(Path(errand.argument).read_text())
+        return _page(Path(task.argument).read_text())
     except OSError as error:
         return _page(f"refused: {error.strerror}")
 
 
-def _environment(_: Errand) -> Reading:
+def _environment(_: FailingTask) -> Reading:
     return _page(" ".join(os.environ))
 
 
-def _pid(_: Errand) -> Reading:
+def _pid(_: FailingTask) -> Reading:
     return _page(str(os.getpid()))
 
 
-def _busy(_: Errand) -> Reading:
+def _busy(_: FailingTask) -> Reading:
     end = time.process_time() + _BUSY_SECONDS
     while time.process_time() < end:
         pass
     return _page(str(os.getpid()))
 
 
-def _litter(errand: Errand) -> Reading:
-    errand.folder.joinpath("litter").write_text("left behind")
-    return _page(str(errand.folder))
+def _leftover_file(task: FailingTask) -> Reading:
+    task.folder.joinpath("litter").write_text("left behind")
+    return _page(str(task.folder))
 
 
-def _bad_page(_: Errand) -> Reading:
+def _bad_page(_: FailingTask) -> Reading:
     return _page("a good page", failed=True)
 
 
-def _only_bad_pages(_: Errand) -> Reading:
+def _only_bad_pages(_: FailingTask) -> Reading:
     return Reading(Document(pages=(Page(1, 1.0, 1.0, status="failed", error="the page asked to fail"),)))
 
 
-_DEEDS: dict[str, Callable[[Errand], Reading]] = {
+_BEHAVIOURS: dict[str, Callable[[FailingTask], Reading]] = {
     "crash": _crash,
     "killed": _killed,
     "hang": _hang,
     "memory": _memory,
     "defect": _defect,
-    "lie": _lie,
-    "flood": _flood,
+    "lie": _invalid_answer,
+    "flood": _oversized_answer,
     "network": _network,
     "write": _write,
     "grandchild": _grandchild,
@@ -267,7 +267,7 @@ _DEEDS: dict[str, Callable[[Errand], Reading]] = {
     "environment": _environment,
     "pid": _pid,
     "busy": _busy,
-    "litter": _litter,
+    "litter": _leftover_file,
     "bad-page": _bad_page,
     "only-bad-pages": _only_bad_pages,
 }

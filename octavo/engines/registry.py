@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from importlib.metadata import entry_points
 from typing import cast
 
-from octavo.engines.contract import Engine, EngineInfo
+from octavo.engines.contract import DescribesItself, Engine, EngineInfo, EngineKind
 from octavo.errors import UnknownEngine
 
 ENTRY_POINT_GROUP = "octavo.engines"
@@ -20,9 +20,9 @@ AUTO = "auto"
 DEFAULT_ENGINE = AUTO
 
 BUILT_IN: Mapping[str, str] = {
-    "auto": "octavo.engines.auto.engine:AutoEngine",
-    "fast": "octavo.engines.fast.engine:FastEngine",
-    "layout": "octavo.engines.layout.engine:LayoutEngine",
+    "auto": "octavo.engines.auto.policy:auto_engine",
+    "fast": "octavo.engines.fast.policy:fast_engine",
+    "layout": "octavo.engines.layout.policy:layout_engine",
 }
 TEST_ENGINES: Mapping[str, str] = {
     "sleep": "octavo.engines.sleep:SleepEngine",
@@ -97,13 +97,20 @@ class EngineRegistry:
 
 def _info(engine: Engine) -> EngineInfo:
     availability = engine.availability()
+    licence, kind, languages = _description(engine)
     return EngineInfo(
         name=engine.name,
         version=engine.version,
-        # Not every engine that was written for an earlier contract says these.
-        licence=getattr(engine, "licence", "unknown"),
-        kind=getattr(engine, "kind", "local"),
-        languages=tuple(getattr(engine, "languages", ())),
+        licence=licence,
+        kind=kind,
+        languages=languages,
         available=availability.available,
         reason=availability.reason,
     )
+
+
+def _description(engine: object) -> tuple[str, EngineKind, tuple[str, ...]]:
+    """Return licence, kind and languages; engines of installed packages may be older than the contract."""
+    if not isinstance(engine, DescribesItself):
+        return "unknown", "local", ()
+    return engine.licence, engine.kind, tuple(engine.languages)

@@ -8,7 +8,7 @@ from types import TracebackType
 from typing import Self
 
 from octavo.documents import Document
-from octavo.engines.contract import Engine, Limits, PageDrawing, Reading, Source, refuse_unhonoured
+from octavo.engines.contract import Engine, Limits, PageDrawing, Reading, Source, is_repeatable, refuse_unhonoured
 from octavo.engines.observer import ReadingObserver
 from octavo.engines.registry import EngineRegistry
 from octavo.engines.sandbox.confinement import Require
@@ -95,9 +95,9 @@ class Extractor:
         return self._pool.failures
 
     @property
-    def nursery_pid(self) -> int | None:
-        """The process id of the sandbox's nursery while one runs."""
-        return self._pool.nursery_pid
+    def fork_server_pid(self) -> int | None:
+        """The process id of the sandbox's fork server while one runs."""
+        return self._pool.fork_server_pid
 
     def close(self) -> None:
         """End all children; documents in work end with `ChildLost`."""
@@ -115,7 +115,7 @@ class Extractor:
 
     def is_repeatable(self, name: str | None) -> bool:
         """Whether the engine that is meant reads the same bytes the same way every time. Raises as `extract` does."""
-        return bool(getattr(self._engines.get(name).engine, "is_repeatable", True))
+        return is_repeatable(self._engines.get(name).engine)
 
     def extract(
         self,
@@ -182,7 +182,7 @@ class Extractor:
         memory_bytes = work.engine.memory_bytes
         with (
             self._pool.child(fresh=fresh, memory_bytes=memory_bytes, is_apart=work.is_apart) as child,
-            work.stop.ends(child.strike),
+            work.stop.ends(child.abort),
         ):
             if is_first:
                 work.begin()

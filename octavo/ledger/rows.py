@@ -4,11 +4,13 @@ Rows are working copies and mutable; `rules` changes them, the ledgers store the
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from datetime import datetime
+from typing import Any
 
-from octavo.batches import Batch, BatchStatus, Counts, Item, ItemStatus
-from octavo.identifiers import BatchId, CustomerId, FileId, ItemId, ResultId, RunId, WorkerId
+from octavo.batches import ApiKey, Batch, BatchStatus, Counts, Item, ItemStatus
+from octavo.identifiers import BatchId, CustomerId, DeliveryId, FileId, ItemId, ResultId, RunId, WebhookId, WorkerId
+from octavo.webhooks.records import Attempt, BatchEnd, Delivery, DeliveryStatus
 
 
 @dataclass(slots=True, kw_only=True)
@@ -47,6 +49,8 @@ class ItemRow:
     reused: bool = False
     failed_pages: int = 0
     """Pages of its result that could not be read."""
+    batch_no: int = 0
+    """Its batch's number; 0 until it is stored."""
 
     def record(self) -> Item:
         """Return the item as everybody sees it."""
@@ -100,9 +104,9 @@ class BatchRow:
     started_at: datetime | None = None
     completed_at: datetime | None = None
     retried_at: datetime | None = None
-    """When failed items were last made pending again; not read back from a file, for only the archive asks for it."""
+    """When failed items were last made pending again; the archive is told by it."""
     batch_no: int = 0
-    """The batch's number in the file; a ledger without a file has no use for it."""
+    """The batch's number, which grows with every batch; 0 until it is stored."""
 
     def counts(self) -> Counts:
         """Return how many items have each status."""
@@ -158,3 +162,114 @@ class UsageRow:
     customer_id: CustomerId
     pages: int
     created_at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KeyRow(ApiKey):
+    """A key with the digest of its secret, which is shown to nobody."""
+
+    digest: str
+
+    @classmethod
+    def of(cls, key: ApiKey, digest: str) -> "KeyRow":
+        """Return the row of a key."""
+        return cls(digest=digest, **{name: getattr(key, name) for name in _OF_KEY})
+
+    def record(self) -> ApiKey:
+        """Return the key as everybody sees it."""
+        return ApiKey(**{name: getattr(self, name) for name in _OF_KEY})
+
+
+_OF_KEY = [field.name for field in fields(ApiKey)]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class IdempotencyRow:
+    """What a customer's idempotency key was used for."""
+
+    customer_id: CustomerId
+    idempotency_key: str
+    body_digest: str
+    batch_id: BatchId
+    created_at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DeletionRow:
+    """What the archive has to forget: a batch, or a file with the time it would have expired at."""
+
+    deletion_no: int
+    batch_id: BatchId | None = None
+    file_id: FileId | None = None
+    expires_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DeliveryRow:
+    """A delivery; what its batch came to lies beside its other fields."""
+
+    delivery_id: DeliveryId
+    webhook_id: WebhookId
+    customer_id: CustomerId
+    event: str
+    batch_id: BatchId | None
+    batch_status: BatchStatus | None
+    succeeded: int | None
+    failed: int | None
+    cancelled: int | None
+    batch_completed_at: datetime | None
+    batch_expires_at: datetime | None
+    created_at: datetime
+    status: DeliveryStatus
+    attempts: int
+    schedule_no: int
+    next_attempt_at: datetime | None
+    leased_until: datetime | None
+    lease_no: int
+    completed_at: datetime | None
+
+    @classmethod
+    def of(cls, delivery: Delivery) -> "DeliveryRow":
+        """Return the row of a delivery."""
+        values: dict[str, Any] = {name: getattr(delivery, name) for name in _OF_DELIVERY}
+        for name, of_end in _OF_END.items():
+            values[name] = None if delivery.end is None else getattr(delivery.end, of_end)
+        return cls(**values)
+
+    def record(self) -> Delivery:
+        """Return the delivery as everybody sees it."""
+        end = None
+        if self.batch_id is not None:
+            end = BatchEnd(**{of_end: getattr(self, name) for name, of_end in _OF_END.items()})
+        return Delivery(end=end, **{name: getattr(self, name) for name in _OF_DELIVERY})
+
+
+_OF_END = {
+    "batch_id": "batch_id",
+    "batch_status": "status",
+    "succeeded": "succeeded",
+    "failed": "failed",
+    "cancelled": "cancelled",
+    "batch_completed_at": "completed_at",
+    "batch_expires_at": "expires_at",
+}
+_OF_DELIVERY = [field.name for field in fields(Delivery) if field.name != "end"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AttemptRow(Attempt):
+    """An attempt and the delivery that it was made for."""
+
+    delivery_id: DeliveryId
+
+    @classmethod
+    def of(cls, delivery_id: DeliveryId, attempt: Attempt) -> "AttemptRow":
+        """Return the row of an attempt."""
+        return cls(delivery_id=delivery_id, **{name: getattr(attempt, name) for name in _OF_ATTEMPT})
+
+    def record(self) -> Attempt:
+        """Return the attempt as everybody sees it."""
+        return Attempt(**{name: getattr(self, name) for name in _OF_ATTEMPT})
+
+
+_OF_ATTEMPT = [field.name for field in fields(Attempt)]

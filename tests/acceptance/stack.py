@@ -14,7 +14,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Self, TypeVar
 
 import httpx
 import pytest
@@ -24,7 +24,7 @@ from octavo.directory import free_port
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 OCTAVO = str(Path(sys.executable).parent / "octavo")
-READY_SECONDS = 90.0
+READY_SECONDS = 240.0
 LOOK_SECONDS = 0.1
 ENDED = frozenset({"completed", "partially_failed", "failed", "cancelled"})
 PARTS = {
@@ -175,6 +175,15 @@ class Stack:
             self.process.kill()
             self.process.wait()
             raise
+
+    @contextlib.contextmanager
+    def running(self) -> Iterator[Self]:
+        """Start the stack, and end it afterwards, also when it does not get healthy."""
+        try:
+            self.start()
+            yield self
+        finally:
+            self.stop()
 
     def pid_of(self, part: str) -> int:
         """Return the process id of a child, waiting for it."""

@@ -17,6 +17,7 @@ import pytest
 
 from octavo.client.customer import CustomerClient
 from tests.acceptance.stack import ROOT, Batch, Stack, new_stack, wait_for
+from tests.processes import freeze
 
 ITEMS = 16
 
@@ -30,9 +31,8 @@ def impatient(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
         OCTAVO_WORKER__LEASE_SECONDS="6",
         OCTAVO_WORKER__PROCESSES="1",
     )
-    found.start()
-    yield found
-    found.stop()
+    with found.running():
+        yield found
 
 
 @contextlib.contextmanager
@@ -74,7 +74,7 @@ def test_a_worker_that_was_stopped_overwrites_nothing_and_works_on(impatient: St
     with impatient.customer() as client:
         batch = submit(impatient, client, tmp_path / "first batch", ITEMS)
         wait_for(lambda: batch.look()["counts"]["running"] >= 4, limit=40, what="items in work")
-        os.kill(stopped, signal.SIGSTOP)
+        freeze(stopped)
         try:
             with second_worker(impatient, elsewhere):
                 found = batch.wait_until_ended()

@@ -142,7 +142,7 @@ def _upload_report(client: CustomerClient, folder: Path) -> str:
 def _kill_whole(stack: Stack) -> None:
     """Kill every process of a stack, the parent first, and wait until all have gone."""
     family = stack.family()
-    assert len(family) > 6  # parent, four parts, the nursery and a child of its own
+    assert len(family) > 6  # parent, four parts, the fork server and a child of its own
     for pid in family:
         with contextlib.suppress(ProcessLookupError):
             os.kill(pid, signal.SIGKILL)

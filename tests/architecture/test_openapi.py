@@ -11,8 +11,8 @@ from typing import Any
 
 import pytest
 
+from api.http.failures import STATUS
 from api.http.problem_examples import FACTS as SHOWN
-from api.http.problems import STATUS
 from scripts import openapi, reference
 from tests.architecture.openapi_comparison import additions, deviations, operations
 

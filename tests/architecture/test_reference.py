@@ -2,7 +2,7 @@
 
 import pytest
 
-from api.http.problems import STATUS
+from api.http.failures import STATUS
 from octavo import errors
 from scripts import reference
 from tests.architecture.checkout import ROOT

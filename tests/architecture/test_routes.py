@@ -11,7 +11,7 @@ from fastapi import FastAPI
 from fastapi.routing import APIRoute
 
 from api.app import create_app
-from api.http import problems
+from api.http import failures
 from octavo import errors
 from octavo.ledger.duckdb import memory_ledger
 from octavo.objects.memory import MemoryObjects
@@ -77,8 +77,8 @@ def test_no_internal_route_is_told_to_customers(app: FastAPI) -> None:
 
 
 def test_every_refusal_of_a_request_has_a_status_and_no_other_class_has() -> None:
-    assert set(problems.STATUS) == leaves(errors.RequestError)
-    assert all(400 <= status < 600 for status in problems.STATUS.values())
+    assert set(failures.STATUS) == leaves(errors.RequestError)
+    assert all(400 <= status < 600 for status in failures.STATUS.values())
 
 
 def test_every_code_is_one_class_alone() -> None:

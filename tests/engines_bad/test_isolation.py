@@ -134,12 +134,16 @@ def test_keys_ledger_and_other_documents_cannot_be_read(
     (tmp_path / "octavo-item-5").write_text("another customer's document")
     kept = [path for path in (tmp_path / "data").rglob("*") if path.is_file()]
     assert len(kept) >= 3
-    nursery, owner, home = extractor_pid(extractor), os.getpid(), Path.home()
+    fork_server, owner, home = extractor_pid(extractor), os.getpid(), Path.home()
     paths = (
         *kept,
         tmp_path / "data",
         tmp_path / "octavo-item-5",
-        *(Path(f"/proc/{pid}/{name}") for pid in (nursery, owner, 1) for name in ("environ", "cmdline", "maps", "fd")),
+        *(
+            Path(f"/proc/{pid}/{name}")
+            for pid in (fork_server, owner, 1)
+            for name in ("environ", "cmdline", "maps", "fd")
+        ),
         Path("/proc"),
         Path("/etc/passwd"),
         Path("/etc/shadow"),
@@ -199,11 +203,11 @@ def test_where_memory_runs_out_children_go_first(extractor: Extractor, tmp_path:
     own = int(path.read_text())
     ended = attempts(extractor, tmp_path, read=(path,))
     assert ended[str(path)] == "DONE"
-    nursery = extractor_pid(extractor)
+    fork_server = extractor_pid(extractor)
     children = children_of(extractor)
     assert children
     assert {Path(f"/proc/{pid}/oom_score_adj").read_text().strip() for pid in children} == {"1000"}
-    assert int(Path(f"/proc/{nursery}/oom_score_adj").read_text()) == own
+    assert int(Path(f"/proc/{fork_server}/oom_score_adj").read_text()) == own
 
 
 def test_a_child_that_draws_pages_has_the_same_walls(
@@ -223,8 +227,8 @@ def test_a_child_that_draws_pages_has_the_same_walls(
 
 
 def children_of(extractor: Extractor) -> list[str]:
-    nursery = extractor_pid(extractor)
-    return Path(f"/proc/{nursery}/task/{nursery}/children").read_text().split()
+    fork_server = extractor_pid(extractor)
+    return Path(f"/proc/{fork_server}/task/{fork_server}/children").read_text().split()
 
 
 def test_it_is_known_which_walls_are_up(extractor: Extractor) -> None:
@@ -272,5 +276,5 @@ def test_descriptors_that_a_child_sends_do_not_stay_with_its_owner(extractor: Ex
 
 def extractor_pid(extractor: Extractor) -> int:
     extractor.warm_up()
-    assert extractor.nursery_pid is not None
-    return extractor.nursery_pid
+    assert extractor.fork_server_pid is not None
+    return extractor.fork_server_pid

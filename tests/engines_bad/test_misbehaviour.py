@@ -115,8 +115,8 @@ def test_what_a_hanging_child_has_started_ends_with_it(tmp_path: Path) -> None:
         hasty.warm_up()
 
         def await_grandchild(_: int) -> None:
-            assert hasty.nursery_pid is not None
-            (child,) = (pid for pid in processes_in(hasty.nursery_pid) if pid != hasty.nursery_pid)
+            assert hasty.fork_server_pid is not None
+            (child,) = (pid for pid in processes_in(hasty.fork_server_pid) if pid != hasty.fork_server_pid)
             until(lambda: len(processes_in(child)) >= 2)
             groups.append(child)
 
@@ -284,19 +284,19 @@ def test_a_document_waits_for_a_child_and_has_not_begun(tmp_path: Path) -> None:
             thread.join(PATIENCE_SECONDS)
 
 
-def test_a_lost_nursery_loses_the_document_and_is_replaced(read: Read, tmp_path: Path) -> None:
+def test_a_lost_fork_server_loses_the_document_and_is_replaced(read: Read, tmp_path: Path) -> None:
     path = tmp_path / "document"
     path.write_text("hang")
     with Extractor(processes=1, limits=LIMITS, registry=REGISTRY) as extractor:
         extractor.warm_up()
-        nursery = extractor.nursery_pid
-        assert nursery is not None
+        fork_server = extractor.fork_server_pid
+        assert fork_server is not None
 
-        def kill_nursery(*_: object) -> None:
-            os.kill(nursery, signal.SIGKILL)
+        def kill_fork_server(*_: object) -> None:
+            os.kill(fork_server, signal.SIGKILL)
 
         with pytest.raises(ChildLost):
-            extractor.extract(Source(path), ExtractOptions(engine="failing"), Observing(on_counted=kill_nursery))
+            extractor.extract(Source(path), ExtractOptions(engine="failing"), Observing(on_counted=kill_fork_server))
         assert read("well", extractor=extractor).blocks[0].text == "well"
 
 
@@ -305,8 +305,8 @@ def test_closing_ends_children_and_removes_folders(tmp_path: Path) -> None:
     document.write_text("hang")
     extractor = Extractor(processes=1, limits=LIMITS, registry=REGISTRY, work_directory=work)
     extractor.warm_up()
-    nursery = extractor.nursery_pid
-    assert nursery is not None
+    fork_server = extractor.fork_server_pid
+    assert fork_server is not None
     ended = threading.Event()
     begun = threading.Event()
 
@@ -318,7 +318,7 @@ def test_closing_ends_children_and_removes_folders(tmp_path: Path) -> None:
     thread = threading.Thread(target=hang)
     thread.start()
     assert begun.wait(PATIENCE_SECONDS)
-    children = processes_in(nursery)
+    children = processes_in(fork_server)
     assert children
     extractor.close()
     assert ended.wait(PATIENCE_SECONDS)
@@ -342,7 +342,7 @@ class Begun(ReadingObserver):
 registry, work = EngineRegistry(TEST_ENGINES), Path(sys.argv[1])
 extractor = Extractor(processes=1, limits=Limits(), registry=registry, work_directory=work)
 extractor.warm_up()
-print(extractor.nursery_pid, flush=True)
+print(extractor.fork_server_pid, flush=True)
 options = ExtractOptions(engine="failing")
 extractor.extract(Source(Path(sys.argv[2])), options, Begun())
 """
@@ -359,17 +359,17 @@ def test_when_the_owner_is_killed_everything_goes_with_it(tmp_path: Path) -> Non
     )
     assert owner.stdout is not None
     with owner.stdout:
-        nursery = int(owner.stdout.readline())
+        fork_server = int(owner.stdout.readline())
         assert owner.stdout.readline() == "begun\n"
         child = {0}
 
         def has_grandchild() -> bool:
             child.clear()
-            child.update(pid for pid in processes_in(nursery) if pid != nursery)
+            child.update(pid for pid in processes_in(fork_server) if pid != fork_server)
             return any(len(processes_in(pid)) >= 2 for pid in child)
 
         until(has_grandchild)
-        group = {member for pid in child for member in processes_in(pid)} | {nursery}
+        group = {member for pid in child for member in processes_in(pid)} | {fork_server}
         # The whole group, as a service manager does it.
         os.killpg(owner.pid, signal.SIGKILL)
     owner.wait()
@@ -377,7 +377,7 @@ def test_when_the_owner_is_killed_everything_goes_with_it(tmp_path: Path) -> Non
     until(lambda: list(work.iterdir()) == [])
 
 
-def test_a_folder_that_a_dead_nursery_left_is_swept_and_a_living_ones_stays(tmp_path: Path) -> None:
+def test_a_folder_that_a_dead_fork_server_left_is_swept_and_a_living_ones_stays(tmp_path: Path) -> None:
     dead = tmp_path / "octavo-sandbox-dead"
     (dead / "1").mkdir(parents=True)
     long_ago = time.time() - 3600

@@ -8,15 +8,8 @@ import httpx
 import pytest
 
 from api.app import create_app
-from api.background.archive import Archive
-from api.background.deliveries import Deliveries
-from api.background.expiry import Retention
 from api.http.dependencies import Service
-from api.orchestrator.dispatch import Dispatcher
-from api.workers.claims import Claims
-from api.workers.page_renders import PageRenders
-from api.workers.registry import WorkerRegistry
-from api.workers.sync_extractions import SyncExtractions
+from api.wiring import Secrets, assemble
 from octavo.batches import FileStatus, NewBatch, RunStatus, StagedFile
 from octavo.engines.registry import EngineRegistry
 from octavo.identifiers import BatchId, RunId, WorkerId, new_batch_id, new_file_id
@@ -46,26 +39,13 @@ def ledger() -> DuckdbLedger:
 
 @pytest.fixture
 def service(ledger: DuckdbLedger) -> Service:
-    workers, objects, settings = WorkerRegistry(silence_seconds=10), MemoryObjects(), Settings()
-    dispatcher = Dispatcher(ledger, workers, deployment="extract-batch/octavo")
-    archive = Archive(ledger, objects)
-    retention = Retention(ledger, objects, archive, orphan_hours=settings.limits.orphan_hours)
-    return Service(
-        settings=settings,
+    return assemble(
+        Settings(),
         ledger=ledger,
-        objects=objects,
+        objects=MemoryObjects(),
         storage=STORAGE,
         engines=EngineRegistry(),
-        dispatcher=dispatcher,
-        claims=Claims(ledger),
-        workers=workers,
-        archive=archive,
-        retention=retention,
-        sync_extractions=SyncExtractions(ledger, workers, seconds=60),
-        page_renders=PageRenders(ledger, workers, retention.expiry, seconds=60),
-        deliveries=Deliveries(ledger, dispatcher, workers, settings.webhooks, key="key"),
-        admin_token="the-admins-token",
-        worker_token=TOKEN,
+        secrets=Secrets(admin_token="the-admins-token", worker_token=TOKEN, webhook_key="key"),
     )
 
 

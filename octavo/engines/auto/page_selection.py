@@ -5,9 +5,11 @@ prose in one column has nothing of that, and a heading in larger type is one wit
 """
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 from octavo.engines.pages.order.columns import Placed, columns
-from octavo.engines.pages.page_view import Sight
+from octavo.engines.pages.page_view import PageView, RegionDetector
+from octavo.engines.pages.roles.labels import LabelledRegion
 from octavo.engines.pages.text.lines import Row, TextLine, rows
 from octavo.engines.pages.text.paragraphs import is_tabular
 
@@ -16,14 +18,25 @@ MARGIN = 0.08
 SHORT = 0.75
 
 
-def needs_layout(sight: Sight) -> bool:
+@dataclass(frozen=True, slots=True)
+class DoubtfulPages:
+    """Asks another detector about the pages that need it."""
+
+    detector: RegionDetector
+
+    def detect(self, view: PageView) -> Sequence[LabelledRegion]:
+        """Return the regions of a doubtful page; none of any other."""
+        return self.detector.detect(view) if needs_layout(view) else ()
+
+
+def needs_layout(view: PageView) -> bool:
     """Tell whether a page has columns, tabular rows, or short bold lines that may be headings, or was recognised."""
-    lines = [line for line in sight.lines if line.upright]
+    lines = [line for line in view.lines if line.upright]
     if sum(len(line.text) for line in lines) < FEW_CHARACTERS:
         return False
     if any(line.confidence is not None for line in lines):
         return True
-    inner = [row for row in rows(lines) if MARGIN * sight.height < row.box.y0 < (1 - MARGIN) * sight.height]
+    inner = [row for row in rows(lines) if MARGIN * view.height < row.box.y0 < (1 - MARGIN) * view.height]
     return any(map(is_tabular, inner)) or _has_doubtful_headings(inner, lines) or _has_columns(lines)
 
 

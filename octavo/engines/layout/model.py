@@ -7,12 +7,13 @@ anything to anybody: it is told so before.
 import importlib
 import os
 from collections.abc import Callable
+from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
 from octavo.documents import Box
 from octavo.engines.mupdf import PdfPage
-from octavo.engines.pages.page_view import Sight
+from octavo.engines.pages.page_view import PageView
 from octavo.engines.pages.roles.labels import LabelledRegion, is_label
 
 os.environ["ORT_DISABLE_TELEMETRY"] = "1"
@@ -37,21 +38,30 @@ def load() -> None:
         onnxruntime.InferenceSession = make_session
 
 
-def labelled_regions(sight: Sight) -> list[LabelledRegion]:
-    """Return what the model takes the parts of an upright page for, in its reading order.
+@dataclass(frozen=True, slots=True)
+class LayoutModel:
+    """PyMuPDF's layout model as a detector of regions."""
 
-    Nothing for a page with more than `MOST_LINES` lines or `MOST_AREA` square points, sheets beyond A2: its time
-    and memory grow faster than the lines do, and it draws the page at a pixel a point.
-    """
-    if len(sight.lines) > MOST_LINES or sight.frame.area > MOST_AREA:
-        return []
-    load()
-    groups = _analyse(sight.page) or []
-    return [
-        LabelledRegion(group["class_name"], Box(*map(float, group["group_bbox"])), tuple(_boxes(group)))
-        for group in groups
-        if is_label(group["class_name"])
-    ]
+    @classmethod
+    def loaded(cls) -> "LayoutModel":
+        """Return the model, loaded."""
+        load()
+        return cls()
+
+    def detect(self, view: PageView) -> list[LabelledRegion]:
+        """Return what the model takes the parts of an upright page for, in its reading order.
+
+        Nothing for a page with more than `MOST_LINES` lines or `MOST_AREA` square points, sheets beyond A2: its time
+        and memory grow faster than the lines do, and it draws the page at a pixel a point.
+        """
+        if len(view.lines) > MOST_LINES or view.frame.area > MOST_AREA:
+            return []
+        groups = _analyse(view.page) or []
+        return [
+            LabelledRegion(group["class_name"], Box(*map(float, group["group_bbox"])), tuple(_boxes(group)))
+            for group in groups
+            if is_label(group["class_name"])
+        ]
 
 
 def _analyse(page: PdfPage) -> list[dict[str, Any]]:

@@ -10,7 +10,7 @@ from octavo.engines.pages.draft import ContentDraft, FigureDraft, PageDraft, Tab
 from octavo.engines.pages.order.columns import Placed, columns
 from octavo.engines.pages.order.continuations import joined_tables, with_continuations
 from octavo.engines.pages.roles.captions import captions
-from octavo.engines.pages.roles.paragraph_roles import NOTE, Manuscript, cast, survey
+from octavo.engines.pages.roles.paragraph_roles import NOTE, DocumentStyle, document_style, role_of
 from octavo.engines.pages.text.lines import TextLine, cover, rows, usual_size
 from octavo.engines.pages.text.paragraphs import Paragraph, joined, paragraphs
 from octavo.engines.pages.text.vocabulary import Vocabulary
@@ -19,7 +19,7 @@ _APART = frozenset({"page-header", "footnote", "page-footer", "picture"})
 _NOTE_SIZE = 0.92
 
 
-def in_order(lines: Sequence[TextLine], exhibits: Sequence[TableDraft | FigureDraft]) -> tuple[ContentDraft, ...]:
+def in_order(lines: Sequence[TextLine], objects: Sequence[TableDraft | FigureDraft]) -> tuple[ContentDraft, ...]:
     """Put a page's lines, tables and figures in reading order, lines gathered into paragraphs.
 
     Running heads come first, footnotes and running feet last, wherever the columns end; the words of a
@@ -32,7 +32,7 @@ def in_order(lines: Sequence[TextLine], exhibits: Sequence[TableDraft | FigureDr
     pictures = _pictures(lines)
     body = [line for line in lines if line.label not in _APART]
     placed = [Placed(line.box, len(line.text)) for line in body]
-    others: list[TableDraft | FigureDraft | _Picture] = [*exhibits, *pictures]
+    others: list[TableDraft | FigureDraft | _PictureWords] = [*objects, *pictures]
     placed += [Placed(other.box, 0) for other in others]
     usual = usual_size(body)
     contents: list[ContentDraft] = [*heads]
@@ -43,7 +43,7 @@ def in_order(lines: Sequence[TextLine], exhibits: Sequence[TableDraft | FigureDr
                 found += paragraphs(rows(body[index] for index in members))
                 continue
             for other in (others[index - len(body)] for index in members):
-                found += other.paragraphs if isinstance(other, _Picture) else [other]
+                found += other.paragraphs if isinstance(other, _PictureWords) else [other]
         first_note = _first_note(found, usual)
         contents += found[:first_note]
         notes += [content for content in found[first_note:] if isinstance(content, Paragraph)]
@@ -76,19 +76,21 @@ def _is_small(content: ContentDraft, usual: float) -> bool:
 
 
 @dataclass(frozen=True, slots=True)
-class _Picture:
+class _PictureWords:
     """The words of one picture."""
 
     box: Box
     paragraphs: tuple[Paragraph, ...]
 
 
-def _pictures(lines: Sequence[TextLine]) -> list[_Picture]:
+def _pictures(lines: Sequence[TextLine]) -> list[_PictureWords]:
     by_region: dict[int | None, list[TextLine]] = {}
     for line in lines:
         if line.label == "picture":
             by_region.setdefault(line.region, []).append(line)
-    return [_Picture(cover(line.box for line in inside), tuple(_in_columns(inside))) for inside in by_region.values()]
+    return [
+        _PictureWords(cover(line.box for line in inside), tuple(_in_columns(inside))) for inside in by_region.values()
+    ]
 
 
 def _in_columns(lines: Sequence[TextLine]) -> Iterator[Paragraph]:
@@ -99,23 +101,23 @@ def _in_columns(lines: Sequence[TextLine]) -> Iterator[Paragraph]:
 def assemble(pages: Sequence[PageDraft], warnings: Iterable[str]) -> Reading:
     """Return the document of all pages."""
     pages, merged = joined_tables(pages)
-    manuscript = survey(pages)
+    style = document_style(pages)
     words = Vocabulary(pages)
     images: dict[bytes, int] = {}
     blocks: list[Block] = []
     tables: list[Table] = []
     figures: list[Figure] = []
     for page in pages:
-        tied = captions(page.contents)
+        matched = captions(page.contents)
         for order, content in enumerate(page.contents):
             if isinstance(content, FigureDraft):
                 index = images.setdefault(content.data, len(images))
-                figures.append(_figure(content, page, order, index, tied.get(order)))
+                figures.append(_figure(content, page, order, index, matched.get(order)))
             elif isinstance(content, TableDraft):
                 joined_from = merged.get((page.page.page_no, order), ())
-                tables.append(_table(content, page, order, joined_from, tied.get(order)))
+                tables.append(_table(content, page, order, joined_from, matched.get(order)))
             elif isinstance(content, Paragraph):
-                blocks.append(_block(content, page, order, manuscript, words))
+                blocks.append(_block(content, page, order, style, words))
     document = Document(
         pages=tuple(page.page for page in pages),
         blocks=with_continuations(blocks),
@@ -126,8 +128,8 @@ def assemble(pages: Sequence[PageDraft], warnings: Iterable[str]) -> Reading:
     return Reading(document, tuple(images))
 
 
-def _block(paragraph: Paragraph, page: PageDraft, order: int, manuscript: Manuscript, words: Vocabulary) -> Block:
-    role = cast(paragraph, page, order, manuscript)
+def _block(paragraph: Paragraph, page: PageDraft, order: int, style: DocumentStyle, words: Vocabulary) -> Block:
+    role = role_of(paragraph, page, order, style)
     lines = [row.text for row in paragraph.rows]
     broken = any(line.endswith("-") for line in lines[:-1])
     text = "\n".join(lines) if role.role == "code" else joined(lines, words) if broken else paragraph.text

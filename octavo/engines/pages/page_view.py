@@ -1,7 +1,8 @@
-"""What the text layer shows of a page, and the kind of function that sees more in it."""
+"""What the text layer shows of a page, and who can tell more about it."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
 from octavo.documents import Box
 from octavo.engines.mupdf import PdfPage
@@ -10,7 +11,7 @@ from octavo.engines.pages.text.lines import TextLine
 
 
 @dataclass(frozen=True, slots=True)
-class Sight:
+class PageView:
     """An upright page with its lines; `paths` is how many operators draw on it, `image_cover` a share of it.
 
     `frame` is the whole page: PyMuPDF makes it anew whenever it is asked.
@@ -27,5 +28,16 @@ class Sight:
         return self.frame.height
 
 
-Look = Callable[[Sight], Sequence[LabelledRegion]]
-"""Tells what the parts of a page are; nothing where there is nothing to tell."""
+class RegionDetector(Protocol):
+    """Tells what the parts of a page are: headings, tables, pictures, running heads."""
+
+    def detect(self, view: PageView) -> Sequence[LabelledRegion]:
+        """Return the regions of a page; none where there is nothing to tell."""
+
+
+class NoRegions:
+    """A detector that tells nothing of any page."""
+
+    def detect(self, view: PageView) -> Sequence[LabelledRegion]:
+        """Return no region."""
+        return ()

@@ -10,7 +10,7 @@ from PIL import Image, ImageOps
 from octavo.engines.contract import Limits, PageDrawing, Source
 from octavo.engines.detect import detect
 from octavo.engines.mupdf import PDF_ERRORS, PdfPage, pymupdf
-from octavo.engines.pages.files.images import PICTURE_ERRORS, go_to_frame, on_white, opened_picture, stated_rotation
+from octavo.engines.pages.files.images import IMAGE_ERRORS, go_to_frame, on_white, opened_image, stated_rotation
 from octavo.engines.pages.files.pdf import UnreadablePdf, opened_pdf, upright
 from octavo.errors import ExtractionFailed, UnsupportedInput
 
@@ -34,7 +34,7 @@ def draw(source: Source, wanted: PageDrawing, limits: Limits) -> bytes:
             return _frame(source.path, wanted, limits)
     except UnreadablePdf as error:
         raise ExtractionFailed(str(error)) from error
-    except (*PDF_ERRORS, *PICTURE_ERRORS) as error:
+    except (*PDF_ERRORS, *IMAGE_ERRORS) as error:
         if isinstance(error, OSError) and error.errno is not None:
             raise  # of the process, not of the bytes: the child tells which limit it was
         reason = " ".join(str(error).split())[:_MAX_REASON] or type(error).__name__
@@ -58,7 +58,7 @@ def _pdf_page(path: Path, wanted: PageDrawing) -> bytes:
 
 
 def _frame(path: Path, wanted: PageDrawing, limits: Limits) -> bytes:
-    with opened_picture(path, limits) as image:
+    with opened_image(path, limits) as image:
         go_to_frame(image, wanted.page_no, limits)
         turn = (wanted.rotation - stated_rotation(image)) % 360
         shown = _in_colour(ImageOps.exif_transpose(image))

@@ -27,7 +27,7 @@ Answer = tuple[bytes, Sequence[bytes]]
 """A document as JSON, and images; a page that was drawn is an image without a document."""
 
 
-class _Reporter:
+class _ProgressReporter:
     """Sends an engine's progress, and the pages it has finished, to the owner."""
 
     def __init__(self, channel: Channel, kept: Sequence[bytes], keep_seconds: float | None, room: int) -> None:
@@ -110,13 +110,13 @@ def _answer_to(channel: Channel, task: Header, work: Path, registry: EngineRegis
         return _draw(source, PageDrawing(**cast(dict[str, Any], task["drawing"])), limits)
     options = ParseOptions.of_values(cast(dict[str, Any], task["options"]))
     engine = registry.resolve(options.engine)
-    reporter = _Reporter(channel, kept, cast(float | None, task["keep_seconds"]), limits.max_kept_bytes)
+    reporter = _ProgressReporter(channel, kept, cast(float | None, task["keep_seconds"]), limits.max_kept_bytes)
     reading = engine.extract(source, options, limits, reporter, work)
     return reading.document.to_json().encode(), reading.images
 
 
 def _draw(source: Source, drawing: PageDrawing, limits: Limits) -> Answer:
-    # Imported here, because the parsers belong in the nursery and its children alone.
+    # Imported here, because the parsers belong in the fork server and its children alone.
     from octavo.engines.pages.rendering import draw
 
     return b"", (draw(source, drawing, limits),)

@@ -70,9 +70,9 @@ def confine(folder: Path, limits: Limits, require: Require) -> list[str]:
     as can be had is taken.
     """
     os.nice(_NICENESS)
-    _go_first()
+    _raise_oom_score()
     _take_limits(limits)
-    _keep_family()
+    _become_subreaper()
     active, missing = ["limits"], []
     for name, give_up in _walls(folder) if sys.platform == "linux" else ():
         try:
@@ -86,14 +86,14 @@ def confine(folder: Path, limits: Limits, require: Require) -> list[str]:
     return active
 
 
-def _go_first() -> None:
+def _raise_oom_score() -> None:
     """Have the kernel end this process before the service where memory runs out (Linux)."""
     # Where /proc cannot be written to, the kernel takes the largest process, which is a child, too.
     with suppress(OSError):
         Path("/proc/self/oom_score_adj").write_text(_OOM_SCORE)
 
 
-def _keep_family() -> None:
+def _become_subreaper() -> None:
     """Become the parent of every descendant whose own parent ends, so that the owner can find it (Linux)."""
     if sys.platform == "linux":
         _libc().prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
@@ -121,7 +121,7 @@ def _take_limits(limits: Limits) -> None:
     resource.setrlimit(resource.RLIMIT_FSIZE, (limits.file_bytes, limits.file_bytes))
     resource.setrlimit(resource.RLIMIT_NOFILE, (limits.open_files, limits.open_files))
     if sys.platform == "linux":
-        # Counted from what the nursery already maps, so that the limit means the document's own use.
+        # Counted from what the fork server already maps, so that the limit means the document's own use.
         pages = int(Path("/proc/self/statm").read_text().split()[0])
         bound = pages * resource.getpagesize() + limits.memory_bytes
         resource.setrlimit(resource.RLIMIT_AS, (bound, bound))

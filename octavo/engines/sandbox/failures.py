@@ -20,7 +20,7 @@ class ChildOverdue(ChildFailure):
 
 
 class ChildLost(ChildFailure):
-    """Somebody else ended the child, or its nursery; no fault of the document."""
+    """Somebody else ended the child, or its fork server; no fault of the document."""
 
     code = "child_lost"
 

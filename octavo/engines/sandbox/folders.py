@@ -1,4 +1,4 @@
-"""Folders of nurseries: held by a lock while the nursery lives, swept by the next one if it died."""
+"""Folders of fork servers: held by a lock while the fork server lives, swept by the next one if it died."""
 
 import fcntl
 import os
@@ -12,7 +12,7 @@ _YOUNG_SECONDS = 120.0
 
 
 def make_folder(work_directory: Path | None) -> Path:
-    """Make a folder for a nursery, and remove those that dead nurseries have left beside it."""
+    """Make a folder for a fork server, and remove those that dead fork servers have left beside it."""
     if work_directory is not None:
         work_directory.mkdir(parents=True, exist_ok=True)
     folder = Path(tempfile.mkdtemp(prefix=_PREFIX, dir=work_directory)).resolve()
@@ -22,7 +22,7 @@ def make_folder(work_directory: Path | None) -> Path:
     return folder
 
 
-def hold(folder: Path) -> int:
+def lock_folder(folder: Path) -> int:
     """Lock a folder for as long as the returned descriptor stays open in this process."""
     descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     fcntl.flock(descriptor, fcntl.LOCK_EX)
@@ -31,7 +31,7 @@ def hold(folder: Path) -> int:
 
 def _is_left_behind(folder: Path) -> bool:
     try:
-        # A nursery that is just starting has not locked its folder yet.
+        # A fork server that is just starting has not locked its folder yet.
         if time.time() - folder.stat().st_mtime < _YOUNG_SECONDS:
             return False
         descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)

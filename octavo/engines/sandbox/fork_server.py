@@ -1,4 +1,4 @@
-"""The nursery: one thread, parsers loaded, forks children on demand, reaps them and their groups.
+"""The fork server: one thread, parsers loaded, forks children on demand, reaps them and their groups.
 
 Started by `pool.py` with a JSON configuration as its only argument. Ends, and ends every child, as
 soon as the control socket closes, which the kernel does for an owner that was killed.
@@ -18,15 +18,15 @@ from typing import Any, NoReturn
 
 from octavo.engines.contract import Limits
 from octavo.engines.registry import EngineRegistry
-from octavo.engines.sandbox import child, collector
+from octavo.engines.sandbox import child, garbage_collection
 from octavo.engines.sandbox.confinement import Require, die_with_parent
-from octavo.engines.sandbox.folders import hold
+from octavo.engines.sandbox.folders import lock_folder
 from octavo.engines.sandbox.wire import Channel, Header, WireClosed
 
 
 @dataclass(frozen=True, slots=True)
 class Configuration:
-    """What a nursery is told by its owner."""
+    """What a fork server is told by its owner."""
 
     control: int
     folder: str
@@ -38,7 +38,7 @@ class Configuration:
         return json.dumps({name: getattr(self, name) for name in self.__slots__})
 
 
-class Nursery:
+class ForkServer:
     """Serves the control socket until it closes."""
 
     def __init__(self, configuration: Configuration) -> None:
@@ -47,14 +47,14 @@ class Nursery:
         self._registry = EngineRegistry(configuration.references)
         self._control = Channel(socket.socket(fileno=configuration.control), takes_descriptors=True)
         self._folder = Path(configuration.folder)
-        self._held = hold(self._folder)
+        self._lock = lock_folder(self._folder)
         self._children: dict[int, Path] = {}
         self._wake, self._woken = socket.socketpair()
 
     def serve(self) -> None:
         """Fork, kill and reap as told; return when the owner has gone."""
         self._registry.preload()
-        collector.spare()
+        garbage_collection.tune_for_forking()
         self._catch_child_signals()
         self._control.send({"type": "ready"})
         try:
@@ -75,9 +75,9 @@ class Nursery:
             self._wake.recv(4096)
             self._reap()
         if self._control.socket in readable:
-            self._obey(self._control.receive())
+            self._handle(self._control.receive())
 
-    def _obey(self, order: Header) -> None:
+    def _handle(self, order: Header) -> None:
         match order:
             case {"type": "fork", "id": int(number)}:
                 self._fork(number, self._control.take_descriptor())
@@ -106,12 +106,12 @@ class Nursery:
             die_with_parent(parent)
             for end in (self._control.socket, self._wake, self._woken):
                 end.close()
-            os.close(self._held)
-            _silence()
+            os.close(self._lock)
+            _close_standard_streams()
             channel = Channel(socket.socket(fileno=descriptor), takes_descriptors=True)
             child.serve(channel, folder, self._registry, self._limits, self._configuration.require)
         finally:
-            # Whatever happened, this copy of the nursery must not go on as a nursery.
+            # Whatever happened, this copy of the fork server must not go on as a fork server.
             os._exit(child.EXIT_DEFECT)
 
     def _kill(self, pid: int) -> None:
@@ -149,7 +149,7 @@ def _kill_group(pid: int) -> None:
             kill(pid, signal.SIGKILL)
 
 
-def _silence() -> None:
+def _close_standard_streams() -> None:
     null = os.open(os.devnull, os.O_RDWR)
     for descriptor in (0, 1, 2):
         os.dup2(null, descriptor)
@@ -158,7 +158,7 @@ def _silence() -> None:
 
 def main() -> None:
     """Serve as told by the only argument."""
-    Nursery(Configuration(**json.loads(sys.argv[1]))).serve()
+    ForkServer(Configuration(**json.loads(sys.argv[1]))).serve()
 
 
 if __name__ == "__main__":

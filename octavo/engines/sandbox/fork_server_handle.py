@@ -1,4 +1,4 @@
-"""The owner's side of one nursery: start it, have it fork and kill, learn how children ended."""
+"""The owner's side of one fork server: start it, have it fork and kill, learn how children ended."""
 
 import dataclasses
 import os
@@ -44,8 +44,8 @@ _ONE_THREAD = {
 }
 
 
-class NurseryHandle:
-    """A running nursery. Thread-safe; a reader thread takes in what it says."""
+class ForkServerHandle:
+    """A running fork server. Thread-safe; a reader thread takes in what it says."""
 
     def __init__(self, limits: Limits, registry: EngineRegistry, require: Require, work_directory: Path | None) -> None:
         """Start the process; `wait_ready` waits for its imports."""
@@ -73,11 +73,11 @@ class NurseryHandle:
                 stdout=subprocess.DEVNULL,
                 pass_fds=[theirs.fileno()],
                 cwd=self.folder,
-                # What kills the owner's group must leave the nursery time to end its children and folders.
+                # What kills the owner's group must leave the fork server time to end its children and folders.
                 start_new_session=True,
                 env=_environment(),
             )
-        self._reader = threading.Thread(target=self._read, name="sandbox-nursery", daemon=True)
+        self._reader = threading.Thread(target=self._read, name="sandbox-fork-server", daemon=True)
         self._reader.start()
 
     @property
@@ -103,7 +103,7 @@ class NurseryHandle:
             with self._changed:
                 self._forks += 1
                 number = self._forks
-            self._order({"type": "fork", "id": number}, descriptor=theirs.fileno())
+            self._send({"type": "fork", "id": number}, descriptor=theirs.fileno())
         with self._changed:
             self._changed.wait_for(lambda: number in self._forked or self._gone, _FORK_SECONDS)
             if number not in self._forked:
@@ -112,9 +112,9 @@ class NurseryHandle:
             return self._forked.pop(number), Channel(ours), self.folder / str(number)
 
     def kill(self, pid: int) -> None:
-        """End a child and all it has started; the nursery does it, because it knows who lives."""
+        """End a child and all it has started; the fork server does it, because it knows who lives."""
         with suppress(ChildLost):
-            self._order({"type": "kill", "pid": pid})
+            self._send({"type": "kill", "pid": pid})
 
     def has_ended(self, pid: int) -> bool:
         with self._changed:
@@ -127,7 +127,7 @@ class NurseryHandle:
             return self._ended.pop(pid, None)
 
     def close(self) -> None:
-        """End the nursery and every child, and remove their folders."""
+        """End the fork server and every child, and remove their folders."""
         with suppress(OSError):
             self._channel.socket.shutdown(socket.SHUT_RDWR)
         try:
@@ -139,7 +139,7 @@ class NurseryHandle:
         self._channel.close()
         shutil.rmtree(self.folder, ignore_errors=True)
 
-    def _order(self, header: Header, descriptor: int | None = None) -> None:
+    def _send(self, header: Header, descriptor: int | None = None) -> None:
         with self._sending:
             try:
                 self._channel.send(header, descriptors=[] if descriptor is None else [descriptor])
@@ -149,11 +149,11 @@ class NurseryHandle:
     def _read(self) -> None:
         try:
             while True:
-                self._take(self._channel.receive())
+                self._handle(self._channel.receive())
         except (WireClosed, WireBroken, OSError):
             self._end()
 
-    def _take(self, said: Header) -> None:
+    def _handle(self, said: Header) -> None:
         with self._changed:
             match said:
                 case {"type": "ready"}:
@@ -169,7 +169,7 @@ class NurseryHandle:
     def _end(self) -> None:
         with self._changed:
             self._gone = True
-            # A nursery that was killed takes its children along, but not what they have started.
+            # A fork server that was killed takes its children along, but not what they have started.
             for pid in self._living:
                 with suppress(ProcessLookupError, PermissionError):
                     os.killpg(pid, signal.SIGKILL)
@@ -177,7 +177,7 @@ class NurseryHandle:
 
 
 def _environment() -> dict[str, str]:
-    """Return the little that a nursery needs: secrets of the owner stay with the owner."""
+    """Return the little that a fork server needs: secrets of the owner stay with the owner."""
     passed = {name: os.environ[name] for name in _PASSED_ON if name in os.environ}
     root = str(Path(octavo.__file__).resolve().parent.parent)
     python_path = os.pathsep.join(filter(None, [root, os.environ.get("PYTHONPATH")]))

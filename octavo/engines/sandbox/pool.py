@@ -22,15 +22,15 @@ from octavo.engines.sandbox.failures import (
     ChildOverdue,
     SandboxUnavailable,
 )
-from octavo.engines.sandbox.fork_server_handle import NurseryHandle
-from octavo.engines.sandbox.usage import excess, usage_of
+from octavo.engines.sandbox.fork_server_handle import ForkServerHandle
+from octavo.engines.sandbox.usage import exceeded_limit, usage_of
 from octavo.engines.sandbox.wire import Header, WireBroken, WireClosed, WireOverdue
 from octavo.errors import DOCUMENT_ERRORS, DocumentError, ExtractionFailed
 from octavo.parse_options import ParseOptions
 
 _SENT_BY_OTHERS = {signal.SIGKILL, signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGQUIT}
 _CONFINE_SECONDS = 20.0
-_LOOK_SECONDS = 0.25
+_USAGE_CHECK_SECONDS = 0.25
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,11 +44,11 @@ class UntrustedReading:
 class Child:
     """A child as its owner holds it."""
 
-    def __init__(self, nursery: NurseryHandle, limits: Limits) -> None:
+    def __init__(self, fork_server: ForkServerHandle, limits: Limits) -> None:
         """Have one forked and wait until it is confined. Raises `ChildLost`, `SandboxUnavailable`."""
-        self._nursery = nursery
+        self._fork_server = fork_server
         self._limits = limits
-        self.pid, self._channel, self._folder = nursery.fork()
+        self.pid, self._channel, self._folder = fork_server.fork()
         self.served = 0
         self.protection: tuple[str, ...] = ()
         self._await_confinement()
@@ -56,7 +56,7 @@ class Child:
 
     @property
     def usable(self) -> bool:
-        return self.served < self._limits.documents_per_child and not self._nursery.has_ended(self.pid)
+        return self.served < self._limits.documents_per_child and not self._fork_server.has_ended(self.pid)
 
     def read(
         self,
@@ -87,7 +87,7 @@ class Child:
     ) -> UntrustedReading:
         self.served += 1
         try:
-            return self._converse(source, task, seconds, observer, kept)
+            return self._exchange(source, task, seconds, observer, kept)
         except WireOverdue:
             self.kill()
             raise ChildOverdue("the parser did not end its answer in time") from None
@@ -95,16 +95,16 @@ class Child:
             self.kill()
             raise ChildDied(f"the parser gave a broken answer: {error}") from error
         except WireClosed:
-            raise self._how_it_ended() from None
+            raise self._failure_at_exit() from None
 
     def kill(self) -> None:
         """End the child and what it has started."""
-        self._nursery.kill(self.pid)
+        self._fork_server.kill(self.pid)
         self._channel.close()
 
-    def strike(self) -> None:
+    def abort(self) -> None:
         """End the child from another thread; whoever reads from it hears `ChildLost`."""
-        self._nursery.kill(self.pid)
+        self._fork_server.kill(self.pid)
 
     def _await_confinement(self) -> None:
         try:
@@ -118,7 +118,7 @@ class Child:
         active = said.get("active")
         self.protection = tuple(map(str, active)) if isinstance(active, list) else ()
 
-    def _converse(
+    def _exchange(
         self,
         source: Source,
         task: Header,
@@ -134,12 +134,12 @@ class Child:
         finally:
             os.close(descriptor)
         while True:
-            match self._next_word(end, seconds, pages):
+            match self._next_frame(end, seconds, pages):
                 case {"type": "counted", "pages": int(count)}:
-                    observer.counted(self._believable(count))
+                    observer.counted(self._checked_count(count))
                 case {"type": "working", "pages": int(count), "done": int(done)}:
-                    pages = max(1, self._believable(count))
-                    observer.page_finished(self._believable(done))
+                    pages = max(1, self._checked_count(count))
+                    observer.page_finished(self._checked_count(done))
                 case {"type": "keep", "bytes": int(length)} if observer.keep_seconds is not None and 0 < length <= room:
                     room -= length
                     observer.keep(self._channel.receive_bytes(length, end))
@@ -152,18 +152,18 @@ class Child:
                 case _:
                     raise WireBroken("an unknown frame")
 
-    def _next_word(self, end: float, seconds: float, pages: int) -> Header:
+    def _next_frame(self, end: float, seconds: float, pages: int) -> Header:
         """Wait for the child's next frame, with an eye on the clock and on what it uses; what is over a limit ends it.
 
         Looked at only while nothing comes, so that it costs short documents nothing.
         """
         page_end = time.monotonic() + pages * self._limits.page_seconds
-        while not self._channel.is_readable(min(end, page_end, time.monotonic() + _LOOK_SECONDS)):
+        while not self._channel.is_readable(min(end, page_end, time.monotonic() + _USAGE_CHECK_SECONDS)):
             if time.monotonic() > page_end:
                 raise self._overdue(f"no page was finished within {pages * self._limits.page_seconds:g} s")
             if time.monotonic() > end:
                 break
-            if passed := excess(usage_of(self.pid, self._folder, self._limits), self._before, self._limits):
+            if passed := exceeded_limit(usage_of(self.pid, self._folder, self._limits), self._before, self._limits):
                 self.kill()
                 raise ExtractionFailed(passed)
         # Also where there is more to read: who never stops talking must not go on for ever.
@@ -175,7 +175,7 @@ class Child:
         self.kill()
         return ChildOverdue(message)
 
-    def _believable(self, count: int) -> int:
+    def _checked_count(self, count: int) -> int:
         if not 0 <= count <= self._limits.max_pages:
             raise WireBroken("an impossible number of pages")
         return count
@@ -195,11 +195,11 @@ class Child:
         document = self._channel.receive_bytes(length, end)
         return UntrustedReading(document, tuple(self._channel.receive_bytes(size, end) for size in lengths))
 
-    def _how_it_ended(self) -> ChildFailure:
-        status = self._nursery.exit_status(self.pid)
+    def _failure_at_exit(self) -> ChildFailure:
+        status = self._fork_server.exit_status(self.pid)
         self.kill()
         if status is None:
-            if self._nursery.alive:
+            if self._fork_server.alive:
                 return ChildDied("the parser closed its connection without an answer")
             return ChildLost("the sandbox process has ended")
         if not os.WIFSIGNALED(status):
@@ -218,7 +218,7 @@ class ChildPool:
     Documents that are read apart wait for nothing: whoever asks for that limits them himself. What memory they
     need, others wait for.
 
-    Starts its nursery when first needed. A document that needs more than all of the memory is read alone.
+    Starts its fork server when first needed. A document that needs more than all of the memory is read alone.
     """
 
     def __init__(
@@ -238,10 +238,10 @@ class ChildPool:
         self._processes = processes
         self._memory_bytes = memory_bytes
         self._reserved: list[int] = []
-        self._apart: list[int] = []
+        self._reserved_apart: list[int] = []
         self._changed = threading.Condition()
         self._starting = threading.Lock()
-        self._nursery: NurseryHandle | None = None
+        self._fork_server: ForkServerHandle | None = None
         self._idle: list[Child] = []
         self._failures: Counter[str] = Counter()
         self._protection: tuple[str, ...] = ()
@@ -257,11 +257,11 @@ class ChildPool:
         """
         child: Child | None = None
         if is_apart:
-            self._take_memory(memory_bytes)
+            self._reserve_memory(memory_bytes)
         else:
-            self._take_place(memory_bytes)
+            self._reserve_place(memory_bytes)
         try:
-            child = (None if fresh else self._idle_child()) or Child(self._living_nursery(), self._limits)
+            child = (None if fresh else self._idle_child()) or Child(self._running_fork_server(), self._limits)
             self._protection = child.protection
             yield child
         except BaseException as error:
@@ -274,7 +274,7 @@ class ChildPool:
         else:
             self._give_back(child)
         finally:
-            self._leave(self._apart if is_apart else self._reserved, memory_bytes)
+            self._release(self._reserved_apart if is_apart else self._reserved, memory_bytes)
 
     def warm_up(self) -> None:
         """Load the parsers and prove that a child can be confined. Raises `SandboxUnavailable`."""
@@ -293,10 +293,10 @@ class ChildPool:
             return dict(self._failures)
 
     @property
-    def nursery_pid(self) -> int | None:
-        """The process id of the nursery while one runs."""
-        nursery = self._nursery
-        return nursery.pid if nursery is not None and nursery.alive else None
+    def fork_server_pid(self) -> int | None:
+        """The process id of the fork server while one runs."""
+        fork_server = self._fork_server
+        return fork_server.pid if fork_server is not None and fork_server.alive else None
 
     def close(self) -> None:
         """End all children; documents in work end with `ChildLost`."""
@@ -307,29 +307,29 @@ class ChildPool:
         for child in idle:
             child.kill()
         with self._starting:
-            nursery, self._nursery = self._nursery, None
-        if nursery is not None:
-            nursery.close()
+            fork_server, self._fork_server = self._fork_server, None
+        if fork_server is not None:
+            fork_server.close()
 
-    def _take_place(self, memory_bytes: int) -> None:
+    def _reserve_place(self, memory_bytes: int) -> None:
         with self._changed:
             self._changed.wait_for(lambda: self._closed or self._has_room(memory_bytes))
             if self._closed:
                 raise ChildLost("the sandbox is closed")
             self._reserved.append(memory_bytes)
 
-    def _take_memory(self, memory_bytes: int) -> None:
+    def _reserve_memory(self, memory_bytes: int) -> None:
         with self._changed:
-            self._apart.append(memory_bytes)
+            self._reserved_apart.append(memory_bytes)
 
     def _has_room(self, memory_bytes: int) -> bool:
         if not self._reserved:
             return True
-        taken = sum(self._reserved) + sum(self._apart)
+        taken = sum(self._reserved) + sum(self._reserved_apart)
         fits = self._memory_bytes is None or taken + memory_bytes <= self._memory_bytes
         return fits and len(self._reserved) < self._processes
 
-    def _leave(self, reserved: list[int], memory_bytes: int) -> None:
+    def _release(self, reserved: list[int], memory_bytes: int) -> None:
         with self._changed:
             reserved.remove(memory_bytes)
             # All of them: the one whose turn it would be may need more than the one behind it.
@@ -354,16 +354,16 @@ class ChildPool:
         if not keep:
             child.kill()
 
-    def _living_nursery(self) -> NurseryHandle:
+    def _running_fork_server(self) -> ForkServerHandle:
         with self._starting:
             if self._closed:
                 raise ChildLost("the sandbox is closed")
-            if self._nursery is not None and not self._nursery.alive:
-                self._nursery.close()
-                self._nursery = None
-            if self._nursery is None:
-                self._nursery = NurseryHandle(self._limits, self._registry, self._require, self._work_directory)
-            return self._nursery
+            if self._fork_server is not None and not self._fork_server.alive:
+                self._fork_server.close()
+                self._fork_server = None
+            if self._fork_server is None:
+                self._fork_server = ForkServerHandle(self._limits, self._registry, self._require, self._work_directory)
+            return self._fork_server
 
 
 def _document_error(code: str, message: str) -> DocumentError:

@@ -29,11 +29,11 @@ def usage_of(pid: int, folder: Path, limits: Limits) -> Usage:
     """Return what the process, its descendants and its folder hold at this moment, as far as limits ask."""
     if sys.platform != "linux":
         return Usage()
-    family = _family(pid)
+    family = _process_tree(pid)
     return Usage(len(family), sum(map(_memory, family)), _disk(folder, limits.scratch_bytes))
 
 
-def excess(usage: Usage, before: Usage, limits: Limits) -> str | None:
+def exceeded_limit(usage: Usage, before: Usage, limits: Limits) -> str | None:
     """Say which limit a document has passed, given what the child held before it; None if none."""
     if usage.processes - before.processes > limits.processes:
         return f"the document needs more than {limits.processes} processes"
@@ -44,7 +44,7 @@ def excess(usage: Usage, before: Usage, limits: Limits) -> str | None:
     return None
 
 
-def _family(pid: int) -> list[int]:
+def _process_tree(pid: int) -> list[int]:
     # Also those whose parent has ended: a child is made the new parent of whatever it has started.
     family = [pid]
     for member in family:

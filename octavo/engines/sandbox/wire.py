@@ -1,4 +1,4 @@
-"""Frames between owner, nursery and children: a length, a small JSON header, then raw bytes.
+"""Frames between owner, fork server and children: a length, a small JSON header, then raw bytes.
 
 Whoever receives states a cap and a deadline; nothing is allocated before the length is checked.
 """

@@ -1,7 +1,7 @@
 """What is new in DuckDB after a position, for whoever archives it; and a ledger made anew from an archive."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import replace
+from dataclasses import fields, replace
 from datetime import datetime
 
 from octavo.batches import ItemStatus
@@ -20,17 +20,27 @@ from octavo.ledger.archive import (
     Outcomes,
     StagedFiles,
 )
-from octavo.ledger.duckdb.accounts import all_customers, key_record
-from octavo.ledger.duckdb.batches import find_batch
-from octavo.ledger.duckdb.files import file_record
+from octavo.ledger.duckdb.accounts import all_customers
+from octavo.ledger.duckdb.batch_rows import find_batch
 from octavo.ledger.duckdb.restoring import archive_position, end_restore, note_archive_position, restore_part
-from octavo.ledger.duckdb.rows import batch_row, run_record, usage_row
-from octavo.ledger.duckdb.snapshot import Row, Snapshot, aware, utc
+from octavo.ledger.duckdb.snapshot import Snapshot
 from octavo.ledger.duckdb.store import Facet, read, write
+from octavo.ledger.duckdb.tables import (
+    API_KEYS,
+    BATCHES,
+    DELETIONS,
+    FILES,
+    IDEMPOTENCY_KEYS,
+    IDENTITY,
+    ITEMS,
+    RUNS,
+    USAGE,
+    WEBHOOKS,
+)
 from octavo.ledger.duckdb.transaction import Transaction
-from octavo.ledger.duckdb.webhook_rows import webhook_record
+from octavo.ledger.duckdb.values import Row, utc
 from octavo.ledger.restoring import Restoring, check_empty
-from octavo.ledger.rows import BatchRow
+from octavo.ledger.rows import BatchRow, ItemRow
 
 FILES_AT_ONCE = 5_000
 BATCHES_AT_ONCE = 200
@@ -43,8 +53,8 @@ class DuckdbArchive(Facet):
 
     @read
     def identity(self, view: Snapshot) -> LedgerIdentity:
-        ((ledger_id, generation),) = view.rows("identity")
-        return LedgerIdentity(ledger_id=ledger_id, generation=generation)
+        (found,) = view.records(IDENTITY, "identity")
+        return found
 
     @read
     def position(self, view: Snapshot) -> ArchivePosition:
@@ -101,28 +111,29 @@ class DuckdbArchive(Facet):
 
 
 def _accounts(view: Snapshot) -> Accounts:
-    keys = tuple(KeptKey(key=key_record(row[:7]), digest=row[7]) for row in view.rows("all_keys"))
-    webhooks = tuple(webhook_record(row) for row in view.rows("all_webhooks"))
+    keys = tuple(KeptKey(key=row.record(), digest=row.digest) for row in view.records(API_KEYS, "all_keys"))
+    webhooks = tuple(view.records(WEBHOOKS, "all_webhooks"))
     return Accounts(customers=tuple(all_customers(view)), keys=keys, webhooks=webhooks)
 
 
 def _open_runs(view: Snapshot) -> OpenRuns:
-    return OpenRuns(runs=tuple(run_record(row) for row in view.rows("runs_of_open_batches")))
+    return OpenRuns(runs=tuple(view.records(RUNS, "runs_of_open_batches")))
 
 
 def _with_deletions(view: Snapshot, found: Changes) -> Changes:
-    rows = view.rows("deletions_after", deletion_no=found.position.deletion_no, limit=DELETIONS_AT_ONCE)
+    rows = view.records(DELETIONS, "deletions_after", deletion_no=found.position.deletion_no, limit=DELETIONS_AT_ONCE)
     if not rows:
         return found
-    batch_ids = [row[1] for row in rows if row[1] is not None]
-    file_ids = [row[2] for row in rows if row[2] is not None]
-    usage = view.rows("usage_of_batches", batch_ids=batch_ids) if batch_ids else []
+    batch_ids = [row.batch_id for row in rows if row.batch_id is not None]
+    files = [(row.file_id, row.expires_at) for row in rows if row.file_id is not None and row.expires_at is not None]
+    file_ids = [file_id for file_id, _ in files]
+    usage = view.records(USAGE, "usage_of_batches", batch_ids=list(batch_ids)) if batch_ids else []
     naming = view.rows("batches_of_files", file_ids=file_ids) if file_ids else []
     deletions = Deletions(
-        deletion_no=rows[-1][0],
+        deletion_no=rows[-1].deletion_no,
         batch_ids=tuple(batch_ids),
-        usage=tuple(usage_row(row) for row in usage),
-        files=tuple((row[2], utc(row[3])) for row in rows if row[2] is not None),
+        usage=tuple(usage),
+        files=tuple(files),
         touched=tuple(row[0] for row in naming),
     )
     return replace(found, deletions=deletions, position=replace(found.position, deletion_no=deletions.deletion_no))
@@ -132,13 +143,12 @@ def _with_files(view: Snapshot, found: Changes) -> Changes:
     rows = view.rows("files_after", file_no=found.position.file_no, limit=FILES_AT_ONCE)
     if not rows:
         return found
-    files = StagedFiles(file_no=rows[-1][10], files=tuple(file_record(row) for row in rows))
+    files = StagedFiles(file_no=rows[-1][-1], files=tuple(FILES.read(row[:-1]) for row in rows))
     return replace(found, files=files, position=replace(found.position, file_no=files.file_no))
 
 
 def _with_manifests(view: Snapshot, found: Changes) -> Changes:
-    rows = view.rows("batches_after", batch_no=found.position.batch_no, limit=BATCHES_AT_ONCE)
-    batches = _first([batch_row(row) for row in rows])
+    batches = _first(view.records(BATCHES, "batches_after", batch_no=found.position.batch_no, limit=BATCHES_AT_ONCE))
     if not batches:
         return found
     reached = replace(found.position, batch_no=batches[-1].batch_no)
@@ -162,12 +172,12 @@ def _manifests(view: Snapshot, batches: Sequence[BatchRow]) -> Iterable[Manifest
     for row in view.rows("items_of_batches", first=batches[0].batch_no, last=batches[-1].batch_no):
         items.setdefault(row[0], []).append(row)
     file_ids = sorted({row[2] for rows in items.values() for row in rows})
-    files = {row[0]: file_record(row) for row in view.rows("files_by_id", file_ids=list(file_ids))}
-    keyed = view.rows("idempotency_keys_of", batch_ids=[batch.batch_id for batch in batches])
-    keys = {row[0]: row for row in keyed}
+    files = {file.file_id: file for file in view.records(FILES, "files_by_id", file_ids=list(file_ids))}
+    keyed = view.records(IDEMPOTENCY_KEYS, "idempotency_keys_of", batch_ids=[batch.batch_id for batch in batches])
+    keys = {key.batch_id: key for key in keyed}
     for batch in batches:
         named = [(item_id, file_id) for _, item_id, file_id in items[batch.batch_no]]
-        _, key, digest, keyed_at = keys.get(batch.batch_id, (None, None, "", None))
+        key = keys.get(batch.batch_id)
         yield Manifest(
             batch_id=batch.batch_id,
             customer_id=batch.customer_id,
@@ -177,9 +187,9 @@ def _manifests(view: Snapshot, batches: Sequence[BatchRow]) -> Iterable[Manifest
             priority=batch.priority,
             retention_seconds=batch.retention_seconds,
             created_at=batch.created_at,
-            idempotency_key=key,
-            body_digest=digest,
-            keyed_at=aware(keyed_at),
+            idempotency_key=None if key is None else key.idempotency_key,
+            body_digest="" if key is None else key.body_digest,
+            keyed_at=None if key is None else key.created_at,
             items=tuple(named),
             files=tuple(files[file_id] for file_id in dict.fromkeys(file_id for _, file_id in named)),
         )
@@ -197,16 +207,17 @@ def _with_outcomes(view: Snapshot, found: Changes) -> Changes:
     found = replace(found, position=replace(found.position, updated_at=until))
     if not count:
         return found
-    rows: dict[BatchId, list[Row]] = {}
-    for row in view.rows("outcomes_between", after=after, until=until):
-        rows.setdefault(row[17], []).append(row)
+    rows: dict[BatchId, list[ItemRow]] = {}
+    for row in view.records(ITEMS, "outcomes_between", after=after, until=until):
+        rows.setdefault(row.batch_id, []).append(row)
     for (batch_id,) in view.rows("cancels_between", after=after, until=until):
         rows.setdefault(batch_id, [])
     retried = [row[0] for row in view.rows("retries_between", after=after, until=until)]
     for batch_id in retried:
         rows.pop(batch_id, None)
-    digests = _digests(view, [row[16] for ended in rows.values() for row in ended])
-    batches = {row[0]: batch_row(row) for row in view.rows("batches_by_id", batch_ids=sorted(rows))}
+    digests = _digests(view, [row.file_id for ended in rows.values() for row in ended])
+    found_batches = view.records(BATCHES, "batches_by_id", batch_ids=list(rows))
+    batches = {batch.batch_id: batch for batch in found_batches}
     return replace(
         found,
         outcomes=(
@@ -219,9 +230,9 @@ def _with_outcomes(view: Snapshot, found: Changes) -> Changes:
 def _outcomes_of_batch(view: Snapshot, batch_id: BatchId) -> Outcomes:
     """Return all items of a batch that have ended or have a result. Raises BatchNotFound."""
     batch = find_batch(view, batch_id)
-    rows = view.rows("outcomes_of_batch", batch_no=batch.batch_no)
+    rows = view.records(ITEMS, "outcomes_of_batch", batch_no=batch.batch_no)
     ((last,),) = view.rows("last_commit")
-    found = _outcomes(batch, rows, _digests(view, [row[16] for row in rows]), utc(last))
+    found = _outcomes(batch, rows, _digests(view, [row.file_id for row in rows]), utc(last))
     return replace(found, is_whole=True)
 
 
@@ -229,7 +240,7 @@ def _digests(view: Snapshot, file_ids: Sequence[FileId]) -> dict[FileId, str]:
     return dict(view.rows("digests_of_files", file_ids=sorted(set(file_ids)))) if file_ids else {}
 
 
-def _outcomes(batch: BatchRow, rows: Sequence[Row], digests: dict[FileId, str], until: datetime) -> Outcomes:
+def _outcomes(batch: BatchRow, rows: Sequence[ItemRow], digests: dict[FileId, str], until: datetime) -> Outcomes:
     return Outcomes(
         batch_id=batch.batch_id,
         until=until,
@@ -240,25 +251,15 @@ def _outcomes(batch: BatchRow, rows: Sequence[Row], digests: dict[FileId, str], 
     )
 
 
-def _ended_item(row: Row, digests: dict[FileId, str]) -> EndedItem:
+def _ended_item(row: ItemRow, digests: dict[FileId, str]) -> EndedItem:
+    """Return what the archive keeps of an item; one that has a result and is read again is pending."""
+    status = ItemStatus.PENDING if row.status is ItemStatus.RUNNING else row.status
     return EndedItem(
-        item_id=row[0],
-        status=ItemStatus(row[1]),
-        updated_at=utc(row[2]),
-        completed_at=utc(row[3]),
-        attempts=row[4],
-        lease_no=row[5],
-        lost_leases=row[6],
-        finished_lease_no=row[7],
-        page_count=row[8],
-        result_id=row[9],
-        error_code=row[10],
-        error_message=row[11],
-        error_retryable=row[12],
-        engine=row[13],
-        seconds=row[14],
-        started_at=aware(row[15]),
-        sha256=digests.get(row[16]),
-        reused=bool(row[18]),
-        failed_pages=row[19],
+        status=status,
+        completed_at=row.completed_at or row.updated_at,
+        sha256=digests.get(row.file_id),
+        **{name: getattr(row, name) for name in _OF_ENDED_ITEM},
     )
+
+
+_OF_ENDED_ITEM = [field.name for field in fields(EndedItem) if field.name not in ("status", "completed_at", "sha256")]

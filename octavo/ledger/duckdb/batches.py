@@ -1,6 +1,5 @@
 """Batches and their items in DuckDB: what a customer submits and follows."""
 
-import json
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 
@@ -8,11 +7,12 @@ from octavo.batches import Batch, BatchStatus, Item, NewBatch
 from octavo.identifiers import BatchId, CustomerId, FileId, ItemId, new_item_id
 from octavo.ledger import refusals, rules
 from octavo.ledger.contract import BatchCursor, ItemCursor, Retried, Retry
-from octavo.ledger.duckdb.deletions import note_deletions
+from octavo.ledger.duckdb.batch_rows import add_batch, find_batch, keep_idempotency_key
+from octavo.ledger.duckdb.deletions import note_deleted_batches, note_deletions
 from octavo.ledger.duckdb.files import check_files, expired_files
-from octavo.ledger.duckdb.rows import batch_row, item_row
-from octavo.ledger.duckdb.snapshot import Snapshot, utc
+from octavo.ledger.duckdb.snapshot import Snapshot
 from octavo.ledger.duckdb.store import Facet, read, write
+from octavo.ledger.duckdb.tables import BATCHES, IDEMPOTENCY_KEYS, ITEMS
 from octavo.ledger.duckdb.transaction import Transaction
 from octavo.ledger.rows import BatchRow
 from octavo.ledger.watching import Unwatch
@@ -40,24 +40,19 @@ class DuckdbBatches(Facet):
                 return earlier, False
         check_files(tx, new.customer_id, new.file_ids)
         batch = rules.new_batch_row(new, tx.stamp())
-        batch_no = _add_batch(tx, batch)
-        tx.rows(
-            "add_items",
-            item_ids=list(item_ids),
-            file_ids=list(new.file_ids),
-            batch_no=batch_no,
+        add_batch(tx, batch)
+        ITEMS.insert(
+            tx,
+            item_id=list(item_ids),
+            file_id=list(new.file_ids),
+            position=list(range(len(item_ids))),
+            batch_no=batch.batch_no,
             batch_id=new.batch_id,
-            moment=batch.created_at,
+            created_at=batch.created_at,
+            updated_at=batch.created_at,
         )
         if new.idempotency_key is not None:
-            tx.rows(
-                "keep_idempotency_key",
-                customer_id=new.customer_id,
-                idempotency_key=new.idempotency_key,
-                body_digest=new.body_digest,
-                batch_id=new.batch_id,
-                created_at=tx.now,
-            )
+            keep_idempotency_key(tx, new.customer_id, new.idempotency_key, new.body_digest, new.batch_id, tx.now)
         return batch.record(), True
 
     @read
@@ -74,7 +69,8 @@ class DuckdbBatches(Facet):
         after: BatchCursor | None = None,
         limit: int = 50,
     ) -> list[Batch]:
-        rows = view.rows(
+        rows = view.records(
+            BATCHES,
             "batches_of_customer",
             customer_id=customer_id,
             status=status,
@@ -82,7 +78,7 @@ class DuckdbBatches(Facet):
             batch_id=None if after is None else after.batch_id,
             limit=limit,
         )
-        return [batch_row(row).record() for row in rows]
+        return [row.record() for row in rows]
 
     @read
     def items(
@@ -91,29 +87,30 @@ class DuckdbBatches(Facet):
         number = view.row("batch_no", batch_id=batch_id)
         if number is None:
             return []
-        rows = view.rows(
+        rows = view.records(
+            ITEMS,
             "items_page",
             batch_no=number[0],
             updated_at=_BEGINNING if after is None else after.updated_at,
             item_id="" if after is None else after.item_id,
             limit=limit,
         )
-        return [item_row(row).record() for row in rows]
+        return [row.record() for row in rows]
 
     @read
     def items_in_order(self, view: Snapshot, batch_id: BatchId, *, first: int = 0, limit: int = 100) -> list[Item]:
         number = view.row("batch_no", batch_id=batch_id)
         if number is None:
             return []
-        rows = view.rows("items_in_order", batch_no=number[0], first=first, limit=limit)
-        return [item_row(row).record() for row in rows]
+        rows = view.records(ITEMS, "items_in_order", batch_no=number[0], first=first, limit=limit)
+        return [row.record() for row in rows]
 
     @read
     def item(self, view: Snapshot, batch_id: BatchId, item_id: ItemId) -> Item:
-        found = view.row("items_by_id", item_ids=[item_id])
-        if found is None or found[1] != batch_id:
+        found = view.record(ITEMS, "items_by_id", item_ids=[item_id])
+        if found is None or found.batch_id != batch_id:
             raise refusals.item_not_found(batch_id, item_id)
-        return item_row(found).record()
+        return found.record()
 
     @write
     def cancel(self, tx: Transaction, customer_id: CustomerId, batch_id: BatchId) -> Batch:
@@ -151,7 +148,6 @@ class DuckdbBatches(Facet):
         if wanted:
             tx.load_items(wanted)
             tx.work.reopen(batch, [tx.work.items[item_id] for item_id in wanted])
-            tx.rows("note_retry", batch_id=batch.batch_id, moment=tx.stamp())
         return Retried(
             batch=batch.record(),
             items=len(wanted),
@@ -172,14 +168,6 @@ class DuckdbBatches(Facet):
         return self._store.writer.watches.add(batch_id, tell)
 
 
-def find_batch(view: Snapshot, batch_id: BatchId, customer_id: CustomerId | None = None) -> BatchRow:
-    """Return one batch, of this customer if one is given. Raises BatchNotFound."""
-    found = view.row("batch", batch_id=batch_id)
-    if found is None or customer_id not in (None, found[1]):
-        raise refusals.batch_not_found(batch_id)
-    return batch_row(found)
-
-
 def _working_batch(tx: Transaction, customer_id: CustomerId, batch_id: BatchId) -> BatchRow:
     """Return one of the customer's batches, to be changed. Raises BatchNotFound."""
     batch = tx.working.load_batches(tx, [batch_id]).get(batch_id)
@@ -190,29 +178,12 @@ def _working_batch(tx: Transaction, customer_id: CustomerId, batch_id: BatchId) 
 
 def _replay(view: Snapshot, customer_id: CustomerId, idempotency_key: str, body_digest: str) -> Batch | None:
     """Return the batch made with this key in the last 24 hours. Raises IdempotencyKeyReused."""
-    found = view.row("idempotent_batch", customer_id=customer_id, idempotency_key=idempotency_key)
-    if found is None or utc(found[2]) <= view.now - rules.IDEMPOTENCY_WINDOW:
+    found = view.record(IDEMPOTENCY_KEYS, "idempotency_key", customer_id=customer_id, idempotency_key=idempotency_key)
+    if found is None or found.created_at <= view.now - rules.IDEMPOTENCY_WINDOW:
         return None
-    if found[0] != body_digest:
+    if found.body_digest != body_digest:
         raise refusals.idempotency_key_reused()
-    return find_batch(view, found[1]).record()
-
-
-def _add_batch(tx: Transaction, batch: BatchRow) -> int:
-    added = tx.rows(
-        "add_batch",
-        batch_id=batch.batch_id,
-        customer_id=batch.customer_id,
-        total_items=batch.total_items,
-        engine=batch.engine,
-        options=json.dumps(dict(batch.options)),
-        metadata=None if batch.metadata is None else json.dumps(dict(batch.metadata)),
-        priority=batch.priority,
-        retention_seconds=batch.retention_seconds,
-        created_at=batch.created_at,
-        expires_at=batch.expires_at,
-    )
-    return int(added[0][0])
+    return find_batch(view, found.batch_id).record()
 
 
 def _gone(tx: Transaction, asked: Retry, file_ids: list[FileId]) -> set[FileId]:
@@ -233,6 +204,6 @@ def delete_batches(tx: Transaction, batches: Mapping[BatchId, int]) -> list[int]
     tx.rows("delete_batches", batch_ids=batch_ids)
     tx.rows("delete_ended_runs_of", batch_ids=batch_ids)
     tx.rows("delete_idempotency_keys_of", batch_ids=batch_ids)
-    tx.rows("note_deleted_batches", batch_ids=batch_ids)
+    note_deleted_batches(tx, batch_ids)
     tx.working.forget_batches(batch_ids)
     return note_deletions(tx, [(row[0], None, row[1]) for row in results if row[1] is not None])

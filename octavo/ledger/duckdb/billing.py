@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from datetime import date
 
 from octavo.errors import StaleLease
-from octavo.identifiers import CallId, CustomerId, ItemId
+from octavo.identifiers import BatchId, CallId, CustomerId, ItemId
 from octavo.ledger import refusals
 from octavo.ledger.contract import (
     BilledResult,
@@ -16,9 +16,12 @@ from octavo.ledger.contract import (
     UsageTotals,
     check_reservation,
 )
+from octavo.ledger.duckdb.deletions import note_deleted_batches
 from octavo.ledger.duckdb.snapshot import Snapshot
 from octavo.ledger.duckdb.store import Facet, read, write, write_together
+from octavo.ledger.duckdb.tables import USAGE
 from octavo.ledger.duckdb.transaction import Transaction
+from octavo.ledger.rows import UsageRow
 
 
 class DuckdbBilling(Facet):
@@ -49,16 +52,16 @@ class DuckdbBilling(Facet):
     def bill_call(self, tx: Transaction, customer_id: CustomerId, call_id: CallId, pages: int) -> bool:
         if not tx.work.quotas.bill(ItemId(call_id), customer_id, pages):
             return False
-        tx.rows(
-            "add_usage",
-            item_id=[call_id],
-            batch_id=[call_id],
-            customer_id=[customer_id],
-            pages=[pages],
-            created_at=[tx.now],
+        billed = UsageRow(
+            item_id=ItemId(call_id),
+            batch_id=BatchId(call_id),
+            customer_id=customer_id,
+            pages=pages,
+            created_at=tx.now,
         )
+        USAGE.insert_rows(tx, [billed])
         # The archive is told of it as of what is left of a batch that is gone.
-        tx.rows("note_deleted_batches", batch_ids=[call_id])
+        note_deleted_batches(tx, [billed.batch_id])
         return True
 
     @read

@@ -6,12 +6,14 @@ from datetime import datetime, timedelta
 from octavo.identifiers import CustomerId, DeliveryId, WebhookId
 from octavo.ledger import refusals
 from octavo.ledger.contract import DeliveryCursor, HeldDelivery
-from octavo.ledger.duckdb.rows import batch_row
-from octavo.ledger.duckdb.snapshot import Snapshot, aware, utc
+from octavo.ledger.duckdb.outbox import store_delivery
+from octavo.ledger.duckdb.snapshot import Snapshot
 from octavo.ledger.duckdb.store import Facet, read, write
+from octavo.ledger.duckdb.tables import ATTEMPTS, BATCHES, DELIVERIES, WEBHOOKS
 from octavo.ledger.duckdb.transaction import Transaction
-from octavo.ledger.duckdb.webhook_rows import attempt_record, delivery_record, store_delivery, webhook_record
+from octavo.ledger.duckdb.values import aware, utc
 from octavo.ledger.duckdb.webhooks import check_enabled, find_webhook, store_webhook
+from octavo.ledger.rows import AttemptRow
 from octavo.webhooks import schedule
 from octavo.webhooks.records import GONE, Attempt, AttemptReport, Delivery, DeliveryStatus, DueDelivery
 
@@ -30,14 +32,15 @@ class DuckdbDeliveries(Facet):
         limit: int = 50,
     ) -> list[Delivery]:
         find_webhook(view, customer_id, webhook_id)
-        rows = view.rows(
+        rows = view.records(
+            DELIVERIES,
             "deliveries_of_webhook",
             webhook_id=webhook_id,
             created_at=None if after is None else after.created_at,
             delivery_id=None if after is None else after.delivery_id,
             limit=limit,
         )
-        return [delivery_record(row) for row in rows]
+        return [row.record() for row in rows]
 
     @read
     def get(self, view: Snapshot, customer_id: CustomerId, delivery_id: DeliveryId) -> Delivery:
@@ -46,8 +49,8 @@ class DuckdbDeliveries(Facet):
     @read
     def attempts(self, view: Snapshot, delivery_ids: Sequence[DeliveryId]) -> dict[DeliveryId, list[Attempt]]:
         found: dict[DeliveryId, list[Attempt]] = {}
-        for row in view.rows("attempts_of", delivery_ids=list(delivery_ids)):
-            found.setdefault(row[0], []).append(attempt_record(row))
+        for row in view.records(ATTEMPTS, "attempts_of", delivery_ids=list(delivery_ids)):
+            found.setdefault(row.delivery_id, []).append(row.record())
         return found
 
     @write
@@ -65,7 +68,7 @@ class DuckdbDeliveries(Facet):
         chosen = _chosen(tx, limit)
         if not chosen:
             return []
-        found = {row[0]: delivery_record(row) for row in tx.rows("deliveries_by_id", delivery_ids=list(chosen))}
+        found = {one.delivery_id: one for one in _by_id(tx, chosen)}
         until = tx.now + timedelta(seconds=lease_seconds)
         claimed = [_taken(tx, found[delivery_id], until) for delivery_id in chosen]
         return [one for one in claimed if one is not None]
@@ -78,21 +81,12 @@ class DuckdbDeliveries(Facet):
         if delivery.leased_until is None:
             return True
         attempt = report.attempt(delivery.attempts + 1)
-        tx.rows(
-            "add_attempt",
-            delivery_id=delivery.delivery_id,
-            attempt_no=attempt.attempt_no,
-            started_at=attempt.started_at,
-            seconds=attempt.seconds,
-            status_code=attempt.status_code,
-            error=attempt.error,
-            answer=attempt.answer,
-        )
+        ATTEMPTS.insert_rows(tx, [AttemptRow.of(delivery.delivery_id, attempt)])
         store_delivery(tx, schedule.attempted(delivery, attempt, tuple(retry_seconds), tx.now))
         if attempt.status_code == GONE:
             tx.flush()
-            (webhook,) = tx.rows("webhook", webhook_id=delivery.webhook_id)
-            store_webhook(tx, schedule.gone(webhook_record(webhook), tx.now))
+            (webhook,) = tx.records(WEBHOOKS, "webhook", webhook_id=delivery.webhook_id)
+            store_webhook(tx, schedule.gone(webhook, tx.now))
         tx.has_deliveries = True
         return True
 
@@ -100,7 +94,7 @@ class DuckdbDeliveries(Facet):
     def give_back(self, tx: Transaction, held: Sequence[HeldDelivery]) -> int:
         tx.flush()
         lease_nos = {one.delivery_id: one.lease_no for one in held}
-        found = [delivery_record(row) for row in tx.rows("deliveries_by_id", delivery_ids=list(lease_nos))]
+        found = _by_id(tx, list(lease_nos))
         under_way = [
             one
             for one in found
@@ -139,21 +133,26 @@ def _chosen(view: Snapshot, limit: int) -> list[DeliveryId]:
 def _taken(tx: Transaction, delivery: Delivery, until: datetime) -> DueDelivery | None:
     batch = None
     if delivery.end is not None:
-        rows = tx.rows("batches_by_id", batch_ids=[delivery.end.batch_id])
+        rows = tx.records(BATCHES, "batches_by_id", batch_ids=[delivery.end.batch_id])
         if not rows:
             store_delivery(tx, schedule.ended(delivery, DeliveryStatus.CANCELLED, tx.now))
             return None
-        batch = delivery.end.applied_to(batch_row(rows[0]).record())
+        batch = delivery.end.applied_to(rows[0].record())
     delivery = schedule.leased(delivery, until)
     store_delivery(tx, delivery)
-    (webhook,) = tx.rows("webhook", webhook_id=delivery.webhook_id)
-    return DueDelivery(delivery=delivery, webhook=webhook_record(webhook), batch=batch)
+    (webhook,) = tx.records(WEBHOOKS, "webhook", webhook_id=delivery.webhook_id)
+    return DueDelivery(delivery=delivery, webhook=webhook, batch=batch)
 
 
 def _find_delivery(view: Snapshot, delivery_id: DeliveryId) -> Delivery | None:
     """Return one delivery, whosever it is."""
-    found = view.row("deliveries_by_id", delivery_ids=[delivery_id])
-    return None if found is None else delivery_record(found)
+    found = _by_id(view, [delivery_id])
+    return found[0] if found else None
+
+
+def _by_id(view: Snapshot, delivery_ids: Sequence[DeliveryId]) -> list[Delivery]:
+    rows = view.records(DELIVERIES, "deliveries_by_id", delivery_ids=list(delivery_ids))
+    return [row.record() for row in rows]
 
 
 def _delivery(view: Snapshot, customer_id: CustomerId, delivery_id: DeliveryId) -> Delivery:

@@ -8,9 +8,11 @@ from octavo.identifiers import BatchId, CustomerId, FileId, ItemId, ResultId
 from octavo.ledger.contract import PendingDeletion
 from octavo.ledger.duckdb.batches import delete_batches
 from octavo.ledger.duckdb.deletions import note_deletions
-from octavo.ledger.duckdb.snapshot import Row, Snapshot, aware, utc
+from octavo.ledger.duckdb.snapshot import Snapshot
 from octavo.ledger.duckdb.store import Facet, read, write
+from octavo.ledger.duckdb.tables import PENDING_DELETIONS
 from octavo.ledger.duckdb.transaction import Transaction
+from octavo.ledger.duckdb.values import Row, aware, utc
 
 _BEGINNING = datetime(1970, 1, 1, tzinfo=UTC)
 BATCHES_LOOKED_AT = 10_000
@@ -93,10 +95,8 @@ class DuckdbLifetimes(Facet):
         self, view: Snapshot, limit: int, numbers: Sequence[int] | None = None
     ) -> list[PendingDeletion]:
         if numbers is None:
-            rows = view.rows("doomed", limit=limit)
-        else:
-            rows = view.rows("doomed_by_number", numbers=list(numbers[:limit]))
-        return [PendingDeletion(number=row[0], customer_id=row[1], object_key=row[2], result_id=row[3]) for row in rows]
+            return view.records(PENDING_DELETIONS, "pending_deletions", limit=limit)
+        return view.records(PENDING_DELETIONS, "pending_deletions_by_number", numbers=list(numbers[:limit]))
 
     def note_deleted(self, numbers: Sequence[int]) -> None:
         if numbers:
@@ -104,7 +104,7 @@ class DuckdbLifetimes(Facet):
 
     @write
     def _note_deleted(self, tx: Transaction, numbers: Sequence[int]) -> None:
-        tx.rows("forget_doomed", numbers=list(numbers))
+        tx.rows("forget_pending_deletions", numbers=list(numbers))
 
     def live_results(self, result_ids: Sequence[ResultId]) -> set[ResultId]:
         return self._live_results(result_ids) if result_ids else set()

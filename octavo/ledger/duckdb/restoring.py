@@ -1,71 +1,17 @@
 """Putting an archive back into an empty DuckDB ledger: each part one commit."""
 
-import json
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import timedelta
 
-from octavo.batches import Run
+from octavo.batches import Run, StagedFile
 from octavo.ledger.archive import Accounts, ArchivedBatch, ArchivePosition, KeptUsage, StagedFiles
-from octavo.ledger.duckdb.files import file_columns
-from octavo.ledger.duckdb.snapshot import Snapshot, utc
-from octavo.ledger.duckdb.storing import USAGE_COLUMNS, columns
+from octavo.ledger.duckdb.batch_rows import add_batch, keep_idempotency_key
+from octavo.ledger.duckdb.snapshot import Snapshot
+from octavo.ledger.duckdb.tables import API_KEYS, ARCHIVE_POSITION, CUSTOMERS, FILES, ITEMS, RUNS, USAGE, WEBHOOKS
 from octavo.ledger.duckdb.transaction import Transaction
-from octavo.ledger.duckdb.webhook_rows import webhook_columns
 from octavo.ledger.restoring import RestoredBatch, Restoring, restored_run
-from octavo.ledger.rows import BatchRow
-
-_ITEM_COLUMNS = [
-    "item_id",
-    "file_id",
-    "position",
-    "created_at",
-    "updated_at",
-    "status",
-    "attempts",
-    "lease_no",
-    "lost_leases",
-    "finished_lease_no",
-    "page_count",
-    "result_id",
-    "error_code",
-    "error_message",
-    "error_retryable",
-    "engine",
-    "seconds",
-    "started_at",
-    "completed_at",
-    "reused",
-    "failed_pages",
-]
-_CUSTOMER_COLUMNS = [
-    "customer_id",
-    "name",
-    "enabled",
-    "item_cap",
-    "created_at",
-    "submissions_per_minute",
-    "page_quota",
-    "retention_seconds",
-]
-_BATCH_COLUMNS = [
-    "batch_id",
-    "customer_id",
-    "total_items",
-    "engine",
-    "priority",
-    "retention_seconds",
-    "created_at",
-    "expires_at",
-    "pending",
-    "unleased",
-    "succeeded",
-    "failed",
-    "cancelled",
-    "status",
-    "cancel_requested_at",
-    "started_at",
-    "completed_at",
-]
+from octavo.ledger.rows import KeyRow, UsageRow
 
 
 def restore_part(tx: Transaction, given: Restoring) -> None:
@@ -74,9 +20,9 @@ def restore_part(tx: Transaction, given: Restoring) -> None:
     if isinstance(part, Accounts):
         _restore_accounts(tx, part)
     elif isinstance(part, StagedFiles):
-        tx.rows("restore_files", **file_columns(part.files))
+        _restore_files(tx, part.files)
     elif isinstance(part, KeptUsage):
-        tx.rows("restore_usage", **columns(part.rows, USAGE_COLUMNS))
+        _restore_usage(tx, part.rows)
     elif isinstance(part, ArchivedBatch):
         _restore_batch(tx, given.rows(part), part)
     elif part is not None:
@@ -93,91 +39,57 @@ def end_restore(tx: Transaction, given: Restoring) -> None:
 
 
 def _restore_accounts(tx: Transaction, accounts: Accounts) -> None:
-    customers, keys = accounts.customers, accounts.keys
-    tx.rows("restore_customers", **columns(customers, _CUSTOMER_COLUMNS))
-    tx.rows(
-        "restore_keys",
-        key_ids=[one.key.key_id for one in keys],
-        customer_ids=[one.key.customer_id for one in keys],
-        prefixes=[one.key.prefix for one in keys],
-        digests=[one.digest for one in keys],
-        labels=[one.key.label for one in keys],
-        created_ats=[one.key.created_at for one in keys],
-        revoked_ats=[one.key.revoked_at for one in keys],
-        uploads_only=[one.key.uploads_only for one in keys],
+    CUSTOMERS.insert_rows(tx, accounts.customers)
+    API_KEYS.insert_rows(tx, [KeyRow.of(one.key, one.digest) for one in accounts.keys])
+    WEBHOOKS.insert_rows(tx, accounts.webhooks)
+    tx.working.forget_webhooks()
+
+
+def _restore_files(tx: Transaction, files: Sequence[StagedFile]) -> None:
+    """Put files back; one that is there takes what is known of it since."""
+    FILES.insert_rows(
+        tx,
+        files,
+        clause="""ON CONFLICT (file_id) DO UPDATE
+        SET status = excluded.status, sha256 = coalesce(excluded.sha256, sha256)""",
     )
-    kept = [webhook_columns(one) for one in accounts.webhooks]
-    if kept:
-        tx.rows("restore_webhooks", **{name: [one[name] for one in kept] for name in kept[0]})
-        tx.working.forget_webhooks()
+
+
+def _restore_usage(tx: Transaction, rows: Sequence[UsageRow]) -> None:
+    """Put usage back, unless it is there."""
+    USAGE.insert_rows(tx, rows, clause="ON CONFLICT DO NOTHING")
 
 
 def _restore_batch(tx: Transaction, rows: RestoredBatch, archived: ArchivedBatch) -> None:
-    tx.rows("restore_files", **file_columns(rows.files))
-    batch_no = _add_batch(tx, rows.batch)
-    tx.rows("restore_items", batch_no=batch_no, batch_id=rows.batch.batch_id, **columns(rows.items, _ITEM_COLUMNS))
-    if rows.usage:
-        tx.rows("restore_usage", **columns(rows.usage, USAGE_COLUMNS))
+    _restore_files(tx, rows.files)
+    add_batch(tx, rows.batch)
+    for item in rows.items:
+        item.batch_no = rows.batch.batch_no
+    ITEMS.insert_rows(tx, rows.items)
+    _restore_usage(tx, rows.usage)
     manifest = archived.manifest
     if manifest.idempotency_key is not None:
-        tx.rows(
-            "keep_idempotency_key",
-            customer_id=manifest.customer_id,
-            idempotency_key=manifest.idempotency_key,
-            body_digest=manifest.body_digest,
-            batch_id=manifest.batch_id,
-            created_at=manifest.keyed_at or manifest.created_at,
+        keep_idempotency_key(
+            tx,
+            manifest.customer_id,
+            manifest.idempotency_key,
+            manifest.body_digest,
+            manifest.batch_id,
+            manifest.keyed_at or manifest.created_at,
         )
 
 
-def _add_batch(tx: Transaction, batch: BatchRow) -> int:
-    added = tx.rows(
-        "restore_batch",
-        options=json.dumps(dict(batch.options)),
-        metadata=None if batch.metadata is None else json.dumps(dict(batch.metadata)),
-        **{name: getattr(batch, name) for name in _BATCH_COLUMNS},
-    )
-    return int(added[0][0])
-
-
-def _restore_runs(tx: Transaction, runs: list[Run]) -> None:
-    for run in runs:
-        if tx.rows("batch_no", batch_id=run.batch_id):
-            tx.rows(
-                "add_run",
-                batch_id=run.batch_id,
-                run_no=run.run_no,
-                customer_id=run.customer_id,
-                run_id=run.run_id,
-                worker_id=run.worker_id,
-                status=run.status,
-                created_at=run.created_at,
-                seen_at=run.seen_at,
-            )
+def _restore_runs(tx: Transaction, runs: Sequence[Run]) -> None:
+    RUNS.insert_rows(tx, [run for run in runs if tx.rows("batch_no", batch_id=run.batch_id)])
 
 
 def archive_position(view: Snapshot) -> ArchivePosition:
     """Return how far the ledger was archived."""
-    ((accounts, runs, file_no, batch_no, updated_at, deletion_no),) = view.rows("archive_position")
-    return ArchivePosition(
-        accounts=accounts,
-        runs=runs,
-        file_no=file_no,
-        batch_no=batch_no,
-        updated_at=utc(updated_at),
-        deletion_no=deletion_no,
-    )
+    (found,) = view.records(ARCHIVE_POSITION, "archive_position")
+    return found
 
 
 def note_archive_position(tx: Transaction, reached: ArchivePosition) -> None:
     """Note how far the ledger was archived."""
-    tx.rows(
-        "set_archive_position",
-        accounts=reached.accounts,
-        runs=reached.runs,
-        file_no=reached.file_no,
-        batch_no=reached.batch_no,
-        updated_at=reached.updated_at,
-        deletion_no=reached.deletion_no,
-    )
+    ARCHIVE_POSITION.update(tx, [reached])
     tx.rows("forget_deletions", deletion_no=reached.deletion_no)

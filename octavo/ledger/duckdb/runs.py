@@ -8,12 +8,12 @@ from octavo.batches import Run, RunStatus
 from octavo.identifiers import BatchId, RunId, WorkerId
 from octavo.ledger import refusals, rules
 from octavo.ledger.contract import OpenBatch, Pruned
-from octavo.ledger.duckdb.batches import find_batch
+from octavo.ledger.duckdb.batch_rows import find_batch
 from octavo.ledger.duckdb.leases import release_run
-from octavo.ledger.duckdb.rows import batch_row, run_record
 from octavo.ledger.duckdb.run_rows import find_run, numbered_run, store_runs
 from octavo.ledger.duckdb.snapshot import Snapshot
 from octavo.ledger.duckdb.store import Facet, read, write
+from octavo.ledger.duckdb.tables import BATCHES, RUNS
 from octavo.ledger.duckdb.transaction import Transaction
 
 
@@ -33,17 +33,7 @@ class DuckdbRuns(Facet):
             created_at=tx.now,
             seen_at=tx.now,
         )
-        tx.rows(
-            "add_run",
-            batch_id=run.batch_id,
-            run_no=run.run_no,
-            customer_id=run.customer_id,
-            run_id=run.run_id,
-            worker_id=run.worker_id,
-            status=run.status,
-            created_at=run.created_at,
-            seen_at=run.seen_at,
-        )
+        RUNS.insert_rows(tx, [run])
         return run
 
     @write
@@ -87,7 +77,7 @@ class DuckdbRuns(Facet):
 
     @read
     def lost(self, view: Snapshot) -> list[Run]:
-        return [run_record(row) for row in view.rows("lost_runs")]
+        return view.records(RUNS, "lost_runs")
 
     @write
     def forget_lost(self, tx: Transaction, batch_id: BatchId, run_no: int) -> None:
@@ -97,14 +87,14 @@ class DuckdbRuns(Facet):
 
     @read
     def starting(self, view: Snapshot) -> list[Run]:
-        return [run_record(row) for row in view.rows("starting_runs")]
+        return view.records(RUNS, "starting_runs")
 
     @read
     def open_batches(self, view: Snapshot) -> list[OpenBatch]:
         runs: dict[BatchId, list[Run]] = {}
-        for run in [run_record(row) for row in view.rows("open_runs")]:
+        for run in view.records(RUNS, "open_runs"):
             runs.setdefault(run.batch_id, []).append(run)
-        rows = [batch_row(row) for row in view.rows("open_batches")]
+        rows = view.records(BATCHES, "open_batches")
         return [
             OpenBatch(batch=row.record(), unleased=row.unleased, runs=tuple(runs.get(row.batch_id, ()))) for row in rows
         ]

@@ -1,47 +1,26 @@
-"""One state of the file: named statements, and values on their way in and out of it."""
+"""One state of the database: named statements, and the rows of tables as records."""
 
-from datetime import UTC, datetime
-from enum import StrEnum
-from typing import Any
+from datetime import datetime
 
 import duckdb
 
 from octavo.ledger.duckdb.statements import statements
-
-Value = str | int | float | bool | datetime | None
-Parameter = Value | list[Any]
-Row = tuple[Any, ...]
-
-
-def plain(value: Value) -> Value:
-    """Return a value as DuckDB takes it: moments without a zone (UTC), status words as text."""
-    if isinstance(value, datetime):
-        return value.astimezone(UTC).replace(tzinfo=None)
-    return value.value if isinstance(value, StrEnum) else value
-
-
-def utc(moment: datetime) -> datetime:
-    """Return a moment as it came from DuckDB with its zone."""
-    return moment.replace(tzinfo=UTC)
-
-
-def aware(moment: datetime | None) -> datetime | None:
-    """Do that to a moment that may be missing."""
-    return None if moment is None else utc(moment)
+from octavo.ledger.duckdb.table import R, Table
+from octavo.ledger.duckdb.values import Parameter, Row, plain
 
 
 class Statements:
-    """The named statements of one opened file, each parsed once: parsing is a third of a short one's cost."""
+    """The statements of one opened database, each parsed once: parsing is a third of a short one's cost."""
 
     def __init__(self) -> None:
         self._parsed: dict[str, duckdb.Statement] = {}
 
-    def fetch(self, connection: duckdb.DuckDBPyConnection, name: str, parameters: dict[str, Parameter]) -> list[Row]:
-        """Run a named statement and return its rows."""
-        parsed = self._parsed.get(name)
+    def fetch(self, connection: duckdb.DuckDBPyConnection, sql: str, parameters: dict[str, Parameter]) -> list[Row]:
+        """Run a statement and return its rows."""
+        parsed = self._parsed.get(sql)
         if parsed is None:
-            (parsed,) = connection.extract_statements(statements()[name])
-            self._parsed[name] = parsed
+            (parsed,) = connection.extract_statements(sql)
+            self._parsed[sql] = parsed
         bound = {
             key: [plain(one) for one in value] if isinstance(value, list) else plain(value)
             for key, value in parameters.items()
@@ -57,11 +36,24 @@ class Snapshot:
         self._known = known
         self.now = now
 
+    def run(self, sql: str, parameters: dict[str, Parameter]) -> None:
+        """Run a statement that a table has made."""
+        self._known.fetch(self._connection, sql, parameters)
+
     def rows(self, name: str, /, **parameters: Parameter) -> list[Row]:
         """Run a named statement and return its rows."""
-        return self._known.fetch(self._connection, name, parameters)
+        return self._known.fetch(self._connection, statements()[name], parameters)
 
     def row(self, name: str, /, **parameters: Parameter) -> Row | None:
         """Run a named statement and return its first row, None without one."""
         found = self.rows(name, **parameters)
         return found[0] if found else None
+
+    def records(self, table: Table[R], name: str, /, **parameters: Parameter) -> list[R]:
+        """Run a named statement that selects a table's columns, and return its rows as records."""
+        return [table.read(row) for row in self.rows(name, **parameters)]
+
+    def record(self, table: Table[R], name: str, /, **parameters: Parameter) -> R | None:
+        """Do that and return the first record, None without one."""
+        found = self.row(name, **parameters)
+        return None if found is None else table.read(found)

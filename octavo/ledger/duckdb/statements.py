@@ -1,6 +1,7 @@
 """The SQL of the ledger, read from the `.sql` files beside this module.
 
-A query file holds statements that each begin with `-- name:` and a one-line `-- purpose:`;
+A query file holds statements that each begin with `-- name:` and a one-line `-- purpose:`; `{items}` in one stands
+for the columns of the table `items`, `{i.items}` for those of its alias `i`.
 a migration is a file of its own, numbered, and never changed once it was shipped.
 """
 
@@ -9,7 +10,10 @@ from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
 
+from octavo.ledger.duckdb.tables import TABLES
+
 _HEAD = re.compile(r"^-- name: (\w+)\n-- purpose: (.+)\n", re.MULTILINE)
+_COLUMNS = re.compile(r"\{(?:(?P<alias>\w+)\.)?(?P<table>\w+)\}")
 _MIGRATION = re.compile(r"^(\d{4})_(\w+)\.sql$")
 
 
@@ -31,8 +35,12 @@ def statements() -> dict[str, str]:
             for name, sql in _parse(entry.read_text()):
                 if name in found:
                     raise ValueError(f"two statements are named {name}")
-                found[name] = sql
+                found[name] = _COLUMNS.sub(_columns, sql)
     return found
+
+
+def _columns(placeholder: re.Match[str]) -> str:
+    return TABLES[placeholder["table"]].select(placeholder["alias"] or "")
 
 
 def _parse(text: str) -> list[tuple[str, str]]:

@@ -8,9 +8,9 @@ import duckdb
 from octavo.batches import ItemStatus
 from octavo.identifiers import BatchId, ItemId, RunId, WorkerId
 from octavo.ledger import rules
+from octavo.ledger.duckdb.outbox import add_deliveries_of_ends
 from octavo.ledger.duckdb.snapshot import Snapshot, Statements
 from octavo.ledger.duckdb.storing import store_work
-from octavo.ledger.duckdb.webhook_rows import tell_of_ends
 from octavo.ledger.duckdb.working_set import WorkingSet
 from octavo.ledger.rows import BatchRow, ItemRow
 
@@ -84,7 +84,9 @@ class Transaction(Snapshot):
             self.touched.update(item.batch_id for item in self._work.progressed_items.values())
             store_work(self, self._work)
             if self._work.ended_batches:
-                self.has_deliveries |= tell_of_ends(self, self._work.ended_batches, self.working.webhooks(self))
+                self.has_deliveries |= add_deliveries_of_ends(
+                    self, self._work.ended_batches, self.working.webhooks(self)
+                )
             self.working.settle(self._work)
             self._work.forget_changes()
 

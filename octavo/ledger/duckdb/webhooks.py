@@ -4,10 +4,11 @@ from octavo.identifiers import CustomerId, WebhookId, new_webhook_id
 from octavo.ledger import refusals
 from octavo.ledger.contract import NewWebhook
 from octavo.ledger.duckdb.accounts import find_customer
+from octavo.ledger.duckdb.outbox import add_deliveries
 from octavo.ledger.duckdb.snapshot import Snapshot
 from octavo.ledger.duckdb.store import Facet, read, write
+from octavo.ledger.duckdb.tables import WEBHOOKS
 from octavo.ledger.duckdb.transaction import Transaction
-from octavo.ledger.duckdb.webhook_rows import add_deliveries, webhook_changes, webhook_columns, webhook_record
 from octavo.webhooks import schedule
 from octavo.webhooks.records import PING, Delivery, Webhook, WebhookChange
 
@@ -29,13 +30,13 @@ class DuckdbWebhooks(Facet):
             created_at=tx.now,
             updated_at=tx.now,
         )
-        tx.rows("add_webhook", **webhook_columns(made))
+        WEBHOOKS.insert_rows(tx, [made])
         tx.working.forget_webhooks()
         return made
 
     @read
     def of_customer(self, view: Snapshot, customer_id: CustomerId) -> list[Webhook]:
-        return [webhook_record(row) for row in view.rows("webhooks_of_customer", customer_id=customer_id)]
+        return view.records(WEBHOOKS, "webhooks_of_customer", customer_id=customer_id)
 
     @read
     def get(self, view: Snapshot, customer_id: CustomerId, webhook_id: WebhookId) -> Webhook:
@@ -70,15 +71,15 @@ class DuckdbWebhooks(Facet):
 
 def find_webhook(view: Snapshot, customer_id: CustomerId, webhook_id: WebhookId) -> Webhook:
     """Return one of the customer's webhooks. Raises WebhookNotFound."""
-    found = view.row("webhook", webhook_id=webhook_id)
-    if found is None or found[1] != customer_id:
+    found = view.record(WEBHOOKS, "webhook", webhook_id=webhook_id)
+    if found is None or found.customer_id != customer_id:
         raise refusals.webhook_not_found(webhook_id)
-    return webhook_record(found)
+    return found
 
 
 def store_webhook(tx: Transaction, changed: Webhook) -> Webhook:
     """Write a webhook back; what is pending for one that is off is called off."""
-    tx.rows("store_webhook", **webhook_changes(changed))
+    WEBHOOKS.update(tx, [changed])
     tx.working.forget_webhooks()
     if not changed.enabled:
         tx.rows("cancel_deliveries", webhook_id=changed.webhook_id, moment=tx.now)

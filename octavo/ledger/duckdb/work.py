@@ -15,10 +15,10 @@ from octavo.ledger import rules
 from octavo.ledger.allotment import Answer, Waiting
 from octavo.ledger.contract import Claim, ClaimRequest, HeldSlots, ItemProgress, OnClaim, Report, ReportResult
 from octavo.ledger.duckdb.leases import give_back
-from octavo.ledger.duckdb.rows import run_record
 from octavo.ledger.duckdb.run_rows import store_runs
 from octavo.ledger.duckdb.snapshot import Snapshot
 from octavo.ledger.duckdb.store import Facet, read, write, write_together
+from octavo.ledger.duckdb.tables import RUNS
 from octavo.ledger.duckdb.transaction import Transaction
 
 
@@ -79,11 +79,11 @@ class DuckdbWork(Facet):
         open_slices = list(tx.working.slices(tx).values())
         if worker_id is not None:
             slices = [row for row in open_slices if row.worker_id == worker_id]
-            runs = [run_record(row) for row in tx.rows("open_runs_of_worker", worker_id=worker_id)]
+            runs = tx.records(RUNS, "open_runs_of_worker", worker_id=worker_id)
             tx.end_waits(worker_id=worker_id)
         else:
             slices = [row for row in open_slices if row.run_id == run_id]
-            runs = [run_record(row) for row in tx.rows("run", run_id=run_id)]
+            runs = tx.records(RUNS, "run", run_id=run_id)
         lost = [replace(run, status=RunStatus.LOST) for run in runs if not rules.is_over(run)]
         batch_ids = give_back(tx, slices, lost=True)
         store_runs(tx, lost)

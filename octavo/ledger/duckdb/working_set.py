@@ -10,9 +10,9 @@ from collections.abc import Iterable, Sequence
 from octavo.batches import ClaimedItem, ItemStatus, Run
 from octavo.identifiers import BatchId, CustomerId, FileId, ItemId, RunId
 from octavo.ledger import rules
-from octavo.ledger.duckdb.rows import batch_row, item_row, run_record, slice_row
-from octavo.ledger.duckdb.snapshot import Row, Snapshot
-from octavo.ledger.duckdb.webhook_rows import webhook_record
+from octavo.ledger.duckdb.snapshot import Snapshot
+from octavo.ledger.duckdb.tables import BATCHES, ITEMS, RESERVATIONS, RUNS, SLICES, WEBHOOKS
+from octavo.ledger.duckdb.values import Row
 from octavo.ledger.quotas import QuotaRow, Quotas, ReservationRow
 from octavo.ledger.rows import BatchRow, ItemRow, SliceRow
 from octavo.webhooks.records import Webhook
@@ -47,7 +47,7 @@ class WorkingSet:
         wanted = set(batch_ids)
         missing = sorted(wanted - self.batches.keys())
         if missing:
-            rows = [batch_row(row) for row in view.rows("batches_by_id", batch_ids=missing)]
+            rows = view.records(BATCHES, "batches_by_id", batch_ids=missing)
             self.batches |= {row.batch_id: row for row in rows}
         return {batch_id: self.batches[batch_id] for batch_id in wanted if batch_id in self.batches}
 
@@ -57,14 +57,14 @@ class WorkingSet:
         found = {item_id: self.items[item_id] for item_id in wanted if item_id in self.items}
         missing = sorted(wanted - found.keys())
         if missing:
-            rows = [item_row(row) for row in view.rows("items_by_id", item_ids=missing)]
+            rows = view.records(ITEMS, "items_by_id", item_ids=missing)
             found |= {row.item_id: row for row in rows}
         return found
 
     def slices(self, view: Snapshot) -> dict[str, SliceRow]:
         """Return all open slices."""
         if self._slices is None:
-            self._slices = {row[0]: slice_row(row) for row in view.rows("all_slices")}
+            self._slices = {row.slice_id: row for row in view.records(SLICES, "all_slices")}
         return self._slices
 
     def items_of(self, view: Snapshot, slice_ids: Sequence[str]) -> dict[ItemId, ItemRow]:
@@ -77,7 +77,7 @@ class WorkingSet:
         # A slice that an earlier life of this process opened: its items were never here.
         unknown = [slice_id for slice_id in slice_ids if known[slice_id] < held[slice_id].open_items]
         if unknown:
-            rows = [item_row(row) for row in view.rows("items_of_slices", slice_ids=unknown)]
+            rows = view.records(ITEMS, "items_of_slices", slice_ids=unknown)
             found |= {row.item_id: row for row in rows if row.item_id not in found}
         return found
 
@@ -86,7 +86,7 @@ class WorkingSet:
         wanted = set(run_ids)
         missing = sorted(wanted - self.runs.keys())
         if missing:
-            runs = [run_record(row) for row in view.rows("runs_by_id", run_ids=missing)]
+            runs = view.records(RUNS, "runs_by_id", run_ids=missing)
             self.runs |= {run.run_id: run for run in runs if run.run_id is not None}
         return {run_id: self.runs[run_id] for run_id in wanted if run_id in self.runs}
 
@@ -102,14 +102,14 @@ class WorkingSet:
         """Return all webhooks, by customer."""
         if self._webhooks is None:
             self._webhooks = {}
-            for webhook in [webhook_record(row) for row in view.rows("all_webhooks")]:
+            for webhook in view.records(WEBHOOKS, "all_webhooks"):
                 self._webhooks.setdefault(webhook.customer_id, []).append(webhook)
         return self._webhooks
 
     def quotas(self, view: Snapshot) -> Quotas:
         """Return what a commit needs to set pages aside and to bill them."""
         if self._reservations is None:
-            rows = [ReservationRow(*row) for row in view.rows("all_reservations")]
+            rows = view.records(RESERVATIONS, "all_reservations")
             self._reservations = {row.item_id: row for row in rows}
         return Quotas(self._reservations, lambda customer_id: self._quota(view, customer_id))
 
@@ -129,8 +129,8 @@ class WorkingSet:
 
     def load_free(self, view: Snapshot, batch: BatchRow, size: int) -> None:
         """Read the next free items of a batch; whatever was leased must have been stored."""
-        rows = view.rows("free_items", batch_no=batch.batch_no, limit=max(size, FREE_ITEMS_READ))
-        free = self._free[batch.batch_id] = [item_row(row) for row in rows]
+        free = view.records(ITEMS, "free_items", batch_no=batch.batch_no, limit=max(size, FREE_ITEMS_READ))
+        self._free[batch.batch_id] = free
         missing = [item.file_id for item in free if item.file_id not in self._sources]
         if missing:
             self._sources |= {row[0]: row for row in view.rows("file_sources", file_ids=missing)}

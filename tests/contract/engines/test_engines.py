@@ -139,7 +139,7 @@ def test_a_remote_engine_runs_without_a_child(extractor: Extractor, tmp_path: Pa
     (tmp_path / "document").write_text("anything")
     with Extractor(processes=1, limits=LIMITS, registry=EngineRegistry(TEST_ENGINES)) as extractor:
         extraction = extractor.extract(Source(tmp_path / "document"), ExtractOptions(engine="sleep:0.01"))
-        assert extractor.nursery_pid is None
+        assert extractor.fork_server_pid is None
     assert extraction.engine == "sleep:0.01"
     assert 0.01 <= extraction.seconds < 5
 

@@ -7,8 +7,9 @@ import sys
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import fields, replace
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import duckdb
 import pytest
@@ -19,9 +20,11 @@ from octavo.identifiers import BatchId, CustomerId, ItemId
 from octavo.ledger.duckdb import DuckdbLedger, database, writer
 from octavo.ledger.duckdb.database import FileDatabase
 from octavo.ledger.duckdb.statements import Migration, migrations
+from octavo.ledger.duckdb.table import Table
+from octavo.ledger.duckdb.tables import TABLES, USAGE
 from octavo.ledger.duckdb.transaction import Transaction
 from octavo.ledger.duckdb.writer import each
-from octavo.ledger.rows import BatchRow, ItemRow, SliceRow, UsageRow
+from octavo.ledger.rows import UsageRow
 from tests.contract.ledger.killing import kill_while_writing
 from tests.contract.ledger.world import RUN, StandingClock, World, begin, failed, finish, success
 
@@ -303,15 +306,22 @@ def test_closing_commits_what_waits(
 # The schema -------------------------------------------------------------------------------
 
 
-def test_the_migrations_make_the_columns_the_rows_have(ledger: DuckdbLedger) -> None:
-    def columns(table: str) -> set[str]:
-        with ledger._store._database.cursor() as looking:
-            return {row[1] for row in looking.execute(f"PRAGMA table_info('{table}')").fetchall()}
+@pytest.mark.parametrize("table", TABLES.values(), ids=TABLES)
+def test_the_migrations_make_the_columns_the_records_have(ledger: DuckdbLedger, table: Table[Any]) -> None:
+    """By name, by type, and a column without NULL is a field that is never None."""
+    with ledger._store._database.cursor() as looking:
+        found = looking.execute(f"PRAGMA table_info('{table.name}')").fetchall()
+    schema = {row[1]: (row[2].replace("INTEGER", "BIGINT"), row[3]) for row in found if row[1] not in table.unread}
+    assert {name: kind for name, (kind, _) in schema.items()} == {one.name: one.sql_type for one in table.columns}
+    never_null = {name for name, (_, is_never_null) in schema.items() if is_never_null}
+    assert never_null <= {one.name for one in table.columns if not one.is_nullable}
+    assert table.unread <= {row[1] for row in found}
 
-    assert columns("items") == {field.name for field in fields(ItemRow)} | {"batch_no"}
-    assert columns("batches") == {field.name for field in fields(BatchRow)} | {"batch_no", "expired_to"}
-    assert columns("slices") == {field.name for field in fields(SliceRow)}
-    assert columns("usage") == {field.name for field in fields(UsageRow)}
+
+def test_every_table_is_described(ledger: DuckdbLedger) -> None:
+    with ledger._store._database.cursor() as looking:
+        found = {row[0] for row in looking.execute("SELECT table_name FROM duckdb_tables()").fetchall()}
+    assert found == {*TABLES, "schema_migrations"}
 
 
 def test_every_migration_is_recorded_once(ledger: DuckdbLedger, path: Path) -> None:
@@ -350,14 +360,14 @@ def test_usage_refuses_a_second_row_for_an_item(world: World, ledger: DuckdbLedg
     world.say(finish(item, success(pages=3)))
 
     def bill_again(tx: Transaction, item_id: ItemId) -> None:
-        tx.rows(
-            "add_usage",
-            item_id=[item_id],
-            batch_id=["b"],
-            customer_id=[world.customer.customer_id],
-            pages=[3],
-            created_at=[tx.now],
+        again = UsageRow(
+            item_id=item_id,
+            batch_id=BatchId("b"),
+            customer_id=world.customer.customer_id,
+            pages=3,
+            created_at=tx.now,
         )
+        USAGE.insert_rows(tx, [again])
 
     with pytest.raises(ValueError, match="already"):
         ledger._store.writer.submit(each(bill_again), item.item_id)

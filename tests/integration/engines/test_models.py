@@ -75,16 +75,16 @@ def test_what_is_drawn_and_no_image_is_a_figure_of_its_own() -> None:
     from octavo.engines.contract import Limits
     from octavo.engines.pages.figures.page_figures import ImageBudget, drawn_figures
     from octavo.engines.pages.files.pdf import page_frame
-    from octavo.engines.pages.page_view import Sight
+    from octavo.engines.pages.page_view import PageView
     from octavo.engines.pages.roles.labels import LabelledRegion
 
     drawing = Drawing()
     drawing.page.draw_circle((200, 300), 80, color=(0, 0, 0), fill=(0.5, 0.6, 0.9))
     picture = LabelledRegion("picture", Box(120, 220, 280, 380))
     small = LabelledRegion("picture", Box(300, 220, 310, 230))
-    sight = Sight(drawing.page, page_frame(drawing.page), [], 1, 0.0)
+    view = PageView(drawing.page, page_frame(drawing.page), [], 1, 0.0)
     budget = ImageBudget(Limits())
-    (figure,) = drawn_figures(sight, [picture, small, LabelledRegion("text", picture.box)], [], budget)
+    (figure,) = drawn_figures(view, [picture, small, LabelledRegion("text", picture.box)], [], budget)
     assert figure.data.startswith(b"\x89PNG")
     assert (figure.width, figure.height) == (320, 320)
-    assert not drawn_figures(sight, [picture], [figure], budget)
+    assert not drawn_figures(view, [picture], [figure], budget)

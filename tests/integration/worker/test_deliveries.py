@@ -15,7 +15,7 @@ from octavo.ledger.contract import NewWebhook
 from octavo.settings import WebhookSettings
 from octavo.webhooks.records import BATCH_EVENTS
 from tests.integration.worker.orchestrated import Deployed
-from tests.unit.api.service import WEBHOOK_KEY, Api
+from tests.unit.api.service import Api
 
 pytestmark = pytest.mark.anyio
 
@@ -28,7 +28,9 @@ class Sending:
         self.api = api
         self.prefect = prefect
         self.deployment = deployment
-        self.deliveries = Deliveries(service.ledger, service.dispatcher, service.workers, given, key=WEBHOOK_KEY)
+        self.deliveries = Deliveries(
+            service.ledger, service.dispatcher, service.workers, service.webhook_messages, given
+        )
 
     def ping(self) -> None:
         customer_id = self.api.customer.customer_id
@@ -67,11 +69,11 @@ async def loop(sending: Sending) -> AsyncIterator[None]:
 
 @pytest.mark.usefixtures("loop")
 async def test_what_is_due_has_one_run_made_and_no_second(sending: Sending) -> None:
-    seen = sending.api.service.workers.notifications
+    rings = sending.api.service.workers.notifications
     sending.ping()
     (run,) = await sending.wait_for_runs(1)
     async with asyncio.timeout(5):
-        while sending.api.service.workers.notifications == seen:
+        while sending.api.service.workers.notifications == rings:
             await asyncio.sleep(0.01)
     for _ in range(5):
         sending.ping()

@@ -81,7 +81,7 @@ async def show(prefect: PrefectClient, run: Run, state: State[None]) -> None:
 
 async def reconcile(api: Api, passes: int = 1) -> None:
     service = api.service
-    reconciler = Reconciler(service.ledger, service.dispatcher, service.workers)
+    reconciler = Reconciler(service.ledger, service.dispatcher, service.workers, service.estimates)
     for _ in range(passes):
         await reconciler._pass()
 
@@ -267,7 +267,7 @@ async def test_a_further_run_whose_worker_has_gone_is_withdrawn_and_the_batch_go
     assert await state_type(prefect, further) is StateType.SCHEDULED, "there is a worker to take it"
     api.service.workers.forget(other)
     await asyncio.sleep(0)
-    reconciler = Reconciler(api.service.ledger, api.service.dispatcher, api.service.workers)
+    reconciler = Reconciler(api.service.ledger, api.service.dispatcher, api.service.workers, api.service.estimates)
     await reconciler._pass()
     assert await state_type(prefect, further) is StateType.CANCELLED
     assert [run.run_no for run in open_runs(api, first.batch_id)] == [1]

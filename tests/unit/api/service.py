@@ -10,16 +10,9 @@ import httpx
 from fastapi import FastAPI
 
 from api.app import create_app
-from api.background.archive import Archive
-from api.background.deliveries import Deliveries
-from api.background.expiry import Retention
 from api.http import auth
 from api.http.dependencies import Service
-from api.orchestrator.dispatch import Dispatcher
-from api.workers.claims import Claims
-from api.workers.page_renders import PageRenders
-from api.workers.registry import WorkerRegistry
-from api.workers.sync_extractions import SyncExtractions
+from api.wiring import Secrets, assemble
 from octavo.batches import Batch, ClaimedItem, Customer, Item
 from octavo.engines.registry import EngineRegistry
 from octavo.identifiers import BatchId, FileId, ResultId, RunId, WorkerId
@@ -44,6 +37,7 @@ STORAGE = S3Settings(
     region="us-east-1",
 )
 WORKER = WorkerId("worker/one")
+ENGINES = EngineRegistry.installed(test_engines=True)
 RUN = RunId("11111111-1111-4111-8111-111111111111")
 
 
@@ -65,39 +59,14 @@ def settings(data: Path, **groups: dict[str, Any]) -> Settings:
 
 def make_service(given: Settings, ledger: Ledger, objects: ObjectStore, *, silence_seconds: float = 10.0) -> Service:
     """Put the parts of an API process together, as `python -m api` does."""
-    workers = WorkerRegistry(silence_seconds=silence_seconds)
-    archive = Archive(ledger, objects)
-    retention = Retention(ledger, objects, archive, orphan_hours=given.limits.orphan_hours)
-    dispatcher = Dispatcher(ledger, workers, deployment=given.prefect.deployment, tag_limits=given.prefect.tag_limits)
-    return Service(
-        settings=given,
+    worker = given.worker.model_copy(update={"silence_seconds": silence_seconds})
+    return assemble(
+        given.model_copy(update={"worker": worker}),
         ledger=ledger,
         objects=objects,
         storage=STORAGE,
-        engines=EngineRegistry.installed(test_engines=True),
-        dispatcher=dispatcher,
-        claims=Claims(ledger),
-        workers=workers,
-        archive=archive,
-        retention=retention,
-        sync_extractions=SyncExtractions(
-            ledger,
-            workers,
-            seconds=given.limits.sync_seconds,
-            limit=given.limits.sync_calls,
-            limit_per_customer=given.limits.sync_calls_per_customer,
-        ),
-        page_renders=PageRenders(
-            ledger,
-            workers,
-            retention.expiry,
-            seconds=given.limits.drawing_seconds,
-            limit=given.limits.drawings,
-            limit_per_customer=given.limits.drawings_per_customer,
-        ),
-        deliveries=Deliveries(ledger, dispatcher, workers, given.webhooks, key=WEBHOOK_KEY),
-        admin_token=ADMIN_TOKEN,
-        worker_token=WORKER_TOKEN,
+        engines=ENGINES,
+        secrets=Secrets(admin_token=ADMIN_TOKEN, worker_token=WORKER_TOKEN, webhook_key=WEBHOOK_KEY),
     )
 
 

@@ -2,7 +2,6 @@
 
 import contextlib
 import contextvars
-import socket
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -11,13 +10,6 @@ import uvicorn
 from fastapi import FastAPI
 
 LIMIT_SECONDS = 20.0
-
-
-def closed_port() -> int:
-    """Return a port of loopback that nobody listens on."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 def until(condition: Callable[[], bool], what: str) -> None:

@@ -13,6 +13,7 @@ from api.http.dependencies import Service
 from octavo.batches import Batch, Customer, FileStatus, Item, NewBatch, StagedFile
 from octavo.client.worker import WorkerClient
 from octavo.client.worker_protocol import OpenRun
+from octavo.directory import free_port
 from octavo.engines.registry import DEFAULT_ENGINE
 from octavo.identifiers import BatchId, FileId, RunId, WorkerId, new_batch_id, new_file_id
 from octavo.ledger.contract import ClaimRequest
@@ -21,7 +22,7 @@ from octavo.objects import keys
 from octavo.objects.memory import MemoryObjects
 from octavo.timestamps import now
 from tests.unit.api.service import WORKER_TOKEN, add_customer, make_service, settings
-from tests.unit.api.serving import closed_port, served
+from tests.unit.api.serving import served
 
 RUN = RunId("22222222-2222-4222-8222-222222222222")
 
@@ -117,7 +118,7 @@ def running_stack(data: Path) -> Iterator[Stack]:
     ledger, objects = memory_ledger(), MemoryObjects()
     service = make_service(settings(data), ledger, objects)
     customer, key = add_customer(ledger, "acme")
-    nowhere = f"http://127.0.0.1:{closed_port()}/api"
+    nowhere = f"http://127.0.0.1:{free_port()}/api"
     with temporary_settings({PREFECT_API_URL: nowhere}), served(create_app(service)) as url:
         made = Stack(service=service, ledger=ledger, objects=objects, customer=customer, key=key, url=url)
         yield made

@@ -12,13 +12,13 @@ import pytest
 from octavo.client import customer as customer_client
 from octavo.client.customer import ATTEMPTS, CustomerClient, Refused
 from octavo.client.submission import Input, ItemEnd, Progress, find_inputs, submit
+from octavo.directory import free_port
 from octavo.errors import InvalidSettings, ServiceUnreachable
 from octavo.identifiers import BatchId
 from octavo.ledger.contract import ClaimRequest, Report, ReportKind
 from octavo.objects import keys
 from octavo.objects.memory import MemoryObjects
 from tests.unit.api.service import failed, succeeded
-from tests.unit.api.serving import closed_port
 from tests.unit.client.stack import RUN, Stack
 
 Answer = Callable[[httpx.Request], httpx.Response | None]
@@ -192,7 +192,7 @@ def test_a_service_that_has_answered_may_be_away_for_longer_while_files_are_stag
 @pytest.mark.usefixtures("impatient")
 def test_a_service_that_does_not_answer_is_told(tmp_path: Path) -> None:
     (path,) = write(tmp_path, a=b"one")
-    with CustomerClient(f"http://127.0.0.1:{closed_port()}", "k") as client, pytest.raises(ServiceUnreachable):
+    with CustomerClient(f"http://127.0.0.1:{free_port()}", "k") as client, pytest.raises(ServiceUnreachable):
         client.stage(path)
 
 

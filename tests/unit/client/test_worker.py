@@ -12,13 +12,14 @@ from octavo.batches import BatchStatus, ItemStatus, RunStatus
 from octavo.client.customer import Refused
 from octavo.client.worker import WorkerClient
 from octavo.client.worker_protocol import OpenRun
+from octavo.directory import free_port
 from octavo.errors import DOCUMENT_ERRORS, InvalidAdminToken, ServiceUnreachable, StaleLease
 from octavo.identifiers import BatchId, ResultId, RunId, WorkerId
 from octavo.ledger.contract import Claim, Report, ReportKind
 from octavo.outcomes import Failed, Outcome, Succeeded
 from tests.ledger_tables import looked_up
 from tests.unit.api.service import STORAGE, WORKER_TOKEN, failed, succeeded
-from tests.unit.api.serving import closed_port, until
+from tests.unit.api.serving import until
 from tests.unit.client.stack import RUN, Stack
 
 
@@ -322,7 +323,7 @@ def test_somebody_else_at_the_address_is_told(stack: Stack, answer: httpx.Respon
 
 
 def test_an_api_that_stays_away_is_told() -> None:
-    worker = WorkerClient(f"http://127.0.0.1:{closed_port()}", "t", WorkerId("w/1"), patience_seconds=0.3)
+    worker = WorkerClient(f"http://127.0.0.1:{free_port()}", "t", WorkerId("w/1"), patience_seconds=0.3)
     with pytest.raises(ServiceUnreachable, match="ConnectError"):
         worker.hello()
     with pytest.raises(ServiceUnreachable):

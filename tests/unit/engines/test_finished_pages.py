@@ -10,9 +10,11 @@ import pytest
 
 from octavo.documents import Box, Cell, Page
 from octavo.engines.contract import Limits
-from octavo.engines.pages import finished_pages, reading
+from octavo.engines.pages import finished_pages
 from octavo.engines.pages.draft import FigureDraft, PageDraft, TableDraft
 from octavo.engines.pages.finished_pages import FinishedPages, pack, unpack
+from octavo.engines.pages.page_view import NoRegions
+from octavo.engines.pages.reading import DocumentReader
 from octavo.engines.pages.text.lines import Row, TextLine
 from octavo.engines.pages.text.paragraphs import Paragraph
 
@@ -107,8 +109,9 @@ def test_beside_pages_that_failed_the_others_are_kept_however_short_the_reading(
     def read(page_no: int) -> PageDraft:
         return PageDraft(FAILED) if page_no == FAILED.page_no else page(page_no)
 
-    reading._read_all(read, FinishedPages(keeper, 2), Limits(), keeper, tmp_path, None, ())
+    reader = DocumentReader(Limits(), keeper, tmp_path, ("eng",), NoRegions())
+    reader.read_pages(read, FinishedPages(keeper, 2), ())
     assert keeper.pieces == [], "a reading without failed pages keeps nothing"
-    found = reading._read_all(read, FinishedPages(keeper, 4), Limits(), keeper, tmp_path, None, ())
+    found = reader.read_pages(read, FinishedPages(keeper, 4), ())
     assert [one.status for one in found.document.pages] == ["ok", "ok", "failed", "ok"]
     assert FinishedPages(keeper, 4).missing() == [3]

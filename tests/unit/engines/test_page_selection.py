@@ -5,7 +5,7 @@ from dataclasses import replace
 from octavo.documents import Box
 from octavo.engines.auto.page_selection import needs_layout
 from octavo.engines.mupdf import PdfPage, pymupdf
-from octavo.engines.pages.page_view import Sight
+from octavo.engines.pages.page_view import PageView
 from octavo.engines.pages.text.lines import TextLine
 
 
@@ -25,7 +25,7 @@ def prose(x: float = 72, width: float = 400) -> list[TextLine]:
 def needs(*lines: TextLine) -> bool:
     drawn = page()
     try:
-        return needs_layout(Sight(drawn, Box(0, 0, 600, 800), lines, 0, 0.0))
+        return needs_layout(PageView(drawn, Box(0, 0, 600, 800), lines, 0, 0.0))
     finally:
         drawn.parent.close()
 

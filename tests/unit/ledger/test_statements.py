@@ -12,7 +12,8 @@ from octavo.ledger.duckdb import statements
 def test_every_statement_is_used_and_every_used_one_is_there() -> None:
     package = Path(str(files("octavo.ledger.duckdb")))
     code = "\n".join(module.read_text() for module in package.glob("*.py"))
-    used = set(re.findall(r'\b(?:rows|row)\(\s*"(\w+)"', code)) | set(re.findall(r'sql\["(\w+)"\]', code))
+    used = set(re.findall(r'\b(?:rows|row|records|record)\(\s*(?:[A-Z_]+,\s*)?"(\w+)"', code))
+    used |= set(re.findall(r'sql\["(\w+)"\]', code))
     used |= set(re.findall(r'statements\(\)\["(\w+)"\]', code))
     assert used == set(statements.statements())
 

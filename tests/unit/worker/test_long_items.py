@@ -157,10 +157,10 @@ def test_a_child_that_is_killed_is_followed_by_one_that_goes_on(stack: Stack, wo
     batch_id, working = begin(stack, first)
     until(lambda: len(kept(stack)) >= 2, "pages are kept")
     extractor = first._processor._work._extractor
-    nursery = extractor._pool._nursery
-    assert nursery is not None
-    for pid in list(nursery._living):
-        nursery.kill(pid)
+    fork_server = extractor._pool._fork_server
+    assert fork_server is not None
+    for pid in list(fork_server._living):
+        fork_server.kill(pid)
     assert working.result(timeout=20) == (1, 0)
     assert_finished_by_two(stack, batch_id)
 

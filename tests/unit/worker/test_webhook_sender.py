@@ -8,6 +8,7 @@ import pytest
 
 from api.app import create_app
 from octavo.client.worker import WorkerClient
+from octavo.directory import free_port
 from octavo.identifiers import WorkerId
 from octavo.ledger.contract import NewWebhook
 from octavo.ledger.duckdb import DuckdbLedger, memory_ledger
@@ -16,7 +17,7 @@ from octavo.outbound import Allowed, Outbound
 from octavo.webhooks.records import BATCH_EVENTS, Delivery, Webhook
 from octavo.worker import WebhookSender
 from tests.unit.api.service import WORKER_TOKEN, make_service, settings
-from tests.unit.api.serving import closed_port, served
+from tests.unit.api.serving import served
 from tests.webhook_receiver import Receiver, receiving
 
 POST_SECONDS = 1.0
@@ -111,7 +112,7 @@ def test_an_address_that_may_not_be_asked_any_more_is_not_asked(post: Post) -> N
 
 
 def test_a_receiver_that_is_not_there_is_an_error_in_words(receiver: Receiver, tmp_path: Path) -> None:
-    ledger, port = memory_ledger(), closed_port()
+    ledger, port = memory_ledger(), free_port()
     with served(create_app(make_service(settings(tmp_path), ledger, MemoryObjects()))) as url:
         post = Post(ledger, url, [f"127.0.0.1:{port}"])
         delivery = post.send(f"http://127.0.0.1:{port}/hook")

@@ -8,7 +8,7 @@ from octavo.documents import Box
 from octavo.engines.contract import Limits
 from octavo.engines.mupdf import PdfDocument, PdfPage, pymupdf
 from octavo.engines.pages.draft import FigureDraft
-from octavo.engines.pages.page_view import Sight
+from octavo.engines.pages.page_view import PageView
 from octavo.engines.pages.roles.labels import LabelledRegion
 
 _MIN_PIXELS, _MIN_POINTS = 16, 8.0
@@ -72,12 +72,12 @@ def cover_share(images: list[Placement], frame: Box) -> float:
 
 
 def figures(
-    document: PdfDocument, sight: Sight, images: list[Placement], budget: ImageBudget
+    document: PdfDocument, view: PageView, images: list[Placement], budget: ImageBudget
 ) -> tuple[list[FigureDraft], list[str]]:
     """Return a page's figures, and a warning for each image that broke a limit."""
     if not images:
         return [], []
-    page, area = sight.page, sight.frame.area
+    page, area = view.page, view.frame.area
     embedded = page.get_images(full=True)
     drafts: list[FigureDraft] = []
     warnings: list[str] = []
@@ -98,10 +98,10 @@ def figures(
 
 
 def drawn_figures(
-    sight: Sight, regions: Sequence[LabelledRegion], found: Sequence[FigureDraft], budget: ImageBudget
+    view: PageView, regions: Sequence[LabelledRegion], found: Sequence[FigureDraft], budget: ImageBudget
 ) -> list[FigureDraft]:
     """Return what a layout model takes for pictures and no image of the page covers: charts, drawings."""
-    page, frame = sight.page, sight.frame
+    page, frame = view.page, view.frame
     drafts: list[FigureDraft] = []
     for region in regions:
         box = region.box.within(frame.width, frame.height)

@@ -22,7 +22,7 @@ from octavo.engines.pages.scanned.handoff import ScannedPage, save_scan
 from octavo.errors import ExtractionFailed
 
 _FORMATS = ("PNG", "JPEG", "TIFF", "WEBP", "HEIF", "GIF", "BMP")
-PICTURE_ERRORS: tuple[type[Exception], ...] = (
+IMAGE_ERRORS: tuple[type[Exception], ...] = (
     OSError,
     ValueError,
     SyntaxError,
@@ -47,7 +47,7 @@ pillow_heif.register_heif_opener(thumbnails=False)
 
 
 @dataclass
-class PictureReader:
+class ImageReader:
     """Reads the frames of one open image."""
 
     image: Image.Image
@@ -59,7 +59,7 @@ class PictureReader:
         try:
             go_to_frame(self.image, page_no, self.limits)
             return self._read(page_no)
-        except PICTURE_ERRORS as error:
+        except IMAGE_ERRORS as error:
             return failed_page(page_no, error)
 
     def _read(self, page_no: int) -> ScannedPage:
@@ -74,7 +74,7 @@ class PictureReader:
 
 
 @contextmanager
-def opened_picture(path: Path, limits: Limits) -> Iterator[Image.Image]:
+def opened_image(path: Path, limits: Limits) -> Iterator[Image.Image]:
     """Open an image. Raises `ExtractionFailed` if it is damaged."""
     # The limit is checked frame by frame; this keeps Pillow from warning at half of it.
     Image.MAX_IMAGE_PIXELS = limits.max_page_pixels
@@ -82,14 +82,14 @@ def opened_picture(path: Path, limits: Limits) -> Iterator[Image.Image]:
         image = Image.open(path, formats=_FORMATS)
     except Image.DecompressionBombError as error:
         raise ExtractionFailed("the image has more pixels than is allowed") from error
-    except PICTURE_ERRORS as error:
+    except IMAGE_ERRORS as error:
         raise ExtractionFailed("the image is damaged") from error
     with image:
         yield image
 
 
 def go_to_frame(image: Image.Image, page_no: int, limits: Limits) -> None:
-    """Have an image show one of its pages. Raises one of `PICTURE_ERRORS`, `ValueError` for too many pixels."""
+    """Have an image show one of its pages. Raises one of `IMAGE_ERRORS`, `ValueError` for too many pixels."""
     # Only TIFF has pages; the picture that HEIC opens with is the one it calls primary, not always the first.
     if image.format == "TIFF":
         image.seek(page_no - 1)
@@ -108,7 +108,7 @@ def frame_count(image: Image.Image) -> int:
         return 1
     try:
         return int(getattr(image, "n_frames", 1))
-    except PICTURE_ERRORS as error:
+    except IMAGE_ERRORS as error:
         raise ExtractionFailed("the image is damaged: its pages cannot be counted") from error
 
 

@@ -19,7 +19,7 @@ from octavo.engines.pages.figures.page_figures import (
     placements,
 )
 from octavo.engines.pages.files.content import measure
-from octavo.engines.pages.page_view import Look, Sight
+from octavo.engines.pages.page_view import PageView, RegionDetector
 from octavo.engines.pages.roles.labels import labelled
 from octavo.engines.pages.scanned.handoff import ScannedPage, scan_of_page
 from octavo.engines.pages.tables.page_tables import outside, page_tables
@@ -38,7 +38,7 @@ class PdfReader:
     document: PdfDocument
     limits: Limits
     folder: Path
-    look: Look | None = None
+    detector: RegionDetector
     budget: ImageBudget = field(init=False)
 
     def __post_init__(self) -> None:
@@ -67,17 +67,17 @@ class PdfReader:
         known = Page(page_no, frame.width, frame.height, rotation=rotation)
         content = measure(self.document, page, self.limits)
         images = placements(page, frame) if content.images else []
-        sight = Sight(page, frame, lines, content.paths, cover_share(images, frame))
-        if not is_usable(lines, sight.image_cover, content.paths):
+        view = PageView(page, frame, lines, content.paths, cover_share(images, frame))
+        if not is_usable(lines, view.image_cover, content.paths):
             return scan_of_page(page, known, _image_dpi(images), self.limits, self.folder)
         warnings: list[str] = []
-        regions = [] if content.huge or self.look is None else self.look(sight)
+        regions = () if content.huge else self.detector.detect(view)
         lines = labelled(lines, regions)
-        tables = [] if content.huge else page_tables(sight, lambda: page_segments(page, text), page_no, regions)
+        tables = [] if content.huge else page_tables(view, lambda: page_segments(page, text), page_no, regions)
         if content.huge:
             warnings.append(f"page {page_no}: {content.huge}, so tables were not looked for")
-        pictures, said = figures(self.document, sight, images, self.budget)
-        pictures += drawn_figures(sight, regions, pictures, self.budget)
+        pictures, said = figures(self.document, view, images, self.budget)
+        pictures += drawn_figures(view, regions, pictures, self.budget)
         warnings += [f"page {page_no}: {warning}" for warning in said]
         contents = in_order(outside(lines, tables), [*tables, *pictures])
         return PageDraft(known, contents, tuple(warnings))

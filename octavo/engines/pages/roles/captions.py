@@ -1,4 +1,4 @@
-"""Captions: which paragraphs are some, and which figure or table each is tied to."""
+"""Captions: which paragraphs are some, and which figure or table each is matched to."""
 
 import re
 from collections import Counter
@@ -12,19 +12,19 @@ from octavo.engines.pages.text.paragraphs import Paragraph
 _NEAR = 40.0
 _CAPTION = re.compile(r"^(?:(?P<table>table|tab\.|tabelle)|figure|fig\.|chart|abbildung|abb\.|plate|map)\s*\d+", re.I)
 
-Exhibit = TableDraft | FigureDraft
+CaptionTarget = TableDraft | FigureDraft
 
 
 @dataclass(frozen=True, slots=True)
-class _Tie:
-    """A caption and an exhibit that stand near each other, by their places on the page; `gap` in points.
+class _Match:
+    """A caption and a target that stand near each other, by their places on the page; `gap` in points.
 
-    `strange` counts what speaks against it: 1 if the caption does not say what it is of, 2 if it says another kind.
+    `mismatch` counts what speaks against it: 1 if the caption does not say what it is of, 2 if it says another kind.
     """
 
     caption: int
-    exhibit: int
-    strange: int
+    target: int
+    mismatch: int
     gap: float
 
 
@@ -33,31 +33,31 @@ def begins_caption(text: str) -> bool:
     return bool(_CAPTION.match(text))
 
 
-def beside_exhibit(box: Box, contents: Iterable[ContentDraft]) -> bool:
+def beside_caption_target(box: Box, contents: Iterable[ContentDraft]) -> bool:
     """Tell whether a figure or table stands close above or below a box, or around it."""
-    return any(_near(box, content.box) for content in contents if isinstance(content, Exhibit))
+    return any(_near(box, content.box) for content in contents if isinstance(content, CaptionTarget))
 
 
 def captions(contents: Sequence[ContentDraft]) -> dict[int, str]:
     """Return the captions of a page by the places of their figures and tables in `contents`.
 
-    A caption belongs to one exhibit and an exhibit has one caption: the nearest of the kind that the caption names,
-    of any kind only where there is none of that. A caption with one exhibit to choose from goes before one with two.
+    A caption belongs to one target and a target has one caption: the nearest of the kind that the caption names,
+    of any kind only where there is none of that. A caption with one target to choose from goes before one with two.
     """
-    ties = [tie for place, content in enumerate(contents) for tie in _ties(place, content, contents)]
-    tied: dict[int, str] = {}
-    while ties:
-        choices = Counter(tie.caption for tie in ties)
-        best = min(ties, key=lambda tie: (tie.strange, choices[tie.caption], tie.gap))
+    matches = [match for place, content in enumerate(contents) for match in _matches(place, content, contents)]
+    matched: dict[int, str] = {}
+    while matches:
+        choices = Counter(match.caption for match in matches)
+        best = min(matches, key=lambda match: (match.mismatch, choices[match.caption], match.gap))
         caption = contents[best.caption]
         if isinstance(caption, Paragraph):
-            tied[best.exhibit] = caption.text
-        ties = [tie for tie in ties if tie.caption != best.caption and tie.exhibit != best.exhibit]
-    return tied
+            matched[best.target] = caption.text
+        matches = [match for match in matches if match.caption != best.caption and match.target != best.target]
+    return matched
 
 
-def _ties(place: int, content: ContentDraft, contents: Sequence[ContentDraft]) -> list[_Tie]:
-    """Return the exhibits that a paragraph may be the caption of; none if it is no caption."""
+def _matches(place: int, content: ContentDraft, contents: Sequence[ContentDraft]) -> list[_Match]:
+    """Return the targets that a paragraph may be the caption of; none if it is no caption."""
     if not isinstance(content, Paragraph):
         return []
     begins = _CAPTION.match(content.text)
@@ -65,24 +65,24 @@ def _ties(place: int, content: ContentDraft, contents: Sequence[ContentDraft]) -
         return []
     named = None if begins is None else TableDraft if begins["table"] else FigureDraft
     near = [
-        _Tie(place, other, _strange(exhibit, named), _gap(content.box, exhibit.box))
-        for other, exhibit in enumerate(contents)
-        if isinstance(exhibit, Exhibit) and _near(content.box, exhibit.box)
+        _Match(place, other, _mismatch(target, named), _gap(content.box, target.box))
+        for other, target in enumerate(contents)
+        if isinstance(target, CaptionTarget) and _near(content.box, target.box)
     ]
-    least = min((tie.strange for tie in near), default=0)
-    return [tie for tie in near if tie.strange == least]
+    least = min((match.mismatch for match in near), default=0)
+    return [match for match in near if match.mismatch == least]
 
 
-def _strange(exhibit: Exhibit, named: type[Exhibit] | None) -> int:
+def _mismatch(target: CaptionTarget, named: type[CaptionTarget] | None) -> int:
     if named is None:
         return 1
-    return 0 if isinstance(exhibit, named) else 2
+    return 0 if isinstance(target, named) else 2
 
 
-def _near(box: Box, exhibit: Box) -> bool:
-    shared = min(box.x1, exhibit.x1) - max(box.x0, exhibit.x0)
-    return shared > 0 and _gap(box, exhibit) < _NEAR
+def _near(box: Box, target: Box) -> bool:
+    shared = min(box.x1, target.x1) - max(box.x0, target.x0)
+    return shared > 0 and _gap(box, target) < _NEAR
 
 
-def _gap(box: Box, exhibit: Box) -> float:
-    return max(exhibit.y0 - box.y1, box.y0 - exhibit.y1)
+def _gap(box: Box, target: Box) -> float:
+    return max(target.y0 - box.y1, box.y0 - target.y1)

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from octavo.documents import Box, Role
 from octavo.engines.pages.draft import PageDraft
-from octavo.engines.pages.roles.captions import begins_caption, beside_exhibit
+from octavo.engines.pages.roles.captions import begins_caption, beside_caption_target
 from octavo.engines.pages.text.paragraphs import BULLET, Paragraph, is_tabular
 
 _LARGER, _SCAN_LARGER, _MUCH_LARGER, _SMALLER = 1.12, 1.25, 1.6, 0.88
@@ -33,7 +33,7 @@ _FORMULA_SIGNS = re.compile(r"[=\u2211\u222b\u221a\u2264\u2265\u00b1\u00d7\u2202
 
 
 @dataclass(frozen=True, slots=True)
-class Cast:
+class AssignedRole:
     """A role and, for headings, its level."""
 
     role: Role
@@ -41,7 +41,7 @@ class Cast:
 
 
 @dataclass(frozen=True, slots=True)
-class Manuscript:
+class DocumentStyle:
     """What roles depend on beyond the paragraph: sizes of the document, texts that every page repeats."""
 
     body: float
@@ -51,7 +51,7 @@ class Manuscript:
     repeated: frozenset[str]
 
 
-def survey(pages: Sequence[PageDraft]) -> Manuscript:
+def document_style(pages: Sequence[PageDraft]) -> DocumentStyle:
     """Look through the whole document once."""
     sizes: Counter[float] = Counter()
     bold = total = 0
@@ -62,79 +62,79 @@ def survey(pages: Sequence[PageDraft]) -> Manuscript:
         bold += characters if paragraph.bold else 0
     body = sizes.most_common(1)[0][0] if sizes else 10.0
     body_bold = bold > total / 2
-    draft = Manuscript(body, body_bold, (), None, _repeated(pages))
+    draft = DocumentStyle(body, body_bold, (), None, _repeated(pages))
     larger = {
         _rounded(paragraph.size)
         for page, _, paragraph in _paragraphs(pages)
         if _looks_like_heading(paragraph, draft) and not in_margin(paragraph.box, page)
     }
     heading_sizes = tuple(sorted(larger, reverse=True))
-    return Manuscript(body, body_bold, heading_sizes, _title(pages, heading_sizes, body), draft.repeated)
+    return DocumentStyle(body, body_bold, heading_sizes, _title(pages, heading_sizes, body), draft.repeated)
 
 
-def cast(paragraph: Paragraph, page: PageDraft, index: int, manuscript: Manuscript) -> Cast:
+def role_of(paragraph: Paragraph, page: PageDraft, index: int, style: DocumentStyle) -> AssignedRole:
     """Return the role of a paragraph; `index` is its place among the page's contents."""
     if paragraph.label is not None:
-        return _labelled(paragraph, page, index, manuscript)
-    return _plain(paragraph, page, index, manuscript)
+        return _labelled(paragraph, page, index, style)
+    return _plain(paragraph, page, index, style)
 
 
-def _labelled(paragraph: Paragraph, page: PageDraft, index: int, manuscript: Manuscript) -> Cast:
+def _labelled(paragraph: Paragraph, page: PageDraft, index: int, style: DocumentStyle) -> AssignedRole:
     """Return the role by what a layout model says, where what is known of the document does not know better."""
-    plain = _plain(paragraph, page, index, manuscript)
+    plain = _plain(paragraph, page, index, style)
     match paragraph.label:
         case "section-header" | "title":
             if paragraph.text[:1].islower() or not _LETTERS.search(paragraph.text):
-                return Cast("paragraph")
-            if begins_caption(paragraph.text) and beside_exhibit(paragraph.box, page.contents):
-                return Cast("caption")
+                return AssignedRole("paragraph")
+            if begins_caption(paragraph.text) and beside_caption_target(paragraph.box, page.contents):
+                return AssignedRole("caption")
             if plain.role in ("title", "heading"):
                 return plain
-            return Cast("heading", _level(paragraph, manuscript))
+            return AssignedRole("heading", _level(paragraph, style))
         case "page-header" | "page-footer":
             if plain.role == "page_number" or _PAGE_NUMBER.match(paragraph.text):
-                return Cast("page_number")
-            return Cast("header" if paragraph.label == "page-header" else "footer")
+                return AssignedRole("page_number")
+            return AssignedRole("header" if paragraph.label == "page-header" else "footer")
         case "list-item":
-            return Cast("list_item")
+            return AssignedRole("list_item")
         case "caption" | "footnote" | "formula":
-            return Cast(paragraph.label)
-    return Cast("paragraph") if plain.role == "heading" else plain
+            return AssignedRole(paragraph.label)
+    return AssignedRole("paragraph") if plain.role == "heading" else plain
 
 
-def _plain(paragraph: Paragraph, page: PageDraft, index: int, manuscript: Manuscript) -> Cast:
+def _plain(paragraph: Paragraph, page: PageDraft, index: int, style: DocumentStyle) -> AssignedRole:
     text = paragraph.text
-    marginal = _marginal(paragraph, page, manuscript)
+    marginal = _marginal(paragraph, page, style)
     if marginal is not None:
         return marginal
-    if (page.page.page_no, index) == manuscript.title:
-        return Cast("title")
-    if begins_caption(text) and beside_exhibit(paragraph.box, page.contents):
-        return Cast("caption")
+    if (page.page.page_no, index) == style.title:
+        return AssignedRole("title")
+    if begins_caption(text) and beside_caption_target(paragraph.box, page.contents):
+        return AssignedRole("caption")
     if paragraph.mono and len(paragraph.rows) > 1:
-        return Cast("code")
-    if _looks_like_heading(paragraph, manuscript):
-        return Cast("heading", _level(paragraph, manuscript))
+        return AssignedRole("code")
+    if _looks_like_heading(paragraph, style):
+        return AssignedRole("heading", _level(paragraph, style))
     if BULLET.match(text):
-        return Cast("list_item")
+        return AssignedRole("list_item")
     low = paragraph.box.y0 > (1 - _FOOT_SHARE) * page.page.height
-    if low and paragraph.size <= _SMALLER * manuscript.body and NOTE.match(text):
-        return Cast("footnote")
+    if low and paragraph.size <= _SMALLER * style.body and NOTE.match(text):
+        return AssignedRole("footnote")
     if len(paragraph.rows) == 1 and _is_formula(text):
-        return Cast("formula")
-    return Cast("paragraph")
+        return AssignedRole("formula")
+    return AssignedRole("paragraph")
 
 
-def _marginal(paragraph: Paragraph, page: PageDraft, manuscript: Manuscript) -> Cast | None:
+def _marginal(paragraph: Paragraph, page: PageDraft, style: DocumentStyle) -> AssignedRole | None:
     """Return the role of what only the margin of a page holds."""
     if not in_margin(paragraph.box, page):
         return None
     if _PAGE_NUMBER.match(paragraph.text):
-        return Cast("page_number")
-    if _pattern(paragraph.text) in manuscript.repeated:
-        return Cast("header" if paragraph.box.y0 < page.page.height / 2 else "footer")
+        return AssignedRole("page_number")
+    if _pattern(paragraph.text) in style.repeated:
+        return AssignedRole("header" if paragraph.box.y0 < page.page.height / 2 else "footer")
     # A running head that stands on one page only is not told from text; but a heading it is not.
-    return None if paragraph.size >= _LARGER * manuscript.body else Cast("paragraph")
+    return None if paragraph.size >= _LARGER * style.body else AssignedRole("paragraph")
 
 
 def in_margin(box: Box, page: PageDraft) -> bool:
@@ -142,7 +142,7 @@ def in_margin(box: Box, page: PageDraft) -> bool:
     return box.y1 < _MARGIN_SHARE * page.page.height or box.y0 > (1 - _MARGIN_SHARE) * page.page.height
 
 
-def _looks_like_heading(paragraph: Paragraph, manuscript: Manuscript) -> bool:
+def _looks_like_heading(paragraph: Paragraph, style: DocumentStyle) -> bool:
     text = paragraph.text
     if len(paragraph.rows) > _HEADING_ROWS or len(text) > _HEADING_CHARACTERS or not _LETTERS.search(text):
         return False
@@ -150,24 +150,24 @@ def _looks_like_heading(paragraph: Paragraph, manuscript: Manuscript) -> bool:
         return False
     if paragraph.confidence is not None:
         # Recognised text has rough sizes and no weight.
-        larger = paragraph.size >= _SCAN_LARGER * manuscript.body
+        larger = paragraph.size >= _SCAN_LARGER * style.body
         return larger and not BULLET.match(text) and not text[0].islower()
-    if paragraph.size >= _LARGER * manuscript.body:
+    if paragraph.size >= _LARGER * style.body:
         return True
     ended = text.endswith((".", ",", ";"))
-    if paragraph.bold and not manuscript.body_bold and paragraph.size >= _LEAST_BOLD * manuscript.body:
+    if paragraph.bold and not style.body_bold and paragraph.size >= _LEAST_BOLD * style.body:
         short = len(text) <= _BOLD_HEADING_CHARACTERS and len(paragraph.rows) <= 2
         return short and (not ended or bool(_CAPITALS.match(text))) and not begins_caption(text)
-    if paragraph.size < _LEAST_HEADING * manuscript.body or ended:
+    if paragraph.size < _LEAST_HEADING * style.body or ended:
         return False
     marked = _CAPITALS.match(text) or _NUMBERED_PART.match(text)
     return bool(marked) and len(paragraph.rows) == 1 and len(text) <= _PLAIN_HEADING_CHARACTERS
 
 
-def _level(paragraph: Paragraph, manuscript: Manuscript) -> int:
+def _level(paragraph: Paragraph, style: DocumentStyle) -> int:
     numbered = _NUMBERED.match(paragraph.text)
     depth = numbered.group(1).count(".") + 1 if numbered else 0
-    sizes = manuscript.heading_sizes
+    sizes = style.heading_sizes
     size = _rounded(paragraph.size)
     rank = sizes.index(size) + 1 if size in sizes else len(sizes) + 1
     return min(max(rank, depth, 1), _MAX_LEVEL)

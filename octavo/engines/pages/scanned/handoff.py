@@ -13,9 +13,9 @@ from octavo.engines.contract import Limits
 from octavo.engines.mupdf import PdfPage, pymupdf
 from octavo.engines.pages.assembly import in_order
 from octavo.engines.pages.draft import PageDraft, TableDraft
-from octavo.engines.pages.page_view import Look, Sight
+from octavo.engines.pages.page_view import PageView, RegionDetector
 from octavo.engines.pages.roles.labels import labelled
-from octavo.engines.pages.scanned.searchable_page import Sheet, opened_sheet
+from octavo.engines.pages.scanned.searchable_page import SearchablePage, opened_searchable_page
 from octavo.engines.pages.tables.page_tables import outside, page_tables
 from octavo.engines.pages.text.lines import TextLine, clean, cover
 from octavo.engines.scans.hocr import HocrLine, PixelBox
@@ -63,7 +63,7 @@ def save_scan(image: Image.Image, path: Path, dpi: float) -> Scan:
     return Scan(path, gray.width, gray.height, dpi)
 
 
-def page_of_scan(scanned: ScannedPage, recognised: Recognised, look: Look | None = None) -> PageDraft:
+def page_of_scan(scanned: ScannedPage, recognised: Recognised, detector: RegionDetector) -> PageDraft:
     """Return the page as recognised: turned upright, boxes in points, lines and tables in order."""
     page = replace(scanned.page, ocr=True)
     if recognised.error is not None:
@@ -74,25 +74,30 @@ def page_of_scan(scanned: ScannedPage, recognised: Recognised, look: Look | None
     page = replace(page, rotation=(page.rotation + recognised.rotation) % 360)
     if not recognised.lines:
         return PageDraft(page)
-    lines, tables = _seen(scanned.scan, recognised, page, look)
+    lines, tables = _lines_and_tables(scanned.scan, recognised, page, detector)
     contents = in_order(lines, tables)
     if recognised.tilt:
         contents = tuple(_shown(part, recognised, page) if isinstance(part, TableDraft) else part for part in contents)
     return PageDraft(page, contents)
 
 
-def _seen(scan: Scan, recognised: Recognised, page: Page, look: Look | None) -> tuple[list[TextLine], list[TableDraft]]:
-    """Return the lines of a page, labelled, and its tables, as they are seen on a sheet of the size of the paper.
+def _lines_and_tables(
+    scan: Scan, recognised: Recognised, page: Page, detector: RegionDetector
+) -> tuple[list[TextLine], list[TableDraft]]:
+    """Return the lines of a page, labelled, and its tables, as they stand on a sheet of the size of the paper.
 
     A picture that does not say its resolution has a page of a point for each pixel: no size to measure by.
     """
     scale = _POINTS_PER_INCH / scan.dpi
     paper = replace(page, width=recognised.width * scale, height=recognised.height * scale)
     on_paper = _lines(recognised, paper)
-    with opened_sheet(scan, recognised, paper, [line.size for line in on_paper]) as sheet:
-        sight = Sight(sheet.page, sheet.frame, on_paper, sheet.rules, 1.0)
-        regions = [] if look is None else look(sight)
-        found = [_with_confidence(table, sheet) for table in page_tables(sight, sheet.segments, page.page_no, regions)]
+    with opened_searchable_page(scan, recognised, paper, [line.size for line in on_paper]) as searchable:
+        view = PageView(searchable.page, searchable.frame, on_paper, searchable.rules, 1.0)
+        regions = detector.detect(view)
+        found = [
+            _with_confidence(table, searchable)
+            for table in page_tables(view, searchable.segments, page.page_no, regions)
+        ]
     lines = [
         replace(line, label=labels.label, region=labels.region)
         for line, labels in zip(_lines(recognised, page), labelled(on_paper, regions), strict=True)
@@ -102,11 +107,11 @@ def _seen(scan: Scan, recognised: Recognised, page: Page, look: Look | None) -> 
     return outside(lines, tables), tables
 
 
-def _with_confidence(table: TableDraft, sheet: Sheet) -> TableDraft:
+def _with_confidence(table: TableDraft, searchable: SearchablePage) -> TableDraft:
     """Return the table with the mean confidence of each cell's words, weighted by their length."""
     cells = []
     for cell in table.cells:
-        words = [word for word in sheet.words if word.within(cell.bbox)] if cell.text else []
+        words = [word for word in searchable.words if word.within(cell.bbox)] if cell.text else []
         weights = [len(word.text) for word in words]
         mean = round(fmean([word.confidence for word in words], weights), 1) if words else None
         cells.append(replace(cell, confidence=mean))

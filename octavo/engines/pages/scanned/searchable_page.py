@@ -30,8 +30,8 @@ _SPECIAL = re.compile(rb"([\\()])")
 
 
 @dataclass(frozen=True, slots=True)
-class SheetWord:
-    """A word as it is set on a sheet: its box has the height of its line, `base` is the line's foot."""
+class PlacedWord:
+    """A word as it is set on the page: its box has the height of its line, `base` is the line's foot."""
 
     text: str
     box: Box
@@ -47,13 +47,13 @@ class SheetWord:
 
 
 @dataclass(frozen=True, slots=True)
-class Sheet:
+class SearchablePage:
     """The page, how many lines are drawn on it, and its words."""
 
     page: PdfPage
     frame: Box
     rules: int
-    words: tuple[SheetWord, ...]
+    words: tuple[PlacedWord, ...]
 
     def segments(self) -> list[Segment]:
         """Return the words as the pieces of lines that could be cells of a table."""
@@ -61,8 +61,10 @@ class Sheet:
 
 
 @contextmanager
-def opened_sheet(scan: Scan, recognised: Recognised, page: Page, sizes: Sequence[float]) -> Iterator[Sheet]:
-    """Make the sheet of a page that was recognised; `sizes` are the font sizes of its lines, in points."""
+def opened_searchable_page(
+    scan: Scan, recognised: Recognised, page: Page, sizes: Sequence[float]
+) -> Iterator[SearchablePage]:
+    """Make a searchable page of one that was recognised; `sizes` are the font sizes of its lines, in points."""
     scale = page.width / recognised.width, page.height / recognised.height
     with Image.open(scan.path) as image, pymupdf.open() as document:
         upright = _upright(image.convert("L"), recognised)
@@ -73,7 +75,7 @@ def opened_sheet(scan: Scan, recognised: Recognised, page: Page, sizes: Sequence
         _draw(made, [_scaled(box, scale) for box in drawn])
         words = tuple(_set(recognised.lines, sizes, scale, [_scaled(box, scale) for box in found.down]))
         _write(document, made, words)
-        yield Sheet(made, Box(0.0, 0.0, page.width, page.height), len(drawn), words)
+        yield SearchablePage(made, Box(0.0, 0.0, page.width, page.height), len(drawn), words)
 
 
 def _upright(image: Image.Image, recognised: Recognised) -> Image.Image:
@@ -86,7 +88,7 @@ def _upright(image: Image.Image, recognised: Recognised) -> Image.Image:
 
 def _set(
     lines: Sequence[HocrLine], sizes: Sequence[float], scale: tuple[float, float], down: Sequence[Box]
-) -> Iterator[SheetWord]:
+) -> Iterator[PlacedWord]:
     for number, (line, size) in enumerate(zip(lines, sizes, strict=True)):
         if line.turned or size <= 0:
             continue
@@ -95,7 +97,7 @@ def _set(
             x0, x1 = word.box[0] * scale[0], word.box[2] * scale[0]
             box = Box(x0, base - _ASCENDER * size, max(x1, x0 + 0.1), base + _DESCENDER * size)
             if text := _without_rules(clean(word.text), box, down):
-                yield SheetWord(text, box, base, size, number, word.confidence)
+                yield PlacedWord(text, box, base, size, number, word.confidence)
 
 
 def _without_rules(text: str, box: Box, down: Sequence[Box]) -> str:
@@ -156,7 +158,7 @@ def _draw(page: PdfPage, lines: Iterable[Box]) -> None:
         shape.commit()
 
 
-def _write(document: PdfDocument, page: PdfPage, words: Iterable[SheetWord]) -> None:
+def _write(document: PdfDocument, page: PdfPage, words: Iterable[PlacedWord]) -> None:
     page.insert_font(fontname="helv")
     height = page.rect.height
     shown = b"".join(_shown(word, height) for word in words)
@@ -166,7 +168,7 @@ def _write(document: PdfDocument, page: PdfPage, words: Iterable[SheetWord]) -> 
     document.update_stream(contents, stream)
 
 
-def _shown(word: SheetWord, height: float) -> bytes:
+def _shown(word: PlacedWord, height: float) -> bytes:
     text = word.text.encode("cp1252", "replace")
     width = pymupdf.get_text_length(text.decode("cp1252", "replace"), "helv", word.size)
     stretch = 100 * word.box.width / width if width > 0 else 100.0

@@ -109,7 +109,7 @@ def _parts(segment: Segment, is_wide: bool, columns: Sequence[Column]) -> list[S
     ]
 
 
-def drafted(grid: Grid, box: Box, page_no: int) -> TableDraft:
+def table_draft_of(grid: Grid, box: Box, page_no: int) -> TableDraft:
     """Return the table of a grid."""
     starts, ends = zip(*grid.columns, strict=True)
     xs = _edges(starts, ends, box.x0, box.x1)

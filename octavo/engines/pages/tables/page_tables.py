@@ -7,9 +7,9 @@ from itertools import pairwise
 from octavo.documents import Box, Cell
 from octavo.engines.mupdf import PdfPage, PdfTable
 from octavo.engines.pages.draft import TableDraft
-from octavo.engines.pages.page_view import Sight
+from octavo.engines.pages.page_view import PageView
 from octavo.engines.pages.roles.labels import LabelledRegion
-from octavo.engines.pages.tables.grid import aligned_grid, drafted
+from octavo.engines.pages.tables.grid import aligned_grid, table_draft_of
 from octavo.engines.pages.tables.grid_lines import text_rows
 from octavo.engines.pages.tables.grid_rows import goes_on
 from octavo.engines.pages.tables.regions import aligned_regions, is_number, is_table, ruled_regions, shaded_regions
@@ -27,14 +27,14 @@ _CHART_CELLS, _CHART_FILL = 12, 0.25
 
 
 def page_tables(
-    sight: Sight, pieces: Callable[[], list[Segment]], page_no: int, labelled: Sequence[LabelledRegion] = ()
+    view: PageView, pieces: Callable[[], list[Segment]], page_no: int, labelled: Sequence[LabelledRegion] = ()
 ) -> list[TableDraft]:
     """Return the tables of a page; `pieces` gives the segments of its text where they are needed.
 
     Lines around every cell come first, then lines, bands and a model, which only say where a table is.
     """
-    page, paths = sight.page, sight.paths
-    if not paths and not labelled and not _has_rows(sight.lines):
+    page, paths = view.page, view.paths
+    if not paths and not labelled and not _has_rows(view.lines):
         return []
     segments = pieces()
     rules = drawn_rules(page) if 0 < paths <= _MAX_PATHS else Rules()
@@ -124,7 +124,7 @@ def _table_within(
     grid = aligned_grid(inside, rules.within(region))
     if grid is None or not is_table(grid, region, drawn=drawn):
         return None
-    return drafted(grid, region, page_no)
+    return table_draft_of(grid, region, page_no)
 
 
 def _regions(

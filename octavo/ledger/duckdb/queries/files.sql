@@ -1,19 +1,6 @@
--- name: add_files
--- purpose: Keep any number of files in one statement.
-INSERT INTO files (
-    file_id, customer_id, status, filename, content_type, size_bytes, sha256, object_key, created_at, expires_at
-)
-SELECT
-    unnest($file_ids::VARCHAR[]), unnest($customer_ids::VARCHAR[]), unnest($statuses::VARCHAR[]),
-    unnest($filenames::VARCHAR[]), unnest($content_types::VARCHAR[]), unnest($sizes::BIGINT[]),
-    unnest($sha256s::VARCHAR[]), unnest($object_keys::VARCHAR[]), unnest($created_ats::TIMESTAMP[]),
-    unnest($expires_ats::TIMESTAMP[]);
-
 -- name: files
 -- purpose: Return those of the files that are this customer's.
-SELECT
-    file_id, customer_id, status, filename, content_type, size_bytes, sha256, object_key, created_at, expires_at
-FROM files
+SELECT {files} FROM files
 WHERE file_id IN (SELECT unnest($file_ids::VARCHAR[])) AND customer_id = $customer_id AND status <> 'deleted';
 
 -- name: file_sources
@@ -56,3 +43,9 @@ ORDER BY w.place;
 UPDATE files SET sha256 = u.sha256
 FROM (SELECT unnest($file_ids::VARCHAR[]) AS file_id, unnest($sha256s::VARCHAR[]) AS sha256) u
 WHERE files.file_id = u.file_id;
+
+-- name: pending_files
+-- purpose: Return those of the files that are this customer's and were not seen in storage; none has an item.
+SELECT {files} FROM files
+WHERE file_id IN (SELECT unnest($file_ids::VARCHAR[]))
+    AND customer_id = $customer_id AND status = 'pending' AND expires_at > $now;

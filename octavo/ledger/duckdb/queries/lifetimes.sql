@@ -1,3 +1,7 @@
+-- name: next_pending_deletions
+-- purpose: Return the numbers of the next pending deletions.
+SELECT nextval('doomed_numbers') FROM range($count);
+
 -- name: due_files
 -- purpose: Return some of the files whose time is over and that no unfinished item names, the longest due first.
 SELECT file_id FROM files
@@ -40,24 +44,16 @@ UPDATE batches SET expired_to = u.expired_to
 FROM (SELECT unnest($batch_nos::BIGINT[]) AS batch_no, unnest($until::TIMESTAMP[]) AS expired_to) u
 WHERE batches.batch_no = u.batch_no;
 
--- name: doom
--- purpose: Note what is to go from storage, and return its numbers.
-INSERT INTO doomed (doomed_no, customer_id, object_key, result_id)
-SELECT
-    nextval('doomed_numbers'), unnest($customer_ids::VARCHAR[]), unnest($object_keys::VARCHAR[]),
-    unnest($result_ids::VARCHAR[])
-RETURNING doomed_no;
-
--- name: doomed
+-- name: pending_deletions
 -- purpose: Return what is to go from storage, the first of it.
-SELECT doomed_no, customer_id, object_key, result_id FROM doomed ORDER BY doomed_no LIMIT $limit;
+SELECT {doomed} FROM doomed ORDER BY doomed_no LIMIT $limit;
 
--- name: doomed_by_number
+-- name: pending_deletions_by_number
 -- purpose: Return some of what is to go from storage.
-SELECT doomed_no, customer_id, object_key, result_id FROM doomed
+SELECT {doomed} FROM doomed
 WHERE doomed_no IN (SELECT unnest($numbers::BIGINT[])) ORDER BY doomed_no;
 
--- name: forget_doomed
+-- name: forget_pending_deletions
 -- purpose: Forget what has gone from storage.
 DELETE FROM doomed WHERE doomed_no IN (SELECT unnest($numbers::BIGINT[]));
 
@@ -92,16 +88,6 @@ WHERE file_id = $file_id AND status IN ('pending', 'running') ORDER BY batch_id;
 -- purpose: Leave nothing of a file but that it was there: items may name it.
 UPDATE files SET status = 'deleted', filename = NULL, content_type = NULL, sha256 = NULL, size_bytes = 0
 WHERE file_id = $file_id;
-
--- name: note_deleted_file
--- purpose: Note a deleted file for the archive.
-INSERT INTO deletions (deletion_no, file_id, expires_at)
-VALUES (nextval('deletion_numbers'), $file_id, $expires_at);
-
--- name: note_deleted_batches
--- purpose: Note deleted batches for the archive.
-INSERT INTO deletions (deletion_no, batch_id)
-SELECT nextval('deletion_numbers'), unnest($batch_ids::VARCHAR[]);
 
 -- name: results_of_batches
 -- purpose: Return the results that items of batches name and whose bytes have not gone with their time.
@@ -141,28 +127,21 @@ WHERE file_id IN (
 )
 RETURNING file_id;
 
--- name: deletions_after
--- purpose: Return what was deleted after a number, in order.
-SELECT deletion_no, batch_id, file_id, expires_at FROM deletions
-WHERE deletion_no > $deletion_no ORDER BY deletion_no LIMIT $limit;
+-- name: kept_pages_of_batches
+-- purpose: Return under which results to be pages of items of batches may be kept.
+SELECT DISTINCT b.customer_id, i.kept_in
+FROM items i JOIN batches b ON b.batch_no = i.batch_no
+WHERE i.batch_no IN (SELECT unnest($batch_nos::BIGINT[])) AND i.kept_in IS NOT NULL;
 
--- name: forget_deletions
--- purpose: Forget deletions that were archived.
-DELETE FROM deletions WHERE deletion_no <= $deletion_no;
+-- name: due_kept_pages
+-- purpose: Return items without a result whose time is over and whose pages may be kept still, all or some of these.
+SELECT i.item_id, b.customer_id, i.kept_in
+FROM items i JOIN batches b ON b.batch_no = i.batch_no
+WHERE i.kept_in IS NOT NULL AND i.status IN ('failed', 'cancelled')
+    AND i.completed_at + to_seconds(b.retention_seconds) <= $now
+    AND ($item_ids::VARCHAR[] IS NULL OR i.item_id IN (SELECT unnest($item_ids::VARCHAR[])))
+LIMIT $limit;
 
--- name: usage_of_batches
--- purpose: Return what items of batches were billed, also of batches that are gone.
-SELECT item_id, batch_id, customer_id, pages, created_at FROM usage
-WHERE batch_id IN (SELECT unnest($batch_ids::VARCHAR[]));
-
--- name: batches_of_files
--- purpose: Return the batches whose items name these files.
-SELECT DISTINCT batch_id FROM items WHERE file_id IN (SELECT unnest($file_ids::VARCHAR[])) ORDER BY batch_id;
-
--- name: restore_usage
--- purpose: Put archived usage back, unless it is there.
-INSERT INTO usage (item_id, batch_id, customer_id, pages, created_at)
-SELECT
-    unnest($item_id::VARCHAR[]), unnest($batch_id::VARCHAR[]), unnest($customer_id::VARCHAR[]),
-    unnest($pages::INTEGER[]), unnest($created_at::TIMESTAMP[])
-ON CONFLICT DO NOTHING;
+-- name: forget_kept_pages
+-- purpose: Forget that pages of these items are kept.
+UPDATE items SET kept_in = NULL WHERE item_id IN (SELECT unnest($item_ids::VARCHAR[]));

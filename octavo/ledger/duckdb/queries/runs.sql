@@ -2,45 +2,33 @@
 -- purpose: Return the number of a batch's last run, 0 before the first.
 SELECT coalesce(max(run_no), 0) FROM runs WHERE batch_id = $batch_id;
 
--- name: add_run
--- purpose: Keep a new run.
-INSERT INTO runs (batch_id, run_no, customer_id, run_id, worker_id, status, created_at, seen_at)
-VALUES ($batch_id, $run_no, $customer_id, $run_id, $worker_id, $status, $created_at, $seen_at);
-
 -- name: run
 -- purpose: Return the run with a flow run's id.
-SELECT batch_id, customer_id, run_no, run_id, worker_id, status, created_at, seen_at
-FROM runs WHERE run_id = $run_id;
+SELECT {runs} FROM runs WHERE run_id = $run_id;
 
 -- name: runs_by_id
 -- purpose: Return the runs with these flow runs' ids.
-SELECT batch_id, customer_id, run_no, run_id, worker_id, status, created_at, seen_at
-FROM runs WHERE run_id IN (SELECT unnest($run_ids::VARCHAR[]));
+SELECT {runs} FROM runs WHERE run_id IN (SELECT unnest($run_ids::VARCHAR[]));
 
 -- name: numbered_run
 -- purpose: Return one run by its number.
-SELECT batch_id, customer_id, run_no, run_id, worker_id, status, created_at, seen_at
-FROM runs WHERE batch_id = $batch_id AND run_no = $run_no;
+SELECT {runs} FROM runs WHERE batch_id = $batch_id AND run_no = $run_no;
 
 -- name: open_runs
 -- purpose: Return the runs that are starting or active.
-SELECT batch_id, customer_id, run_no, run_id, worker_id, status, created_at, seen_at
-FROM runs WHERE status IN ('starting', 'active') ORDER BY batch_id, run_no;
+SELECT {runs} FROM runs WHERE status IN ('starting', 'active') ORDER BY batch_id, run_no;
 
 -- name: open_runs_of_worker
 -- purpose: Return the runs of a worker that are starting or active.
-SELECT batch_id, customer_id, run_no, run_id, worker_id, status, created_at, seen_at
-FROM runs WHERE worker_id = $worker_id AND status IN ('starting', 'active');
+SELECT {runs} FROM runs WHERE worker_id = $worker_id AND status IN ('starting', 'active');
 
 -- name: lost_runs
 -- purpose: Return the runs whose flow run is still to be ended, oldest first.
-SELECT batch_id, customer_id, run_no, run_id, worker_id, status, created_at, seen_at
-FROM runs WHERE status = 'lost' ORDER BY created_at, batch_id, run_no;
+SELECT {runs} FROM runs WHERE status = 'lost' ORDER BY created_at, batch_id, run_no;
 
 -- name: starting_runs
 -- purpose: Return the runs that no worker has begun yet, oldest first.
-SELECT batch_id, customer_id, run_no, run_id, worker_id, status, created_at, seen_at
-FROM runs WHERE status = 'starting' ORDER BY created_at, batch_id, run_no;
+SELECT {runs} FROM runs WHERE status = 'starting' ORDER BY created_at, batch_id, run_no;
 
 -- name: prune_runs
 -- purpose: Remove ended runs of batches that ended and expired, or are gone, and return them.
@@ -49,14 +37,3 @@ WHERE status = 'ended' AND seen_at < $seen_before AND batch_id NOT IN (
     SELECT batch_id FROM batches WHERE completed_at IS NULL OR expires_at >= $moment
 )
 RETURNING run_id;
-
--- name: store_runs
--- purpose: Write back what changes of runs.
-UPDATE runs SET run_id = u.run_id, worker_id = u.worker_id, status = u.status, seen_at = u.seen_at
-FROM (
-    SELECT
-        unnest($batch_id::VARCHAR[]) AS batch_id, unnest($run_no::INTEGER[]) AS run_no,
-        unnest($run_id::VARCHAR[]) AS run_id, unnest($worker_id::VARCHAR[]) AS worker_id,
-        unnest($status::VARCHAR[]) AS status, unnest($seen_at::TIMESTAMP[]) AS seen_at
-) u
-WHERE runs.batch_id = u.batch_id AND runs.run_no = u.run_no;

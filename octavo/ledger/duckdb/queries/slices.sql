@@ -1,24 +1,10 @@
 -- name: all_slices
 -- purpose: Return all open slices.
-SELECT slice_id, batch_id, customer_id, run_id, worker_id, expires_at, open_items FROM slices;
+SELECT {slices} FROM slices;
 
 -- name: held_slots
 -- purpose: Count the open slices of each customer at each worker.
 SELECT customer_id, worker_id, count(*) FROM slices GROUP BY customer_id, worker_id ORDER BY customer_id, worker_id;
-
--- name: add_slices
--- purpose: Open slices.
-INSERT INTO slices (slice_id, batch_id, customer_id, run_id, worker_id, expires_at, open_items)
-SELECT
-    unnest($slice_id::VARCHAR[]), unnest($batch_id::VARCHAR[]), unnest($customer_id::VARCHAR[]),
-    unnest($run_id::VARCHAR[]), unnest($worker_id::VARCHAR[]), unnest($expires_at::TIMESTAMP[]),
-    unnest($open_items::INTEGER[]);
-
--- name: shrink_slices
--- purpose: Write back how many items slices still hold.
-UPDATE slices SET open_items = u.open_items
-FROM (SELECT unnest($slice_ids::VARCHAR[]) AS slice_id, unnest($open_items::INTEGER[]) AS open_items) u
-WHERE slices.slice_id = u.slice_id;
 
 -- name: close_slices
 -- purpose: Close slices.

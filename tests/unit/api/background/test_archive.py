@@ -45,6 +45,7 @@ async def running(kept: Archive) -> AsyncIterator[None]:
 @pytest.fixture(autouse=True)
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(archive, "PERIOD_SECONDS", 0.01)
+    monkeypatch.setattr(archive, "LONGEST_PAUSE_SECONDS", 0.05)
 
 
 @pytest.mark.parametrize("ledger", ["memory", "duckdb"], indirect=True)
@@ -61,7 +62,6 @@ async def test_what_is_admitted_and_reported_is_soon_in_the_archive(api: Api) ->
 async def test_a_silent_storage_delays_the_archive_and_no_request(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
     batch_id = await api.batch(1)
     monkeypatch.setattr(archive, "PATIENCE_SECONDS", 0.0)
-    monkeypatch.setattr(archive, "LONGEST_PAUSE_SECONDS", 0.05)
     async with running(api.service.archive):
         await until(lambda: keys.manifest_key(batch_id) in stored(api.objects))
         api.objects.available = False
@@ -114,11 +114,10 @@ async def test_a_defect_of_the_archive_does_not_end_its_loop(
         look()
 
     monkeypatch.setattr(kept._writer, "look", broken_once)
-    monkeypatch.setattr(archive, "LONGEST_PAUSE_SECONDS", 0.05)
     async with running(kept):
         batch_id = await api.batch(1)
         await until(lambda: keys.manifest_key(batch_id) in stored(api.objects))
-    assert "the ledger could not be archived" in caplog.text
+    assert "the archive of the ledger failed with a defect" in caplog.text
 
 
 async def test_what_came_last_is_archived_at_the_end(api: Api) -> None:
@@ -129,6 +128,6 @@ async def test_what_came_last_is_archived_at_the_end(api: Api) -> None:
 
 async def test_at_the_end_a_trouble_is_not_waited_for(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
     kept = api.service.archive
-    kept._error = ArchiveForeign("Of another ledger.")
+    kept._task.trouble = ArchiveForeign("Of another ledger.")
     monkeypatch.setattr(kept._writer, "look", lambda: pytest.fail("looked"))
     await kept.close()

@@ -4,9 +4,11 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
+from fastapi import Response
 
-from api.http.problems import problem_response
-from octavo.errors import OrchestratorUnavailable, StorageUnavailable, UploadsNotConfigured
+from api.http.failures import failure_of
+from api.http.problems import problem_answer
+from octavo.errors import OctavoError, OrchestratorUnavailable, StorageUnavailable, UploadsNotConfigured
 from octavo.ledger.duckdb import memory_ledger
 from octavo.objects.contract import PresignedUrl
 from octavo.objects.memory import MemoryObjects
@@ -50,11 +52,15 @@ async def test_a_ledger_that_fails_is_told_as_trouble_that_passes(api: Api) -> N
     assert int(answer.headers["Retry-After"]) > 0
 
 
+def told(error: OctavoError) -> Response:
+    return problem_answer(failure_of(error, {}))
+
+
 def test_only_trouble_that_passes_says_when_to_come_again() -> None:
     for passing in (StorageUnavailable("It is down."), OrchestratorUnavailable("It is down.")):
-        assert problem_response(passing).status_code == 503
-        assert int(problem_response(passing).headers["Retry-After"]) > 0
-    lasting = problem_response(UploadsNotConfigured("There is none."))
+        assert told(passing).status_code == 503
+        assert int(told(passing).headers["Retry-After"]) > 0
+    lasting = told(UploadsNotConfigured("There is none."))
     assert lasting.status_code == 503
     assert "Retry-After" not in lasting.headers
 

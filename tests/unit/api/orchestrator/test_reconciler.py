@@ -12,11 +12,11 @@ from prefect.settings import PREFECT_API_URL, temporary_settings
 
 from api.orchestrator.reconciler import PATIENCE, Reconciler, Restarts, is_overdue, needs_run
 from octavo.batches import ItemStatus, Run, RunStatus
+from octavo.directory import free_port
 from octavo.identifiers import BatchId, CustomerId, WorkerId
 from octavo.ledger.contract import OpenBatch
 from octavo.timestamps import now
 from tests.unit.api.service import RUN, WORKER, Api, succeeded
-from tests.unit.api.serving import closed_port
 
 pytestmark = pytest.mark.anyio
 SOON = 15.0
@@ -26,7 +26,7 @@ OTHER = WorkerId("worker-2/one")
 @pytest.fixture
 async def away(api: Api) -> AsyncIterator[Api]:
     """Yield an API whose dispatcher runs, and whose orchestrator does not answer."""
-    with temporary_settings({PREFECT_API_URL: f"http://127.0.0.1:{closed_port()}/api"}):
+    with temporary_settings({PREFECT_API_URL: f"http://127.0.0.1:{free_port()}/api"}):
         service = api.service
         loops = [asyncio.create_task(service.dispatcher.run())]
         await asyncio.sleep(0)
@@ -40,7 +40,7 @@ async def away(api: Api) -> AsyncIterator[Api]:
 
 def reconciler(api: Api) -> Reconciler:
     service = api.service
-    return Reconciler(service.ledger, service.dispatcher, service.workers)
+    return Reconciler(service.ledger, service.dispatcher, service.workers, service.estimates)
 
 
 async def until(condition: Callable[[], bool]) -> None:

@@ -102,7 +102,9 @@ class World:
 async def world(anyio_backend: str, tmp_path: Path) -> AsyncIterator[World]:
     objects, clock = MemoryObjects(), MovableClock()
     with closing(DuckdbLedger(tmp_path / "ledger.duckdb", clock=clock)) as ledger:
-        me = Api.make(make_service(settings(tmp_path), ledger, objects), objects, clock)
+        # Nobody draws the page that is asked for: its owner need not wait long for that to be told.
+        given = settings(tmp_path, limits={"drawing_seconds": 0.2})
+        me = Api.make(make_service(given, ledger, objects), objects, clock)
         customer, key = add_customer(ledger, "other")
         other = Api(me.service, objects, customer, key, clock, client_of(me.app, {"X-API-KEY": key}))
         yield World(me, other, await furnish(me), await furnish(other))

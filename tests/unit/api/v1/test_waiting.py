@@ -40,7 +40,7 @@ async def until(condition: Any) -> None:  # noqa: ANN401 - anything that can be 
 @contextlib.asynccontextmanager
 async def waiting(api: Api, *requests: Coroutine[Any, Any, httpx.Response]) -> Any:  # noqa: ANN401 - tasks
     tasks = [asyncio.create_task(request) for request in requests]
-    await until(lambda: api.service.waits.waiting == len(tasks))
+    await until(lambda: api.service.long_polls.waiting == len(tasks))
     try:
         yield tasks
     finally:
@@ -124,7 +124,7 @@ async def test_hundreds_may_wait_and_hold_no_thread(api: Api) -> None:
         api.finish_all(batch_id, failed(), succeeded())
         bodies = [await answered(task) for task in tasks]
     assert {len(body["items"]) for body in bodies} <= {1, 2}
-    assert api.service.waits.waiting == 0
+    assert api.service.long_polls.waiting == 0
 
 
 async def test_a_batch_that_does_not_exist_or_is_not_yours_is_not_waited_for(api: Api) -> None:
@@ -132,7 +132,7 @@ async def test_a_batch_that_does_not_exist_or_is_not_yours_is_not_waited_for(api
     for client, asked in ((api.http, "batch_nobody"), (api.stranger(), batch_id)):
         answer = await client.get(f"/v1/batches/{asked}", params={"wait": LONG})
         assert (answer.status_code, answer.json()["error"]) == (404, "batch_not_found")
-    assert api.service.waits.waiting == 0
+    assert api.service.long_polls.waiting == 0
 
 
 @pytest.mark.parametrize("wait", ["-1", "61", "soon", "nan", "inf"])
@@ -146,7 +146,7 @@ async def test_polls_are_answered_when_the_process_ends(api: Api) -> None:
     batch_id = await api.batch(1)
     cursor = await seen(api, batch_id)
     async with waiting(api, ask(api, batch_id, cursor=cursor)) as (task,):
-        api.service.waits.close()
+        api.service.long_polls.close()
         assert (await answered(task))["status"] == "pending"
     assert (await ask(api, batch_id, cursor=cursor)).json()["items"] == []
 
@@ -164,6 +164,6 @@ async def test_a_client_that_goes_away_ends_its_wait(api: Api, address: str) -> 
         with contextlib.suppress(httpx.ReadTimeout):
             asking = client.get(f"/v1/batches/{batch_id}", params={"wait": LONG, "cursor": cursor}, timeout=1.0)
             task = asyncio.create_task(asking)
-            await until(lambda: api.service.waits.waiting == 1)
+            await until(lambda: api.service.long_polls.waiting == 1)
             await task
-    await until(lambda: api.service.waits.waiting == 0)
+    await until(lambda: api.service.long_polls.waiting == 0)

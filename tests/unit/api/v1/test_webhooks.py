@@ -186,7 +186,7 @@ async def test_a_secret_is_made_of_the_key_and_the_webhook_and_nothing_else(api:
     made = await add(api)
     webhook = api.ledger.webhooks.get(api.customer.customer_id, made["id"])
     other = make_service(api.service.settings, api.ledger, api.objects)
-    assert other.deliveries.secret(webhook) == made["secret"]
+    assert other.webhook_messages.secret(webhook, now()) == made["secret"]
 
 
 async def test_no_secret_is_in_the_ledger_or_its_archive(clock: MovableClock, tmp_path: Path) -> None:

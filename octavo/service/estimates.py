@@ -5,10 +5,10 @@ import time
 from collections import Counter, deque
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import Protocol
 
-from api.workers.registry import WorkerRegistry
 from octavo.batches import Batch, BatchStatus, Customer, Item, ItemStatus
-from octavo.identifiers import BatchId, CustomerId
+from octavo.identifiers import BatchId, CustomerId, WorkerId
 from octavo.ledger.contract import Ledger, OpenBatch
 
 QUEUED = "queued"
@@ -18,8 +18,8 @@ LEAST_ITEMS = 3
 """Items to see finished before an estimate is worth giving."""
 MOST_STEPS = 32
 """Steps of progress that are remembered of a batch; one a second at most."""
-LANES_SECONDS = 1.0
-"""How old the count of a customer's open lanes may be."""
+SLOTS_SECONDS = 1.0
+"""How old the count of the slots in use may be."""
 
 
 @dataclass(slots=True)
@@ -35,13 +35,33 @@ class _Progress:
             self.steps.append((moment, finished))
 
 
-class Outlook:
-    """Fed by the reconciler, which sees every open batch once a second; safe from any thread."""
+class LivingWorkers(Protocol):
+    """Knows which workers are alive."""
 
-    def __init__(self) -> None:
+    def alive(self) -> Sequence[WorkerId]:
+        """Return the workers that have been heard of lately."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Expectation:
+    """What may be expected of a batch."""
+
+    eta_seconds: int | None
+    """How long it still takes; None while nobody can know."""
+    reason: str | None
+    """Why its pending items wait; None where none do."""
+
+
+class Estimates:
+    """Estimates for all open batches; the reconciler feeds it once a second. Safe from any thread."""
+
+    def __init__(self, ledger: Ledger, workers: LivingWorkers) -> None:
+        self._ledger = ledger
+        self._workers = workers
         self._progress: dict[BatchId, _Progress] = {}
-        self._lanes: Counter[CustomerId] = Counter()
-        self._lanes_counted = -math.inf
+        self._slots: Counter[CustomerId] = Counter()
+        self._slots_counted = -math.inf
 
     def observe(self, batches: Sequence[OpenBatch], moment: float | None = None) -> None:
         """Note how far the open batches are; `batches` are all there are."""
@@ -65,24 +85,34 @@ class Outlook:
             return None
         return math.ceil(batch.counts.unfinished * took / finished)
 
-    def reason(self, ledger: Ledger, workers: WorkerRegistry, customer: Customer) -> str:
-        """Return why items of a customer that nobody holds wait."""
-        if not workers.alive():
-            return WAITING_FOR_WORKER
-        return CUSTOMER_CAP if self._open_lanes(ledger, customer.customer_id) >= customer.item_cap else QUEUED
+    def of_batch(self, customer: Customer, batch: Batch) -> Expectation:
+        """Return what may be expected of a batch."""
+        waits = batch.counts.pending > 0 and not batch.status.is_terminal
+        return Expectation(self.eta_seconds(batch), self._reason(customer) if waits else None)
 
-    def _open_lanes(self, ledger: Ledger, customer_id: CustomerId) -> int:
+    def of_items(self, customer: Customer, items: Sequence[Item]) -> list[str | None]:
+        """Return why each of these items waits; None for those that do not."""
+        of_others = self._reason(customer) if any(item.status is ItemStatus.PENDING for item in items) else ""
+        return [item_reason(item, of_others) for item in items]
+
+    def _reason(self, customer: Customer) -> str:
+        """Return why items of a customer that nobody holds wait."""
+        if not self._workers.alive():
+            return WAITING_FOR_WORKER
+        return CUSTOMER_CAP if self._slots_in_use(customer.customer_id) >= customer.item_cap else QUEUED
+
+    def _slots_in_use(self, customer_id: CustomerId) -> int:
         moment = time.monotonic()
-        if moment - self._lanes_counted > LANES_SECONDS:
-            lanes: Counter[CustomerId] = Counter()
-            for held in ledger.work.held_slots():
-                lanes[held.customer_id] += held.slots
-            self._lanes, self._lanes_counted = lanes, moment
-        return self._lanes[customer_id]
+        if moment - self._slots_counted > SLOTS_SECONDS:
+            slots: Counter[CustomerId] = Counter()
+            for held in self._ledger.work.held_slots():
+                slots[held.customer_id] += held.slots
+            self._slots, self._slots_counted = slots, moment
+        return self._slots[customer_id]
 
 
 def item_reason(item: Item, of_others: str) -> str | None:
-    """Return why an item waits: it is some worker's and that has no child free yet, or as others of its customer do."""
+    """Return why an item waits: its worker has no process free yet, or for the same reason as its customer's others."""
     if item.status is not ItemStatus.PENDING:
         return None
     return WAITING_FOR_WORKER if item.is_leased else of_others

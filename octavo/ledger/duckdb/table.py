@@ -1,0 +1,205 @@
+"""A table as the dataclass of its rows: column list, insert, update and the reading of rows follow from it.
+
+A migration makes the table, the dataclass says what is in it; a test holds the two against each other. What is
+generated here is only what would say the columns once more; every query is in a `.sql` file, in which `{items}`
+stands for the columns of `items`, and `{i.items}` for the same of an alias.
+"""
+
+import json
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import MISSING, Field, dataclass, fields
+from datetime import datetime
+from enum import StrEnum
+from types import NoneType, UnionType
+from typing import Any, ClassVar, Generic, Protocol, TypeVar, Union, get_args, get_origin, get_type_hints
+
+from octavo.ledger.duckdb.values import Parameter, Row, Value, utc
+
+
+class Runs(Protocol):
+    """Whatever runs a statement: a transaction."""
+
+    def run(self, sql: str, parameters: dict[str, Parameter]) -> None:
+        """Run a statement."""
+        ...
+
+
+class Record(Protocol):
+    """Any dataclass."""
+
+    __dataclass_fields__: ClassVar[dict[str, Field[Any]]]
+
+
+R = TypeVar("R", bound=Record)
+
+_SQL_TYPES: dict[type, str] = {str: "VARCHAR", bool: "BOOLEAN", int: "BIGINT", float: "DOUBLE", datetime: "TIMESTAMP"}
+"""A narrower column (INTEGER) takes a BIGINT as it comes."""
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """One field of a row as DuckDB keeps it."""
+
+    field: str
+    name: str
+    sql_type: str
+    is_nullable: bool
+    read: Callable[[Any], Any] | None
+    """Makes the field's value of the column's, None where they are the same."""
+    write: Callable[[Any], Value] | None
+
+
+def _column(field: Field[Any], hint: object, name: str) -> Column:
+    kinds = [kind for kind in _union(hint) if kind is not NoneType]
+    kind = kinds[0]
+    while hasattr(kind, "__supertype__"):
+        kind = kind.__supertype__
+    origin = get_origin(kind) or kind
+    read: Callable[[Any], Any] | None = None
+    write: Callable[[Any], Value] | None = None
+    if issubclass(origin, StrEnum):
+        sql_type, read = "VARCHAR", origin
+    elif issubclass(origin, datetime):
+        sql_type, read = "TIMESTAMP", utc
+    elif issubclass(origin, Mapping):
+        sql_type, read, write = "VARCHAR", json.loads, _dumped_mapping
+    elif issubclass(origin, tuple):
+        sql_type, read, write = "VARCHAR", _loaded_tuple, json.dumps
+    else:
+        sql_type = _SQL_TYPES[origin]
+    return Column(field.name, name, sql_type, NoneType in _union(hint), read, write)
+
+
+def _union(hint: object) -> tuple[Any, ...]:
+    return get_args(hint) if get_origin(hint) in (UnionType, Union) else (hint,)
+
+
+def _dumped_mapping(value: Mapping[str, object]) -> str:
+    return json.dumps(dict(value))
+
+
+def _loaded_tuple(text: str) -> tuple[Any, ...]:
+    return tuple(json.loads(text))
+
+
+class Table(Generic[R]):
+    """One table and the dataclass of its rows.
+
+    `key` is what an update finds a row by; without one there is one row. `fixed` are fields that an update leaves
+    alone unless it names them; `renamed` are those whose columns have another name; `unread` are columns no row has.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        record: type[R],
+        *,
+        key: Sequence[str] = (),
+        fixed: Sequence[str] = (),
+        renamed: Mapping[str, str] | None = None,
+        unread: Sequence[str] = (),
+    ) -> None:
+        self.name = name
+        self.unread = frozenset(unread)
+        self._record = record
+        self._key = tuple(key)
+        hints = get_type_hints(record)
+        names = renamed or {}
+        self.columns = tuple(
+            _column(field, hints[field.name], names.get(field.name, field.name)) for field in fields(record)
+        )
+        self._defaults = {field.name: field.default for field in fields(record) if field.default is not MISSING}
+        self._by_field = {column.field: column for column in self.columns}
+        self._fields = tuple(column.field for column in self.columns)
+        self._conversions = [(place, one.read) for place, one in enumerate(self.columns) if one.read is not None]
+        self._changing = tuple(one for one in self._fields if one not in {*fixed, *key})
+        self._known: dict[object, str] = {}
+
+    def select(self, alias: str = "") -> str:
+        """Return the columns for a SELECT, in the order in which `read` takes them."""
+        start = f"{alias}." if alias else ""
+        return ", ".join(start + column.name for column in self.columns)
+
+    def read(self, row: Row) -> R:
+        """Return the record of a row that was selected with `select`."""
+        values = list(row)
+        for place, convert in self._conversions:
+            if values[place] is not None:
+                values[place] = convert(values[place])
+        return self._record(**dict(zip(self._fields, values, strict=True)))
+
+    def insert(self, view: Runs, *, clause: str = "", **values: Any) -> None:
+        """Insert rows given by field: a list has a value for each row, anything else is the same for all of them.
+
+        A field that is not given has the record's default. `clause` goes behind the statement (`ON CONFLICT ...`).
+        """
+        given = self._defaults | values
+        many = frozenset(name for name, value in given.items() if isinstance(value, list))
+        known = ("insert", many, clause)
+        sql = self._known.get(known)
+        if sql is None:
+            sql = self._known[known] = self._insert_sql(many, clause)
+        view.run(sql, {name: self._bound(name, value) for name, value in given.items()})
+
+    def insert_rows(self, view: Runs, rows: Sequence[R], *, clause: str = "") -> None:
+        """Insert these rows; without any, nothing."""
+        if rows:
+            self.insert(view, clause=clause, **self._values(rows, self._fields))
+
+    def update(self, view: Runs, rows: Sequence[R], *names: str) -> None:
+        """Write back fields of rows, by key: those that are named, else all that are not fixed."""
+        changing = names or self._changing
+        if len(rows) == 1:
+            # A third cheaper than the statement for several, and one is the rule.
+            row = rows[0]
+            values = {name: self._bound(name, getattr(row, name)) for name in (*self._key, *changing)}
+            view.run(self._update_sql(changing, many=False), values)
+        elif rows:
+            lists = {name: self._bound(name, [getattr(row, name) for row in rows]) for name in (*self._key, *changing)}
+            view.run(self._update_sql(changing, many=True), lists)
+
+    def _values(self, rows: Sequence[R], names: Sequence[str]) -> dict[str, Any]:
+        """Return fields as `insert` takes them; what is the same object in all rows is given once."""
+        found: dict[str, Any] = {}
+        for name in names:
+            values = [getattr(row, name) for row in rows]
+            first = values[0]
+            found[name] = first if len(values) > 1 and all(one is first for one in values) else values
+        if not any(isinstance(one, list) for one in found.values()):
+            found[names[0]] = [getattr(row, names[0]) for row in rows]
+        return found
+
+    def _bound(self, name: str, value: Any) -> Parameter:  # noqa: ANN401 # whatever the field holds
+        write = self._by_field[name].write
+        if write is None:
+            bound: Parameter = value
+            return bound
+        if isinstance(value, list):
+            return [None if one is None else write(one) for one in value]
+        return None if value is None else write(value)
+
+    def _insert_sql(self, many: frozenset[str], clause: str) -> str:
+        columns = ", ".join(column.name for column in self.columns)
+        values = ", ".join(
+            f"unnest(${one.field}::{one.sql_type}[])" if one.field in many else f"${one.field}::{one.sql_type}"
+            for one in self.columns
+        )
+        return f"INSERT INTO {self.name} ({columns}) SELECT {values} {clause}"
+
+    def _update_sql(self, changing: Sequence[str], *, many: bool) -> str:
+        known = ("update", tuple(changing), many)
+        sql = self._known.get(known)
+        if sql is None:
+            sql = self._known[known] = self._new_update_sql(changing, many=many)
+        return sql
+
+    def _new_update_sql(self, changing: Sequence[str], *, many: bool) -> str:
+        new, key = ([self._by_field[name] for name in names] for names in (changing, self._key))
+        if not many:
+            values = ", ".join(f"{one.name} = ${one.field}::{one.sql_type}" for one in new)
+            rows = " AND ".join(f"{one.name} = ${one.field}" for one in key) or "true"
+            return f"UPDATE {self.name} SET {values} WHERE {rows}"  # noqa: S608
+        values = ", ".join(f"{one.name} = u.{one.name}" for one in new)
+        lists = ", ".join(f"unnest(${one.field}::{one.sql_type}[]) AS {one.name}" for one in (*key, *new))
+        rows = " AND ".join(f"{self.name}.{one.name} = u.{one.name}" for one in key)
+        return f"UPDATE {self.name} SET {values} FROM (SELECT {lists}) u WHERE {rows}"  # noqa: S608
