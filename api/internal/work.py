@@ -16,7 +16,7 @@ from octavo.client.worker_protocol import (
     Notifications,
     OpenedRun,
     OpenRun,
-    Pruning,
+    PruneRequest,
     Reports,
     Reserved,
     RunSummary,
@@ -150,7 +150,7 @@ async def report(body: Reports, service: ServiceDep) -> list[ReportResult]:
 
 
 def _report(body: Reports, service: Service) -> list[ReportResult]:
-    with service.retention.expiry.gate.reporting(body.reports) as reports:
+    with service.retention.expiry.guard.reporting(body.reports) as reports:
         return service.ledger.work.report(reports)
 
 
@@ -161,7 +161,7 @@ async def reserve(body: Reservation, service: ServiceDep) -> Reserved:
 
 
 @router.post("/prune")
-async def prune(body: Pruning, service: ServiceDep) -> Pruned:
+async def prune(body: PruneRequest, service: ServiceDep) -> Pruned:
     """Remove from the ledger what has had its time; the flow `prune` asks for it."""
     seen_before = now() - timedelta(seconds=body.keep_runs_seconds)
     return await in_thread(lambda: service.ledger.runs.prune(seen_before))

@@ -72,7 +72,7 @@ class Sweep:
             if (found := _result_of(info.key)) is not None:
                 touched[found].append(info.last_modified)
         old = {result_id: customer_id for (customer_id, result_id), moments in touched.items() if max(moments) < before}
-        return self._expiry.take_results(old)
+        return self._expiry.delete_results(old)
 
 
 def _file_of(key: str) -> FileId | None:

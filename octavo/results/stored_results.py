@@ -2,7 +2,7 @@
 
 A result is whole when its document and every figure of it are there; a rendering can be made of these. One that is
 about to be deleted, or is deleted meanwhile, is seen by the API, which gives the item back to be read
-(octavo/expiry/gate.py).
+(octavo/expiry/deletion_guard.py).
 """
 
 from collections.abc import Sequence

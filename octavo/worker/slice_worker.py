@@ -165,11 +165,16 @@ class SliceWorker:
         return 0 if run is None else run.percent_done
 
     def cancel_run(self, run_id: RunId) -> None:
-        """Cancel the run's batch: somebody pressed Cancel in the Prefect UI. Running items finish."""
+        """Cancel the batch of a run that is open here, as somebody asked in the Prefect UI; running items finish."""
         run = self._runs.get(run_id)
-        if run is not None:
-            run.is_cancelled = True
+        if run is None:
+            return
+        run.is_cancelled = True
+        try:
             self._client.cancel_run(run_id)
+        except OctavoError:
+            run.is_cancelled = False
+            raise
 
     def is_cancelled(self, run_id: RunId) -> bool:
         """Whether `cancel_run` was called for this run."""

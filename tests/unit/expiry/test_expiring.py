@@ -9,7 +9,7 @@ import pytest
 
 from octavo.batches import ClaimedItem
 from octavo.errors import StorageUnavailable
-from octavo.expiry import gate as gate_of
+from octavo.expiry import deletion_guard
 from octavo.expiry.expiring import Expiry
 from octavo.identifiers import ResultId
 from octavo.ledger.contract import ReportKind, Retry
@@ -139,14 +139,14 @@ def test_work_whose_result_went_before_it_was_reported_is_done_again(
     write_result(world, objects, "res_shared")
     expiry.look()
     assert stored(objects, keys.RESULTS) == []
-    with expiry.gate.reporting([finish(item, outcome("res_shared"))]) as reports:
+    with expiry.guard.reporting([finish(item, outcome("res_shared"))]) as reports:
         assert [report.kind for report in reports] == [ReportKind.RELEASE]
         (verdict,) = world.ledger.work.report(reports)
     assert verdict.accepted
     assert world.now(batch).counts.pending == 1
     (again,) = world.take(batch)
     write_result(world, objects, "res_shared")
-    with expiry.gate.reporting([finish(again, outcome("res_shared"))]) as reports:
+    with expiry.guard.reporting([finish(again, outcome("res_shared"))]) as reports:
         world.ledger.work.report(reports)
     assert world.now(batch).counts.succeeded == 1
     expiry.look()
@@ -160,7 +160,7 @@ def test_half_a_result_is_no_result(world: World, objects: MemoryObjects, expiry
     expiry.look()
     customer_id, result_id = world.customer.customer_id, ResultId("res_shared")
     objects.write(keys.result_key(customer_id, result_id, "extract-page.json"), b"{}", "application/json")
-    with expiry.gate.reporting([finish(item, outcome("res_shared"))]) as reports:
+    with expiry.guard.reporting([finish(item, outcome("res_shared"))]) as reports:
         assert reports[0].kind is ReportKind.RELEASE
 
 
@@ -177,7 +177,7 @@ def test_drawn_pages_go_with_their_result_and_do_not_count_when_it_is_made_again
     assert stored(objects, keys.RESULTS) == []
     write_result(world, objects, "res_shared")
     report = finish(item, outcome("res_shared"))
-    with expiry.gate.reporting([report]) as reports:
+    with expiry.guard.reporting([report]) as reports:
         assert reports == [report]
 
 
@@ -190,8 +190,8 @@ def test_a_page_drawn_too_late_is_no_result(
     expiry.look()
     customer_id = world.customer.customer_id
     objects.write(keys.drawn_page_key(customer_id, ResultId("res_shared"), 1, 200), b"png", "image/png")
-    monkeypatch.setattr(gate_of, "WRITING_SECONDS", 0.0)
-    with expiry.gate.reporting([finish(item, outcome("res_shared"))]) as reports:
+    monkeypatch.setattr(deletion_guard, "WRITING_SECONDS", 0.0)
+    with expiry.guard.reporting([finish(item, outcome("res_shared"))]) as reports:
         assert reports[0].kind is ReportKind.RELEASE
 
 
@@ -203,9 +203,9 @@ def test_a_result_with_fewer_objects_than_went_long_ago_is_taken(
     world.clock.go(hours=2)
     expiry.look()
     write_result(world, objects, "res_shared", images=0)
-    monkeypatch.setattr(gate_of, "WRITING_SECONDS", 0.0)
+    monkeypatch.setattr(deletion_guard, "WRITING_SECONDS", 0.0)
     report = finish(item, outcome("res_shared"))
-    with expiry.gate.reporting([report]) as reports:
+    with expiry.guard.reporting([report]) as reports:
         assert reports == [report]
 
 
@@ -218,14 +218,14 @@ def test_a_report_waits_for_the_deletion_of_its_result_and_a_deletion_for_a_repo
     inside = threading.Event()
 
     def report() -> None:
-        with expiry.gate.reporting([finish(item, outcome("res_shared"))]):
+        with expiry.guard.reporting([finish(item, outcome("res_shared"))]):
             order.append("reported")
 
     def delete() -> None:
-        with expiry.gate.dying([result_id]):
+        with expiry.guard.deleting([result_id]):
             order.append("deleted")
 
-    for hold, other in ((expiry.gate.dying([result_id]), report), (_reporting(expiry, item), delete)):
+    for hold, other in ((expiry.guard.deleting([result_id]), report), (_reporting(expiry, item), delete)):
         order.clear()
         inside.clear()
         with hold:
@@ -237,14 +237,14 @@ def test_a_report_waits_for_the_deletion_of_its_result_and_a_deletion_for_a_repo
         assert order[0] == "first"
         assert len(order) == 2
     write_result(world, objects, "res_other")
-    with expiry.gate.dying([result_id]):
+    with expiry.guard.deleting([result_id]):
         other_report = finish(item, outcome("res_other"))
-        with expiry.gate.reporting([other_report]) as reports:
+        with expiry.guard.reporting([other_report]) as reports:
             assert reports == [other_report], "other results are not held up"
 
 
 def _reporting(expiry: Expiry, item: ClaimedItem) -> "contextlib.AbstractContextManager[object]":
-    return expiry.gate.reporting([finish(item, outcome("res_shared"))])
+    return expiry.guard.reporting([finish(item, outcome("res_shared"))])
 
 
 def _after(inside: threading.Event, work: Callable[[], None]) -> None:

@@ -335,7 +335,7 @@ def test_a_slice_is_named_by_customer_and_file(stack: Stack, worker: SliceWorker
     assert worker.label("slice_x") == "slice_x"
 
 
-def test_open_lanes_are_counted_by_customer(stack: Stack, worker: SliceWorker) -> None:
+def test_slots_taken_are_counted_by_customer(stack: Stack, worker: SliceWorker) -> None:
     open_batch(stack, worker, b"one", b"two")
     slice_ids = claim(worker)
     assert worker.slots_by_customer() == {stack.customer.customer_id: 2}

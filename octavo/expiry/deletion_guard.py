@@ -25,47 +25,47 @@ WRITING_SECONDS = 30.0
 
 
 @dataclass(frozen=True, slots=True)
-class _Gone:
+class _Deleted:
     prefix: str
     parts: int
     at: float
 
 
-class ResultGate:
+class DeletionGuard:
     """Reports and deletions of one API process. Thread-safe."""
 
     def __init__(self, objects: ObjectStore) -> None:
         self._objects = objects
         self._moved = threading.Condition()
-        self._dying: Counter[ResultId] = Counter()
+        self._deleting: Counter[ResultId] = Counter()
         self._reported: Counter[ResultId] = Counter()
-        self._gone: dict[ResultId, _Gone] = {}
+        self._deleted: dict[ResultId, _Deleted] = {}
 
     @contextlib.contextmanager
-    def dying(self, result_ids: Sequence[ResultId]) -> Iterator[None]:
+    def deleting(self, result_ids: Sequence[ResultId]) -> Iterator[None]:
         """Hold back reports that name these results; those under way are waited for.
 
         Whether an item names one is asked inside, and then it holds.
         """
         with self._moved:
-            self._dying.update(result_ids)
+            self._deleting.update(result_ids)
             self._moved.wait_for(lambda: not any(result_id in self._reported for result_id in result_ids))
         try:
             yield
         finally:
-            self._take_out(self._dying, result_ids)
+            self._leave(self._deleting, result_ids)
 
-    def note_gone(self, parts: Mapping[ResultId, tuple[str, int]]) -> None:
-        """Remember which results have lost how many parts, and under which prefix; said inside `dying`."""
+    def note_deleted(self, parts: Mapping[ResultId, tuple[str, int]]) -> None:
+        """Remember which results have lost how many parts, and under which prefix; called inside `deleting`."""
         moment = time.monotonic()
         with self._moved:
-            for result_id in list(self._gone):
-                if moment - self._gone[result_id].at < REMEMBERED_SECONDS:
+            for result_id in list(self._deleted):
+                if moment - self._deleted[result_id].at < REMEMBERED_SECONDS:
                     break
-                del self._gone[result_id]
+                del self._deleted[result_id]
             for result_id, (prefix, count) in parts.items():
-                self._gone.pop(result_id, None)
-                self._gone[result_id] = _Gone(prefix, count, moment)
+                self._deleted.pop(result_id, None)
+                self._deleted[result_id] = _Deleted(prefix, count, moment)
 
     @contextlib.contextmanager
     def reporting(self, reports: Sequence[Report]) -> Iterator[list[Report]]:
@@ -75,18 +75,18 @@ class ResultGate:
         """
         named = [report.outcome.result_id for report in reports if isinstance(report.outcome, Succeeded)]
         with self._moved:
-            self._moved.wait_for(lambda: not any(result_id in self._dying for result_id in named))
+            self._moved.wait_for(lambda: not any(result_id in self._deleting for result_id in named))
             self._reported.update(named)
         try:
             yield [self._release(report) if self._has_lost(report) else report for report in reports]
         finally:
-            self._take_out(self._reported, named)
+            self._leave(self._reported, named)
 
     def _has_lost(self, report: Report) -> bool:
         if not isinstance(report.outcome, Succeeded):
             return False
         with self._moved:
-            gone = self._gone.get(report.outcome.result_id)
+            gone = self._deleted.get(report.outcome.result_id)
         if gone is None:
             return False
         there = [info.key for info in self._objects.list(gone.prefix)]
@@ -99,7 +99,7 @@ class ResultGate:
     def _release(report: Report) -> Report:
         return replace(report, kind=ReportKind.RELEASE, outcome=None)
 
-    def _take_out(self, counts: Counter[ResultId], result_ids: Sequence[ResultId]) -> None:
+    def _leave(self, counts: Counter[ResultId], result_ids: Sequence[ResultId]) -> None:
         with self._moved:
             counts.subtract(result_ids)
             for result_id in result_ids:
