@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING
 
 from octavo.engines.layout import policy as layout
 from octavo.engines.pages.engine import PagesEngine, PagesPolicy
+from octavo.engines.pages.thresholds.pipeline import PipelineThresholds
 
 if TYPE_CHECKING:
     from octavo.engines.pages.page_view import RegionDetector
@@ -11,12 +12,12 @@ if TYPE_CHECKING:
 _REVISION = "1"
 
 
-def layout_model_where_needed() -> "RegionDetector":
+def layout_model_where_needed(thresholds: PipelineThresholds) -> "RegionDetector":
     """Return the layout model, loaded, to be asked about doubtful pages only."""
     # Imported here, because the models belong in the fork server and its children alone.
     from octavo.engines.auto.page_selection import DoubtfulPages
 
-    return DoubtfulPages(layout.layout_model())
+    return DoubtfulPages(layout.layout_model(thresholds), thresholds)
 
 
 AUTO = PagesPolicy(

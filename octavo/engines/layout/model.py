@@ -7,7 +7,7 @@ anything to anybody: it is told so before.
 import importlib
 import os
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cache
 from typing import Any
 
@@ -23,7 +23,19 @@ Session = Any
 Options = Any
 """ONNX Runtime's objects, which come without types."""
 
-MOST_LINES, MOST_AREA = 1_500, 2_500_000
+
+@dataclass(frozen=True, slots=True)
+class ModelBounds:
+    """How large a page may be that the model is asked about.
+
+    Its time and memory grow faster than the lines do, and it draws the page at a pixel a point. Measured: a page of
+    10,000 lines took it more than four minutes, one of 3,000 by 3,000 points 23 s; bench.bombs.
+    """
+
+    max_lines: int = 1_500
+    """Lines of text."""
+    max_area: int = 2_500_000
+    """Square points: a sheet of A2 has 2,000,000."""
 
 
 @cache
@@ -42,6 +54,8 @@ def load() -> None:
 class LayoutModel:
     """PyMuPDF's layout model as a detector of regions."""
 
+    bounds: ModelBounds = field(default_factory=ModelBounds)
+
     @classmethod
     def loaded(cls) -> "LayoutModel":
         """Return the model, loaded."""
@@ -51,10 +65,9 @@ class LayoutModel:
     def detect(self, view: PageView) -> list[LabelledRegion]:
         """Return what the model takes the parts of an upright page for, in its reading order.
 
-        Nothing for a page with more than `MOST_LINES` lines or `MOST_AREA` square points, sheets beyond A2: its time
-        and memory grow faster than the lines do, and it draws the page at a pixel a point.
+        Nothing for a page beyond its bounds.
         """
-        if len(view.lines) > MOST_LINES or view.frame.area > MOST_AREA:
+        if len(view.lines) > self.bounds.max_lines or view.frame.area > self.bounds.max_area:
             return []
         groups = _analyse(view.page) or []
         return [

@@ -3,6 +3,7 @@
 from typing import TYPE_CHECKING
 
 from octavo.engines.pages.engine import PagesEngine, PagesPolicy
+from octavo.engines.pages.thresholds.pipeline import PipelineThresholds
 
 if TYPE_CHECKING:
     from octavo.engines.pages.page_view import RegionDetector
@@ -13,7 +14,7 @@ PACKAGES = ("onnxruntime",)
 MEMORY_BYTES = 640 * 1024**2
 
 
-def layout_model() -> "RegionDetector":
+def layout_model(_: PipelineThresholds) -> "RegionDetector":
     """Return the layout model, loaded."""
     # Imported here, because the models belong in the fork server and its children alone.
     from octavo.engines.layout.model import LayoutModel

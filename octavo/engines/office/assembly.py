@@ -28,12 +28,10 @@ from docling_core.types.doc.labels import DocItemLabel, GroupLabel
 from octavo.documents import NO_BOX, Block, Box, Cell, Content, Figure, Role, Table
 from octavo.engines.office.kinds import OfficeKind
 from octavo.engines.office.pictures import Pictures
-from octavo.engines.office.wording import Wording
+from octavo.engines.office.source_text import SourceText
+from octavo.engines.office.thresholds import OfficeThresholds
 
 EMU_PER_POINT = 12_700
-_MOST_LEVEL = 6
-_MOST_PLACES = 200_000
-"""Places of one table; a sheet with more becomes several, one below the other."""
 _ROLES: dict[str, Role] = {
     "caption": "caption",
     "footnote": "footnote",
@@ -62,10 +60,18 @@ class Placed:
 class Assembler:
     """Walks one document."""
 
-    def __init__(self, document: DoclingDocument, kind: OfficeKind, wording: Wording, pictures: Pictures) -> None:
+    def __init__(
+        self,
+        document: DoclingDocument,
+        kind: OfficeKind,
+        source_text: SourceText,
+        pictures: Pictures,
+        thresholds: OfficeThresholds,
+    ) -> None:
         self._document = document
         self._kind = kind
-        self._wording = wording
+        self._source_text = source_text
+        self._thresholds = thresholds
         self._pictures = pictures
         self._captions = {
             caption.cref for owner in (*document.pictures, *document.tables) for caption in owner.captions
@@ -149,7 +155,7 @@ class Assembler:
     def _list_item(self, item: ListItem, number: int) -> Iterator[Placed]:
         inner = self._inner(item)
         inline = [node for node in inner if _is_inline(node)]
-        text = self._wording.join([item.text, *(piece for node in inline for piece in self._pieces(node))])
+        text = self._source_text.join([item.text, *(piece for node in inline for piece in self._pieces(node))])
         if text:
             mark = f"{item.marker if item.marker[:1].isdigit() else f'{number}.'} " if item.enumerated else ""
             yield self._block(item, "list_item", mark + text)
@@ -165,9 +171,10 @@ class Assembler:
         if isinstance(item, GroupItem):
             inline = inner
         pieces = [own, *(piece for node in inline for piece in self._pieces(node))]
-        text = own.strip("\n") if role == "code" else self._wording.join(pieces)
+        text = own.strip("\n") if role == "code" else self._source_text.join(pieces)
         if text.strip():
-            yield self._block(item, role, text, None if level is None else min(max(level, 1), _MOST_LEVEL))
+            most = self._thresholds.max_heading_level
+            yield self._block(item, role, text, None if level is None else min(max(level, 1), most))
         for node in inner:
             if node not in inline:
                 yield from self._node(node)
@@ -201,7 +208,7 @@ class Assembler:
     def _captions_of(self, item: FloatingItem) -> Iterator[Placed]:
         for caption in item.captions:
             found = caption.resolve(self._document)
-            text = self._wording.join(self._pieces(found))
+            text = self._source_text.join(self._pieces(found))
             if text:
                 yield replace(self._block(found, "caption", text), page_no=self._place(item)[0])
 
@@ -223,7 +230,8 @@ class Assembler:
         yield from captions
         page_no, box = self._place(item)
         cells = [self._cell(cell, box) for cell in item.data.table_cells]
-        for number, table in enumerate(cut(without_overlaps(cells), box)):
+        most = self._thresholds.max_table_places
+        for number, table in enumerate(cut(without_overlaps(cells, most), box, most)):
             yield Placed(replace(table, caption=_first_text(captions)) if number == 0 else table, page_no)
 
     def _cell(self, cell: Any, box: Box) -> Cell:  # noqa: ANN401 - a table cell of docling's, of two unrelated classes
@@ -242,8 +250,8 @@ class Assembler:
         if not isinstance(cell, RichTableCell):
             text = str(cell.text).strip()
             return _BREAK.sub("\n", text) if self._kind == "markdown" else text
-        lines = [self._wording.join(pieces) for pieces in self._lines(cell.ref.resolve(self._document))]
-        return "\n".join(self._wording.made_whole([line for line in lines if line]))
+        lines = [self._source_text.join(pieces) for pieces in self._lines(cell.ref.resolve(self._document))]
+        return "\n".join(self._source_text.made_whole([line for line in lines if line]))
 
     def _lines(self, node: NodeItem) -> Iterator[list[str]]:
         """Yield the paragraphs below a cell, each as its pieces."""
@@ -277,11 +285,11 @@ def _is_inline(node: NodeItem) -> bool:
     return isinstance(node, GroupItem) and node.label == GroupLabel.INLINE
 
 
-def without_overlaps(cells: Iterable[Cell]) -> list[Cell]:
+def without_overlaps(cells: Iterable[Cell], max_places: int) -> list[Cell]:
     """Return the cells, each with a place of its own: of two that claim one place the first keeps it."""
     taken: set[tuple[int, int]] = set()
     kept = []
-    for cell in sorted(_believable(list(cells)), key=lambda one: (one.row, one.col)):
+    for cell in sorted(_believable(list(cells), max_places), key=lambda one: (one.row, one.col)):
         if (cell.row, cell.col) in taken:
             continue
         columns = range(cell.col, cell.col + cell.col_span)
@@ -293,11 +301,11 @@ def without_overlaps(cells: Iterable[Cell]) -> list[Cell]:
     return kept
 
 
-def _believable(cells: list[Cell]) -> list[Cell]:
+def _believable(cells: list[Cell], max_places: int) -> list[Cell]:
     """Return the cells; where their spans claim more places than a table has, cut off where the last cell begins."""
     rows = max((cell.row + cell.row_span for cell in cells), default=0)
     columns = max((cell.col + cell.col_span for cell in cells), default=0)
-    if rows * columns <= _MOST_PLACES:
+    if rows * columns <= max_places:
         return cells
     rows, columns = max(cell.row for cell in cells) + 1, max(cell.col for cell in cells) + 1
     return [
@@ -306,12 +314,12 @@ def _believable(cells: list[Cell]) -> list[Cell]:
     ]
 
 
-def cut(cells: list[Cell], box: Box) -> Iterator[Table]:
+def cut(cells: list[Cell], box: Box, max_places: int) -> Iterator[Table]:
     """Yield tables of these cells, cut between rows where one would have too many places."""
     if not cells:
         return
     columns = max(cell.col + cell.col_span for cell in cells)
-    rows = max(1, _MOST_PLACES // columns)
+    rows = max(1, max_places // columns)
     pieces: dict[int, list[Cell]] = {}
     for cell in cells:
         pieces.setdefault(cell.row // rows, []).append(cell)

@@ -10,12 +10,9 @@ import struct
 import zipfile
 import zlib
 
+from octavo.engines.office.thresholds import OfficeThresholds
 from octavo.errors import ExtractionFailed
 
-MOST_ENTRIES = 20_000
-MOST_RATIO = 200
-"""An entry that unpacks to more than so many times its size is a bomb, if it is large."""
-LARGE_BYTES = 16 * 1024**2
 ZIP_ERRORS: tuple[type[Exception], ...] = (
     zipfile.BadZipFile,
     zlib.error,
@@ -30,34 +27,36 @@ ZIP_ERRORS: tuple[type[Exception], ...] = (
 )
 """What damaged archives make `zipfile` raise."""
 _ENTITY = b"<!ENTITY"
-_HEAD_BYTES = 65536
 
 
-def check_container(data: bytes, most_bytes: int) -> None:
+def check_container(data: bytes, most_bytes: int, thresholds: OfficeThresholds) -> None:
     """Refuse a container that unpacks to too much, or that declares XML entities. Raises `ExtractionFailed`."""
     try:
         with zipfile.ZipFile(io.BytesIO(data)) as archive:
-            _check_sizes(archive.infolist(), most_bytes)
+            _check_sizes(archive.infolist(), most_bytes, thresholds)
             for entry in archive.infolist():
                 if entry.filename.endswith((".xml", ".rels", ".xhtml", ".opf", ".ncx")):
-                    _check_entities(archive, entry)
+                    _check_entities(archive, entry, thresholds.entity_head_bytes)
     except ZIP_ERRORS as error:
         raise ExtractionFailed(f"the document is damaged: {error}") from error
 
 
-def _check_sizes(entries: list[zipfile.ZipInfo], most_bytes: int) -> None:
-    if len(entries) > MOST_ENTRIES:
-        raise ExtractionFailed(f"the document has {len(entries)} parts, more than {MOST_ENTRIES}")
+def _check_sizes(entries: list[zipfile.ZipInfo], most_bytes: int, thresholds: OfficeThresholds) -> None:
+    if len(entries) > thresholds.max_archive_entries:
+        raise ExtractionFailed(f"the document has {len(entries)} parts, more than {thresholds.max_archive_entries}")
     total = sum(entry.file_size for entry in entries)
     if total > most_bytes:
         raise ExtractionFailed(f"the document unpacks to {total} bytes, more than {most_bytes}")
     for entry in entries:
-        if entry.file_size > LARGE_BYTES and entry.file_size > MOST_RATIO * max(1, entry.compress_size):
-            raise ExtractionFailed("a part of the document unpacks to more than 200 times its size")
+        if entry.file_size > max(
+            thresholds.large_entry_bytes, thresholds.max_archive_ratio * max(1, entry.compress_size)
+        ):
+            most = thresholds.max_archive_ratio
+            raise ExtractionFailed(f"a part of the document unpacks to more than {most} times its size")
 
 
-def _check_entities(archive: zipfile.ZipFile, entry: zipfile.ZipInfo) -> None:
+def _check_entities(archive: zipfile.ZipFile, entry: zipfile.ZipInfo, head_bytes: int) -> None:
     with archive.open(entry) as part:
         # They are declared before the first element.
-        if _ENTITY in part.read(_HEAD_BYTES):
+        if _ENTITY in part.read(head_bytes):
             raise ExtractionFailed("the document declares XML entities, which are not read")

@@ -12,21 +12,24 @@ _MAIL_ERRORS: tuple[type[Exception], ...] = (LookupError, ValueError, TypeError,
 """What damaged mail makes the `email` package raise, which by its own word raises nothing."""
 
 
-def mail_as_html(data: bytes) -> bytes:
-    """Return a mail as an HTML page, UTF-8; attachments are named, not read. Raises `ExtractionFailed`."""
+def mail_as_html(data: bytes, full_line: int) -> bytes:
+    """Return a mail as an HTML page, UTF-8; attachments are named, not read. Raises `ExtractionFailed`.
+
+    Of plain text a line of `full_line` characters is full.
+    """
     try:
-        return _page(message_from_bytes(data, policy=policy.default)).encode("utf-8", "replace")
+        return _page(message_from_bytes(data, policy=policy.default), full_line).encode("utf-8", "replace")
     except _MAIL_ERRORS as error:
         raise ExtractionFailed("the mail is damaged") from error
 
 
-def _page(message: EmailMessage) -> str:
+def _page(message: EmailMessage, full_line: int) -> str:
     told = {name: text for name in ("Subject", *_FIELDS) if (text := _field(message, name))}
     head = [f"<p>{name}: {escape(told[name])}</p>" for name in _FIELDS if name in told]
     names = [part.get_filename() or part.get_content_type() for part in message.iter_attachments()]
     attached = [f"<p>Attachment: {escape(name)}</p>" for name in names]
     subject = f"<h1>{escape(told['Subject'])}</h1>" if "Subject" in told else ""
-    return "".join([f"<html><body>{subject}", *head, _body(message), *attached, "</body></html>"])
+    return "".join([f"<html><body>{subject}", *head, _body(message, full_line), *attached, "</body></html>"])
 
 
 def _field(message: EmailMessage, name: str) -> str:
@@ -37,7 +40,7 @@ def _field(message: EmailMessage, name: str) -> str:
         return next((str(value) for found, value in message.raw_items() if found.lower() == name.lower()), "")
 
 
-def _body(message: EmailMessage) -> str:
+def _body(message: EmailMessage, full_line: int) -> str:
     part = message.get_body(preferencelist=("html", "plain"))
     if part is None:
         return ""
@@ -48,7 +51,7 @@ def _body(message: EmailMessage) -> str:
         text = payload.decode("latin-1") if isinstance(payload, bytes) else ""
     if part.get_content_subtype() == "html":
         return text
-    return "".join(map(_as_html, passages(text)))
+    return "".join(map(_as_html, passages(text, full_line)))
 
 
 def _as_html(passage: Passage) -> str:

@@ -9,10 +9,9 @@ from docling_core.types.doc.document import PictureItem
 from PIL import Image, UnidentifiedImageError
 
 from octavo.engines.contract import Limits
-from octavo.engines.pages.figures.page_figures import ImageBudget
+from octavo.engines.image_budget import ImageBudget
 
 _AS_IS = {"PNG": "image/png", "JPEG": "image/jpeg", "WEBP": "image/webp"}
-_LEAST_PIXELS = 16
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,8 +27,9 @@ class Picture:
 class Pictures:
     """Takes pictures out of a document as far as its limits go; `warnings` tell of the others."""
 
-    def __init__(self, limits: Limits) -> None:
+    def __init__(self, limits: Limits, min_pixels: int) -> None:
         self._budget = ImageBudget(limits)
+        self._min_pixels = min_pixels
         self.warnings: list[str] = []
         self.images: list[bytes] = []
 
@@ -62,7 +62,7 @@ class Pictures:
     def _opened(self, data: bytes) -> Picture | None:
         with Image.open(io.BytesIO(data)) as image:
             width, height = image.size
-            if min(width, height) < _LEAST_PIXELS:
+            if min(width, height) < self._min_pixels:
                 return None
             if width * height > self._budget.max_pixels:
                 raise ValueError(f"it has {width} x {height} pixels")

@@ -6,8 +6,6 @@ from dataclasses import dataclass
 from typing import Literal
 
 _MARK = re.compile(r"^\s{0,8}(?:(?P<bullet>[-*+\u2022\u2013])|(?P<number>\d{1,3}[.)]))\s+(?=\S)")
-_FILLED_CHARACTERS = 45
-"""A line of this length was ended because it was full; a shorter one by whoever wrote it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,21 +17,24 @@ class Passage:
     is_numbered: bool = False
 
 
-def passages(text: str) -> Iterator[Passage]:
-    """Yield the passages of a text; an empty line ends one, and so do a line that was not full and a list's mark."""
+def passages(text: str, full_line: int) -> Iterator[Passage]:
+    """Yield the passages of a text; an empty line ends one, and so do a line that was not full and a list's mark.
+
+    A line of `full_line` characters is full.
+    """
     lines: list[str] = []
     for line in [*text.splitlines(), ""]:
-        if lines and (not line.strip() or _MARK.match(line) or _is_ended(lines, line)):
+        if lines and (not line.strip() or _MARK.match(line) or _is_ended(lines, line, full_line)):
             yield _passage(lines)
             lines = []
         if line.strip():
             lines.append(line)
 
 
-def _is_ended(lines: list[str], line: str) -> bool:
+def _is_ended(lines: list[str], line: str, full_line: int) -> bool:
     if _MARK.match(lines[0]) and line[:1].isspace():
         return False  # an item goes on below its own first word
-    return len(lines[-1].rstrip()) < _FILLED_CHARACTERS
+    return len(lines[-1].rstrip()) < full_line
 
 
 def _passage(lines: list[str]) -> Passage:

@@ -16,36 +16,43 @@ from octavo.engines.office.containers import check_container
 from octavo.engines.office.converted import converted
 from octavo.engines.office.encoding import as_utf8
 from octavo.engines.office.kinds import OfficeKind
-from octavo.engines.office.leftovers import with_leftovers
 from octavo.engines.office.mail import mail_as_html
+from octavo.engines.office.missing_paragraphs import with_missing_paragraphs
 from octavo.engines.office.paging import CHARACTERS_PER_PAGE, flowing, on_pages
 from octavo.engines.office.pictures import Pictures
 from octavo.engines.office.plain_text import passages
-from octavo.engines.office.wording import Wording
+from octavo.engines.office.source_text import SourceText
+from octavo.engines.office.thresholds import OfficeThresholds
 from octavo.errors import ExtractionFailed, PageLimitExceeded
 
 ZIPPED: frozenset[OfficeKind] = frozenset({"docx", "pptx", "xlsx", "odt", "odp", "ods", "epub"})
 TEXTS: frozenset[OfficeKind] = frozenset({"html", "markdown", "csv", "text"})
 
 
-def read_office(kind: OfficeKind, source: Source, limits: Limits, progress: Progress) -> Reading:
+def read_office(
+    kind: OfficeKind,
+    source: Source,
+    limits: Limits,
+    progress: Progress,
+    thresholds: OfficeThresholds,
+) -> Reading:
     """Read a document of this kind. Raises the `DocumentError` that it came to."""
     data = source.path.read_bytes()
     progress.working(1)
     if kind in ZIPPED:
-        check_container(data, limits.max_unpacked_bytes)
+        check_container(data, limits.max_unpacked_bytes, thresholds)
     if kind == "eml":
-        kind, data = "html", mail_as_html(data)
+        kind, data = "html", mail_as_html(data, thresholds.full_line_characters)
     elif kind in TEXTS:
         data = as_utf8(data)
     if kind == "text":
-        return _finished(_plain(data.decode(), limits), (), limits, progress)
+        return _finished(_plain(data.decode(), limits, thresholds), (), limits, progress)
     found = converted(data, kind)
-    pictures = Pictures(limits)
+    pictures = Pictures(limits, thresholds.min_picture_pixels)
     try:
-        wording = Wording.of(kind, data)
-        contents = list(Assembler(found, kind, wording, pictures).contents())
-        contents = with_leftovers(contents, wording.paragraphs, kind)
+        source_text = SourceText.of(kind, data, thresholds)
+        contents = list(Assembler(found, kind, source_text, pictures, thresholds).contents())
+        contents = with_missing_paragraphs(contents, source_text.paragraphs, kind, thresholds)
         document = _paged(found, contents, pictures.warnings)
     except InvalidDocument as error:
         raise ExtractionFailed(f"the document makes no sense: {error}") from error
@@ -59,10 +66,10 @@ def _finished(document: Document, images: tuple[bytes, ...], limits: Limits, pro
     return Reading(document, images)
 
 
-def _plain(text: str, limits: Limits) -> Document:
+def _plain(text: str, limits: Limits, thresholds: OfficeThresholds) -> Document:
     contents: list[Placed] = []
     room = limits.max_pages * CHARACTERS_PER_PAGE
-    for one in passages(text):
+    for one in passages(text, thresholds.full_line_characters):
         contents.append(Placed(Block(1, 0, one.role, one.text, NO_BOX), None))
         room -= len(one.text)
         if room < 0:  # its pages are too many by now, however many more there are

@@ -7,7 +7,7 @@ import importlib
 import importlib.util
 import shutil
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -22,6 +22,7 @@ from octavo.engines.contract import (
     Reading,
     Source,
 )
+from octavo.engines.pages.thresholds.pipeline import PipelineThresholds
 
 if TYPE_CHECKING:
     from octavo.engines.pages.page_view import RegionDetector
@@ -33,7 +34,7 @@ _VERSIONED = ("pymupdf", "ocrmypdf", "liteparse", "docling-rs")
 _PROGRAM = "tesseract"
 
 
-def no_regions() -> "RegionDetector":
+def no_regions(_: PipelineThresholds) -> "RegionDetector":
     """Return a detector that tells nothing."""
     from octavo.engines.pages.page_view import NoRegions
 
@@ -51,10 +52,12 @@ class PagesPolicy:
     name: str
     memory_bytes: int
     """What a child needs for one document as a rule, as `Engine.memory_bytes` says it."""
-    make_detector: Callable[[], "RegionDetector"] = no_regions
+    make_detector: Callable[[PipelineThresholds], "RegionDetector"] = no_regions
     revisions: tuple[str, ...] = ()
     packages: tuple[str, ...] = ()
     """Packages that the pipeline itself does not need."""
+    thresholds: PipelineThresholds = field(default_factory=PipelineThresholds)
+    """Another value changes what is read, and so needs another revision."""
 
 
 class PagesEngine:
@@ -93,7 +96,7 @@ class PagesEngine:
     def preload(self) -> None:
         importlib.import_module("octavo.engines.pages.reading")
         importlib.import_module("octavo.engines.pages.rendering")
-        self._policy.make_detector()
+        self._policy.make_detector(self._policy.thresholds)
 
     def extract(
         self, source: Source, options: ExtractOptions, limits: Limits, progress: Progress, folder: Path
@@ -106,6 +109,7 @@ class PagesEngine:
             progress=progress,
             folder=folder,
             languages=self.languages,
-            detector=self._policy.make_detector(),
+            detector=self._policy.make_detector(self._policy.thresholds),
+            thresholds=self._policy.thresholds,
         )
         return reader.read(source)

@@ -19,11 +19,9 @@ from octavo.engines.pages.files.second_reader import WARNING, second_reading
 from octavo.engines.pages.finished_pages import FinishedPages
 from octavo.engines.pages.page_view import RegionDetector
 from octavo.engines.pages.scanned.handoff import ScannedPage, page_of_scan
+from octavo.engines.pages.thresholds.pipeline import PipelineThresholds
 from octavo.engines.scans.recognise import recognise
 from octavo.errors import ExtractionFailed, PageLimitExceeded
-
-_PAGES_PER_CALL = 8
-_PAGES_HELD = 40
 
 ReadPage = Callable[[int], PageDraft | ScannedPage]
 
@@ -37,6 +35,7 @@ class DocumentReader:
     folder: Path
     languages: tuple[str, ...]
     detector: RegionDetector
+    thresholds: PipelineThresholds
 
     def read(self, source: Source) -> Reading:
         """Read the document. Raises the `DocumentError` that it came to."""
@@ -48,12 +47,12 @@ class DocumentReader:
                 return self._read_with_second_reader(source, str(error))
         if kind == "image":
             return self._read_image(source)
-        return read_office(kind, source, self.limits, self.progress)
+        return read_office(kind, source, self.limits, self.progress, self.thresholds.office)
 
     def _read_pdf(self, source: Source) -> Reading:
         with opened_pdf(source.path) as document:
             count = self._counted(page_count(document))
-            reader = PdfReader(document, self.limits, self.folder, self.detector)
+            reader = PdfReader(document, self.limits, self.folder, self.detector, self.thresholds)
             finished = FinishedPages(self.progress, count)
             for figure in finished.figures():
                 reader.budget.take(len(figure.data))
@@ -63,16 +62,16 @@ class DocumentReader:
     def _read_image(self, source: Source) -> Reading:
         with opened_image(source.path, self.limits) as image:
             count = self._counted(frame_count(image))
-            reader = ImageReader(image, self.limits, self.folder)
+            reader = ImageReader(image, self.limits, self.folder, self.thresholds)
             return self.read_pages(reader.read, FinishedPages(self.progress, count), ())
 
     def _read_with_second_reader(self, source: Source, why: str) -> Reading:
         self.progress.working(1)
-        pages = second_reading(source.path, self.limits)
+        pages = second_reading(source.path, self.limits, self.thresholds)
         if pages is None:
             raise ExtractionFailed(why)
         self._counted(len(pages))
-        return assemble(pages, [WARNING])
+        return assemble(pages, [WARNING], self.thresholds)
 
     def _counted(self, count: int) -> int:
         if count > self.limits.max_pages:
@@ -82,6 +81,7 @@ class DocumentReader:
 
     def read_pages(self, read_page: ReadPage, finished: FinishedPages, warnings: Iterable[str]) -> Reading:
         """Read the pages that are not finished yet, and return the document of all of them."""
+        loop = self.thresholds.files.loop
         waiting: list[ScannedPage] = []
         for page_no in finished.missing():
             self.progress.working(1)
@@ -90,10 +90,10 @@ class DocumentReader:
                 finished.add([read])
             else:
                 waiting.append(read)
-            if len(waiting) == _PAGES_PER_CALL:
+            if len(waiting) == loop.pages_per_recognition:
                 finished.add(self._recognised(waiting))
                 waiting = []
-            if page_no % _PAGES_HELD == 0:
+            if page_no % loop.pages_between_releases == 0:
                 release_caches()
         finished.add(self._recognised(waiting))
         return self._document(finished, warnings)
@@ -104,7 +104,7 @@ class DocumentReader:
             raise ExtractionFailed(f"no page of the document could be read: {pages[0].page.error}")
         if any(draft.page.status == "failed" for draft in pages):
             finished.keep_rest()
-        return assemble(pages, warnings)
+        return assemble(pages, warnings, self.thresholds)
 
     def _recognised(self, waiting: list[ScannedPage]) -> list[PageDraft]:
         if not waiting:
@@ -115,10 +115,11 @@ class DocumentReader:
             page_seconds=self.limits.page_seconds,
             folder=self.folder,
             working=self.progress.working,
+            thresholds=self.thresholds.scanned.recognition,
         )
         drafts: list[PageDraft] = []
         for scanned, recognised in zip(waiting, found, strict=True):
             self.progress.working(1)
-            drafts.append(page_of_scan(scanned, recognised, self.detector))
+            drafts.append(page_of_scan(scanned, recognised, self.detector, self.thresholds))
             scanned.scan.path.unlink(missing_ok=True)
         return drafts

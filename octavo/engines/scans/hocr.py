@@ -2,10 +2,12 @@
 
 import math
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from statistics import fmean, median
 from xml.etree import ElementTree as ET
+
+from octavo.engines.scans.thresholds import HocrThresholds
 
 _BOX = re.compile(r"bbox (-?\d+) (-?\d+) (-?\d+) (-?\d+)")
 _CONFIDENCE = re.compile(r"x_wconf (\d+)")
@@ -13,8 +15,6 @@ _BASELINE = re.compile(r"baseline (-?[\d.]+) ")
 _ANGLE = re.compile(r"textangle (\d+)")
 _SIZE = re.compile(r"x_size ([\d.]+)")
 _LINES = {"ocr_line", "ocr_header", "ocr_caption", "ocr_textfloat"}
-_MIN_SLOPE_WORDS = 4
-_UPENDED, _UPENDED_CHARACTERS = 1.5, 3
 
 PixelBox = tuple[float, float, float, float]
 
@@ -50,7 +50,7 @@ class HocrLine:
         return fmean([word.confidence for word in self.words], [len(word.text) for word in self.words])
 
 
-def read_hocr(text: str) -> list[HocrLine]:
+def read_hocr(text: str, thresholds: HocrThresholds) -> list[HocrLine]:
     """Return the lines of one page, in the order in which they were written. Empty text has none."""
     if not text.strip():
         return []
@@ -60,17 +60,17 @@ def read_hocr(text: str) -> list[HocrLine]:
         line
         for number, paragraph in enumerate(paragraphs)
         for element in paragraph.iter()
-        if element.get("class") in _LINES and (line := _line(element, number)) is not None
+        if element.get("class") in _LINES and (line := _line(element, number, thresholds)) is not None
     ]
 
 
-def skew_degrees(lines: list[HocrLine]) -> float:
+def skew_degrees(lines: Sequence[HocrLine], thresholds: HocrThresholds) -> float:
     """Return the median angle of the baselines, positive if they fall to the right; 0 if unknown."""
-    slopes = [line.slope for line in lines if not line.turned and len(line.words) >= _MIN_SLOPE_WORDS]
+    slopes = [line.slope for line in lines if not line.turned and len(line.words) >= thresholds.min_slope_words]
     return math.degrees(math.atan(median(slopes))) if slopes else 0.0
 
 
-def _line(element: ET.Element, paragraph: int) -> HocrLine | None:
+def _line(element: ET.Element, paragraph: int, thresholds: HocrThresholds) -> HocrLine | None:
     words = tuple(_words(element))
     if not words:
         return None
@@ -80,16 +80,18 @@ def _line(element: ET.Element, paragraph: int) -> HocrLine | None:
         words=words,
         size=float(size.group(1)) if size else max(word.box[3] - word.box[1] for word in words),
         slope=float(baseline.group(1)) if baseline else 0.0,
-        turned=bool(angle and float(angle.group(1))) or _is_upended(words),
+        turned=bool(angle and float(angle.group(1))) or _is_upended(words, thresholds),
         paragraph=paragraph,
     )
 
 
-def _is_upended(words: tuple[Word, ...]) -> bool:
+def _is_upended(words: tuple[Word, ...], thresholds: HocrThresholds) -> bool:
     # Tesseract names the angle of one direction only; of the other, the shape of the line tells.
     width = max(word.box[2] for word in words) - min(word.box[0] for word in words)
     height = max(word.box[3] for word in words) - min(word.box[1] for word in words)
-    return height > _UPENDED * width and sum(len(word.text) for word in words) >= _UPENDED_CHARACTERS
+    return (
+        height > thresholds.upended * width and sum(len(word.text) for word in words) >= thresholds.upended_characters
+    )
 
 
 def _words(line: ET.Element) -> Iterator[Word]:

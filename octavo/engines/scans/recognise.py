@@ -19,17 +19,10 @@ from PIL import Image
 
 from octavo.engines.mupdf import pymupdf
 from octavo.engines.scans.hocr import HocrLine, PixelBox, read_hocr, skew_degrees
+from octavo.engines.scans.thresholds import HocrThresholds, RecognitionThresholds
 from octavo.errors import OcrProviderError
 
-_POOR_CONFIDENCE = 70.0
-_POOR_CHARACTERS = 20
-# Below the second angle Tesseract reads sloping lines as well as straight ones (measured: equal word F1).
-_SKEWED_DEGREES, _BADLY_SKEWED_DEGREES = 0.3, 2.5
-_MOST_SKEWED_DEGREES = 20.0
-_JUNK_CONFIDENCE = 25.0
-_NOT_MUCH_WORSE = 0.8
 _POINTS_PER_INCH = 72
-_TESSERACT_SHARE = 0.6
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,44 +107,46 @@ def recognise(
     page_seconds: float,
     folder: Path,
     working: Callable[[int], None],
+    thresholds: RecognitionThresholds,
 ) -> list[Recognised]:
     """Return what stands on each scan, in order. Calls `working` with a number of pages before each step.
 
     Raises `OcrProviderError` if the OCR program is missing.
     """
-    run = _Run(tuple(languages), page_seconds, folder, working)
+    run = _Run(tuple(languages), page_seconds, folder, working, thresholds)
     found = run(scans, _PLAIN)
-    poor = [index for index, page in enumerate(found) if _is_poor(page)]
+    poor = [index for index, page in enumerate(found) if _is_poor(page, thresholds)]
     for index, better in zip(poor, run([scans[i] for i in poor], _POOR_PAGE), strict=True):
-        if _is_better(better, found[index]):
+        if _is_better(better, found[index], thresholds):
             found[index] = better
-    straight = [_straightened(run, scan, page) for scan, page in zip(scans, found, strict=True)]
-    return [replace(page, lines=tuple(_without_junk(page.lines))) for page in straight]
+    straight = [_straightened(run, scan, page, thresholds) for scan, page in zip(scans, found, strict=True)]
+    return [replace(page, lines=tuple(_without_junk(page.lines, thresholds))) for page in straight]
 
 
-def _is_poor(page: Recognised) -> bool:
+def _is_poor(page: Recognised, thresholds: RecognitionThresholds) -> bool:
     if page.error is not None:
         # What took too long once takes longer with more effort.
         return False
-    return page.characters < _POOR_CHARACTERS or page.confidence < _POOR_CONFIDENCE or page.lies_on_its_side
+    is_short = page.characters < thresholds.poor_characters
+    return is_short or page.confidence < thresholds.poor_confidence or page.lies_on_its_side
 
 
-def _is_better(page: Recognised, before: Recognised) -> bool:
+def _is_better(page: Recognised, before: Recognised, thresholds: RecognitionThresholds) -> bool:
     if before.lies_on_its_side and not page.lies_on_its_side:
-        return page.score > _NOT_MUCH_WORSE * before.score
+        return page.score > thresholds.not_much_worse * before.score
     return page.score > before.score
 
 
-def _without_junk(lines: Sequence[HocrLine]) -> list[HocrLine]:
-    return [line for line in lines if line.confidence >= _JUNK_CONFIDENCE]
+def _without_junk(lines: Sequence[HocrLine], thresholds: RecognitionThresholds) -> list[HocrLine]:
+    return [line for line in lines if line.confidence >= thresholds.junk_confidence]
 
 
-def _straightened(run: "_Run", scan: Scan, page: Recognised) -> Recognised:
+def _straightened(run: "_Run", scan: Scan, page: Recognised, thresholds: RecognitionThresholds) -> Recognised:
     """Return the page with straight lines, read again if they slope so much that it was read badly."""
-    angle = skew_degrees(list(page.lines))
-    if not _SKEWED_DEGREES < abs(angle) < _MOST_SKEWED_DEGREES:
+    angle = skew_degrees(page.lines, thresholds.hocr)
+    if not thresholds.skewed_degrees < abs(angle) < thresholds.max_skewed_degrees:
         return page
-    if abs(angle) < _BADLY_SKEWED_DEGREES or page.rotation:
+    if abs(angle) < thresholds.badly_skewed_degrees or page.rotation:
         return page.straight(angle)
     straight = scan.path.with_suffix(".straight.png")
     with Image.open(scan.path) as image:
@@ -165,12 +160,18 @@ class _Run:
     """One call of OCRmyPDF for several scans; falls back to one call each when the call fails."""
 
     def __init__(
-        self, languages: tuple[str, ...], page_seconds: float, folder: Path, working: Callable[[int], None]
+        self,
+        languages: tuple[str, ...],
+        page_seconds: float,
+        folder: Path,
+        working: Callable[[int], None],
+        thresholds: RecognitionThresholds,
     ) -> None:
         self._languages = languages
         self._page_seconds = page_seconds
         self._folder = folder
         self._working = working
+        self._thresholds = thresholds
 
     def __call__(self, scans: Sequence[Scan], effort: _Effort) -> list[Recognised]:
         if not scans:
@@ -189,6 +190,7 @@ class _Run:
         output = Path(tempfile.mkdtemp(dir=self._folder))
         pdf = output.with_suffix(".pdf")
         _save_as_pdf(scans, pdf)
+        seconds = self._thresholds.time_share * self._page_seconds
         # The hOCR half of OCRmyPDF's pipeline: what comes after would build a PDF that nobody asked for.
         ocrmypdf.api._pdf_to_hocr(
             pdf,
@@ -200,13 +202,13 @@ class _Run:
             mode="skip",
             rasterizer="pypdfium",
             rotate_pages=effort.rotate or None,
-            rotate_pages_threshold=2.0,
+            rotate_pages_threshold=self._thresholds.min_rotation_confidence,
             tesseract_thresholding=effort.thresholding,
             # Less than the owner waits for a page: one that takes too long must not take the others along.
-            tesseract_timeout=_TESSERACT_SHARE * self._page_seconds,
-            tesseract_non_ocr_timeout=min(20.0, _TESSERACT_SHARE * self._page_seconds),
+            tesseract_timeout=seconds,
+            tesseract_non_ocr_timeout=min(self._thresholds.max_orientation_seconds, seconds),
         )
-        return [_collect(output, number, scan) for number, scan in enumerate(scans, start=1)]
+        return [_collect(output, number, scan, self._thresholds.hocr) for number, scan in enumerate(scans, start=1)]
 
 
 def _save_as_pdf(scans: Sequence[Scan], path: Path) -> None:
@@ -218,7 +220,7 @@ def _save_as_pdf(scans: Sequence[Scan], path: Path) -> None:
         document.save(path)
 
 
-def _collect(output: Path, number: int, scan: Scan) -> Recognised:
+def _collect(output: Path, number: int, scan: Scan, thresholds: HocrThresholds) -> Recognised:
     hocr = output / f"{number:06d}_ocr_hocr.hocr"
     if not hocr.exists():
         return _unread(scan, "text recognition gave no answer")
@@ -231,7 +233,7 @@ def _collect(output: Path, number: int, scan: Scan) -> Recognised:
     with Image.open(output / f"{number:06d}_ocr.png") as image:
         width, height = image.size
     upright = (scan.height, scan.width) if rotation in (90, 270) else (scan.width, scan.height)
-    lines = tuple(_scaled(line, upright[0] / width, upright[1] / height) for line in read_hocr(text))
+    lines = tuple(_scaled(line, upright[0] / width, upright[1] / height) for line in read_hocr(text, thresholds))
     return Recognised(lines, *upright, rotation=rotation)
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from PIL import Image
 
 from octavo.documents import Document
-from octavo.engines.contract import ExtractOptions, Limits, Source
+from octavo.engines.contract import Engine, ExtractOptions, Limits, Source
 from octavo.engines.mupdf import PdfDocument, PdfPage, pymupdf
 from octavo.engines.registry import EngineRegistry
 
@@ -88,7 +88,7 @@ class Drawing:
             images.new_page(page.rect.width, page.rect.height).insert_image(page.rect, stream=buffer.getvalue())
         return images
 
-    def read(self, engine: str = "fast") -> Document:
+    def read(self, engine: str | Engine = "fast") -> Document:
         """Return what an engine makes of what was drawn."""
         with tempfile.TemporaryDirectory() as folder:
             path = Path(folder) / "drawn.pdf"
@@ -96,11 +96,11 @@ class Drawing:
             return read(engine, path)
 
 
-def read(engine: str, path: Path) -> Document:
+def read(engine: str | Engine, path: Path) -> Document:
     """Return what an engine makes of a file."""
     with tempfile.TemporaryDirectory() as folder:
-        extract = EngineRegistry.installed().resolve(engine).extract
-        return extract(Source(path), ExtractOptions(), Limits(), _Silent(), Path(folder)).document
+        reader = EngineRegistry.installed().resolve(engine) if isinstance(engine, str) else engine
+        return reader.extract(Source(path), ExtractOptions(), Limits(), _Silent(), Path(folder)).document
 
 
 class _Silent:

@@ -3,10 +3,13 @@
 import os
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from octavo.engines.layout.policy import LAYOUT
+from octavo.engines.pages.engine import PagesEngine
 from tests.integration.engines.drawn import Drawing, texts
 
 THREADS = Path("/proc/self/task")
@@ -50,12 +53,12 @@ def test_the_models_are_loaded_where_they_are_needed_and_start_no_thread(engine:
     assert int(threads) == 1
 
 
-def test_the_model_is_not_asked_about_a_page_with_too_many_lines(monkeypatch: pytest.MonkeyPatch) -> None:
-    from octavo.engines.layout import model
+def test_the_model_is_not_asked_about_a_page_with_too_many_lines() -> None:
+    from octavo.engines.layout.model import LayoutModel, ModelBounds
 
-    monkeypatch.setattr(model, "MOST_LINES", 10)
-    assert report().read("layout").tables == report().read("fast").tables
-    assert texts(report().read("layout")) == texts(report().read("fast"))
+    strict = PagesEngine(replace(LAYOUT, make_detector=lambda _: LayoutModel(ModelBounds(max_lines=10))))
+    assert report().read(strict) == report().read("fast")
+    assert report().read("layout") != report().read("fast")
 
 
 def test_auto_does_not_ask_the_model_about_plain_prose(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -73,10 +76,12 @@ def test_auto_does_not_ask_the_model_about_plain_prose(monkeypatch: pytest.Monke
 def test_what_is_drawn_and_no_image_is_a_figure_of_its_own() -> None:
     from octavo.documents import Box
     from octavo.engines.contract import Limits
-    from octavo.engines.pages.figures.page_figures import ImageBudget, drawn_figures
+    from octavo.engines.image_budget import ImageBudget
+    from octavo.engines.pages.figures.page_figures import drawn_figures
     from octavo.engines.pages.files.pdf import page_frame
     from octavo.engines.pages.page_view import PageView
     from octavo.engines.pages.roles.labels import LabelledRegion
+    from octavo.engines.pages.thresholds.figures import FigureThresholds
 
     drawing = Drawing()
     drawing.page.draw_circle((200, 300), 80, color=(0, 0, 0), fill=(0.5, 0.6, 0.9))
@@ -84,7 +89,9 @@ def test_what_is_drawn_and_no_image_is_a_figure_of_its_own() -> None:
     small = LabelledRegion("picture", Box(300, 220, 310, 230))
     view = PageView(drawing.page, page_frame(drawing.page), [], 1, 0.0)
     budget = ImageBudget(Limits())
-    (figure,) = drawn_figures(view, [picture, small, LabelledRegion("text", picture.box)], [], budget)
+    (figure,) = drawn_figures(
+        view, [picture, small, LabelledRegion("text", picture.box)], [], budget, FigureThresholds()
+    )
     assert figure.data.startswith(b"\x89PNG")
     assert (figure.width, figure.height) == (320, 320)
-    assert not drawn_figures(view, [picture], [figure], budget)
+    assert not drawn_figures(view, [picture], [figure], budget, FigureThresholds())

@@ -12,6 +12,7 @@ from octavo.engines.mupdf import PdfDocument, PdfPage, pymupdf
 from octavo.engines.pages.draft import PageDraft
 from octavo.engines.pages.files.pdf import PdfReader
 from octavo.engines.pages.page_view import NoRegions
+from octavo.engines.pages.thresholds.pipeline import PipelineThresholds
 from octavo.engines.registry import EngineRegistry
 from octavo.errors import ExtractionFailed
 from octavo.extraction.extraction import Extraction
@@ -101,7 +102,7 @@ def test_an_assertion_of_pymupdf_fails_the_page_and_not_the_child(tmp_path: Path
         def load_page(self, number: int) -> None:
             raise AssertionError(f"refs_old=2 of {number}")
 
-    draft = PdfReader(Asserting(), Limits(), tmp_path, NoRegions()).read(1)
+    draft = PdfReader(Asserting(), Limits(), tmp_path, NoRegions(), PipelineThresholds()).read(1)
     assert isinstance(draft, PageDraft)
     assert (draft.page.status, draft.page.error) == ("failed", "refs_old=2 of 0")
 

@@ -17,6 +17,7 @@ from octavo.engines.pages.page_view import NoRegions
 from octavo.engines.pages.reading import DocumentReader
 from octavo.engines.pages.text.lines import Row, TextLine
 from octavo.engines.pages.text.paragraphs import Paragraph
+from octavo.engines.pages.thresholds.pipeline import PipelineThresholds
 
 BOX = Box(72.123456789, 72, 300, 84)
 FAILED = replace(Page(3, 0.0, 0.0), status="failed", error="torn")
@@ -109,7 +110,7 @@ def test_beside_pages_that_failed_the_others_are_kept_however_short_the_reading(
     def read(page_no: int) -> PageDraft:
         return PageDraft(FAILED) if page_no == FAILED.page_no else page(page_no)
 
-    reader = DocumentReader(Limits(), keeper, tmp_path, ("eng",), NoRegions())
+    reader = DocumentReader(Limits(), keeper, tmp_path, ("eng",), NoRegions(), PipelineThresholds())
     reader.read_pages(read, FinishedPages(keeper, 2), ())
     assert keeper.pieces == [], "a reading without failed pages keeps nothing"
     found = reader.read_pages(read, FinishedPages(keeper, 4), ())

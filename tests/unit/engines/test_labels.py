@@ -7,6 +7,9 @@ from octavo.engines.pages.assembly import assemble, in_order
 from octavo.engines.pages.draft import PageDraft
 from octavo.engines.pages.roles.labels import Label, LabelledRegion, labelled
 from octavo.engines.pages.text.lines import TextLine, rows
+from octavo.engines.pages.thresholds.pipeline import PipelineThresholds
+
+THRESHOLDS = PipelineThresholds()
 
 
 def line(text: str, x: float, y: float, *, width: float = 200, size: float = 10, bold: bool = False) -> TextLine:
@@ -20,8 +23,8 @@ def region(label: Label, *lines: TextLine) -> LabelledRegion:
 
 
 def roles(lines: list[TextLine], regions: list[LabelledRegion]) -> list[tuple[Role, str]]:
-    page = PageDraft(Page(1, 600, 800), in_order(labelled(lines, regions), ()))
-    blocks = assemble([page], ()).document.blocks
+    page = PageDraft(Page(1, 600, 800), in_order(labelled(lines, regions, THRESHOLDS.roles.labels), (), THRESHOLDS))
+    blocks = assemble([page], (), THRESHOLDS).document.blocks
     return [(block.role, block.text) for block in blocks]
 
 
@@ -73,7 +76,8 @@ def test_a_heading_of_two_lines_is_one_block() -> None:
 
 def test_headings_side_by_side_are_two() -> None:
     left, right = line("Our purpose", 72, 150), line("Our mission", 320, 151)
-    found = rows(labelled([left, right], [region("section-header", left), region("section-header", right)]))
+    regions = [region("section-header", left), region("section-header", right)]
+    found = rows(labelled([left, right], regions, THRESHOLDS.roles.labels), THRESHOLDS.text.rows)
     assert [row.text for row in found] == ["Our purpose", "Our mission"]
 
 

@@ -3,10 +3,13 @@
 from dataclasses import replace
 
 from octavo.documents import Box
-from octavo.engines.auto.page_selection import needs_layout
+from octavo.engines.auto.page_selection import DoubtfulPages
 from octavo.engines.mupdf import PdfPage, pymupdf
-from octavo.engines.pages.page_view import PageView
+from octavo.engines.pages.page_view import NoRegions, PageView
 from octavo.engines.pages.text.lines import TextLine
+from octavo.engines.pages.thresholds.pipeline import PipelineThresholds
+
+DOUBTFUL = DoubtfulPages(NoRegions(), PipelineThresholds())
 
 
 def page() -> PdfPage:
@@ -25,7 +28,7 @@ def prose(x: float = 72, width: float = 400) -> list[TextLine]:
 def needs(*lines: TextLine) -> bool:
     drawn = page()
     try:
-        return needs_layout(PageView(drawn, Box(0, 0, 600, 800), lines, 0, 0.0))
+        return DOUBTFUL.needs_layout(PageView(drawn, Box(0, 0, 600, 800), lines, 0, 0.0))
     finally:
         drawn.parent.close()
 

@@ -1,11 +1,13 @@
-"""Columns, paragraphs and roles of the fast engine: geometry alone, no parser."""
+"""Columns, paragraphs and roles: geometry alone, no parser."""
 
 from octavo.documents import Box, Page
 from octavo.engines.pages.assembly import assemble, in_order
 from octavo.engines.pages.draft import PageDraft
 from octavo.engines.pages.text.lines import TextLine, clean, rows
 from octavo.engines.pages.text.paragraphs import joined, paragraphs
+from octavo.engines.pages.thresholds.pipeline import PipelineThresholds
 
+THRESHOLDS = PipelineThresholds()
 PROSE = "a line of ordinary prose that fills its column"
 
 
@@ -20,9 +22,9 @@ def column(x: float, count: int, prefix: str, *, top: float = 100) -> list[TextL
 
 
 def read(lines: list[TextLine]) -> str:
-    contents = in_order(lines, ())
+    contents = in_order(lines, (), THRESHOLDS)
     pages = [PageDraft(Page(1, 600, 800), contents)]
-    return " ".join(block.text for block in assemble(pages, ()).document.blocks)
+    return " ".join(block.text for block in assemble(pages, (), THRESHOLDS).document.blocks)
 
 
 def test_the_left_column_is_read_before_the_right() -> None:
@@ -56,13 +58,13 @@ def test_columns_of_figures_are_read_row_by_row() -> None:
 
 def test_a_gap_parts_paragraphs_and_a_hyphen_joins_words() -> None:
     close = [line(60, 100, "The measure-"), line(60, 112, "ments begin."), line(60, 150, "Another day.")]
-    found = paragraphs(rows(close))
+    found = paragraphs(rows(close, THRESHOLDS.text.rows), THRESHOLDS.text.paragraphs)
     assert [paragraph.text for paragraph in found] == ["The measurements begin.", "Another day."]
 
 
 def test_lines_that_end_early_on_purpose_stay_apart() -> None:
     lines = [line(60, 100, "Rye bread", width=50), line(60, 112, "Apple tart", width=55), line(60, 124)]
-    assert len(paragraphs(rows(lines))) == 3
+    assert len(paragraphs(rows(lines, THRESHOLDS.text.rows), THRESHOLDS.text.paragraphs)) == 3
 
 
 def test_a_hyphen_before_a_capital_or_a_number_stays() -> None:
@@ -81,8 +83,8 @@ def test_larger_and_bold_lines_are_headings_with_levels_by_size() -> None:
         line(60, 300, "Bold one", bold=True, width=60),
         *column(60, 8, "q", top=330),
     ]
-    pages = [PageDraft(Page(1, 600, 800), in_order(lines, ()))]
-    blocks = assemble(pages, ()).document.blocks
+    pages = [PageDraft(Page(1, 600, 800), in_order(lines, (), THRESHOLDS))]
+    blocks = assemble(pages, (), THRESHOLDS).document.blocks
     assert [(block.role, block.level) for block in blocks if block.role != "paragraph"] == [
         ("title", None),
         ("heading", 2),
@@ -97,7 +99,7 @@ def test_what_every_page_repeats_in_its_margin_is_header_and_footer() -> None:
             *column(60, 4, f"page{number}"),
             line(60, 770, f"{number}", width=10),
         ]
-        return PageDraft(Page(number, 600, 800), in_order(lines, ()))
+        return PageDraft(Page(number, 600, 800), in_order(lines, (), THRESHOLDS))
 
-    blocks = assemble([page(1), page(2)], ()).document.blocks
+    blocks = assemble([page(1), page(2)], (), THRESHOLDS).document.blocks
     assert [block.role for block in blocks] == ["header", "paragraph", "page_number"] * 2

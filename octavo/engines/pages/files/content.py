@@ -6,11 +6,11 @@ from dataclasses import dataclass
 
 from octavo.engines.contract import Limits
 from octavo.engines.mupdf import PDF_ERRORS, PdfDocument, PdfPage
+from octavo.engines.pages.thresholds.files import ContentThresholds
 
 _STRINGS = re.compile(rb"\([^()\\]*\)")
 _PATHS = re.compile(rb"[\s\d](?:re|[lcvy])(?=\s|$)")
 _PAINTED = re.compile(rb"\bDo\b|\bBI\b|\bscn\b")
-_MAX_PLAIN_BYTES = 1_000_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,13 +25,13 @@ class ContentSize:
     images: bool = True
 
 
-def measure(document: PdfDocument, page: PdfPage, limits: Limits) -> ContentSize:
+def measure(document: PdfDocument, page: PdfPage, limits: Limits, thresholds: ContentThresholds) -> ContentSize:
     """Measure a page's content streams without ever decoding more than the limit allows."""
     paths = total = 0
     images = False
     for xref in page.get_contents():
         try:
-            decoded = _decoded(document, xref, limits.max_content_bytes - total)
+            decoded = _decoded(document, xref, limits.max_content_bytes - total, thresholds)
         except PDF_ERRORS:
             # MuPDF may still draw what cannot be looked at, or leave it out.
             images = True
@@ -48,7 +48,7 @@ def measure(document: PdfDocument, page: PdfPage, limits: Limits) -> ContentSize
     return ContentSize(paths, images=images)
 
 
-def _decoded(document: PdfDocument, xref: int, room: int) -> bytes | None:
+def _decoded(document: PdfDocument, xref: int, room: int, thresholds: ContentThresholds) -> bytes | None:
     raw: bytes = document.xref_stream_raw(xref) or b""
     if len(raw) > room:
         return None
@@ -58,7 +58,7 @@ def _decoded(document: PdfDocument, xref: int, room: int) -> bytes | None:
     if name.strip("[] ") == "/FlateDecode":
         return _inflated(raw, room)
     # Other filters are rare on pages; they are decoded only where even the worst ratio stays small.
-    if len(raw) * 100 > _MAX_PLAIN_BYTES:
+    if len(raw) * thresholds.worst_ratio > thresholds.max_decoded_bytes:
         return None
     decoded: bytes = document.xref_stream(xref) or b""
     return decoded if len(decoded) <= room else None

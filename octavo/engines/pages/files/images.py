@@ -1,4 +1,4 @@
-"""Image files for the `fast` engine: what they show is recognised.
+"""Image files: opened, counted, and each page put aside for recognition.
 
 TIFF alone has pages; of any other the first frame is the page.
 """
@@ -19,6 +19,8 @@ from octavo.engines.contract import Limits
 from octavo.engines.pages.draft import PageDraft
 from octavo.engines.pages.files.pdf import failed_page
 from octavo.engines.pages.scanned.handoff import ScannedPage, save_scan
+from octavo.engines.pages.thresholds.files import ImageFileThresholds
+from octavo.engines.pages.thresholds.pipeline import PipelineThresholds
 from octavo.errors import ExtractionFailed
 
 _FORMATS = ("PNG", "JPEG", "TIFF", "WEBP", "HEIF", "GIF", "BMP")
@@ -38,8 +40,6 @@ IMAGE_ERRORS: tuple[type[Exception], ...] = (
 )
 """What damaged input makes Pillow raise; running out of memory is not among them."""
 _POINTS_PER_INCH = 72
-_LEAST_DPI, _MOST_DPI = 50.0, 2400.0
-_PAPER_INCHES = 11.7
 _ORIENTATION_TAG = 0x0112
 _CLOCKWISE = {3: 180, 6: 90, 8: 270}
 
@@ -53,6 +53,7 @@ class ImageReader:
     image: Image.Image
     limits: Limits
     folder: Path
+    thresholds: PipelineThresholds
 
     def read(self, page_no: int) -> PageDraft | ScannedPage:
         """Decode a frame for recognition; one that cannot be decoded, or is too large, is a failed page."""
@@ -63,14 +64,16 @@ class ImageReader:
             return failed_page(page_no, error)
 
     def _read(self, page_no: int) -> ScannedPage:
-        resolution = _resolution(self.image)
+        resolution = _resolution(self.image, self.thresholds.files.images)
         rotation = stated_rotation(self.image)
         upright = on_white(ImageOps.exif_transpose(self.image))
         scale = _POINTS_PER_INCH / resolution if resolution else 1.0
         page = Page(page_no, upright.width * scale, upright.height * scale, rotation=rotation)
         # The OCR program wants to know how large letters may be: a sheet of paper is a good guess.
-        dpi = resolution or max(70.0, max(upright.size) / _PAPER_INCHES)
-        return ScannedPage(page, save_scan(upright, self.folder / f"page-{page_no:06d}.png", dpi))
+        paper = self.thresholds.files.images
+        dpi = resolution or max(paper.min_guessed_dpi, max(upright.size) / paper.paper_inches)
+        path = self.folder / f"page-{page_no:06d}.png"
+        return ScannedPage(page, save_scan(upright, path, dpi, self.thresholds.scanned.handoff))
 
 
 @contextmanager
@@ -112,13 +115,13 @@ def frame_count(image: Image.Image) -> int:
         raise ExtractionFailed("the image is damaged: its pages cannot be counted") from error
 
 
-def _resolution(image: Image.Image) -> float | None:
+def _resolution(image: Image.Image, thresholds: ImageFileThresholds) -> float | None:
     """Return the dots per inch that the file states, if they can be true."""
     stated = image.info.get("dpi")
     if not isinstance(stated, tuple) or image.info.get("resolution_unit", 2) == 1:
         return None
     dpi = float(stated[0])
-    return dpi if math.isfinite(dpi) and _LEAST_DPI <= dpi <= _MOST_DPI else None
+    return dpi if math.isfinite(dpi) and thresholds.min_dpi <= dpi <= thresholds.max_dpi else None
 
 
 def on_white(image: Image.Image) -> Image.Image:

@@ -1,17 +1,17 @@
-"""PDF files for the `fast` engine: open, count, read each page, put scanned ones aside."""
+"""PDF files: opened, counted, read page by page; scanned pages are put aside for recognition."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from octavo.documents import Box, Page
 from octavo.engines.contract import Limits
-from octavo.engines.mupdf import PDF_ERRORS, PdfDocument, PdfPage, pymupdf
+from octavo.engines.image_budget import ImageBudget
+from octavo.engines.mupdf import PDF_ERRORS, PdfDocument, PdfPage, PdfTextPage, pymupdf
 from octavo.engines.pages.assembly import in_order
-from octavo.engines.pages.draft import PageDraft
+from octavo.engines.pages.draft import PageDraft, TableDraft
 from octavo.engines.pages.figures.page_figures import (
-    ImageBudget,
     Placement,
     cover_share,
     drawn_figures,
@@ -20,11 +20,12 @@ from octavo.engines.pages.figures.page_figures import (
 )
 from octavo.engines.pages.files.content import measure
 from octavo.engines.pages.page_view import PageView, RegionDetector
-from octavo.engines.pages.roles.labels import labelled
+from octavo.engines.pages.roles.labels import LabelledRegion, labelled
 from octavo.engines.pages.scanned.handoff import ScannedPage, scan_of_page
 from octavo.engines.pages.tables.page_tables import outside, page_tables
-from octavo.engines.pages.text.segments import page_segments
+from octavo.engines.pages.tables.segments import page_segments
 from octavo.engines.pages.text.text_layer import is_usable, sideways, text_lines, text_page
+from octavo.engines.pages.thresholds.pipeline import PipelineThresholds
 from octavo.errors import ExtractionFailed
 
 _POINTS_PER_INCH = 72
@@ -39,6 +40,7 @@ class PdfReader:
     limits: Limits
     folder: Path
     detector: RegionDetector
+    thresholds: PipelineThresholds
     budget: ImageBudget = field(init=False)
 
     def __post_init__(self) -> None:
@@ -56,31 +58,41 @@ class PdfReader:
         rotation = int(page.rotation) % 360
         page = upright(self.document, page)
         text = text_page(page)
-        lines = text_lines(page, text)
-        if turn := sideways(page, lines):
+        lines = text_lines(page, self.thresholds.text.layer, text)
+        if turn := sideways(page, lines, self.thresholds.text.layer):
             page.set_rotation(turn)
             page = upright(self.document, page)
             rotation = (rotation + turn) % 360
             text = text_page(page)
-            lines = text_lines(page, text)
+            lines = text_lines(page, self.thresholds.text.layer, text)
         frame = page_frame(page)
         known = Page(page_no, frame.width, frame.height, rotation=rotation)
-        content = measure(self.document, page, self.limits)
-        images = placements(page, frame) if content.images else []
+        content = measure(self.document, page, self.limits, self.thresholds.files.content)
+        images = placements(page, frame, self.thresholds.figures) if content.images else []
         view = PageView(page, frame, lines, content.paths, cover_share(images, frame))
-        if not is_usable(lines, view.image_cover, content.paths):
-            return scan_of_page(page, known, _image_dpi(images), self.limits, self.folder)
+        if not is_usable(lines, view.image_cover, content.paths, self.thresholds.text.layer):
+            return scan_of_page(
+                page, known, _image_dpi(images), self.limits, self.folder, self.thresholds.scanned.handoff
+            )
         warnings: list[str] = []
         regions = () if content.huge else self.detector.detect(view)
-        lines = labelled(lines, regions)
-        tables = [] if content.huge else page_tables(view, lambda: page_segments(page, text), page_no, regions)
+        lines = labelled(lines, regions, self.thresholds.roles.labels)
+        tables = [] if content.huge else self._tables(view, text, page_no, regions)
         if content.huge:
             warnings.append(f"page {page_no}: {content.huge}, so tables were not looked for")
-        pictures, said = figures(self.document, view, images, self.budget)
-        pictures += drawn_figures(view, regions, pictures, self.budget)
+        pictures, said = figures(self.document, view, images, self.budget, self.thresholds.figures)
+        pictures += drawn_figures(view, regions, pictures, self.budget, self.thresholds.figures)
         warnings += [f"page {page_no}: {warning}" for warning in said]
-        contents = in_order(outside(lines, tables), [*tables, *pictures])
+        contents = in_order(outside(lines, tables, self.thresholds.tables.ruled), [*tables, *pictures], self.thresholds)
         return PageDraft(known, contents, tuple(warnings))
+
+    def _tables(
+        self, view: PageView, text: PdfTextPage, page_no: int, regions: Sequence[LabelledRegion]
+    ) -> list[TableDraft]:
+        thresholds = self.thresholds.tables
+        return page_tables(
+            view, lambda: page_segments(view.page, text, thresholds.segments), page_no, thresholds, regions
+        )
 
 
 def page_frame(page: PdfPage) -> Box:

@@ -14,12 +14,13 @@ from octavo.engines.pages.assembly import in_order
 from octavo.engines.pages.draft import PageDraft
 from octavo.engines.pages.text.lines import TextLine, clean
 from octavo.engines.pages.text.text_layer import is_usable
+from octavo.engines.pages.thresholds.pipeline import PipelineThresholds
+from octavo.engines.pages.thresholds.text import TextLayerThresholds
 
 WARNING = "the PDF is damaged; only its text could be read, by a second reader"
-_BOLD_WEIGHT = 600
 
 
-def second_reading(path: Path, limits: Limits) -> list[PageDraft] | None:
+def second_reading(path: Path, limits: Limits, thresholds: PipelineThresholds) -> list[PageDraft] | None:
     """Return the pages of a PDF as PDFium reads them; None if it cannot, or finds no text on any page.
 
     One page more than allowed may come back, so that the caller can tell that there are too many.
@@ -32,24 +33,24 @@ def second_reading(path: Path, limits: Limits) -> list[PageDraft] | None:
         pages = reader.parse(path.read_bytes()).pages
     except (liteparse.ParseError, RuntimeError, ValueError, OSError):
         return None
-    drafts = [_draft(page, number) for number, page in enumerate(pages, start=1)]
+    drafts = [_draft(page, number, thresholds) for number, page in enumerate(pages, start=1)]
     return drafts if any(draft.contents for draft in drafts) else None
 
 
-def _draft(page: liteparse.ParsedPage, page_no: int) -> PageDraft:
+def _draft(page: liteparse.ParsedPage, page_no: int, thresholds: PipelineThresholds) -> PageDraft:
     known = Page(page_no, float(page.width), float(page.height))
-    lines = [line for item in page.text_items if (line := _line(item)) is not None]
-    return PageDraft(known, in_order(lines, ()) if _is_text(lines) else ())
+    lines = [line for item in page.text_items if (line := _line(item, thresholds.text.layer)) is not None]
+    return PageDraft(known, in_order(lines, (), thresholds) if _is_text(lines, thresholds.text.layer) else ())
 
 
-def _is_text(lines: Sequence[TextLine]) -> bool:
-    return bool(lines) and is_usable(lines, 0.0, 0)
+def _is_text(lines: Sequence[TextLine], thresholds: TextLayerThresholds) -> bool:
+    return bool(lines) and is_usable(lines, 0.0, 0, thresholds)
 
 
-def _line(item: liteparse.TextItem) -> TextLine | None:
+def _line(item: liteparse.TextItem, thresholds: TextLayerThresholds) -> TextLine | None:
     text = clean(item.text)
     if not text:
         return None
     box = Box(item.x, item.y, item.x + max(0.0, item.width), item.y + max(0.0, item.height))
-    bold = "bold" in (item.font_name or "").lower() or (item.font_weight or 0) >= _BOLD_WEIGHT
+    bold = "bold" in (item.font_name or "").lower() or (item.font_weight or 0) >= thresholds.bold_weight
     return TextLine(text=text, box=box, size=float(item.font_size or item.height), bold=bold)

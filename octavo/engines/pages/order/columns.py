@@ -11,6 +11,7 @@ from itertools import pairwise
 from statistics import median
 
 from octavo.documents import Box
+from octavo.engines.pages.thresholds.order import ColumnThresholds
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,49 +33,41 @@ class _Split:
     right: tuple[int, ...]
 
 
-_MIN_LINES = 3
-_MIN_GUTTER_HEIGHTS = 0.5
-_MAX_CROSSING_SHARE = 0.6
-_MIN_CHARACTERS = 12
-_FULL_LINE, _FULL_SHARE = 0.7, 0.35
-_MIN_GAP_HEIGHTS = 0.4
-_MAX_DEPTH = 12
-_LEAST_SHIFT = 0.1
-
-
-def columns(placed: Sequence[Placed]) -> list[list[int]]:
+def columns(placed: Sequence[Placed], thresholds: ColumnThresholds) -> list[list[int]]:
     """Return the indices of `placed` as columns in reading order, each from top to bottom."""
     members = tuple(range(len(placed)))
-    if not _may_have_columns(placed):
+    if not _may_have_columns(placed, thresholds):
         return [_downwards(placed, members)] if members else []
-    return _columns(placed, members, _MAX_DEPTH)
+    return _columns(placed, members, thresholds.max_depth, thresholds)
 
 
-def _may_have_columns(placed: Sequence[Placed]) -> bool:
+def _may_have_columns(placed: Sequence[Placed], thresholds: ColumnThresholds) -> bool:
     """Tell whether lines enough begin so far from the left that they could be another column: most pages have none."""
     left = min((item.box.x0 for item in placed), default=0.0)
     right = max((item.box.x1 for item in placed), default=0.0)
-    inner = left + _LEAST_SHIFT * (right - left)
-    return sum(item.box.x0 > inner for item in placed) >= _MIN_LINES
+    inner = left + thresholds.min_shift * (right - left)
+    return sum(item.box.x0 > inner for item in placed) >= thresholds.min_lines
 
 
 def _downwards(placed: Sequence[Placed], members: tuple[int, ...]) -> list[int]:
     return sorted(members, key=lambda i: (placed[i].middle, placed[i].box.x0))
 
 
-def _columns(placed: Sequence[Placed], members: tuple[int, ...], depth: int) -> list[list[int]]:
+def _columns(
+    placed: Sequence[Placed], members: tuple[int, ...], depth: int, thresholds: ColumnThresholds
+) -> list[list[int]]:
     if not members:
         return []
-    split = _best_split(placed, members) if depth else None
+    split = _best_split(placed, members, thresholds) if depth else None
     if split is None:
-        return _stacked(placed, members, depth)
+        return _stacked(placed, members, depth, thresholds)
     ordered: list[list[int]] = []
     top = float("-inf")
     for separator in (*sorted(split.crossing, key=lambda i: placed[i].middle), None):
         bottom = float("inf") if separator is None else placed[separator].middle
         for side in (split.left, split.right):
             band = tuple(i for i in side if top <= placed[i].middle < bottom)
-            ordered += _columns(placed, band, depth - 1)
+            ordered += _columns(placed, band, depth - 1, thresholds)
         if separator is not None:
             if ordered and ordered[-1] and ordered[-1][-1] in split.crossing:
                 ordered[-1].append(separator)
@@ -84,23 +77,25 @@ def _columns(placed: Sequence[Placed], members: tuple[int, ...], depth: int) -> 
     return ordered
 
 
-def _stacked(placed: Sequence[Placed], members: tuple[int, ...], depth: int) -> list[list[int]]:
+def _stacked(
+    placed: Sequence[Placed], members: tuple[int, ...], depth: int, thresholds: ColumnThresholds
+) -> list[list[int]]:
     """Look for columns above and below the widest gap; where there are none, it is one column after all."""
     whole = [_downwards(placed, members)]
-    cut = _widest_gap(placed, members) if depth else None
+    cut = _widest_gap(placed, members, thresholds) if depth else None
     if cut is None:
         return whole
-    above = _columns(placed, tuple(i for i in members if placed[i].box.y1 <= cut), depth - 1)
-    below = _columns(placed, tuple(i for i in members if placed[i].box.y1 > cut), depth - 1)
+    above = _columns(placed, tuple(i for i in members if placed[i].box.y1 <= cut), depth - 1, thresholds)
+    below = _columns(placed, tuple(i for i in members if placed[i].box.y1 > cut), depth - 1, thresholds)
     return whole if len(above) == len(below) == 1 else above + below
 
 
-def _widest_gap(placed: Sequence[Placed], members: tuple[int, ...]) -> float | None:
+def _widest_gap(placed: Sequence[Placed], members: tuple[int, ...], thresholds: ColumnThresholds) -> float | None:
     """Return the height of the widest empty strip across all members, None if there is none worth it."""
-    if len(members) < 2 * _MIN_LINES:
+    if len(members) < 2 * thresholds.min_lines:
         return None
     boxes = sorted((placed[i].box for i in members), key=lambda box: box.y0)
-    least = _MIN_GAP_HEIGHTS * median(box.height for box in boxes)
+    least = thresholds.min_gap * median(box.height for box in boxes)
     widest, cut, bottom = least, None, boxes[0].y1
     for box in boxes[1:]:
         if box.y0 - bottom > widest:
@@ -109,18 +104,22 @@ def _widest_gap(placed: Sequence[Placed], members: tuple[int, ...]) -> float | N
     return cut
 
 
-def _best_split(placed: Sequence[Placed], members: tuple[int, ...]) -> _Split | None:
+def _best_split(placed: Sequence[Placed], members: tuple[int, ...], thresholds: ColumnThresholds) -> _Split | None:
     texts = [i for i in members if placed[i].characters]
-    if len(texts) < 2 * _MIN_LINES:
+    if len(texts) < 2 * thresholds.min_lines:
         return None
-    least = _MIN_GUTTER_HEIGHTS * median(placed[i].box.height for i in texts)
-    allowed = _MAX_CROSSING_SHARE * len(texts)
+    least = thresholds.min_gutter * median(placed[i].box.height for i in texts)
+    allowed = thresholds.max_crossing_share * len(texts)
     found: list[tuple[int, float, _Split]] = []
     # Neighbours widen into the same strip.
     for x0, x1, crossings in dict.fromkeys(_strips(placed, texts)):
         if x1 - x0 >= least and crossings <= allowed:
             split = _split(placed, members, x0, x1)
-            if _is_prose(placed, split.left) and _is_prose(placed, split.right) and _abreast(placed, split):
+            if (
+                _is_prose(placed, split.left, thresholds)
+                and _is_prose(placed, split.right, thresholds)
+                and _abreast(placed, split, thresholds)
+            ):
                 found.append((crossings, x0 - x1, split))
     return min(found, key=lambda candidate: candidate[:2])[2] if found else None
 
@@ -168,19 +167,19 @@ def _split(placed: Sequence[Placed], members: tuple[int, ...], x0: float, x1: fl
     )
 
 
-def _is_prose(placed: Sequence[Placed], side: tuple[int, ...]) -> bool:
+def _is_prose(placed: Sequence[Placed], side: tuple[int, ...], thresholds: ColumnThresholds) -> bool:
     """Tell columns of text from columns of a table: lines are long, and many about as long as the longest."""
     texts = [placed[i] for i in side if placed[i].characters]
-    if len(texts) < _MIN_LINES or median(text.characters for text in texts) < _MIN_CHARACTERS:
+    if len(texts) < thresholds.min_lines or median(text.characters for text in texts) < thresholds.min_characters:
         return False
     measure = max(text.box.width for text in texts)
-    full = sum(text.box.width >= _FULL_LINE * measure for text in texts)
-    return full >= _FULL_SHARE * len(texts)
+    full = sum(text.box.width >= thresholds.full_line * measure for text in texts)
+    return full >= thresholds.min_full_share * len(texts)
 
 
-def _abreast(placed: Sequence[Placed], split: _Split) -> bool:
+def _abreast(placed: Sequence[Placed], split: _Split, thresholds: ColumnThresholds) -> bool:
     """Columns stand beside each other: they share a good part of the shorter one's height."""
     tops = [min(placed[i].box.y0 for i in side) for side in (split.left, split.right)]
     bottoms = [max(placed[i].box.y1 for i in side) for side in (split.left, split.right)]
     heights = [bottom - top for top, bottom in zip(tops, bottoms, strict=True)]
-    return min(bottoms) - max(tops) >= 0.3 * min(heights)
+    return min(bottoms) - max(tops) >= thresholds.min_abreast_share * min(heights)

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from octavo.documents import Box
 from octavo.engines.pages.draft import ContentDraft, FigureDraft, TableDraft
 from octavo.engines.pages.text.paragraphs import Paragraph
+from octavo.engines.pages.thresholds.roles import CaptionThresholds
 
-_NEAR = 40.0
 _CAPTION = re.compile(r"^(?:(?P<table>table|tab\.|tabelle)|figure|fig\.|chart|abbildung|abb\.|plate|map)\s*\d+", re.I)
 
 CaptionTarget = TableDraft | FigureDraft
@@ -33,18 +33,20 @@ def begins_caption(text: str) -> bool:
     return bool(_CAPTION.match(text))
 
 
-def beside_caption_target(box: Box, contents: Iterable[ContentDraft]) -> bool:
+def beside_caption_target(box: Box, contents: Iterable[ContentDraft], thresholds: CaptionThresholds) -> bool:
     """Tell whether a figure or table stands close above or below a box, or around it."""
-    return any(_near(box, content.box) for content in contents if isinstance(content, CaptionTarget))
+    return any(_near(box, content.box, thresholds) for content in contents if isinstance(content, CaptionTarget))
 
 
-def captions(contents: Sequence[ContentDraft]) -> dict[int, str]:
+def captions(contents: Sequence[ContentDraft], thresholds: CaptionThresholds) -> dict[int, str]:
     """Return the captions of a page by the places of their figures and tables in `contents`.
 
     A caption belongs to one target and a target has one caption: the nearest of the kind that the caption names,
     of any kind only where there is none of that. A caption with one target to choose from goes before one with two.
     """
-    matches = [match for place, content in enumerate(contents) for match in _matches(place, content, contents)]
+    matches = [
+        match for place, content in enumerate(contents) for match in _matches(place, content, contents, thresholds)
+    ]
     matched: dict[int, str] = {}
     while matches:
         choices = Counter(match.caption for match in matches)
@@ -56,7 +58,9 @@ def captions(contents: Sequence[ContentDraft]) -> dict[int, str]:
     return matched
 
 
-def _matches(place: int, content: ContentDraft, contents: Sequence[ContentDraft]) -> list[_Match]:
+def _matches(
+    place: int, content: ContentDraft, contents: Sequence[ContentDraft], thresholds: CaptionThresholds
+) -> list[_Match]:
     """Return the targets that a paragraph may be the caption of; none if it is no caption."""
     if not isinstance(content, Paragraph):
         return []
@@ -67,7 +71,7 @@ def _matches(place: int, content: ContentDraft, contents: Sequence[ContentDraft]
     near = [
         _Match(place, other, _mismatch(target, named), _gap(content.box, target.box))
         for other, target in enumerate(contents)
-        if isinstance(target, CaptionTarget) and _near(content.box, target.box)
+        if isinstance(target, CaptionTarget) and _near(content.box, target.box, thresholds)
     ]
     least = min((match.mismatch for match in near), default=0)
     return [match for match in near if match.mismatch == least]
@@ -79,9 +83,9 @@ def _mismatch(target: CaptionTarget, named: type[CaptionTarget] | None) -> int:
     return 0 if isinstance(target, named) else 2
 
 
-def _near(box: Box, target: Box) -> bool:
+def _near(box: Box, target: Box, thresholds: CaptionThresholds) -> bool:
     shared = min(box.x1, target.x1) - max(box.x0, target.x0)
-    return shared > 0 and _gap(box, target) < _NEAR
+    return shared > 0 and _gap(box, target) < thresholds.near
 
 
 def _gap(box: Box, target: Box) -> float:

@@ -6,6 +6,7 @@ from typing import Literal, TypeGuard, get_args
 
 from octavo.documents import Box
 from octavo.engines.pages.text.lines import TextLine
+from octavo.engines.pages.thresholds.roles import LabelThresholds
 
 Label = Literal[
     "text",
@@ -37,13 +38,15 @@ def is_label(name: str) -> TypeGuard[Label]:
     return name in _LABELS
 
 
-def labelled(lines: Sequence[TextLine], regions: Sequence[LabelledRegion]) -> list[TextLine]:
+def labelled(
+    lines: Sequence[TextLine], regions: Sequence[LabelledRegion], thresholds: LabelThresholds
+) -> list[TextLine]:
     """Return the lines, each with the label and the number of the region it lies in."""
-    return [_labelled(line, regions) for line in lines] if regions else list(lines)
+    return [_labelled(line, regions, thresholds) for line in lines] if regions else list(lines)
 
 
-def _labelled(line: TextLine, regions: Sequence[LabelledRegion]) -> TextLine:
-    best, most = None, 0.3 * line.box.area
+def _labelled(line: TextLine, regions: Sequence[LabelledRegion], thresholds: LabelThresholds) -> TextLine:
+    best, most = None, thresholds.min_overlap * line.box.area
     for number, region in enumerate(regions):
         if region.box.overlap(line.box) <= 0:
             continue

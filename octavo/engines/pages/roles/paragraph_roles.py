@@ -12,14 +12,9 @@ from octavo.documents import Box, Role
 from octavo.engines.pages.draft import PageDraft
 from octavo.engines.pages.roles.captions import begins_caption, beside_caption_target
 from octavo.engines.pages.text.paragraphs import BULLET, Paragraph, is_tabular
+from octavo.engines.pages.thresholds.pipeline import PipelineThresholds
+from octavo.engines.pages.thresholds.roles import ParagraphRoleThresholds
 
-_LARGER, _SCAN_LARGER, _MUCH_LARGER, _SMALLER = 1.12, 1.25, 1.6, 0.88
-_HEADING_ROWS, _HEADING_CHARACTERS, _BOLD_HEADING_CHARACTERS = 4, 240, 110
-_PLAIN_HEADING_CHARACTERS = 80
-_LEAST_HEADING, _LEAST_BOLD = 0.82, 0.55
-_MARGIN_SHARE = 0.08
-_FOOT_SHARE = 0.3
-_MAX_LEVEL = 6
 _PAGE_NUMBER = re.compile(
     r"^\W*(?:(?:page|seite|p\.)\s*)?(?:\d{1,4}|[ivxlc]{1,6})(?:\s*(?:of|/|von)\s*\d{1,4})?\W*$", re.I
 )
@@ -51,8 +46,9 @@ class DocumentStyle:
     repeated: frozenset[str]
 
 
-def document_style(pages: Sequence[PageDraft]) -> DocumentStyle:
+def document_style(pages: Sequence[PageDraft], thresholds: PipelineThresholds) -> DocumentStyle:
     """Look through the whole document once."""
+    rule = thresholds.roles.paragraphs
     sizes: Counter[float] = Counter()
     bold = total = 0
     for _, _, paragraph in _paragraphs(pages):
@@ -60,37 +56,43 @@ def document_style(pages: Sequence[PageDraft]) -> DocumentStyle:
         sizes[_rounded(paragraph.size)] += characters
         total += characters
         bold += characters if paragraph.bold else 0
-    body = sizes.most_common(1)[0][0] if sizes else 10.0
+    body = sizes.most_common(1)[0][0] if sizes else rule.default_size
     body_bold = bold > total / 2
-    draft = DocumentStyle(body, body_bold, (), None, _repeated(pages))
+    draft = DocumentStyle(body, body_bold, (), None, _repeated(pages, rule))
     larger = {
         _rounded(paragraph.size)
         for page, _, paragraph in _paragraphs(pages)
-        if _looks_like_heading(paragraph, draft) and not in_margin(paragraph.box, page)
+        if _looks_like_heading(paragraph, draft, thresholds) and not in_margin(paragraph.box, page, rule)
     }
     heading_sizes = tuple(sorted(larger, reverse=True))
-    return DocumentStyle(body, body_bold, heading_sizes, _title(pages, heading_sizes, body), draft.repeated)
+    return DocumentStyle(body, body_bold, heading_sizes, _title(pages, heading_sizes, body, rule), draft.repeated)
 
 
-def role_of(paragraph: Paragraph, page: PageDraft, index: int, style: DocumentStyle) -> AssignedRole:
+def role_of(
+    paragraph: Paragraph, page: PageDraft, index: int, style: DocumentStyle, thresholds: PipelineThresholds
+) -> AssignedRole:
     """Return the role of a paragraph; `index` is its place among the page's contents."""
     if paragraph.label is not None:
-        return _labelled(paragraph, page, index, style)
-    return _plain(paragraph, page, index, style)
+        return _labelled(paragraph, page, index, style, thresholds)
+    return _plain(paragraph, page, index, style, thresholds)
 
 
-def _labelled(paragraph: Paragraph, page: PageDraft, index: int, style: DocumentStyle) -> AssignedRole:
+def _labelled(
+    paragraph: Paragraph, page: PageDraft, index: int, style: DocumentStyle, thresholds: PipelineThresholds
+) -> AssignedRole:
     """Return the role by what a layout model says, where what is known of the document does not know better."""
-    plain = _plain(paragraph, page, index, style)
+    plain = _plain(paragraph, page, index, style, thresholds)
     match paragraph.label:
         case "section-header" | "title":
             if paragraph.text[:1].islower() or not _LETTERS.search(paragraph.text):
                 return AssignedRole("paragraph")
-            if begins_caption(paragraph.text) and beside_caption_target(paragraph.box, page.contents):
+            if begins_caption(paragraph.text) and beside_caption_target(
+                paragraph.box, page.contents, thresholds.roles.captions
+            ):
                 return AssignedRole("caption")
             if plain.role in ("title", "heading"):
                 return plain
-            return AssignedRole("heading", _level(paragraph, style))
+            return AssignedRole("heading", _level(paragraph, style, thresholds.roles.paragraphs))
         case "page-header" | "page-footer":
             if plain.role == "page_number" or _PAGE_NUMBER.match(paragraph.text):
                 return AssignedRole("page_number")
@@ -102,80 +104,98 @@ def _labelled(paragraph: Paragraph, page: PageDraft, index: int, style: Document
     return AssignedRole("paragraph") if plain.role == "heading" else plain
 
 
-def _plain(paragraph: Paragraph, page: PageDraft, index: int, style: DocumentStyle) -> AssignedRole:
+def _plain(
+    paragraph: Paragraph, page: PageDraft, index: int, style: DocumentStyle, thresholds: PipelineThresholds
+) -> AssignedRole:
+    rule = thresholds.roles.paragraphs
     text = paragraph.text
-    marginal = _marginal(paragraph, page, style)
+    marginal = _marginal(paragraph, page, style, rule)
     if marginal is not None:
         return marginal
     if (page.page.page_no, index) == style.title:
         return AssignedRole("title")
-    if begins_caption(text) and beside_caption_target(paragraph.box, page.contents):
+    if begins_caption(text) and beside_caption_target(paragraph.box, page.contents, thresholds.roles.captions):
         return AssignedRole("caption")
     if paragraph.mono and len(paragraph.rows) > 1:
         return AssignedRole("code")
-    if _looks_like_heading(paragraph, style):
-        return AssignedRole("heading", _level(paragraph, style))
+    if _looks_like_heading(paragraph, style, thresholds):
+        return AssignedRole("heading", _level(paragraph, style, rule))
     if BULLET.match(text):
         return AssignedRole("list_item")
-    low = paragraph.box.y0 > (1 - _FOOT_SHARE) * page.page.height
-    if low and paragraph.size <= _SMALLER * style.body and NOTE.match(text):
+    low = paragraph.box.y0 > (1 - rule.foot_share) * page.page.height
+    if low and paragraph.size <= rule.smaller * style.body and NOTE.match(text):
         return AssignedRole("footnote")
     if len(paragraph.rows) == 1 and _is_formula(text):
         return AssignedRole("formula")
     return AssignedRole("paragraph")
 
 
-def _marginal(paragraph: Paragraph, page: PageDraft, style: DocumentStyle) -> AssignedRole | None:
+def _marginal(
+    paragraph: Paragraph, page: PageDraft, style: DocumentStyle, thresholds: ParagraphRoleThresholds
+) -> AssignedRole | None:
     """Return the role of what only the margin of a page holds."""
-    if not in_margin(paragraph.box, page):
+    if not in_margin(paragraph.box, page, thresholds):
         return None
     if _PAGE_NUMBER.match(paragraph.text):
         return AssignedRole("page_number")
     if _pattern(paragraph.text) in style.repeated:
         return AssignedRole("header" if paragraph.box.y0 < page.page.height / 2 else "footer")
     # A running head that stands on one page only is not told from text; but a heading it is not.
-    return None if paragraph.size >= _LARGER * style.body else AssignedRole("paragraph")
+    return None if paragraph.size >= thresholds.larger * style.body else AssignedRole("paragraph")
 
 
-def in_margin(box: Box, page: PageDraft) -> bool:
+def in_margin(box: Box, page: PageDraft, thresholds: ParagraphRoleThresholds) -> bool:
     """Tell whether a box lies in the strip at the head or foot of its page."""
-    return box.y1 < _MARGIN_SHARE * page.page.height or box.y0 > (1 - _MARGIN_SHARE) * page.page.height
+    return (
+        box.y1 < thresholds.margin_share * page.page.height or box.y0 > (1 - thresholds.margin_share) * page.page.height
+    )
 
 
-def _looks_like_heading(paragraph: Paragraph, style: DocumentStyle) -> bool:
+def _looks_like_heading(paragraph: Paragraph, style: DocumentStyle, thresholds: PipelineThresholds) -> bool:
+    rule = thresholds.roles.paragraphs
     text = paragraph.text
-    if len(paragraph.rows) > _HEADING_ROWS or len(text) > _HEADING_CHARACTERS or not _LETTERS.search(text):
+    if (
+        len(paragraph.rows) > rule.max_heading_rows
+        or len(text) > rule.max_heading_characters
+        or not _LETTERS.search(text)
+    ):
         return False
-    if not paragraph.upright or len(text) < 2 or any(map(is_tabular, paragraph.rows)):
+    if (
+        not paragraph.upright
+        or len(text) < rule.min_heading_characters
+        or any(is_tabular(row, thresholds.text.paragraphs) for row in paragraph.rows)
+    ):
         return False
     if paragraph.confidence is not None:
         # Recognised text has rough sizes and no weight.
-        larger = paragraph.size >= _SCAN_LARGER * style.body
+        larger = paragraph.size >= rule.scan_larger * style.body
         return larger and not BULLET.match(text) and not text[0].islower()
-    if paragraph.size >= _LARGER * style.body:
+    if paragraph.size >= rule.larger * style.body:
         return True
     ended = text.endswith((".", ",", ";"))
-    if paragraph.bold and not style.body_bold and paragraph.size >= _LEAST_BOLD * style.body:
-        short = len(text) <= _BOLD_HEADING_CHARACTERS and len(paragraph.rows) <= 2
+    if paragraph.bold and not style.body_bold and paragraph.size >= rule.min_bold_size * style.body:
+        short = len(text) <= rule.max_bold_characters and len(paragraph.rows) <= rule.max_bold_rows
         return short and (not ended or bool(_CAPITALS.match(text))) and not begins_caption(text)
-    if paragraph.size < _LEAST_HEADING * style.body or ended:
+    if paragraph.size < rule.min_plain_size * style.body or ended:
         return False
     marked = _CAPITALS.match(text) or _NUMBERED_PART.match(text)
-    return bool(marked) and len(paragraph.rows) == 1 and len(text) <= _PLAIN_HEADING_CHARACTERS
+    return bool(marked) and len(paragraph.rows) == 1 and len(text) <= rule.max_plain_characters
 
 
-def _level(paragraph: Paragraph, style: DocumentStyle) -> int:
+def _level(paragraph: Paragraph, style: DocumentStyle, thresholds: ParagraphRoleThresholds) -> int:
     numbered = _NUMBERED.match(paragraph.text)
     depth = numbered.group(1).count(".") + 1 if numbered else 0
     sizes = style.heading_sizes
     size = _rounded(paragraph.size)
     rank = sizes.index(size) + 1 if size in sizes else len(sizes) + 1
-    return min(max(rank, depth, 1), _MAX_LEVEL)
+    return min(max(rank, depth, 1), thresholds.max_level)
 
 
-def _title(pages: Sequence[PageDraft], sizes: tuple[float, ...], body: float) -> tuple[int, int] | None:
+def _title(
+    pages: Sequence[PageDraft], sizes: tuple[float, ...], body: float, thresholds: ParagraphRoleThresholds
+) -> tuple[int, int] | None:
     """Return the page and place of the title: the one largest text, in the upper half of the first page."""
-    if not sizes or sizes[0] < _MUCH_LARGER * body:
+    if not sizes or sizes[0] < thresholds.title_larger * body:
         return None
     largest = [
         (page.page.page_no, index, paragraph.box.y0 < page.page.height / 2)
@@ -187,17 +207,21 @@ def _title(pages: Sequence[PageDraft], sizes: tuple[float, ...], body: float) ->
     return largest[0][0], largest[0][1]
 
 
-def _repeated(pages: Sequence[PageDraft]) -> frozenset[str]:
+def _repeated(pages: Sequence[PageDraft], thresholds: ParagraphRoleThresholds) -> frozenset[str]:
     """Return the patterns of margin texts that stand on at least two pages and a third of all."""
     seen: Counter[str] = Counter()
     for page in pages:
         on_page = {
             _pattern(content.text)
             for content in page.contents
-            if isinstance(content, Paragraph) and in_margin(content.box, page)
+            if isinstance(content, Paragraph) and in_margin(content.box, page, thresholds)
         }
         seen.update(on_page)
-    return frozenset(text for text, count in seen.items() if count >= 2 and count * 3 >= len(pages))
+    return frozenset(
+        text
+        for text, count in seen.items()
+        if count >= thresholds.min_repeats and count * thresholds.max_pages_per_repeat >= len(pages)
+    )
 
 
 def _pattern(text: str) -> str:

@@ -18,15 +18,12 @@ from octavo.engines.pages.roles.labels import labelled
 from octavo.engines.pages.scanned.searchable_page import SearchablePage, opened_searchable_page
 from octavo.engines.pages.tables.page_tables import outside, page_tables
 from octavo.engines.pages.text.lines import TextLine, clean, cover
+from octavo.engines.pages.thresholds.pipeline import PipelineThresholds
+from octavo.engines.pages.thresholds.scanned import HandoffThresholds
 from octavo.engines.scans.hocr import HocrLine, PixelBox
 from octavo.engines.scans.recognise import Recognised, Scan
 
-_DPI, _MAX_DPI, _COARSE_DPI = 200, 300, 150
-_MAX_OCR_PIXELS = 20_000_000
 _POINTS_PER_INCH = 72
-_SAME_SIZE = 0.2
-# The height from ascender to descender, which Tesseract measures, in units of the font size.
-_ASCENDER_TO_DESCENDER = 0.95
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,23 +34,25 @@ class ScannedPage:
     scan: Scan
 
 
-def scan_of_page(page: PdfPage, known: Page, image_dpi: float, limits: Limits, folder: Path) -> ScannedPage:
+def scan_of_page(
+    page: PdfPage, known: Page, image_dpi: float, limits: Limits, folder: Path, thresholds: HandoffThresholds
+) -> ScannedPage:
     """Render a page in gray, as fine as its images are, within 200..300 dpi and the pixel limit."""
     inches = page.rect.width * page.rect.height / _POINTS_PER_INCH**2
-    allowed = (min(limits.max_page_pixels, _MAX_OCR_PIXELS) / max(inches, 1e-6)) ** 0.5
-    dpi = max(1.0, min(max(_DPI, min(image_dpi, _MAX_DPI)), allowed))
+    allowed = (min(limits.max_page_pixels, thresholds.max_pixels) / max(inches, 1e-6)) ** 0.5
+    dpi = max(1.0, min(max(thresholds.dpi, min(image_dpi, thresholds.max_dpi)), allowed))
     scale = dpi / _POINTS_PER_INCH
     pixels = page.get_pixmap(matrix=pymupdf.Matrix(scale, scale), colorspace=pymupdf.csGRAY, alpha=False)
     path = folder / f"page-{known.page_no:06d}.png"
     with Image.frombytes("L", (pixels.width, pixels.height), pixels.samples) as image:
-        return ScannedPage(known, save_scan(image, path, dpi))
+        return ScannedPage(known, save_scan(image, path, dpi, thresholds))
 
 
-def save_scan(image: Image.Image, path: Path, dpi: float) -> Scan:
+def save_scan(image: Image.Image, path: Path, dpi: float, thresholds: HandoffThresholds) -> Scan:
     """Write an image for recognition, made larger if it is coarse, smaller if it has too many pixels."""
     gray = image.convert("L")
-    wanted = _DPI / dpi if dpi < _COARSE_DPI else 1.0
-    allowed = (_MAX_OCR_PIXELS / (gray.width * gray.height)) ** 0.5
+    wanted = thresholds.dpi / dpi if dpi < thresholds.coarse_dpi else 1.0
+    allowed = (thresholds.max_pixels / (gray.width * gray.height)) ** 0.5
     scale = min(wanted, allowed)
     if scale != 1.0:
         size = max(1, round(gray.width * scale)), max(1, round(gray.height * scale))
@@ -63,7 +62,9 @@ def save_scan(image: Image.Image, path: Path, dpi: float) -> Scan:
     return Scan(path, gray.width, gray.height, dpi)
 
 
-def page_of_scan(scanned: ScannedPage, recognised: Recognised, detector: RegionDetector) -> PageDraft:
+def page_of_scan(
+    scanned: ScannedPage, recognised: Recognised, detector: RegionDetector, thresholds: PipelineThresholds
+) -> PageDraft:
     """Return the page as recognised: turned upright, boxes in points, lines and tables in order."""
     page = replace(scanned.page, ocr=True)
     if recognised.error is not None:
@@ -74,15 +75,15 @@ def page_of_scan(scanned: ScannedPage, recognised: Recognised, detector: RegionD
     page = replace(page, rotation=(page.rotation + recognised.rotation) % 360)
     if not recognised.lines:
         return PageDraft(page)
-    lines, tables = _lines_and_tables(scanned.scan, recognised, page, detector)
-    contents = in_order(lines, tables)
+    lines, tables = _lines_and_tables(scanned.scan, recognised, page, detector, thresholds)
+    contents = in_order(lines, tables, thresholds)
     if recognised.tilt:
         contents = tuple(_shown(part, recognised, page) if isinstance(part, TableDraft) else part for part in contents)
     return PageDraft(page, contents)
 
 
 def _lines_and_tables(
-    scan: Scan, recognised: Recognised, page: Page, detector: RegionDetector
+    scan: Scan, recognised: Recognised, page: Page, detector: RegionDetector, thresholds: PipelineThresholds
 ) -> tuple[list[TextLine], list[TableDraft]]:
     """Return the lines of a page, labelled, and its tables, as they stand on a sheet of the size of the paper.
 
@@ -90,21 +91,29 @@ def _lines_and_tables(
     """
     scale = _POINTS_PER_INCH / scan.dpi
     paper = replace(page, width=recognised.width * scale, height=recognised.height * scale)
-    on_paper = _lines(recognised, paper)
-    with opened_searchable_page(scan, recognised, paper, [line.size for line in on_paper]) as searchable:
+    on_paper = _lines(recognised, paper, thresholds.scanned.handoff)
+    with opened_searchable_page(
+        scan, recognised, paper, [line.size for line in on_paper], thresholds.scanned
+    ) as searchable:
         view = PageView(searchable.page, searchable.frame, on_paper, searchable.rules, 1.0)
         regions = detector.detect(view)
         found = [
             _with_confidence(table, searchable)
-            for table in page_tables(view, searchable.segments, page.page_no, regions)
+            for table in page_tables(
+                view, lambda: searchable.segments(thresholds.tables.segments), page.page_no, thresholds.tables, regions
+            )
         ]
     lines = [
         replace(line, label=labels.label, region=labels.region)
-        for line, labels in zip(_lines(recognised, page), labelled(on_paper, regions), strict=True)
+        for line, labels in zip(
+            _lines(recognised, page, thresholds.scanned.handoff),
+            labelled(on_paper, regions, thresholds.roles.labels),
+            strict=True,
+        )
     ]
     x, y = page.width / paper.width, page.height / paper.height
     tables = [_moved(table, lambda box: Box(box.x0 * x, box.y0 * y, box.x1 * x, box.y1 * y)) for table in found]
-    return outside(lines, tables), tables
+    return outside(lines, tables, thresholds.tables.ruled), tables
 
 
 def _with_confidence(table: TableDraft, searchable: SearchablePage) -> TableDraft:
@@ -134,15 +143,15 @@ def _moved(table: TableDraft, move: Callable[[Box], Box]) -> TableDraft:
     return replace(table, box=move(table.box), cells=cells)
 
 
-def _lines(recognised: Recognised, page: Page) -> list[TextLine]:
+def _lines(recognised: Recognised, page: Page, thresholds: HandoffThresholds) -> list[TextLine]:
     scale_x, scale_y = page.width / recognised.width, page.height / recognised.height
-    sizes = _sizes(recognised.lines)
+    sizes = _sizes(recognised.lines, thresholds)
     return [
         TextLine(
             text=clean(line.text),
             box=_box([word.box for word in line.words], scale_x, scale_y, page),
             shown=_box([recognised.shown_box(word.box) for word in line.words], scale_x, scale_y, page),
-            size=size * scale_y / _ASCENDER_TO_DESCENDER,
+            size=size * scale_y / thresholds.ascender_to_descender,
             upright=not line.turned,
             confidence=line.confidence,
         )
@@ -155,7 +164,7 @@ def _box(words: Iterable[PixelBox], scale_x: float, scale_y: float, page: Page) 
     return cover(boxes).within(page.width, page.height)
 
 
-def _sizes(lines: Sequence[HocrLine]) -> list[float]:
+def _sizes(lines: Sequence[HocrLine], thresholds: HandoffThresholds) -> list[float]:
     """Return the lines' sizes, evened out: measured sizes vary from line to line of one font.
 
     A paragraph has one size, and sizes near the page's usual one are the usual one.
@@ -167,5 +176,5 @@ def _sizes(lines: Sequence[HocrLine]) -> list[float]:
     evened = {}
     for paragraph, sizes in by_paragraph.items():
         size = median(sizes)
-        evened[paragraph] = usual if abs(size - usual) <= _SAME_SIZE * usual else size
+        evened[paragraph] = usual if abs(size - usual) <= thresholds.same_size * usual else size
     return [evened[line.paragraph] for line in lines]

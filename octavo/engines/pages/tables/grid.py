@@ -28,12 +28,10 @@ from octavo.engines.pages.tables.grid_headers import (
 from octavo.engines.pages.tables.grid_lines import bands_of, cuts_of, text_rows
 from octavo.engines.pages.tables.grid_rows import blocks_of, rows_of
 from octavo.engines.pages.tables.rules import Rules
+from octavo.engines.pages.tables.segments import Segment, segment_of, split_at_wide_spaces
 from octavo.engines.pages.text.lines import side_by_side
 from octavo.engines.pages.text.paragraphs import joined
-from octavo.engines.pages.text.segments import Segment, segment_of, split_at_wide_spaces
-
-_CROWDED = 4
-_MAX_SEGMENTS = 3_000
+from octavo.engines.pages.thresholds.tables import LineThresholds, TableThresholds
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,30 +56,30 @@ class Grid:
     head_rows: int
 
 
-def aligned_grid(segments: Sequence[Segment], rules: Rules) -> Grid | None:
+def aligned_grid(segments: Sequence[Segment], rules: Rules, thresholds: TableThresholds) -> Grid | None:
     """Return the grid in which the segments of a table stand; None if they stand in none."""
-    if not 2 <= len(segments) <= _MAX_SEGMENTS:
+    if not 2 <= len(segments) <= thresholds.grid.max_segments:
         return None
-    return _grid(segments, rules)
+    return _grid(segments, rules, thresholds)
 
 
-def _grid(segments: Sequence[Segment], rules: Rules) -> Grid | None:
-    bands = bands_of(segments)
-    cuts = cuts_of(segments, rules)
-    columns, wide = columns_of(segments, bands)
-    split = [part for i, segment in enumerate(segments) for part in _parts(segment, i in wide, columns)]
+def _grid(segments: Sequence[Segment], rules: Rules, thresholds: TableThresholds) -> Grid | None:
+    bands = bands_of(segments, thresholds.lines)
+    cuts = cuts_of(segments, rules, thresholds.lines)
+    columns, wide = columns_of(segments, bands, thresholds.columns)
+    split = [part for i, segment in enumerate(segments) for part in _parts(segment, i in wide, columns, thresholds)]
     if len(split) > len(segments):
-        return _grid(split, rules)
-    columns = with_headers_merged(columns, segments, bands, cuts)
+        return _grid(split, rules, thresholds)
+    columns = with_headers_merged(columns, segments, bands, cuts, thresholds.columns)
     if not columns:
         return None
-    columns, between = without_group_headers(columns, bands)
+    columns, between = without_group_headers(columns, bands, thresholds.columns)
     wide = [index for index in (*wide, *between) if not fits_one(index, segments[index].box, columns)]
-    blocks = blocks_of(segments, bands, columns, cuts) + [(index,) for index in wide]
-    rows, row_places = rows_of(segments, blocks, cuts)
-    col_places = col_places_of(segments, columns, wide)
-    group_rows = count_group_rows(row_places, col_places, len(rows), len(columns))
-    col_places |= widened_headers(segments, columns, row_places, col_places, group_rows)
+    blocks = blocks_of(segments, bands, columns, cuts, thresholds) + [(index,) for index in wide]
+    rows, row_places = rows_of(segments, blocks, cuts, thresholds.rows)
+    col_places = col_places_of(segments, columns, wide, thresholds.headers)
+    group_rows = count_group_rows(row_places, col_places, len(rows), len(columns), thresholds)
+    col_places |= widened_headers(segments, columns, row_places, col_places, group_rows, thresholds.headers)
     row_places |= heightened_headers(row_places, col_places, group_rows)
     places = tuple(
         Place(row_places[i][0], col_places[i][0], row_places[i][1], col_places[i][1]) for i in range(len(segments))
@@ -90,18 +88,18 @@ def _grid(segments: Sequence[Segment], rules: Rules) -> Grid | None:
     return Grid(edges, rows, tuple(segments), places, group_rows + 1)
 
 
-def _parts(segment: Segment, is_wide: bool, columns: Sequence[Column]) -> list[Segment]:
+def _parts(segment: Segment, is_wide: bool, columns: Sequence[Column], thresholds: TableThresholds) -> list[Segment]:
     """Split a segment over several columns that is really several cells close together."""
     if not is_wide:
         return [segment]
-    parts = split_at_wide_spaces(segment)
+    parts = split_at_wide_spaces(segment, thresholds.segments)
     under = [[n for n, column in enumerate(columns) if overlap(column, part.box) > 0] for part in parts]
     taken = [number for numbers in under for number in numbers]
     if len(parts) > 1 and len(set(taken)) == len(taken):
         return parts
     homes = [home_of(box, columns) for box, _ in segment.words]
     reached = sorted(set(homes))
-    if len(reached) < _CROWDED or homes != sorted(homes) or len(reached) != reached[-1] - reached[0] + 1:
+    if len(reached) < thresholds.grid.crowded or homes != sorted(homes) or len(reached) != reached[-1] - reached[0] + 1:
         return [segment]
     return [
         segment_of([word for word, place in zip(segment.words, homes, strict=True) if place == home])
@@ -109,7 +107,7 @@ def _parts(segment: Segment, is_wide: bool, columns: Sequence[Column]) -> list[S
     ]
 
 
-def table_draft_of(grid: Grid, box: Box, page_no: int) -> TableDraft:
+def table_draft_of(grid: Grid, box: Box, page_no: int, thresholds: LineThresholds) -> TableDraft:
     """Return the table of a grid."""
     starts, ends = zip(*grid.columns, strict=True)
     xs = _edges(starts, ends, box.x0, box.x1)
@@ -122,7 +120,7 @@ def table_draft_of(grid: Grid, box: Box, page_no: int) -> TableDraft:
         contents.setdefault(owners[place.row, place.col], []).append(segment)
     cells = tuple(
         Cell(
-            text=_text(contents.get(place, [])),
+            text=_text(contents.get(place, []), thresholds),
             row=place.row,
             col=place.col,
             page_no=page_no,
@@ -165,5 +163,5 @@ def _edges(starts: Sequence[float], ends: Sequence[float], first: float, last: f
     return edges
 
 
-def _text(segments: Sequence[Segment]) -> str:
-    return joined([side_by_side([segment.text for segment in line]) for line in text_rows(segments)])
+def _text(segments: Sequence[Segment], thresholds: LineThresholds) -> str:
+    return joined([side_by_side([segment.text for segment in line]) for line in text_rows(segments, thresholds)])

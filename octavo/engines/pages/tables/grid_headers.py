@@ -3,42 +3,43 @@
 from collections.abc import Iterable, Sequence
 
 from octavo.documents import Box
-from octavo.engines.pages.tables.grid_columns import FULL_ROW, Column, home_of, overlap
-from octavo.engines.pages.text.segments import Segment
-
-_CENTRED = 0.12
-_MOST_GROUP_ROWS = 3
-_TIE = 0.03
+from octavo.engines.pages.tables.grid_columns import Column, home_of, overlap
+from octavo.engines.pages.tables.segments import Segment
+from octavo.engines.pages.thresholds.tables import GridHeaderThresholds, TableThresholds
 
 
 def col_places_of(
-    segments: Sequence[Segment], columns: Sequence[Column], wide: Iterable[int]
+    segments: Sequence[Segment], columns: Sequence[Column], wide: Iterable[int], thresholds: GridHeaderThresholds
 ) -> dict[int, tuple[int, int]]:
     """Return for each segment its first column and how many it covers."""
     places = {index: (number, 1) for number, column in enumerate(columns) for index in column.members}
     for index in wide:
         box = segments[index].box
-        under = [number for number, column in enumerate(columns) if _covers(column, box)]
+        under = [number for number, column in enumerate(columns) if _covers(column, box, thresholds)]
         first = under[0] if under else home_of(box, columns)
         places[index] = (first, max(1, len(under)))
     return places
 
 
-def _covers(column: Column, box: Box) -> bool:
+def _covers(column: Column, box: Box, thresholds: GridHeaderThresholds) -> bool:
     middle = (column.x0 + column.x1) / 2
-    return box.x0 <= middle <= box.x1 or overlap(column, box) > 0.5 * (column.x1 - column.x0)
+    return box.x0 <= middle <= box.x1 or overlap(column, box) > thresholds.covers * (column.x1 - column.x0)
 
 
 def count_group_rows(
-    row_places: dict[int, tuple[int, int]], col_places: dict[int, tuple[int, int]], n_rows: int, n_cols: int
+    row_places: dict[int, tuple[int, int]],
+    col_places: dict[int, tuple[int, int]],
+    n_rows: int,
+    n_cols: int,
+    thresholds: TableThresholds,
 ) -> int:
     """Return how many rows stand above the first row that is filled: headers over groups of columns."""
     filled: dict[int, set[int]] = {row: set() for row in range(n_rows)}
     for index, (row, _) in row_places.items():
         first, span = col_places[index]
         filled[row] |= set(range(first, first + span))
-    for row in range(min(_MOST_GROUP_ROWS + 1, n_rows - 1)):
-        if len(filled[row]) >= FULL_ROW * n_cols:
+    for row in range(min(thresholds.headers.max_group_rows + 1, n_rows - 1)):
+        if len(filled[row]) >= thresholds.columns.full_row * n_cols:
             return row
     return 0
 
@@ -49,6 +50,7 @@ def widened_headers(
     row_places: dict[int, tuple[int, int]],
     col_places: dict[int, tuple[int, int]],
     group_rows: int,
+    thresholds: GridHeaderThresholds,
 ) -> dict[int, tuple[int, int]]:
     """Widen the headers that stand centred over several columns, where nothing else stands in their row."""
     wider: dict[int, tuple[int, int]] = {}
@@ -58,7 +60,7 @@ def widened_headers(
         for index, (first, span) in here.items():
             if row_places[index] == (row, 1) and sum(place[0] == first for place in here.values()) == 1:
                 free = filled - set(range(first, first + span))
-                wider[index] = _centred_span(segments[index].box, first, first + span, columns, free)
+                wider[index] = _centred_span(segments[index].box, first, first + span, columns, free, thresholds)
     return wider
 
 
@@ -75,7 +77,9 @@ def heightened_headers(
     return taller
 
 
-def _centred_span(box: Box, first: int, end: int, columns: Sequence[Column], taken: set[int]) -> tuple[int, int]:
+def _centred_span(
+    box: Box, first: int, end: int, columns: Sequence[Column], taken: set[int], thresholds: GridHeaderThresholds
+) -> tuple[int, int]:
     left = first
     while left > 0 and left - 1 not in taken:
         left -= 1
@@ -89,12 +93,14 @@ def _centred_span(box: Box, first: int, end: int, columns: Sequence[Column], tak
         return abs((x0 + x1) / 2 - middle) / (x1 - x0)
 
     spans = [(a, b) for a in range(left, first + 1) for b in range(end, right + 1)]
-    centred = [span for span in spans if off(span) <= _CENTRED]
+    centred = [span for span in spans if off(span) <= thresholds.centred]
     if not taken and centred:
         # Alone in its row, it stands over as many columns as it can.
         closest = min(map(off, centred))
-        best = max((span for span in centred if off(span) <= closest + _TIE), key=lambda span: span[1] - span[0])
-    elif off((first, end)) <= _CENTRED or not centred:
+        best = max(
+            (span for span in centred if off(span) <= closest + thresholds.tie), key=lambda span: span[1] - span[0]
+        )
+    elif off((first, end)) <= thresholds.centred or not centred:
         best = (first, end)
     else:
         best = min(centred, key=lambda span: (round(off(span), 2), span[0] - span[1]))

@@ -7,32 +7,30 @@ from itertools import pairwise
 from statistics import median
 
 from octavo.documents import Box
-from octavo.engines.pages.tables.grid_columns import FULL_ROW, Column
+from octavo.engines.pages.tables.grid_columns import Column
 from octavo.engines.pages.tables.grid_lines import shared_height
+from octavo.engines.pages.tables.segments import Segment
 from octavo.engines.pages.text.lines import cover
-from octavo.engines.pages.text.segments import Segment
-
-_CLEAR_STEP = 0.3
-_NEAR_LEADING = 0.12
-_BROKEN_SHARE = 0.25
-_HEAD_LEADING = 0.25
-_MOST_LEADING = 0.6
-_SHARED_HEIGHT = 0.25
+from octavo.engines.pages.thresholds.tables import GridRowThresholds, TableThresholds
 
 
 def blocks_of(
-    segments: Sequence[Segment], bands: Sequence[int], columns: Sequence[Column], cuts: Sequence[float]
+    segments: Sequence[Segment],
+    bands: Sequence[int],
+    columns: Sequence[Column],
+    cuts: Sequence[float],
+    thresholds: TableThresholds,
 ) -> list[tuple[int, ...]]:
     """Return the segments of each cell: those of a column that follow each other closely."""
-    leading = _leading(segments, bands, columns, cuts)
-    full = full_bands(bands, columns)
+    leading = _leading(segments, bands, columns, cuts, thresholds)
+    full = full_bands(bands, columns, thresholds)
     blocks: list[tuple[int, ...]] = []
     for column in columns:
         run: list[int] = []
         for index in sorted(column.members, key=lambda i: segments[i].middle):
             in_head = bool(cuts) and segments[index].middle < cuts[0] and bands[index] not in full
-            allowed = max(leading, _HEAD_LEADING) if in_head else leading
-            if run and _is_apart(segments[run[-1]].box, segments[index].box, cuts, allowed):
+            allowed = max(leading, thresholds.rows.head_leading) if in_head else leading
+            if run and _is_apart(segments[run[-1]].box, segments[index].box, cuts, allowed, thresholds.rows):
                 blocks.append(tuple(run))
                 run = []
             run.append(index)
@@ -41,21 +39,21 @@ def blocks_of(
     return blocks
 
 
-def _is_apart(above: Box, below: Box, cuts: Sequence[float], leading: float) -> bool:
-    if shared_height(above, below) > 0.5:
+def _is_apart(above: Box, below: Box, cuts: Sequence[float], leading: float, thresholds: GridRowThresholds) -> bool:
+    if shared_height(above, below) > thresholds.same_line:
         return False
     return _is_cut(above, below, cuts) or _gap(above, below) > leading
 
 
 def rows_of(
-    segments: Sequence[Segment], blocks: Sequence[tuple[int, ...]], cuts: Sequence[float]
+    segments: Sequence[Segment], blocks: Sequence[tuple[int, ...]], cuts: Sequence[float], thresholds: GridRowThresholds
 ) -> tuple[tuple[tuple[float, float], ...], dict[int, tuple[int, int]]]:
     """Return top and bottom of each row, and for each segment its row and how many rows its cell covers."""
     boxes = [cover(segments[i].box for i in block) for block in blocks]
     rows: list[tuple[Box, list[int]]] = []
     tall: list[int] = []
     for number in sorted(range(len(blocks)), key=lambda n: boxes[n].height):
-        touched = [row for row in rows if _same_row(row[0], boxes[number], cuts)]
+        touched = [row for row in rows if _same_row(row[0], boxes[number], cuts, thresholds)]
         if sum(len(members) > 1 for _, members in touched) > 1:
             tall.append(number)
             continue
@@ -68,17 +66,20 @@ def rows_of(
     for position, (_, members) in enumerate(rows):
         places |= {index: (position, 1) for member in members for index in blocks[member]}
     for number in tall:
-        over = [position for position, row in enumerate(rows) if _same_row(row[0], boxes[number], cuts)]
+        over = [position for position, row in enumerate(rows) if _same_row(row[0], boxes[number], cuts, thresholds)]
         places |= dict.fromkeys(blocks[number], (over[0], over[-1] - over[0] + 1))
     return tuple((box.y0, box.y1) for box, _ in rows), places
 
 
-def _same_row(row: Box, block: Box, cuts: Sequence[float]) -> bool:
+def _same_row(row: Box, block: Box, cuts: Sequence[float], thresholds: GridRowThresholds) -> bool:
     shared = min(row.y1, block.y1) - max(row.y0, block.y0)
-    if shared <= _SHARED_HEIGHT * min(row.height, block.height):
+    if shared <= thresholds.same_row * min(row.height, block.height):
         return False
     above, below = sorted((row, block), key=lambda box: box.y0 + box.y1)
-    return not any(above.y1 - 0.3 * above.height < cut < below.y0 + 0.3 * below.height for cut in cuts)
+    return not any(
+        above.y1 - thresholds.cut_margin * above.height < cut < below.y0 + thresholds.cut_margin * below.height
+        for cut in cuts
+    )
 
 
 def _gap(above: Box, below: Box) -> float:
@@ -91,27 +92,31 @@ def _is_cut(above: Box, below: Box, cuts: Sequence[float]) -> bool:
 
 
 def _leading(
-    segments: Sequence[Segment], bands: Sequence[int], columns: Sequence[Column], cuts: Sequence[float]
+    segments: Sequence[Segment],
+    bands: Sequence[int],
+    columns: Sequence[Column],
+    cuts: Sequence[float],
+    thresholds: TableThresholds,
 ) -> float:
     """Return the largest gap that lines of one cell have, in units of their height; -1 if every line is a row."""
     steps = list(_steps(segments, bands, columns, cuts))
     if not steps:
         return -1.0
-    full = full_bands(bands, columns)
-    if _divides_every_row(cuts, segments, bands, full):
+    full = full_bands(bands, columns, thresholds)
+    if _divides_every_row(cuts, segments, bands, full, thresholds.rows):
         return float("inf")
     small = min(step.gap for step in steps)
-    near = [step for step in steps if step.gap <= small + _NEAR_LEADING]
+    near = [step for step in steps if step.gap <= small + thresholds.rows.near_leading]
     broken = sum(goes_on(segments[step.above].text, segments[step.below].text) for step in near)
-    if broken > _BROKEN_SHARE * len(near):
-        return small + _NEAR_LEADING
+    if broken > thresholds.rows.broken_share * len(near):
+        return small + thresholds.rows.near_leading
     rowlike = sum({bands[step.above], bands[step.below]} <= full for step in near)
-    if 2 * rowlike > len(near) or small > _MOST_LEADING:
+    if 2 * rowlike > len(near) or small > thresholds.rows.max_leading:
         return -1.0
-    far = [step.gap for step in steps if step.gap > small + _NEAR_LEADING]
+    far = [step.gap for step in steps if step.gap > small + thresholds.rows.near_leading]
     if not far:
-        return -1.0 if rowlike else small + _NEAR_LEADING
-    return small + _NEAR_LEADING if median(far) - small >= _CLEAR_STEP else -1.0
+        return -1.0 if rowlike else small + thresholds.rows.near_leading
+    return small + thresholds.rows.near_leading if median(far) - small >= thresholds.rows.clear_step else -1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,11 +137,15 @@ def _steps(
                 yield _Step(above, below, _gap(segments[above].box, segments[below].box))
 
 
-def full_bands(bands: Sequence[int], columns: Sequence[Column]) -> set[int]:
+def full_bands(bands: Sequence[int], columns: Sequence[Column], thresholds: TableThresholds) -> set[int]:
     """Return the lines that look like a whole row: the first column and most others have something there."""
     filled = Counter(band for column in columns for band in {bands[i] for i in column.members})
     key = {bands[i] for i in columns[0].members}
-    return {band for band, count in filled.items() if band in key and count >= max(2, FULL_ROW * len(columns))}
+    return {
+        band
+        for band, count in filled.items()
+        if band in key and count >= max(thresholds.rows.min_full_columns, thresholds.columns.full_row * len(columns))
+    }
 
 
 def goes_on(above: str, below: str) -> bool:
@@ -145,12 +154,18 @@ def goes_on(above: str, below: str) -> bool:
 
 
 def _divides_every_row(
-    cuts: Sequence[float], segments: Sequence[Segment], bands: Sequence[int], full: set[int]
+    cuts: Sequence[float],
+    segments: Sequence[Segment],
+    bands: Sequence[int],
+    full: set[int],
+    thresholds: GridRowThresholds,
 ) -> bool:
     """Tell whether lines or bands divide all rows: then they are more than a header's and the ends'."""
-    if len(cuts) < 3:
+    if len(cuts) < thresholds.min_cuts:
         return False
     middles: dict[int, float] = {band: segment.middle for segment, band in zip(segments, bands, strict=True)}
     between = Counter(sum(cut < middles[band] for cut in cuts) for band in full)
     crowded = sum(count > 1 for count in between.values())
-    return crowded <= 0.25 * len(between) and max(between.values(), default=0) < 3
+    return (
+        crowded <= thresholds.crowded_share * len(between) and max(between.values(), default=0) < thresholds.max_crowded
+    )

@@ -6,10 +6,7 @@ from typing import Any
 
 from octavo.documents import Box
 from octavo.engines.mupdf import PdfPage
-
-_THIN = 2.5
-_LEAST_LENGTH = 18.0
-_LEAST_BAND, _MOST_BAND = 6.0, 120.0
+from octavo.engines.pages.thresholds.tables import RuleThresholds
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,33 +20,37 @@ class Rules:
     def __bool__(self) -> bool:
         return bool(self.across or self.down or self.bands)
 
-    def within(self, region: Box) -> "Rules":
+    def within(self, region: Box, thresholds: RuleThresholds) -> "Rules":
         """Return the rules that touch a region or run along its edge."""
 
         def near(boxes: tuple[Box, ...]) -> tuple[Box, ...]:
-            return tuple(box for box in boxes if _touches(box, region))
+            return tuple(box for box in boxes if _touches(box, region, thresholds))
 
         return Rules(near(self.across), near(self.down), near(self.bands))
 
 
-def _touches(box: Box, region: Box) -> bool:
+def _touches(box: Box, region: Box, thresholds: RuleThresholds) -> bool:
     beside = box.x1 > region.x0 and box.x0 < region.x1
-    return beside and box.y1 >= region.y0 - _THIN and box.y0 <= region.y1 + _THIN
+    return beside and box.y1 >= region.y0 - thresholds.max_thickness and box.y0 <= region.y1 + thresholds.max_thickness
 
 
-def drawn_rules(page: PdfPage) -> Rules:
+def drawn_rules(page: PdfPage, thresholds: RuleThresholds) -> Rules:
     """Return the rules of a page, top to bottom; lines of tables are drawn as lines or as thin rectangles."""
     across: list[Box] = []
     down: list[Box] = []
     bands: list[Box] = []
     for drawing in page.get_cdrawings():
-        filled = drawing.get("fill") is not None and not _is_white(drawing["fill"])
+        filled = drawing.get("fill") is not None and not _is_white(drawing["fill"], thresholds)
         for box in _boxes(drawing["items"]):
-            if box.height <= _THIN and box.width >= _LEAST_LENGTH:
+            if box.height <= thresholds.max_thickness and box.width >= thresholds.min_length:
                 across.append(box)
-            elif box.width <= _THIN and box.height >= _LEAST_BAND:
+            elif box.width <= thresholds.max_thickness and box.height >= thresholds.min_band:
                 down.append(box)
-            elif filled and _LEAST_BAND <= box.height <= _MOST_BAND and box.width >= _LEAST_LENGTH:
+            elif (
+                filled
+                and thresholds.min_band <= box.height <= thresholds.max_band
+                and box.width >= thresholds.min_length
+            ):
                 bands.append(box)
     return Rules(_sorted(across), _sorted(down), _sorted(bands))
 
@@ -58,8 +59,8 @@ def _sorted(boxes: Iterable[Box]) -> tuple[Box, ...]:
     return tuple(sorted(boxes, key=lambda box: (box.y0, box.x0)))
 
 
-def _is_white(color: Iterable[float]) -> bool:
-    return all(part > 0.99 for part in color)
+def _is_white(color: Iterable[float], thresholds: RuleThresholds) -> bool:
+    return all(part > thresholds.white for part in color)
 
 
 def _boxes(items: Iterable[tuple[Any, ...]]) -> Iterator[Box]:

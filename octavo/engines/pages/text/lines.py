@@ -8,6 +8,7 @@ from statistics import fmean
 from unicodedata import bidirectional
 
 from octavo.documents import Box
+from octavo.engines.pages.thresholds.text import RowThresholds
 
 _NOT_TEXT = re.compile("[\x00-\x08\x0e-\x1f\x7f-\x84\x86-\x9f\ud800-\udfff\ufffe\uffff]")
 
@@ -132,11 +133,11 @@ def mean_confidence(lines: Iterable[TextLine]) -> float | None:
     return fmean([confidence for confidence, _ in weighted], [weight for _, weight in weighted])
 
 
-def rows(lines: Iterable[TextLine]) -> list[Row]:
+def rows(lines: Iterable[TextLine], thresholds: RowThresholds) -> list[Row]:
     """Gather lines into rows, top to bottom. A line joins a row if their heights mostly overlap."""
     gathered: list[list[TextLine]] = []
     for line in sorted(lines, key=_from_above):
-        if gathered and _beside(gathered[-1][0], line):
+        if gathered and _beside(gathered[-1][0], line, thresholds):
             gathered[-1].append(line)
         else:
             gathered.append([line])
@@ -145,7 +146,7 @@ def rows(lines: Iterable[TextLine]) -> list[Row]:
         if len(band) == 1:
             made.append(Row((band[0],)))
         else:
-            made += _parted(sorted(band, key=lambda line: line.box.x0))
+            made += _parted(sorted(band, key=lambda line: line.box.x0), thresholds)
     return made
 
 
@@ -154,23 +155,23 @@ def _from_above(line: TextLine) -> tuple[float, float]:
     return box.y0 + box.y1, box.x0
 
 
-def _parted(band: list[TextLine]) -> Iterator[Row]:
+def _parted(band: list[TextLine], thresholds: RowThresholds) -> Iterator[Row]:
     """Yield the rows of a band: where one part of the page ends and another begins, a row ends too."""
     row = band[:1]
     for left, line in pairwise(band):
         parts = {left.region, line.region} - {None}
-        if len(parts) > 1 and line.box.x0 - left.box.x1 > line.size:
+        if len(parts) > 1 and line.box.x0 - left.box.x1 > thresholds.region_gap * line.size:
             yield Row(tuple(row))
             row = []
         row.append(line)
     yield Row(tuple(row))
 
 
-def _beside(first: TextLine, line: TextLine) -> bool:
+def _beside(first: TextLine, line: TextLine, thresholds: RowThresholds) -> bool:
     if first.upright != line.upright:
         return False
     upper, lower = first.box, line.box
     if upper.y1 <= lower.y0:
         return False
     shared = min(upper.y1, lower.y1) - max(upper.y0, lower.y0)
-    return shared > 0.5 * min(upper.height, lower.height)
+    return shared > thresholds.same_row_overlap * min(upper.height, lower.height)

@@ -8,6 +8,7 @@ from statistics import median
 
 from octavo.documents import Box, Line
 from octavo.engines.pages.text.lines import Row, cover, mean_confidence
+from octavo.engines.pages.thresholds.text import ParagraphThresholds
 
 # The last group is what Tesseract makes of bullets.
 BULLET = re.compile(
@@ -16,8 +17,6 @@ BULLET = re.compile(
     r"|(?:[\u00a2\u00b0\u00ab\u00bb]|\u00a9(?!\s*\d))\s+\S)"
 )
 _LAST_WORD, _FIRST_WORD = re.compile(r"([^\W\d_]+(?:-[^\W\d_]+)*)-$"), re.compile(r"[^\W\d_]+(?:-[^\W\d_]+)*")
-_LOOSE, _SIZE_CHANGE, _INDENT = 1.3, 0.08, 0.9
-_TAB, _RAGGED = 2.0, 0.1
 # A model parts plain text where no paragraph ends; what it takes for one heading is one.
 _MAY_BE_SPLIT = frozenset({"text", "picture"})
 _WHOLE = frozenset({"section-header", "title"})
@@ -99,13 +98,13 @@ def _is_compound(above: str, below: str, known: Container[str]) -> bool:
     return "-".join(parts) in known and "".join(parts) not in known
 
 
-def paragraphs(rows: Sequence[Row]) -> list[Paragraph]:
+def paragraphs(rows: Sequence[Row], thresholds: ParagraphThresholds) -> list[Paragraph]:
     """Split the rows of one column, top to bottom, into paragraphs."""
     if not rows:
         return []
-    pitch = _pitch(rows)
-    runs = _split(rows, lambda run, row: _is_apart(run[-1], row, pitch))
-    return [Paragraph(tuple(group)) for run in runs for group in _split_run(run)]
+    pitch = _pitch(rows, thresholds)
+    runs = _split(rows, lambda run, row: _is_apart(run[-1], row, pitch, thresholds))
+    return [Paragraph(tuple(group)) for run in runs for group in _split_run(run, thresholds)]
 
 
 def _split(rows: Sequence[Row], begins: Callable[[list[Row], Row], bool]) -> list[list[Row]]:
@@ -118,25 +117,25 @@ def _split(rows: Sequence[Row], begins: Callable[[list[Row], Row], bool]) -> lis
     return gathered
 
 
-def _split_run(run: list[Row]) -> list[list[Row]]:
+def _split_run(run: list[Row], thresholds: ParagraphThresholds) -> list[list[Row]]:
     """Split rows that stand close together: at bullets, indents, and lines that were ended on purpose."""
     left = min(row.box.x0 for row in run)
     right = max(row.box.x1 for row in run)
-    return _split(run, lambda group, row: _begins(group, row, left, right))
+    return _split(run, lambda group, row: _begins(group, row, left, right, thresholds))
 
 
-def _pitch(rows: Sequence[Row]) -> float:
+def _pitch(rows: Sequence[Row], thresholds: ParagraphThresholds) -> float:
     """Return the usual distance from one row's foot to the next in units of the row's size."""
     steps = [
         (below.box.y1 - above.box.y1) / above.size
         for above, below in pairwise(rows)
-        if above.size > 0 and abs(above.size - below.size) <= _SIZE_CHANGE * above.size
+        if above.size > 0 and abs(above.size - below.size) <= thresholds.size_change * above.size
     ]
-    near = [step for step in steps if 0.5 < step < 2.5]
-    return median(near) if near else 1.2
+    near = [step for step in steps if thresholds.min_pitch < step < thresholds.max_pitch]
+    return median(near) if near else thresholds.default_pitch
 
 
-def _is_apart(above: Row, row: Row, pitch: float) -> bool:
+def _is_apart(above: Row, row: Row, pitch: float, thresholds: ParagraphThresholds) -> bool:
     parts = above.part, row.part
     if parts[0] != parts[1]:
         kinds = {part[0] for part in parts if part}
@@ -146,42 +145,45 @@ def _is_apart(above: Row, row: Row, pitch: float) -> bool:
         return False
     if not above.upright or not row.upright:
         return above.upright != row.upright or above.box.overlap(row.box) == 0
-    if abs(above.size - row.size) > _SIZE_CHANGE * above.size or above.bold != row.bold:
+    if abs(above.size - row.size) > thresholds.size_change * above.size or above.bold != row.bold:
         return True
-    return row.box.y1 - above.box.y1 > _LOOSE * pitch * above.size or row.box.y0 < above.box.y0
+    return row.box.y1 - above.box.y1 > thresholds.loose_pitch * pitch * above.size or row.box.y0 < above.box.y0
 
 
-def _begins(group: list[Row], row: Row, left: float, right: float) -> bool:
+def _begins(group: list[Row], row: Row, left: float, right: float, thresholds: ParagraphThresholds) -> bool:
     above = group[-1]
     if above.part and above.part == row.part and above.part[0] in _WHOLE:
         return False
     if not row.upright:
         return False
-    if BULLET.match(row.text) or is_tabular(row) or is_tabular(above):
+    if BULLET.match(row.text) or is_tabular(row, thresholds) or is_tabular(above, thresholds):
         return True
-    if _was_ended(above, row, left, right):
+    if _was_ended(above, row, left, right, thresholds):
         return True
-    indented = row.box.x0 > above.box.x0 + _INDENT * row.size and not BULLET.match(group[0].text)
-    outdented = len(group) > 1 and row.box.x0 < group[1].box.x0 - _INDENT * row.size
-    return (indented and above.box.x0 <= left + _INDENT * row.size and len(group) > 1) or outdented
+    indented = row.box.x0 > above.box.x0 + thresholds.indent * row.size and not BULLET.match(group[0].text)
+    outdented = len(group) > 1 and row.box.x0 < group[1].box.x0 - thresholds.indent * row.size
+    return (indented and above.box.x0 <= left + thresholds.indent * row.size and len(group) > 1) or outdented
 
 
-def _was_ended(above: Row, row: Row, left: float, right: float) -> bool:
+def _was_ended(above: Row, row: Row, left: float, right: float, thresholds: ParagraphThresholds) -> bool:
     """Tell whether the row above ends although the next word had room: nobody breaks a paragraph there."""
-    if _is_centred(above, row):
+    if _is_centred(above, row, thresholds):
         return False
     word = row.text.split(maxsplit=1)[0]
-    needed = (len(word) + 2) / max(1, len(row.text)) * row.box.width
-    return above.box.x1 + needed < right - _RAGGED * (right - left)
+    needed = (len(word) + thresholds.spare_characters) / max(1, len(row.text)) * row.box.width
+    return above.box.x1 + needed < right - thresholds.ragged_share * (right - left)
 
 
-def _is_centred(above: Row, row: Row) -> bool:
+def _is_centred(above: Row, row: Row, thresholds: ParagraphThresholds) -> bool:
     middles = (above.box.x0 + above.box.x1) / 2 - (row.box.x0 + row.box.x1) / 2
-    return abs(middles) < 0.5 * row.size and abs(above.box.x0 - row.box.x0) > 0.5 * row.size
+    return (
+        abs(middles) < thresholds.centred_offset * row.size
+        and abs(above.box.x0 - row.box.x0) > thresholds.centred_inset * row.size
+    )
 
 
-def is_tabular(row: Row) -> bool:
+def is_tabular(row: Row, thresholds: ParagraphThresholds) -> bool:
     """Tell whether a row's lines stand as far apart as the cells of a table."""
     if len(row.lines) == 1:
         return False
-    return any(right.box.x0 - left.box.x1 > _TAB * row.size for left, right in pairwise(row.lines))
+    return any(right.box.x0 - left.box.x1 > thresholds.tab_gap * row.size for left, right in pairwise(row.lines))

@@ -7,9 +7,7 @@ from itertools import groupby
 from octavo.documents import Box
 from octavo.engines.mupdf import PdfPage, PdfTextPage
 from octavo.engines.pages.text.lines import clean, cover, runs_leftwards
-
-_CELL_GAP, _WIDE_SPACE = 0.65, 0.33
-
+from octavo.engines.pages.thresholds.tables import SegmentThresholds
 
 Word = tuple[Box, str]
 
@@ -27,9 +25,9 @@ class Segment:
         return (self.box.y0 + self.box.y1) / 2
 
 
-def page_segments(page: PdfPage, text: PdfTextPage) -> list[Segment]:
+def page_segments(page: PdfPage, text: PdfTextPage, thresholds: SegmentThresholds) -> list[Segment]:
     """Return the segments of a page in the order of the text layer."""
-    return segments(page_words(page, text))
+    return segments(page_words(page, text), thresholds)
 
 
 def page_words(page: PdfPage, text: PdfTextPage) -> list[tuple[Box, str, tuple[int, int]]]:
@@ -41,30 +39,30 @@ def page_words(page: PdfPage, text: PdfTextPage) -> list[tuple[Box, str, tuple[i
     ]
 
 
-def segments(words: Iterable[tuple[Box, str, tuple[int, int]]]) -> list[Segment]:
+def segments(words: Iterable[tuple[Box, str, tuple[int, int]]], thresholds: SegmentThresholds) -> list[Segment]:
     """Join the words of each line, except where the gap between two is wider than a space would be."""
     joined: list[Segment] = []
     for _, members in groupby(words, key=lambda word: word[2]):
         line = sorted(((box, text) for box, text, _ in members), key=lambda word: word[0].x0)
-        joined += _split(line)
+        joined += _split(line, thresholds)
     return joined
 
 
-def _split(line: Sequence[Word]) -> list[Segment]:
+def _split(line: Sequence[Word], thresholds: SegmentThresholds) -> list[Segment]:
     parts: list[list[Word]] = []
     for box, text in line:
-        if parts and box.x0 - parts[-1][-1][0].x1 <= _CELL_GAP * box.height:
+        if parts and box.x0 - parts[-1][-1][0].x1 <= thresholds.cell_gap * box.height:
             parts[-1].append((box, text))
         else:
             parts.append([(box, text)])
     return [segment_of(part) for part in parts]
 
 
-def split_at_wide_spaces(segment: Segment) -> list[Segment]:
+def split_at_wide_spaces(segment: Segment, thresholds: SegmentThresholds) -> list[Segment]:
     """Split a segment wherever a gap is wider than a plain space; narrow columns stand that close."""
     parts: list[list[Word]] = []
     for box, text in segment.words:
-        if parts and box.x0 - parts[-1][-1][0].x1 <= _WIDE_SPACE * box.height:
+        if parts and box.x0 - parts[-1][-1][0].x1 <= thresholds.wide_space * box.height:
             parts[-1].append((box, text))
         else:
             parts.append([(box, text)])

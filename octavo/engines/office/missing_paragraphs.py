@@ -9,20 +9,21 @@ from dataclasses import replace
 from octavo.documents import NO_BOX, Block, Content, Figure, Role, Table
 from octavo.engines.office.assembly import Placed
 from octavo.engines.office.kinds import OfficeKind
-from octavo.engines.office.wording import Paragraph, letters
+from octavo.engines.office.source_text import Paragraph, letters
+from octavo.engines.office.thresholds import OfficeThresholds
 
 _WHOLE: frozenset[OfficeKind] = frozenset({"docx", "odt", "odp"})
 """Formats all of whose paragraphs are to be seen; of the others not every one is."""
-_MOST_LOOKED_FOR = 2_000
-"""Paragraphs that are looked for in the whole text; it takes as long as that is, for each."""
 
 
-def with_leftovers(contents: Sequence[Placed], paragraphs: Sequence[Paragraph], kind: OfficeKind) -> list[Placed]:
+def with_missing_paragraphs(
+    contents: Sequence[Placed], paragraphs: Sequence[Paragraph], kind: OfficeKind, thresholds: OfficeThresholds
+) -> list[Placed]:
     """Return the contents with what they lack of the file's paragraphs: notes last, the rest after its neighbours."""
     if kind not in _WHOLE:
         return list(contents)
     found = [one for one in _with_pages(contents) if not _is_name_of_slide(one, paragraphs, kind)]
-    missing, places = _missing(found, paragraphs), _places(found)
+    missing, places = _missing(found, paragraphs, thresholds.max_missing_paragraphs), _places(found)
     after: dict[int, list[Placed]] = {}
     notes: list[Placed] = []
     place = -1
@@ -57,7 +58,7 @@ def _placed(paragraph: Paragraph, role: Role) -> Placed:
     return Placed(Block(1, 0, role, " ".join(paragraph.text.split()), NO_BOX), paragraph.page_no)
 
 
-def _missing(contents: Iterable[Placed], paragraphs: Sequence[Paragraph]) -> set[int]:
+def _missing(contents: Iterable[Placed], paragraphs: Sequence[Paragraph], most: int) -> set[int]:
     """Return the numbers of the paragraphs that are not there, each once, however often the file has it."""
     seen = [letters(text) for one in contents for text in _texts(one.content)]
     known, whole = set(seen), "".join(seen)
@@ -69,7 +70,7 @@ def _missing(contents: Iterable[Placed], paragraphs: Sequence[Paragraph]) -> set
             continue
         known.add(wanted)
         looked_for += 1
-        if looked_for > _MOST_LOOKED_FOR:
+        if looked_for > most:
             break
         # It may have come out in pieces, or as a part of more.
         if wanted not in whole:

@@ -14,6 +14,7 @@ from html.parser import HTMLParser
 from xml.etree import ElementTree as ET
 
 from octavo.engines.office.kinds import OfficeKind
+from octavo.engines.office.thresholds import OfficeThresholds
 
 _PARTS: Mapping[OfficeKind, re.Pattern[str]] = {
     "docx": re.compile(r"word/(document|footnotes|endnotes|header\d*|footer\d*)\d*\.xml"),
@@ -40,8 +41,6 @@ _UNSEEN = frozenset({"script", "style", "template"})
 _QUOTES = str.maketrans(dict.fromkeys("\u2018\u2019\u201a", "'") | dict.fromkeys("\u201c\u201d\u201e", '"'))
 _NO_SPACE_BEFORE = re.compile(r"^[.,;:!?)\]}\u2019\u201d%]")
 _NO_SPACE_AFTER = re.compile(r"[(\[{\u2018\u201c]$")
-_MOST_PIECES = 50
-"""Of one paragraph in a cell; what has more stays in lines."""
 _STARS = re.compile(r"(?<![\w*])(\*{1,3})(?=\S)(.+?)(?<=\S)\1(?![\w*])")
 """Docling's RTF reader writes bold and italic words in stars, into the text itself."""
 
@@ -55,11 +54,14 @@ class Paragraph:
     page_no: int | None = None
 
 
-class Wording:
+class SourceText:
     """Finds paragraphs by their letters."""
 
-    def __init__(self, paragraphs: Iterable[Paragraph], *, has_stars: bool = False) -> None:
+    def __init__(
+        self, paragraphs: Iterable[Paragraph], thresholds: OfficeThresholds, *, has_stars: bool = False
+    ) -> None:
         self._has_stars = has_stars
+        self._thresholds = thresholds
         self._exact: dict[str, str] = {}
         self.paragraphs = list(paragraphs)
         """All of them, in the order of the file; none where the format is not looked into."""
@@ -67,12 +69,12 @@ class Wording:
             self._exact.setdefault(letters(paragraph.text), " ".join(paragraph.text.split()))
 
     @classmethod
-    def of(cls, kind: OfficeKind, data: bytes) -> "Wording":
-        """Return the wording of a file; of one that cannot be read so, none."""
+    def of(cls, kind: OfficeKind, data: bytes, thresholds: OfficeThresholds) -> "SourceText":
+        """Return the source text of a file; empty for one that cannot be read this way."""
         if kind == "html":
-            return cls(map(Paragraph, _of_html(data.decode("utf-8", "replace"))))
+            return cls(map(Paragraph, _of_html(data.decode("utf-8", "replace"))), thresholds)
         pattern = _PARTS.get(kind)
-        return cls(_of_container(kind, data, pattern) if pattern else (), has_stars=kind == "rtf")
+        return cls(_of_container(kind, data, pattern) if pattern else (), thresholds, has_stars=kind == "rtf")
 
     def join(self, pieces: Iterable[str]) -> str:
         """Return the paragraph that these pieces make."""
@@ -89,7 +91,8 @@ class Wording:
         """
         whole: list[str] = []
         while lines:
-            count = next((n for n in range(min(len(lines), _MOST_PIECES), 1, -1) if self._is_one(lines[:n])), 1)
+            most = min(len(lines), self._thresholds.max_cell_pieces)
+            count = next((n for n in range(most, 1, -1) if self._is_one(lines[:n])), 1)
             whole.append(self.join(lines[:count]) if count > 1 else lines[0])
             lines = lines[count:]
         return whole
