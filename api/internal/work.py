@@ -35,6 +35,7 @@ MAX_FAILURES_SHOWN = 100
 @router.post("/runs/open")
 async def open_run(body: OpenRun, service: ServiceDep) -> OpenedRun:
     """Open a run; one that was started by hand in Prefect is taken in as a further run of its batch."""
+    service.workers.heartbeat(body.worker_id)
     limit = time.monotonic() + NAMING_SECONDS
     run = await in_thread(lambda: service.ledger.runs.open(body.run_id, body.worker_id))
     # The worker may be faster than the dispatcher, which names the run when Prefect has answered.
