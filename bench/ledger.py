@@ -14,7 +14,8 @@ from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from octavo.batches import Batch, Customer, FileStatus, NewBatch, StagedFile
+from octavo.batch_options import BatchOptions
+from octavo.batches import Batch, Customer, FileStatus, NewBatch, NewItem, StagedFile
 from octavo.identifiers import FileId, ResultId, RunId, WorkerId, new_batch_id, new_file_id
 from octavo.ledger.contract import ClaimRequest, ItemCursor, Report, ReportKind
 from octavo.ledger.duckdb import DuckdbLedger
@@ -49,9 +50,9 @@ def submit(ledger: DuckdbLedger, customer: Customer, file_ids: list[FileId]) -> 
     order = NewBatch(
         batch_id=new_batch_id(),
         customer_id=customer.customer_id,
-        file_ids=tuple(file_ids),
+        items=NewItem.of_files(file_ids),
         engine=None,
-        options={},
+        options=BatchOptions(),
         metadata=None,
     )
     return ledger.batches.create(order)[0]

@@ -11,11 +11,12 @@ The life of an item (one letter per transition):
     l lost: lease expired, worker dead or draining   c cancel: only what is pending
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
+from octavo.batch_options import BatchOptions, Dialect
 from octavo.identifiers import BatchId, CustomerId, FileId, ItemId, KeyId, ResultId, RunId, WorkerId
 
 MAX_ITEMS_PER_BATCH = 10_000
@@ -161,20 +162,61 @@ class StagedFile:
     expires_at: datetime
 
 
+class SourceKind(StrEnum):
+    """Where the bytes of an item come from."""
+
+    FILE = "file"
+    """A file that was uploaded before."""
+    URL = "url"
+    """An address that the service fetches."""
+    TEXT = "text"
+    """Text that came with the request."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Source:
+    """What an item is made of. Every kind has a file: an address's is fetched into it, a text is written into it."""
+
+    kind: SourceKind = SourceKind.FILE
+    file_id: FileId
+    name: str | None = None
+    """What its customer calls it. Of a new item of a file, None stands for the file's own name."""
+    url: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NewItem:
+    """An item as it is asked for."""
+
+    source: Source
+    metadata: Mapping[str, object] | None = None
+
+    @classmethod
+    def of_files(cls, file_ids: Iterable[FileId]) -> tuple["NewItem", ...]:
+        """Return one item for each of these files."""
+        return tuple(cls(source=Source(file_id=file_id)) for file_id in file_ids)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NewBatch:
-    """A batch as it is asked for; `options` are the effective ones, as they are echoed."""
+    """A batch as it is asked for; `options` are the effective ones."""
 
     batch_id: BatchId
     customer_id: CustomerId
-    file_ids: tuple[FileId, ...]
+    items: tuple[NewItem, ...]
     engine: str | None
-    options: Mapping[str, object]
+    """The engine that was asked for; None for the default."""
+    options: BatchOptions
     metadata: Mapping[str, object] | None
     priority: int = BATCH_PRIORITY
     retention_seconds: int = 72 * 3600
     idempotency_key: str | None = None
     body_digest: str = ""
+
+    @property
+    def file_ids(self) -> tuple[FileId, ...]:
+        """The files of its items, in their order."""
+        return tuple(item.source.file_id for item in self.items)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -187,7 +229,7 @@ class Batch:
     counts: Counts
     total_items: int
     engine: str | None
-    options: Mapping[str, object]
+    options: BatchOptions
     metadata: Mapping[str, object] | None
     priority: int
     retention_seconds: int
@@ -197,6 +239,11 @@ class Batch:
     completed_at: datetime | None
     expires_at: datetime
 
+    @property
+    def dialect(self) -> Dialect:
+        """The API in which it was submitted."""
+        return self.options.dialect
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Item:
@@ -204,7 +251,10 @@ class Item:
 
     item_id: ItemId
     batch_id: BatchId
-    file_id: FileId
+    customer_id: CustomerId
+    dialect: Dialect
+    source: Source
+    metadata: Mapping[str, object] | None
     position: int
     status: ItemStatus
     attempts: int
@@ -226,6 +276,11 @@ class Item:
     """Whether its result was there already, of the same bytes, engine version and options."""
     failed_pages: int = 0
     """Pages of its result that could not be read."""
+
+    @property
+    def file_id(self) -> FileId:
+        """The file that its bytes are in."""
+        return self.source.file_id
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

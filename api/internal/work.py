@@ -52,7 +52,7 @@ async def open_run(body: OpenRun, service: ServiceDep) -> OpenedRun:
         run_no=run.run_no,
         item_cap=service.ledger.accounts.customer(batch.customer_id).item_cap,
         total_items=batch.total_items,
-        options=batch.options,
+        options=batch.options.to_values(),
         status=batch.status,
         tag_limits=service.settings.prefect.tag_limits,
     )

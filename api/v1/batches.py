@@ -23,7 +23,8 @@ from api.v1.schemas import (
     CreateBatchRequest,
 )
 from octavo import cursors
-from octavo.batches import BatchStatus, Customer, NewBatch
+from octavo.batch_options import BatchOptions
+from octavo.batches import BatchStatus, Customer, NewBatch, NewItem
 from octavo.errors import (
     BatchNotFound,
     CustomerDisabled,
@@ -100,15 +101,17 @@ def _new_batch(
     return NewBatch(
         batch_id=new_batch_id(),
         customer_id=customer.customer_id,
-        file_ids=tuple(FileId(file_id) for file_id in request.source.file_ids),
+        items=NewItem.of_files(FileId(file_id) for file_id in request.source.file_ids),
         engine=request.engine,
-        options={
-            "extract_text": request.extract_text,
-            "extract_images": request.extract_images,
-            "ocr": request.ocr,
-            "engine": engine.name,
-            "engine_version": engine.version,
-        },
+        options=BatchOptions.of_values(
+            {
+                "extract_text": request.extract_text,
+                "extract_images": request.extract_images,
+                "ocr": request.ocr,
+                "engine": engine.name,
+                "engine_version": engine.version,
+            }
+        ),
         metadata=request.metadata,
         retention_seconds=service.retention_seconds(customer),
         idempotency_key=idempotency_key,

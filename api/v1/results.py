@@ -9,6 +9,7 @@ from fastapi.responses import RedirectResponse
 from api.http.auth import CustomerDep
 from api.http.dependencies import Service, ServiceDep
 from api.http.problems import problems
+from octavo.batch_options import ExtractPageOptions
 from octavo.batches import Batch, Item, ItemStatus
 from octavo.errors import (
     BatchNotFound,
@@ -122,14 +123,14 @@ def result_key(service: Service, batch: Batch, result_id: ResultId) -> str:
 
 
 def _shown(batch: Batch) -> ExtractPage:
-    return ExtractPage(
-        extract_text=bool(batch.options.get("extract_text", True)),
-        extract_images=bool(batch.options.get("extract_images", True)),
-    )
+    shown = batch.options.shown
+    if not isinstance(shown, ExtractPageOptions):
+        return ExtractPage()
+    return ExtractPage(extract_text=shown.extract_text, extract_images=shown.extract_images)
 
 
 def _engine(batch: Batch) -> str:
-    return f"{batch.options.get('engine')} {batch.options.get('engine_version')}"
+    return f"{batch.options.parse.engine} {batch.options.parse.engine_version}"
 
 
 def _readable(

@@ -193,7 +193,7 @@ def batch_fields(batch: Batch) -> dict[str, Any]:
         },
         "total_items": batch.total_items,
         "engine": batch.engine,
-        "options": dict(batch.options),
+        "options": batch.options.to_values(),
         "metadata": None if batch.metadata is None else dict(batch.metadata),
         "created_at": to_wire(batch.created_at),
         "started_at": to_wire(batch.started_at) if batch.started_at else None,

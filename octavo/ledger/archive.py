@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
-from octavo.batches import ApiKey, Customer, ItemStatus, Run, StagedFile
+from octavo.batches import ApiKey, Customer, ItemStatus, NewItem, Run, Source, StagedFile
 from octavo.identifiers import BatchId, CustomerId, FileId, ItemId, ResultId
 from octavo.ledger.rows import UsageRow
 from octavo.webhooks.records import Webhook
@@ -79,6 +79,7 @@ class Manifest:
     customer_id: CustomerId
     engine: str | None
     options: Mapping[str, object]
+    """As `BatchOptions.to_values` says them; an archive of before has those of `/v1`."""
     metadata: Mapping[str, object] | None
     priority: int
     retention_seconds: int
@@ -91,6 +92,17 @@ class Manifest:
     """By position, from 0."""
     files: tuple[StagedFile, ...] = ()
     """The files its items name, each once."""
+    inputs: tuple[NewItem, ...] = ()
+    """What its items are made of, by position; empty where each is of a file, under the file's own name."""
+
+    def of_files(self) -> tuple[NewItem, ...]:
+        """Return what its items would be made of if each was of a file, under the file's own name."""
+        names = {file.file_id: file.filename for file in self.files}
+        return tuple(NewItem(source=Source(file_id=file_id, name=names.get(file_id))) for _, file_id in self.items)
+
+    def all_inputs(self) -> tuple[NewItem, ...]:
+        """Return what its items are made of, by position."""
+        return self.inputs or self.of_files()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -41,6 +41,11 @@ def item_not_found(batch_id: str, item_id: str) -> ItemNotFound:
     return ItemNotFound(f"There is no item {item_id} in batch {batch_id}; list the batch to see its items.")
 
 
+def item_not_found_at_all(item_id: str) -> ItemNotFound:
+    """Return the refusal of an item that is unknown, or another customer's."""
+    return ItemNotFound(f"There is no item {item_id}; check the id and whose key was used.")
+
+
 def unknown_files(file_ids: Sequence[str]) -> UnknownFiles:
     """Return the refusal of files that are not this customer's, or expired."""
     return UnknownFiles(

@@ -1,11 +1,11 @@
 """Rows out of an archive: what a ledger that is made anew puts in its tables. Pure."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 
+from octavo.batch_options import BatchOptions, Dialect
 from octavo.batches import Customer, FileStatus, ItemStatus, Run, RunStatus, StagedFile
-from octavo.identifiers import ItemId
 from octavo.ledger.archive import ArchivedBatch, ArchivedPart, EndedItem, Manifest, Outcomes
 from octavo.ledger.rows import BatchRow, ItemRow, UsageRow
 from octavo.ledger.rules import Stamp, settle
@@ -58,11 +58,11 @@ def restored(archived: ArchivedBatch, *, generation: int, moment: datetime) -> R
     known = {item.item_id: item for item in outcomes.items}
     latest = max((item.updated_at for item in outcomes.items), default=manifest.created_at)
     stamp = moment if moment > latest else latest + CLOCK_MARGIN
-    items = [
-        _restored_item(manifest, position, known, stamp, outcomes.cancel_requested_at, generation)
-        for position in range(len(manifest.items))
-    ]
-    batch = _restored_batch(manifest, outcomes, items)
+    options = BatchOptions.of_values(manifest.options)
+    items = _admitted_items(manifest, options.dialect, stamp, generation)
+    for item in items:
+        _end_again(item, known.get(item.item_id), stamp, outcomes.cancel_requested_at)
+    batch = _restored_batch(manifest, options, outcomes, items)
     usage = [
         UsageRow(
             item_id=item.item_id,
@@ -77,32 +77,36 @@ def restored(archived: ArchivedBatch, *, generation: int, moment: datetime) -> R
     return RestoredBatch(batch=batch, items=items, usage=usage, files=_restored_files(manifest, outcomes.items))
 
 
-def _restored_item(
-    manifest: Manifest,
-    position: int,
-    known: Mapping[ItemId, EndedItem],
-    stamp: datetime,
-    cancelled_at: datetime | None,
-    generation: int,
-) -> ItemRow:
-    item_id, file_id = manifest.items[position]
-    row = ItemRow(
-        item_id=item_id,
-        batch_id=manifest.batch_id,
-        file_id=file_id,
-        position=position,
-        created_at=manifest.created_at,
-        updated_at=stamp,
-        lease_no=generation * LEASES_PER_GENERATION,
-    )
-    ended = known.get(item_id)
+def _admitted_items(manifest: Manifest, dialect: Dialect, stamp: datetime, generation: int) -> list[ItemRow]:
+    """Return the items of a batch as they were admitted."""
+    return [
+        ItemRow(
+            item_id=item_id,
+            batch_id=manifest.batch_id,
+            customer_id=manifest.customer_id,
+            file_id=made.source.file_id,
+            source_kind=made.source.kind,
+            source_name=made.source.name,
+            source_url=made.source.url,
+            metadata=made.metadata,
+            dialect=dialect,
+            position=position,
+            created_at=manifest.created_at,
+            updated_at=stamp,
+            lease_no=generation * LEASES_PER_GENERATION,
+        )
+        for position, ((item_id, _), made) in enumerate(zip(manifest.items, manifest.all_inputs(), strict=True))
+    ]
+
+
+def _end_again(row: ItemRow, ended: EndedItem | None, stamp: datetime, cancelled_at: datetime | None) -> None:
+    """Let an item end as it had ended; without an end it is cancelled if its batch was."""
     if ended is not None:
         for name in _ENDED_FIELDS if ended.status.is_terminal else _RESULT_FIELDS:
             setattr(row, name, getattr(ended, name))
     if cancelled_at is not None and not row.status.is_terminal:
         row.status = ItemStatus.CANCELLED if row.result_id is None else ItemStatus.SUCCEEDED
         row.completed_at = stamp
-    return row
 
 
 _ENDED_FIELDS = [name for name in EndedItem.__dataclass_fields__ if name not in ("item_id", "sha256")]
@@ -110,7 +114,9 @@ _RESULT_FIELDS = ["attempts", "page_count", "failed_pages", "result_id", "engine
 """What an item keeps of its end while it is read again."""
 
 
-def _restored_batch(manifest: Manifest, outcomes: Outcomes, items: Sequence[ItemRow]) -> BatchRow:
+def _restored_batch(
+    manifest: Manifest, options: BatchOptions, outcomes: Outcomes, items: Sequence[ItemRow]
+) -> BatchRow:
     counts = dict.fromkeys(ItemStatus, 0)
     for item in items:
         counts[item.status] += 1
@@ -120,7 +126,8 @@ def _restored_batch(manifest: Manifest, outcomes: Outcomes, items: Sequence[Item
         customer_id=manifest.customer_id,
         total_items=len(items),
         engine=manifest.engine,
-        options=manifest.options,
+        options=options,
+        dialect=options.dialect,
         metadata=manifest.metadata,
         priority=manifest.priority,
         retention_seconds=manifest.retention_seconds,

@@ -8,7 +8,8 @@ from dataclasses import dataclass, fields
 from datetime import datetime
 from typing import Any
 
-from octavo.batches import ApiKey, Batch, BatchStatus, Counts, Item, ItemStatus
+from octavo.batch_options import BatchOptions, Dialect
+from octavo.batches import ApiKey, Batch, BatchStatus, Counts, Item, ItemStatus, Source, SourceKind
 from octavo.identifiers import BatchId, CustomerId, DeliveryId, FileId, ItemId, ResultId, RunId, WebhookId, WorkerId
 from octavo.webhooks.records import Attempt, BatchEnd, Delivery, DeliveryStatus
 
@@ -19,6 +20,7 @@ class ItemRow:
 
     item_id: ItemId
     batch_id: BatchId
+    customer_id: CustomerId
     file_id: FileId
     position: int
     created_at: datetime
@@ -51,13 +53,25 @@ class ItemRow:
     """Pages of its result that could not be read."""
     batch_no: int = 0
     """Its batch's number; 0 until it is stored."""
+    dialect: Dialect = Dialect.EXTRACT_PAGE
+    source_kind: SourceKind = SourceKind.FILE
+    source_name: str | None = None
+    source_url: str | None = None
+    metadata: Mapping[str, object] | None = None
+
+    def source(self) -> Source:
+        """Return what the item is made of."""
+        return Source(kind=self.source_kind, file_id=self.file_id, name=self.source_name, url=self.source_url)
 
     def record(self) -> Item:
         """Return the item as everybody sees it."""
         return Item(
             item_id=self.item_id,
             batch_id=self.batch_id,
-            file_id=self.file_id,
+            customer_id=self.customer_id,
+            dialect=self.dialect,
+            source=self.source(),
+            metadata=self.metadata,
             position=self.position,
             status=self.status,
             attempts=self.attempts,
@@ -86,7 +100,7 @@ class BatchRow:
     customer_id: CustomerId
     total_items: int
     engine: str | None
-    options: Mapping[str, object]
+    options: BatchOptions
     metadata: Mapping[str, object] | None
     priority: int
     retention_seconds: int
@@ -107,6 +121,7 @@ class BatchRow:
     """When failed items were last made pending again; the archive is told by it."""
     batch_no: int = 0
     """The batch's number, which grows with every batch; 0 until it is stored."""
+    dialect: Dialect = Dialect.EXTRACT_PAGE
 
     def counts(self) -> Counts:
         """Return how many items have each status."""

@@ -51,7 +51,7 @@ def new_batch_row(new: NewBatch, moment: datetime) -> BatchRow:
     return BatchRow(
         batch_id=new.batch_id,
         customer_id=new.customer_id,
-        total_items=len(new.file_ids),
+        total_items=len(new.items),
         engine=new.engine,
         options=new.options,
         metadata=new.metadata,
@@ -59,8 +59,9 @@ def new_batch_row(new: NewBatch, moment: datetime) -> BatchRow:
         retention_seconds=new.retention_seconds,
         created_at=moment,
         expires_at=moment + timedelta(seconds=new.retention_seconds),
-        pending=len(new.file_ids),
-        unleased=len(new.file_ids),
+        pending=len(new.items),
+        unleased=len(new.items),
+        dialect=new.options.dialect,
     )
 
 
@@ -157,7 +158,7 @@ def check_revoke(worker_id: WorkerId | None, run_id: RunId | None) -> None:
 
 def check_batch(new: NewBatch) -> None:
     """Raise ValueError for a batch without items: it could never end."""
-    if not new.file_ids:
+    if not new.items:
         raise ValueError("a batch has at least one item")
 
 

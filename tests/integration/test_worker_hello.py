@@ -10,7 +10,8 @@ import pytest
 from api.app import create_app
 from api.http.dependencies import Service
 from api.wiring import Secrets, assemble
-from octavo.batches import FileStatus, NewBatch, RunStatus, StagedFile
+from octavo.batch_options import BatchOptions
+from octavo.batches import FileStatus, NewBatch, NewItem, RunStatus, StagedFile
 from octavo.engines.registry import EngineRegistry
 from octavo.identifiers import BatchId, RunId, WorkerId, new_batch_id, new_file_id
 from octavo.ledger.contract import ClaimRequest
@@ -88,9 +89,9 @@ def submitted(ledger: DuckdbLedger, files: int) -> BatchId:
         NewBatch(
             batch_id=new_batch_id(),
             customer_id=customer.customer_id,
-            file_ids=tuple(file.file_id for file in staged),
+            items=NewItem.of_files(tuple(file.file_id for file in staged)),
             engine=None,
-            options=options,
+            options=BatchOptions.of_values(options),
             metadata=None,
         )
     )

@@ -14,7 +14,16 @@ from typing import Protocol
 
 from octavo.ledger.contract.accounts import AccountLedger, LimitName, Principal, check_limits
 from octavo.ledger.contract.archive import ArchiveLedger
-from octavo.ledger.contract.batches import BatchCursor, BatchLedger, ItemCursor, Retried, Retry
+from octavo.ledger.contract.batches import (
+    BatchCursor,
+    BatchLedger,
+    ItemCursor,
+    ItemOrder,
+    ItemPlace,
+    ItemQuery,
+    Retried,
+    Retry,
+)
 from octavo.ledger.contract.billing import (
     BilledResult,
     BillingLedger,
@@ -59,7 +68,10 @@ __all__ = [
     "HeldDelivery",
     "HeldSlots",
     "ItemCursor",
+    "ItemOrder",
+    "ItemPlace",
     "ItemProgress",
+    "ItemQuery",
     "Ledger",
     "LifetimeLedger",
     "LimitName",

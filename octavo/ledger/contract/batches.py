@@ -3,9 +3,11 @@
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from datetime import datetime
+from enum import StrEnum
 from typing import Protocol
 
-from octavo.batches import Batch, BatchStatus, Item, NewBatch
+from octavo.batch_options import Dialect
+from octavo.batches import Batch, BatchStatus, Item, ItemStatus, NewBatch
 from octavo.identifiers import BatchId, CustomerId, ItemId
 from octavo.ledger.watching import Unwatch
 
@@ -24,6 +26,43 @@ class BatchCursor:
 
     created_at: datetime
     batch_id: BatchId
+
+
+class ItemOrder(StrEnum):
+    """What a customer's items can be sorted by."""
+
+    CREATED = "created_at"
+    UPDATED = "updated_at"
+
+
+@dataclass(frozen=True, slots=True)
+class ItemPlace:
+    """A place in a customer's items, ordered by a moment of theirs and `item_id`."""
+
+    moment: datetime
+    item_id: ItemId
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ItemQuery:
+    """Which of a customer's items to list, over all of its batches, and in which order. All filters must hold."""
+
+    customer_id: CustomerId
+    dialect: Dialect | None = None
+    batch_id: BatchId | None = None
+    statuses: Collection[ItemStatus] = ()
+    """Empty: any."""
+    source_name: str | None = None
+    """The whole name."""
+    source_name_contains: str | None = None
+    """A part of the name, in any case."""
+    created_from: datetime | None = None
+    created_before: datetime | None = None
+    order: ItemOrder = ItemOrder.CREATED
+    is_ascending: bool = False
+    after: ItemPlace | None = None
+    """Where the page before has ended, in the same order."""
+    limit: int = 100
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -102,6 +141,14 @@ class BatchLedger(Protocol):
 
     def item(self, batch_id: BatchId, item_id: ItemId) -> Item:
         """Return one item. Raises ItemNotFound."""
+        ...
+
+    def item_of_customer(self, customer_id: CustomerId, item_id: ItemId) -> Item:
+        """Return one of the customer's items, of whatever batch. Raises ItemNotFound."""
+        ...
+
+    def items_of_customer(self, query: ItemQuery) -> list[Item]:
+        """Return a page of the customer's items. None for an unknown customer."""
         ...
 
     def cancel(self, customer_id: CustomerId, batch_id: BatchId) -> Batch:

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import fields, replace
 from datetime import datetime
 
-from octavo.batches import ItemStatus
+from octavo.batches import ItemStatus, NewItem
 from octavo.identifiers import BatchId, FileId
 from octavo.ledger.archive import (
     Accounts,
@@ -38,7 +38,7 @@ from octavo.ledger.duckdb.tables import (
     WEBHOOKS,
 )
 from octavo.ledger.duckdb.transaction import Transaction
-from octavo.ledger.duckdb.values import Row, utc
+from octavo.ledger.duckdb.values import utc
 from octavo.ledger.restoring import Restoring, check_empty
 from octavo.ledger.rows import BatchRow, ItemRow
 
@@ -168,21 +168,21 @@ def _first(batches: Sequence[BatchRow]) -> list[BatchRow]:
 
 
 def _manifests(view: Snapshot, batches: Sequence[BatchRow]) -> Iterable[Manifest]:
-    items: dict[int, list[Row]] = {}
-    for row in view.rows("items_of_batches", first=batches[0].batch_no, last=batches[-1].batch_no):
-        items.setdefault(row[0], []).append(row)
-    file_ids = sorted({row[2] for rows in items.values() for row in rows})
+    items: dict[int, list[ItemRow]] = {}
+    for row in view.records(ITEMS, "items_of_batches", first=batches[0].batch_no, last=batches[-1].batch_no):
+        items.setdefault(row.batch_no, []).append(row)
+    file_ids = sorted({row.file_id for rows in items.values() for row in rows})
     files = {file.file_id: file for file in view.records(FILES, "files_by_id", file_ids=list(file_ids))}
     keyed = view.records(IDEMPOTENCY_KEYS, "idempotency_keys_of", batch_ids=[batch.batch_id for batch in batches])
     keys = {key.batch_id: key for key in keyed}
     for batch in batches:
-        named = [(item_id, file_id) for _, item_id, file_id in items[batch.batch_no]]
+        its_items = items[batch.batch_no]
         key = keys.get(batch.batch_id)
-        yield Manifest(
+        made = Manifest(
             batch_id=batch.batch_id,
             customer_id=batch.customer_id,
             engine=batch.engine,
-            options=batch.options,
+            options=batch.options.to_values(),
             metadata=batch.metadata,
             priority=batch.priority,
             retention_seconds=batch.retention_seconds,
@@ -190,9 +190,11 @@ def _manifests(view: Snapshot, batches: Sequence[BatchRow]) -> Iterable[Manifest
             idempotency_key=None if key is None else key.idempotency_key,
             body_digest="" if key is None else key.body_digest,
             keyed_at=None if key is None else key.created_at,
-            items=tuple(named),
-            files=tuple(files[file_id] for file_id in dict.fromkeys(file_id for _, file_id in named)),
+            items=tuple((item.item_id, item.file_id) for item in its_items),
+            files=tuple(files[file_id] for file_id in dict.fromkeys(item.file_id for item in its_items)),
         )
+        inputs = tuple(NewItem(source=item.source(), metadata=item.metadata) for item in its_items)
+        yield made if inputs == made.of_files() else replace(made, inputs=inputs)
 
 
 def _with_outcomes(view: Snapshot, found: Changes) -> Changes:

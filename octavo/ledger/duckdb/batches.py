@@ -2,14 +2,16 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
-from octavo.batches import Batch, BatchStatus, Item, NewBatch
+from octavo.batches import Batch, BatchStatus, Item, NewBatch, NewItem, SourceKind
 from octavo.identifiers import BatchId, CustomerId, FileId, ItemId, new_item_id
 from octavo.ledger import refusals, rules
-from octavo.ledger.contract import BatchCursor, ItemCursor, Retried, Retry
+from octavo.ledger.contract import BatchCursor, ItemCursor, ItemQuery, Retried, Retry
 from octavo.ledger.duckdb.batch_rows import add_batch, find_batch, keep_idempotency_key
 from octavo.ledger.duckdb.deletions import note_deleted_batches, note_deletions
 from octavo.ledger.duckdb.files import check_files, expired_files
+from octavo.ledger.duckdb.listing import list_items
 from octavo.ledger.duckdb.snapshot import Snapshot
 from octavo.ledger.duckdb.store import Facet, read, write
 from octavo.ledger.duckdb.tables import BATCHES, IDEMPOTENCY_KEYS, ITEMS
@@ -30,7 +32,7 @@ class DuckdbBatches(Facet):
     def create(self, new: NewBatch) -> tuple[Batch, bool]:
         rules.check_batch(new)
         # Ten thousand ids take a while: the writer need not make them.
-        return self._create(new, sorted(new_item_id() for _ in new.file_ids))
+        return self._create(new, sorted(new_item_id() for _ in new.items))
 
     @write
     def _create(self, tx: Transaction, new: NewBatch, item_ids: Sequence[ItemId]) -> tuple[Batch, bool]:
@@ -48,8 +50,11 @@ class DuckdbBatches(Facet):
             position=list(range(len(item_ids))),
             batch_no=batch.batch_no,
             batch_id=new.batch_id,
+            customer_id=new.customer_id,
             created_at=batch.created_at,
             updated_at=batch.created_at,
+            dialect=batch.dialect,
+            **_inputs(tx, new.items),
         )
         if new.idempotency_key is not None:
             keep_idempotency_key(tx, new.customer_id, new.idempotency_key, new.body_digest, new.batch_id, tx.now)
@@ -112,6 +117,17 @@ class DuckdbBatches(Facet):
             raise refusals.item_not_found(batch_id, item_id)
         return found.record()
 
+    @read
+    def item_of_customer(self, view: Snapshot, customer_id: CustomerId, item_id: ItemId) -> Item:
+        found = view.record(ITEMS, "items_by_id", item_ids=[item_id])
+        if found is None or found.customer_id != customer_id:
+            raise refusals.item_not_found_at_all(item_id)
+        return found.record()
+
+    @read
+    def items_of_customer(self, view: Snapshot, query: ItemQuery) -> list[Item]:
+        return list_items(view, query)
+
     @write
     def cancel(self, tx: Transaction, customer_id: CustomerId, batch_id: BatchId) -> Batch:
         tx.flush()
@@ -166,6 +182,22 @@ class DuckdbBatches(Facet):
 
     def watch(self, batch_id: BatchId, tell: Callable[[], None]) -> Unwatch:
         return self._store.writer.watches.add(batch_id, tell)
+
+
+def _inputs(tx: Transaction, items: Sequence[NewItem]) -> dict[str, Any]:
+    """Return what items are made of, by field; a file that has no other name here has its own."""
+    sources = [item.source for item in items]
+    unnamed = [one.file_id for one in sources if one.name is None and one.kind is SourceKind.FILE]
+    names: dict[FileId, str] = dict(tx.rows("file_names", file_ids=list(unnamed))) if unnamed else {}
+    found: dict[str, Any] = {
+        "source_name": [names.get(one.file_id) if one.name is None else one.name for one in sources]
+    }
+    if any(one.kind is not SourceKind.FILE for one in sources):
+        found["source_kind"] = [one.kind for one in sources]
+        found["source_url"] = [one.url for one in sources]
+    if any(item.metadata is not None for item in items):
+        found["metadata"] = [item.metadata for item in items]
+    return found
 
 
 def _working_batch(tx: Transaction, customer_id: CustomerId, batch_id: BatchId) -> BatchRow:

@@ -53,6 +53,7 @@ class DuckdbFiles(Facet):
         if using:
             raise refusals.file_in_use(file_id, using)
         tx.rows("delete_file", file_id=file_id)
+        tx.rows("forget_names", file_id=file_id)
         note_deleted_file(tx, file)
         return note_deletions(tx, [(customer_id, file.object_key, None)])
 

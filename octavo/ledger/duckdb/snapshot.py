@@ -36,9 +36,9 @@ class Snapshot:
         self._known = known
         self.now = now
 
-    def run(self, sql: str, parameters: dict[str, Parameter]) -> None:
-        """Run a statement that a table has made."""
-        self._known.fetch(self._connection, sql, parameters)
+    def run(self, sql: str, parameters: dict[str, Parameter]) -> list[Row]:
+        """Run a statement that was made for its occasion, and return its rows."""
+        return self._known.fetch(self._connection, sql, parameters)
 
     def rows(self, name: str, /, **parameters: Parameter) -> list[Row]:
         """Run a named statement and return its rows."""

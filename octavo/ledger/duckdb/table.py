@@ -19,7 +19,7 @@ from octavo.ledger.duckdb.values import Parameter, Row, Value, utc
 class Runs(Protocol):
     """Whatever runs a statement: a transaction."""
 
-    def run(self, sql: str, parameters: dict[str, Parameter]) -> None:
+    def run(self, sql: str, parameters: dict[str, Parameter]) -> list[Row]:
         """Run a statement."""
         ...
 
@@ -61,6 +61,8 @@ def _column(field: Field[Any], hint: object, name: str) -> Column:
         sql_type, read = "VARCHAR", origin
     elif issubclass(origin, datetime):
         sql_type, read = "TIMESTAMP", utc
+    elif hasattr(origin, "of_json"):
+        sql_type, read, write = "VARCHAR", origin.of_json, origin.to_json
     elif issubclass(origin, Mapping):
         sql_type, read, write = "VARCHAR", json.loads, _dumped_mapping
     elif issubclass(origin, tuple):

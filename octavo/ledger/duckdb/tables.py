@@ -38,6 +38,7 @@ BATCHES = Table(
         "priority",
         "retention_seconds",
         "created_at",
+        "dialect",
     ],
     unread=["expired_to"],
 )
@@ -49,9 +50,15 @@ ITEMS = Table(
     fixed=[
         "batch_no",
         "batch_id",
+        "customer_id",
         "file_id",
         "position",
         "created_at",
+        "dialect",
+        "source_kind",
+        "source_name",
+        "source_url",
+        "metadata",
         "lease_no",
         "pages_done",
         "pages_total",

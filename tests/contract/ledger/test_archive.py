@@ -5,7 +5,8 @@ from dataclasses import replace
 
 import pytest
 
-from octavo.batches import Batch, BatchStatus, FileStatus, ItemStatus, RunStatus
+from octavo.batch_options import BatchOptions, ExtendOptions
+from octavo.batches import Batch, BatchStatus, FileStatus, ItemStatus, NewItem, RunStatus, Source, SourceKind
 from octavo.errors import BatchNotFound, IdempotencyKeyReused, StaleLease
 from octavo.identifiers import BatchId, FileId, ItemId
 from octavo.ledger.archive import (
@@ -24,6 +25,7 @@ from octavo.ledger.archive import (
 from octavo.ledger.contract import Ledger, LimitName, NewWebhook, PageAccount, Reservation, Retry
 from octavo.ledger.duckdb import archive as duckdb_archive
 from octavo.ledger.restoring import CLOCK_MARGIN, LEASES_PER_GENERATION
+from octavo.parse_options import ParseOptions
 from tests.contract.ledger.conftest import MakeLedger
 from tests.contract.ledger.world import (
     RUN,
@@ -251,6 +253,28 @@ def test_what_has_ended_is_as_it_was(world: World, anew: Anew) -> None:
     )
     with pytest.raises(IdempotencyKeyReused):
         made.ledger.batches.replay(customer_id, "k", "another body")
+
+
+def test_what_items_are_made_of_is_as_it_was(world: World, anew: Anew) -> None:
+    file_ids = world.files(3)
+    address = Source(kind=SourceKind.URL, file_id=file_ids[1], name="b.pdf", url="https://example.org/b.pdf")
+    items = (
+        NewItem(source=Source(file_id=file_ids[0]), metadata={"row": [1, None]}),
+        NewItem(source=address),
+        NewItem(source=Source(file_id=file_ids[2], name="renamed.pdf")),
+    )
+    options = BatchOptions(parse=ParseOptions(engine="fast"), shown=ExtendOptions(config={"target": "markdown"}))
+    order = replace(world.order([]), items=items, options=options)
+    batch, _ = world.ledger.batches.create(order)
+    plain = world.batch(2)
+    made = anew()
+    assert made.now(batch).options == options
+    for kept in (batch, plain):
+        before, after = world.items(kept), made.items(kept)
+        assert [(one.source, one.metadata, one.dialect) for one in after] == [
+            (one.source, one.metadata, one.dialect) for one in before
+        ]
+    assert world.ledger.archive.manifest(plain.batch_id).inputs == (), "what is as usual is not written down"
 
 
 def test_what_has_not_ended_goes_on_and_is_billed_once(world: World, anew: Anew) -> None:

@@ -269,7 +269,7 @@ def test_a_refusal_in_a_group_is_the_asker_s_alone(held: Callable[[], HeldWriter
 def test_a_failing_command_does_not_end_the_writer(world: World) -> None:
     order = world.order(world.files())
     with pytest.raises(TypeError):
-        world.ledger.batches.create(replace(order, options={"not json": object()}))
+        world.ledger.batches.create(replace(order, metadata={"not json": object()}))
     assert world.ledger.batches.of_customer(world.customer.customer_id) == []
     assert world.ledger.batches.create(order)[1]
 

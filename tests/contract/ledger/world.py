@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 
+from octavo.batch_options import BatchOptions
 from octavo.batches import (
     Batch,
     ClaimedItem,
@@ -12,6 +13,7 @@ from octavo.batches import (
     Item,
     ItemStatus,
     NewBatch,
+    NewItem,
     StagedFile,
 )
 from octavo.identifiers import BatchId, FileId, ItemId, ResultId, RunId, WorkerId, new_batch_id, new_file_id
@@ -120,9 +122,9 @@ class World:
         return NewBatch(
             batch_id=new_batch_id(),
             customer_id=(customer or self.customer).customer_id,
-            file_ids=tuple(file_ids),
+            items=NewItem.of_files(file_ids),
             engine=None,
-            options={"extract_text": True, "engine": "stub 1"},
+            options=BatchOptions.of_values({"extract_text": True, "engine": "stub 1"}),
             metadata={"box": 7, "tags": ["a", None]},
             retention_seconds=retention_seconds,
             idempotency_key=key,

@@ -10,7 +10,8 @@ from prefect.settings import PREFECT_API_URL, temporary_settings
 
 from api.app import create_app
 from api.http.dependencies import Service
-from octavo.batches import Batch, Customer, FileStatus, Item, NewBatch, StagedFile
+from octavo.batch_options import BatchOptions
+from octavo.batches import Batch, Customer, FileStatus, Item, NewBatch, NewItem, StagedFile
 from octavo.client.worker import WorkerClient
 from octavo.client.worker_protocol import OpenRun
 from octavo.directory import free_port
@@ -67,15 +68,17 @@ class Stack:
         new = NewBatch(
             batch_id=new_batch_id(),
             customer_id=self.customer.customer_id,
-            file_ids=file_ids or (self.file(),),
+            items=NewItem.of_files(file_ids or (self.file(),)),
             engine=None,
-            options={
-                "extract_text": True,
-                "extract_images": True,
-                "ocr": "auto",
-                "engine": engine,
-                "engine_version": "1",
-            },
+            options=BatchOptions.of_values(
+                {
+                    "extract_text": True,
+                    "extract_images": True,
+                    "ocr": "auto",
+                    "engine": engine,
+                    "engine_version": "1",
+                }
+            ),
             metadata={"a": 1},
         )
         return self.ledger.batches.create(new)[0].batch_id

@@ -64,7 +64,7 @@ def test_an_opened_run_knows_its_batch(stack: Stack) -> None:
     assert (opened.batch_id, opened.customer_id) == (batch_id, stack.customer.customer_id)
     assert (opened.customer_name, opened.run_no, opened.total_items) == ("acme", 1, 2)
     assert opened.item_cap == stack.customer.item_cap
-    assert opened.options == stack.shown(batch_id).options
+    assert opened.options == stack.shown(batch_id).options.to_values()
     assert opened.status is BatchStatus.PENDING
 
 

@@ -5,7 +5,8 @@ from datetime import UTC, datetime, timedelta
 from hypothesis import given
 from hypothesis import strategies as st
 
-from octavo.batches import BatchStatus, NewBatch
+from octavo.batch_options import BatchOptions
+from octavo.batches import BatchStatus, NewBatch, NewItem
 from octavo.identifiers import BatchId, CustomerId, FileId
 from octavo.ledger.rules import Room, Stamp, new_batch_row
 
@@ -22,9 +23,9 @@ def test_a_claim_opens_as_many_even_slices_as_room_and_items_allow(
         NewBatch(
             batch_id=BatchId("b"),
             customer_id=CustomerId("c"),
-            file_ids=(FileId("f"),) * items,
+            items=NewItem.of_files((FileId("f"),) * items),
             engine=None,
-            options={},
+            options=BatchOptions(),
             metadata=None,
         ),
         NOON,

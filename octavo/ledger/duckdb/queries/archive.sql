@@ -52,8 +52,8 @@ SELECT {files} FROM files WHERE file_id IN (SELECT unnest($file_ids::VARCHAR[]))
 SELECT {batches} FROM batches WHERE batch_no > $batch_no ORDER BY batch_no LIMIT $limit;
 
 -- name: items_of_batches
--- purpose: Return which files the items of some consecutive batches name, by batch and position.
-SELECT batch_no, item_id, file_id FROM items
+-- purpose: Return the items of some consecutive batches, by batch and position.
+SELECT {items} FROM items
 WHERE batch_no BETWEEN $first AND $last ORDER BY batch_no, position;
 
 -- name: idempotency_keys_of

@@ -49,3 +49,12 @@ WHERE files.file_id = u.file_id;
 SELECT {files} FROM files
 WHERE file_id IN (SELECT unnest($file_ids::VARCHAR[]))
     AND customer_id = $customer_id AND status = 'pending' AND expires_at > $now;
+
+-- name: file_names
+-- purpose: Return the names of those of the files that have one.
+SELECT file_id, filename FROM files
+WHERE filename IS NOT NULL AND file_id IN (SELECT unnest($file_ids::VARCHAR[]));
+
+-- name: forget_names
+-- purpose: Forget what the items of a file were called: the file was deleted.
+UPDATE items SET source_name = NULL WHERE file_id = $file_id AND source_kind = 'file';

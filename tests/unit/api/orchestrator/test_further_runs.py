@@ -5,6 +5,7 @@ from dataclasses import replace
 import pytest
 
 from api.orchestrator.further_runs import WorkerRoom, superfluous_runs, wants_further_run
+from octavo.batch_options import BatchOptions
 from octavo.batches import Batch, BatchStatus, Counts, Run, RunStatus
 from octavo.identifiers import BatchId, CustomerId, RunId, WorkerId
 from octavo.ledger.contract import OpenBatch
@@ -36,7 +37,7 @@ def a_batch(*workers: WorkerId | None, unleased: int = 100, status: BatchStatus 
         counts=Counts(pending=200),
         total_items=200,
         engine=None,
-        options={},
+        options=BatchOptions(),
         metadata=None,
         priority=60,
         retention_seconds=60,

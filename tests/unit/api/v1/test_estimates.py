@@ -3,6 +3,7 @@
 import pytest
 
 from api.workers.registry import WorkerRegistry
+from octavo.batch_options import BatchOptions
 from octavo.batches import Batch, BatchStatus, Counts
 from octavo.identifiers import BatchId, CustomerId
 from octavo.ledger.contract import OpenBatch
@@ -24,7 +25,7 @@ def batch(status: BatchStatus = BatchStatus.RUNNING, **counts: int) -> Batch:
         counts=Counts(**counts),
         total_items=Counts(**counts).total,
         engine=None,
-        options={},
+        options=BatchOptions(),
         metadata=None,
         priority=60,
         retention_seconds=3600,

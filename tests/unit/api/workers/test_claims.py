@@ -6,7 +6,8 @@ from collections.abc import AsyncIterator, Iterable
 import pytest
 
 from api.workers.claims import Claims
-from octavo.batches import BatchStatus, Customer, FileStatus, ItemStatus, NewBatch, StagedFile
+from octavo.batch_options import BatchOptions
+from octavo.batches import BatchStatus, Customer, FileStatus, ItemStatus, NewBatch, NewItem, StagedFile
 from octavo.errors import LedgerUnavailable, StaleLease
 from octavo.identifiers import BatchId, RunId, WorkerId, new_batch_id, new_file_id
 from octavo.ledger.contract import Claim, ClaimRequest, Report, ReportKind
@@ -51,9 +52,9 @@ class World:
         new = NewBatch(
             batch_id=new_batch_id(),
             customer_id=customer.customer_id,
-            file_ids=(file.file_id,) * items,
+            items=NewItem.of_files((file.file_id,) * items),
             engine=None,
-            options={},
+            options=BatchOptions(),
             metadata=None,
         )
         return self.ledger.batches.create(new)[0].batch_id
