@@ -29,10 +29,10 @@ _BUILT: dict[int, Sequence[BaseRoute]] = {}
 
 def create_app(service: Service, further: Sequence[Dialect] = ()) -> FastAPI:
     """Return the app around these parts; `further` are dialects besides `/v1`."""
-    # Its pages carry their scripts with them: /docs works without a network.
+    # The pages include their scripts, so /docs works without a network.
     app = FastAPIOffline(
         redoc_url=None,
-        # Swagger UI would have a service of its makers look at the document.
+        # Swagger UI would send the document to its makers' validation service.
         swagger_ui_parameters={"validatorUrl": None},
         title="Octavo",
         version=__version__,

@@ -27,11 +27,12 @@ from bench.bomb_texts import TEXTS
 from bench.processes import members
 from bench.scorecard import write_scorecard
 from octavo import wiring
-from octavo.engines.contract import ExtractOptions, Limits, Source
+from octavo.engines.contract import Limits, Source
 from octavo.engines.registry import EngineRegistry
 from octavo.errors import DocumentError
 from octavo.extraction.extractor import Extractor
 from octavo.identifiers import ResultId
+from octavo.parse_options import ParseOptions
 from octavo.render.extract_page import render_extract_page
 from octavo.render.figure_images import ImagesInMemory
 from octavo.samples import make_report, make_two_columns
@@ -93,7 +94,7 @@ class Neighbour:
         self._thread.join()
 
     def _read(self, path: Path) -> str:
-        return self._extractor.extract(Source(path, filename=path.name), ExtractOptions()).document.to_json()
+        return self._extractor.extract(Source(path, filename=path.name), ParseOptions()).document.to_json()
 
     def _run(self) -> None:
         while not self._stop.is_set():
@@ -187,7 +188,7 @@ def read_bomb(extractor: Extractor, path: Path) -> tuple[str, str]:
     """Return how a document ends: a code and some words."""
     source = Source(path, filename=path.name, content_type=TYPES.get(path.suffix), size=path.stat().st_size)
     try:
-        extraction = extractor.extract(source, ExtractOptions())
+        extraction = extractor.extract(source, ParseOptions())
         chunks = render_extract_page(
             extraction.document,
             ImagesInMemory(extraction.images),

@@ -14,10 +14,11 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from octavo.engines.contract import ExtractOptions, Limits, Source
+from octavo.engines.contract import Limits, Source
 from octavo.engines.fast.policy import fast_engine
 from octavo.engines.registry import TEST_ENGINES, EngineRegistry
 from octavo.extraction.extractor import Extractor
+from octavo.parse_options import ParseOptions
 
 
 class Silent:
@@ -34,7 +35,7 @@ def in_process(files: list[Path]) -> tuple[int, float]:
     started, pages = time.monotonic(), 0
     for path in files:
         with tempfile.TemporaryDirectory() as folder:
-            reading = engine.extract(Source(path), ExtractOptions(), Limits(), Silent(), Path(folder))
+            reading = engine.extract(Source(path), ParseOptions(), Limits(), Silent(), Path(folder))
             pages += reading.document.page_count
     return pages, time.monotonic() - started
 
@@ -42,7 +43,7 @@ def in_process(files: list[Path]) -> tuple[int, float]:
 def sandboxed(files: list[Path], extractor: Extractor, threads: int) -> tuple[int, float]:
     started = time.monotonic()
     with ThreadPoolExecutor(threads) as executor:
-        documents = executor.map(lambda path: extractor.extract(Source(path), ExtractOptions()).document, files)
+        documents = executor.map(lambda path: extractor.extract(Source(path), ParseOptions()).document, files)
         return sum(document.page_count for document in documents), time.monotonic() - started
 
 
@@ -58,7 +59,7 @@ def overhead_ms(threads: int) -> float:
         extractor.warm_up()
         started = time.monotonic()
         for _ in range(rounds):
-            extractor.extract(Source(Path(file.name)), ExtractOptions(engine="failing"))
+            extractor.extract(Source(Path(file.name)), ParseOptions(engine="failing"))
         return (time.monotonic() - started) / rounds * 1000
 
 

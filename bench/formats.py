@@ -21,11 +21,12 @@ from bench.office_files import WRITERS
 from bench.office_plan import Heading, Item, Paragraph, Part, PlannedTable, plan, texts
 from bench.scorecard import write_scorecard
 from octavo.documents import Document
-from octavo.engines.contract import ExtractOptions, Limits, Source
+from octavo.engines.contract import Limits, Source
 from octavo.engines.registry import EngineRegistry
 from octavo.errors import DocumentError
 from octavo.extraction.extraction import Extraction
 from octavo.extraction.extractor import Extractor
+from octavo.parse_options import ParseOptions
 from octavo.render.markdown import render_markdown
 
 TYPES = {"md": "text/markdown", "csv": "text/csv", "txt": "text/plain", "html": "text/html", "eml": "message/rfc822"}
@@ -95,9 +96,7 @@ def _wrong_spans(parts: Sequence[Part], document: Document) -> Iterator[str]:
 
 def extract(extractor: Extractor, path: Path) -> Extraction:
     """Read a file as one that was declared by its name and type."""
-    return extractor.extract(
-        Source(path, filename=path.name, content_type=TYPES.get(path.suffix[1:])), ExtractOptions()
-    )
+    return extractor.extract(Source(path, filename=path.name, content_type=TYPES.get(path.suffix[1:])), ParseOptions())
 
 
 def made_up(extractor: Extractor, folder: Path) -> dict[str, Seen]:

@@ -25,12 +25,13 @@ from tempfile import gettempdir
 from bench.mutations import Mutant, mutant
 from bench.scorecard import write_scorecard
 from bench.seeds import Seed, fingerprint, given_seeds, own_seeds
-from octavo.engines.contract import ExtractOptions, Limits, Source
+from octavo.engines.contract import Limits, Source
 from octavo.engines.registry import EngineRegistry
 from octavo.errors import DocumentError, UnsupportedInput
 from octavo.extraction.extraction import Extraction
 from octavo.extraction.extractor import Extractor
 from octavo.identifiers import ResultId
+from octavo.parse_options import ParseOptions
 from octavo.render.extract_page import render_extract_page
 from octavo.render.figure_images import ImagesInMemory
 from octavo.render.html import render_html
@@ -93,7 +94,7 @@ def _read(number: int, made: Mutant, path: Path, extractor: Extractor) -> End:
     before, began = extractor.child_failures, time.monotonic()
     code, detail = "ok", ""
     try:
-        _rendered(extractor.extract(Source(path, filename=made.name), ExtractOptions()))
+        _rendered(extractor.extract(Source(path, filename=made.name), ParseOptions()))
     except DocumentError as error:
         code, detail = error.code, error.message
     except Exception as error:  # noqa: BLE001 - whatever else comes out is what this bench looks for
@@ -160,7 +161,7 @@ def readable(seeds: list[Seed], extractor: Extractor, folder: Path) -> list[Seed
         path = folder / seed.name
         path.write_bytes(seed.data)
         try:
-            extractor.extract(Source(path, filename=seed.name), ExtractOptions())
+            extractor.extract(Source(path, filename=seed.name), ParseOptions())
         except UnsupportedInput:
             print(f"there is no reader for {seed.name}")
             continue

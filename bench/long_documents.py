@@ -10,11 +10,12 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from bench.scorecard import write_scorecard
-from octavo.engines.contract import ExtractOptions, Limits, Source
+from octavo.engines.contract import Limits, Source
 from octavo.engines.mupdf import pymupdf
 from octavo.engines.observer import ReadingObserver
 from octavo.engines.registry import EngineRegistry
 from octavo.engines.sandbox.pool import ChildPool
+from octavo.parse_options import ParseOptions
 
 TARGET_MIB = 1024
 LIMITS = Limits(wall_seconds=7200, cpu_seconds=7200)
@@ -59,7 +60,7 @@ def read(pool: ChildPool, path: Path, engine: str) -> dict[str, object]:
     with pool.child(fresh=True) as child:
         at_start = mebibytes(child.pid, "VmSize")
         began = time.monotonic()
-        found = child.read(Source(path), ExtractOptions(engine=engine), observer)
+        found = child.read(Source(path), ParseOptions(engine=engine), observer)
         seconds = time.monotonic() - began
         return {
             "peak_resident_mib": mebibytes(child.pid, "VmHWM"),

@@ -25,9 +25,10 @@ from bench.service import Running, running_stack
 from bench.small_documents import copies_of, distinct_texts, full_page_pdfs, one_page_pdfs, upload
 from octavo.batches import DEFAULT_ITEM_CAP
 from octavo.client.customer import CustomerClient
-from octavo.engines.contract import ExtractOptions, Limits, Source
+from octavo.engines.contract import Limits, Source
 from octavo.engines.registry import EngineRegistry
 from octavo.identifiers import random_part
+from octavo.parse_options import ParseOptions
 
 WARM_UP = 32
 
@@ -64,7 +65,7 @@ def read_one(engine: str, path: Path) -> int:
     """Read one document in this process, as a child of a bare pool does; returns its pages."""
     with TemporaryDirectory() as folder:
         reading = _registry.resolve(engine).extract(
-            Source(path, filename=path.name), ExtractOptions(engine=engine), Limits(), _Silent(), Path(folder)
+            Source(path, filename=path.name), ParseOptions(engine=engine), Limits(), _Silent(), Path(folder)
         )
     return reading.document.page_count
 

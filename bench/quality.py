@@ -28,9 +28,10 @@ from bench.measures import MEASURES, table_similarity
 from bench.scorecard import write_scorecard
 from bench.truth import Sample, reports_with_tables, typeset_pages
 from octavo.documents import Block, Content, Document, Figure, Table
-from octavo.engines.contract import ExtractOptions, Limits, Source
+from octavo.engines.contract import Limits, Source
 from octavo.engines.registry import EngineRegistry
 from octavo.errors import DocumentError
+from octavo.parse_options import ParseOptions
 from octavo.render.grid import html_table
 from octavo.render.markdown import render_markdown
 
@@ -98,7 +99,7 @@ def read(engine: str, sample: Sample, kind: str) -> Scored:
             document = (
                 EngineRegistry.installed()
                 .resolve(engine)
-                .extract(Source(sample.pdf), ExtractOptions(), Limits(), _Silent(), Path(folder))
+                .extract(Source(sample.pdf), ParseOptions(), Limits(), _Silent(), Path(folder))
                 .document
             )
     except DocumentError as error:

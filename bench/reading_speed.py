@@ -15,11 +15,12 @@ from collections.abc import Callable
 from pathlib import Path
 
 from bench.scorecard import write_scorecard
-from octavo.engines.contract import ExtractOptions, Limits, Source
+from octavo.engines.contract import Limits, Source
 from octavo.engines.drawing import BODY, Sheets
 from octavo.engines.mupdf import pymupdf
 from octavo.engines.registry import EngineRegistry
 from octavo.engines.sandbox import garbage_collection
+from octavo.parse_options import ParseOptions
 
 ROUNDS = 3
 SENTENCES = (
@@ -68,7 +69,7 @@ def bare(path: Path) -> None:
 
 def read(path: Path, engine: str, folder: Path) -> None:
     reader = EngineRegistry.installed().resolve(engine)
-    reader.extract(Source(path), ExtractOptions(), Limits(), _Silent(), folder)
+    reader.extract(Source(path), ParseOptions(), Limits(), _Silent(), folder)
 
 
 def main() -> int:

@@ -13,10 +13,11 @@ from collections import Counter
 from dataclasses import replace
 from pathlib import Path
 
-from octavo.engines.contract import ExtractOptions, Limits, Source
+from octavo.engines.contract import Limits, Source
 from octavo.engines.registry import EngineRegistry
 from octavo.errors import DocumentError, OctavoError
 from octavo.extraction.extractor import Extractor
+from octavo.parse_options import ParseOptions
 
 LIMITS = replace(Limits(), wall_seconds=120.0, page_seconds=30.0, cpu_seconds=120)
 
@@ -26,7 +27,7 @@ def run(path: Path, extractor: Extractor) -> dict[str, object]:
     started = time.monotonic()
     outcome, detail, pages, failed = "ok", "", 0, 0
     try:
-        extraction = extractor.extract(Source(path, filename=path.name), ExtractOptions())
+        extraction = extractor.extract(Source(path, filename=path.name), ParseOptions())
         pages = extraction.document.page_count
         failed = sum(page.status == "failed" for page in extraction.document.pages)
         detail = "; ".join(extraction.warnings)[:160]

@@ -1,7 +1,7 @@
-"""The data directory: where everything of one stack lies, and the lock that makes it one stack.
+"""The data directory, which holds everything of one stack, and its lock.
 
 ledger.duckdb   objects/ (embedded storage)   prefect/ (embedded Prefect)   logs/
-secrets/ (0600)   scratch/ (documents in work)   stack.json (ports kept over restarts)   octavo.toml (settings)   lock
+secrets/ (0600)   scratch/ (documents in progress)   stack.json (kept ports)   octavo.toml (settings)   lock
 """
 
 import errno
@@ -20,7 +20,7 @@ from typing import Self
 from octavo.errors import DataDirectoryInUse, InvalidSettings, ServiceUnreachable
 
 KEPT_PORTS = range(20_000, 32_000)
-"""Below the ports for outgoing connections of Linux (32768) and macOS (49152)."""
+"""Below the ports that Linux (32768) and macOS (49152) use for outgoing connections."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +36,7 @@ class DataDirectory:
 
     @property
     def objects(self) -> Path:
-        """Where the embedded storage keeps its bytes."""
+        """Folder of the embedded storage's bytes."""
         return self.path / "objects"
 
     @property
@@ -56,16 +56,16 @@ class DataDirectory:
 
     @property
     def children(self) -> Path:
-        """Which processes this stack has started, so that a next one can end what was left over."""
+        """Record of the processes that this stack has started, so that the next one can end leftovers."""
         return self.path / "children.json"
 
     @property
     def scratch(self) -> Path:
-        """Where the embedded workers keep documents in work, each in a folder that is emptied before its lives."""
+        """Folder of the documents in progress; each embedded worker has one in it, emptied at every start."""
         return self.path / "scratch"
 
     def prepare(self) -> None:
-        """Make the folders that are missing; only their owner may look inside. Raises InvalidSettings."""
+        """Create missing folders, readable only by their owner. Raises InvalidSettings."""
         try:
             for folder in (self.path, self.objects, self.prefect, self.logs, self.path / "secrets"):
                 folder.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -76,11 +76,11 @@ class DataDirectory:
             ) from error
 
     def clear_scratch(self) -> None:
-        """Take away what workers of an earlier stack have left, also of those that this one does not start."""
+        """Delete what workers of an earlier stack have left, including workers that this one does not start."""
         shutil.rmtree(self.scratch, ignore_errors=True)
 
     def secret(self, name: str) -> str:
-        """Return the secret of that name, made at random (256 bit) the first time, mode 0600."""
+        """Return the secret of that name; it is created at random (256 bits) the first time, with mode 0600."""
         file = self.path / "secrets" / name
         try:
             descriptor = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
@@ -92,16 +92,16 @@ class DataDirectory:
             return token
 
     def kept_secret(self, name: str) -> str:
-        """Return a secret that a stack has made here. Raises ServiceUnreachable."""
+        """Return a secret that a stack has created here. Raises ServiceUnreachable."""
         try:
             return (self.path / "secrets" / name).read_text().strip()
         except FileNotFoundError:
             raise ServiceUnreachable(
-                f"No stack was ever started on {self.path}. Start one: octavo up --data {self.path}"
+                f"No stack was ever started with {self.path}. Start one: octavo up --data {self.path}"
             ) from None
 
     def notes(self) -> dict[str, str]:
-        """Return what the last `octavo up` wrote down: `api_url` and the kept ports."""
+        """Return what the last `octavo up` recorded: `api_url` and the kept ports."""
         try:
             loaded = json.loads((self.path / "stack.json").read_text())
             return {str(name): str(value) for name, value in loaded.items()}
@@ -109,14 +109,14 @@ class DataDirectory:
             return {}
 
     def write_notes(self, **notes: str) -> None:
-        """Write these notes over the kept ones, atomically."""
+        """Replace the recorded notes with these, atomically."""
         merged = self.notes() | notes
         draft = self.path / "stack.json.new"
         draft.write_text(json.dumps(merged, indent=2, sort_keys=True) + "\n")
         draft.replace(self.path / "stack.json")
 
     def kept_port(self, name: str, *, wanted: int, host: str) -> int:
-        """Return the wanted port, else the one kept under this name, else a free one; and keep it."""
+        """Return the wanted port, else the one kept under this name, else a free one, and keep it."""
         kept = self.notes().get(name, "")
         port = wanted or (int(kept) if kept.isdecimal() else 0) or free_port(host)
         self.write_notes(**{name: str(port)})
@@ -124,9 +124,9 @@ class DataDirectory:
 
 
 def free_port(host: str = "127.0.0.1") -> int:
-    """Return a TCP port that nobody listens on at `host` just now, and that no system gives out by itself.
+    """Return a TCP port that is free at `host` and that no system assigns by itself.
 
-    Of those that are given out to outgoing connections one would be found in use after a restart.
+    One of those assigned to outgoing connections might be in use after a restart.
     """
     for port in random.sample(KEPT_PORTS, 200):
         with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET) as probe:
@@ -141,7 +141,7 @@ def free_port(host: str = "127.0.0.1") -> int:
 
 
 class DirectoryLock:
-    """One stack per data directory: an advisory lock that ends with its holder, however it dies."""
+    """Ensures one stack per data directory: an advisory lock that ends with its holder, however it dies."""
 
     def __init__(self, directory: DataDirectory) -> None:
         self._directory = directory
@@ -153,15 +153,15 @@ class DirectoryLock:
             fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             self._file.close()
-            where = self._directory.notes().get("api_url", "an address it has not told yet")
+            where = self._directory.notes().get("api_url", "an address it has not announced yet")
             raise DataDirectoryInUse(
                 f"Another `octavo up` is running on {self._directory.path} ({where}). "
-                "Use that one, end it first, or give this one its own --data directory."
+                "Use that one, stop it first, or give this one its own --data directory."
             ) from None
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        """Let the lock go."""
+        """Release the lock."""
         self._file.close()

@@ -1,11 +1,11 @@
-"""The one model of an extracted document that every dialect is rendered from.
+"""The model of an extracted document, from which every rendering is made.
 
 Coordinates: points, origin top-left, in the upright frame, that is after the page's own rotation and
-after any orientation correction (`Page.rotation` says how much was applied in all). Blocks, tables and
+after any orientation correction (`Page.rotation` is the total rotation applied). Blocks, tables and
 figures of a page share one reading order: `order` counts from 0 and is unique within a page.
 
-Values are frozen and check themselves when made, so a `Document` read from JSON that came out of a
-child process is as trustworthy as one built here: `Document.from_json` refuses everything else.
+Values are frozen and validate themselves when created, so a `Document` read from a child process's JSON
+is as trustworthy as one built here: `Document.from_json` refuses everything else.
 """
 
 import math
@@ -16,7 +16,7 @@ from typing import ClassVar, Literal, get_args
 from pydantic import ConfigDict, TypeAdapter, ValidationError
 
 SCHEMA_VERSION = 1
-"""Changes when stored documents of an older kind can no longer be read."""
+"""Changes when older stored documents can no longer be read."""
 
 Role = Literal[
     "title",
@@ -41,7 +41,7 @@ _MAX_PLACES = 1_000_000
 
 
 class InvalidDocument(ValueError):
-    """The values do not make a document."""
+    """The values are not a valid document."""
 
 
 def _require(claim: bool, message: str) -> None:
@@ -65,7 +65,7 @@ class Box:
     y1: float
 
     def __post_init__(self) -> None:
-        # A page has hundreds of boxes: the usual case is told by two comparisons.
+        # A page has hundreds of boxes: two comparisons decide the usual case.
         if -math.inf < self.x0 <= self.x1 < math.inf and -math.inf < self.y0 <= self.y1 < math.inf:
             return
         _require(all(map(math.isfinite, self.as_tuple())), "a box has finite coordinates")
@@ -105,17 +105,17 @@ class Box:
         return Box(x0, y0, x1, y1)
 
     def rounded(self) -> "Box":
-        """Return the box with hundredths of a point, which is finer than any printer."""
+        """Return the box rounded to hundredths of a point, which is finer than any printer."""
         return Box(round(self.x0, 2), round(self.y0, 2), round(self.x1, 2), round(self.y1, 2))
 
 
 NO_BOX = Box(0.0, 0.0, 0.0, 0.0)
-"""The box of what has no place on a page (formats without pages)."""
+"""The box of content without a position (formats without pages)."""
 
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """One page: its number from 1, its upright size in points, and how reading it went."""
+    """One page: its number from 1, its upright size in points, and whether it could be read."""
 
     __pydantic_config__: ClassVar[ConfigDict] = _STRICT
 
@@ -147,9 +147,9 @@ class Line:
 
 @dataclass(frozen=True, slots=True)
 class Block:
-    """A run of text that belongs together. `level` (1..6) is on headings, `confidence` on OCR text.
+    """A piece of text with one role. Headings have a `level` (1..6), recognised text a `confidence`.
 
-    `continues` is on a paragraph that goes on from the one before, over the end of a column or a page.
+    `continues` marks a paragraph that continues the previous one across a column or page break.
     """
 
     __pydantic_config__: ClassVar[ConfigDict] = _STRICT
@@ -197,7 +197,7 @@ class Cell:
 class Table:
     """A grid of cells, no two of which cover the same place; `merged_from_pages` if it was joined.
 
-    The words of `caption` stand in the text too, as a block.
+    The text of `caption` is also in the document, as a block.
     """
 
     __pydantic_config__: ClassVar[ConfigDict] = _STRICT
@@ -230,7 +230,7 @@ class Table:
         _require(list(pages) == sorted(set(pages)), "joined pages ascend")
 
     def grid(self) -> list[list[Cell | None]]:
-        """Return rows of cells; a spanning cell stands at its first place, its other places are None."""
+        """Return rows of cells; a spanning cell is at its first place, its other places are None."""
         rows: list[list[Cell | None]] = [[None] * self.n_cols for _ in range(self.n_rows)]
         for cell in self.cells:
             rows[cell.row][cell.col] = cell
@@ -239,9 +239,9 @@ class Table:
 
 @dataclass(frozen=True, slots=True)
 class Figure:
-    """A picture: where it stands, and which of the extraction's images (`image_index`) holds its bytes.
+    """A picture: its position, and which of the extraction's images (`image_index`) holds its bytes.
 
-    The words of `caption` stand in the text too, as a block.
+    The text of `caption` is also in the document, as a block.
     """
 
     __pydantic_config__: ClassVar[ConfigDict] = _STRICT
@@ -267,7 +267,7 @@ Content = Block | Table | Figure
 
 @dataclass(frozen=True, slots=True)
 class Document:
-    """What was read: pages in order, and what stands on them."""
+    """What was read: pages in order, and their content."""
 
     __pydantic_config__: ClassVar[ConfigDict] = _STRICT
 
@@ -309,8 +309,8 @@ class Document:
     def from_json(untrusted_json: bytes | str) -> "Document":
         """Read a document from JSON of any source.
 
-        Raises `InvalidDocument` for unknown or missing keys, wrong types, boxes that are inside out,
-        cells that overlap, numbers that are not finite, and other schema versions.
+        Raises `InvalidDocument` for unknown or missing keys, wrong types, inverted boxes, overlapping cells,
+        numbers that are not finite, and other schema versions.
         """
         try:
             return _ADAPTER.validate_json(untrusted_json)
@@ -330,7 +330,7 @@ _PAGES: TypeAdapter[_Pages] = TypeAdapter(_Pages)
 
 
 def pages_of(document_json: bytes) -> tuple[Page, ...]:
-    """Return the pages of a document that was stored, which costs a fraction of the whole. Raises InvalidDocument."""
+    """Return only the pages of a stored document, at a fraction of the cost. Raises InvalidDocument."""
     try:
         return _PAGES.validate_json(document_json).pages
     except ValidationError as error:

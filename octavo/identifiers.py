@@ -1,7 +1,7 @@
 """Identifiers: a prefix and a time-ordered random part (ULID, 48 bit milliseconds + 80 random bits).
 
-They sort by creation time to the millisecond and cannot be guessed. Spelled in Crockford's
-base 32, lower case, 26 characters.
+They sort by creation time to the millisecond and cannot be guessed. They are written in Crockford's
+base 32, in lower case, with 26 characters.
 """
 
 import secrets
@@ -17,11 +17,11 @@ ResultId = NewType("ResultId", str)
 WebhookId = NewType("WebhookId", str)
 DeliveryId = NewType("DeliveryId", str)
 CallId = NewType("CallId", str)
-"""One sync call: a document that somebody waits for."""
+"""One sync extraction: a document whose caller waits for it."""
 RunId = NewType("RunId", str)
 """A Prefect flow run's id (a UUID as text); the core treats it as opaque."""
 WorkerId = NewType("WorkerId", str)
-"""One life of a worker process: its name, a slash and a random part."""
+"""One worker process: its name, a slash and a random part."""
 
 _ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz"
 _PAIRS = [first + second for first in _ALPHABET for second in _ALPHABET]

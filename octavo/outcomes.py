@@ -1,4 +1,4 @@
-"""What one item came to: small, plain values that cross from worker to ledger."""
+"""How an item ended: small, plain values that a worker reports to the ledger."""
 
 from dataclasses import dataclass
 
@@ -16,14 +16,14 @@ class Succeeded:
     engine: str
     seconds: float
     reused: bool = False
-    """Whether it was there already, and nothing was read."""
+    """Whether it was already there, so that nothing was read."""
     failed_pages: int = 0
-    """Pages that could not be read, of `page_count`."""
+    """How many of `page_count` pages could not be read."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Failed:
-    """The item ends without a result; `code` is one of the contract's eight."""
+    """The item ended without a result; `code` is one of the contract's eight."""
 
     code: str
     message: str
@@ -39,7 +39,7 @@ Outcome = Succeeded | Failed
 
 
 def failure(error: DocumentError, *, sha256: str | None = None) -> Failed:
-    """Return the outcome that stands for `error`."""
+    """Return the outcome that represents `error`."""
     return Failed(code=error.code, message=error.message, retryable=error.retryable, sha256=sha256)
 
 
@@ -49,5 +49,7 @@ def lost_too_often(times: int) -> Failed:
 
 
 def over_quota() -> PaymentRequired:
-    """Return the error of an item for whose pages its customer's quota does not suffice."""
-    return PaymentRequired("The page quota does not suffice for this document; have it raised, then submit it again.")
+    """Return the error of an item whose pages exceed what is left of its customer's quota."""
+    return PaymentRequired(
+        "The page quota is not enough for this document; have it raised, then submit the document again."
+    )

@@ -8,7 +8,7 @@ a field that is added later changes no key of a document that was read without i
 import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
-from typing import Final
+from typing import ClassVar, Final
 
 JsonValues = dict[str, object]
 
@@ -29,6 +29,10 @@ class PageRange:
 class ParseOptions:
     """How a document is to be read. Ranges of pages that overlap or touch become one."""
 
+    extract_text: ClassVar[bool] = True
+    extract_images: ClassVar[bool] = True
+    """Engines that were written for version 0.1.0 ask for these two. Everything is read."""
+
     engine: str | None = None
     """The engine's name; None is the default one, until it is chosen."""
     engine_version: str | None = None
@@ -41,7 +45,8 @@ class ParseOptions:
     """Whether a password opens the file. The password itself is part of no key, and stored with no options."""
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "pages", _merged(self.pages))
+        if self.pages:
+            object.__setattr__(self, "pages", _merged(self.pages))
 
     def chosen(self, engine: str, engine_version: str) -> "ParseOptions":
         """Return the same options with the engine that reads."""

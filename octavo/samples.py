@@ -1,4 +1,4 @@
-"""The project's own sample documents, drawn by code so that nobody else's text or rights are in them.
+"""The project's own sample documents, drawn by code so that they contain nobody else's work.
 
 python -m octavo.samples DIRECTORY
 """
@@ -117,12 +117,12 @@ def _letter() -> Sheets:
 
 
 def make_scan(path: Path) -> None:
-    """The letter as an image-only PDF, a little askew."""
+    """The letter as an image-only PDF, slightly skewed."""
     save_as_scan(scanned(_letter().pixels(0, SCAN_DPI), SCAN_SKEW_DEGREES), path, SCAN_DPI)
 
 
 def make_photo(path: Path) -> None:
-    """A receipt as a telephone sees it; a JPEG that states no resolution."""
+    """A receipt photographed with a phone; a JPEG without a resolution."""
     sheets = Sheets()
     page = sheets.page()
     for line in RECEIPT:
@@ -136,12 +136,12 @@ def make_locked(path: Path) -> None:
 
 
 def make_damaged(path: Path) -> None:
-    """What is left of a PDF after its pages were overwritten: no reader can repair it."""
+    """A PDF whose pages were overwritten, which no reader can repair."""
     path.write_bytes(b"%PDF-1.7\n" + bytes(range(256)) * 8 + b"\n%%EOF\n")
 
 
 def make_text_named_pdf(path: Path) -> None:
-    """Plain text under the name of a PDF."""
+    """Plain text, named like a PDF."""
     path.write_text("This is a note. Somebody has given it the wrong name.\n")
 
 
@@ -157,7 +157,7 @@ SAMPLES: dict[str, Callable[[Path], None]] = {
 
 
 def make_samples(directory: Path) -> list[Path]:
-    """Draw every sample into the directory, which is made if need be, and return the files."""
+    """Write every sample into the directory, which is created if needed, and return the files."""
     directory.mkdir(parents=True, exist_ok=True)
     paths = [directory / name for name in SAMPLES]
     for path, make in zip(paths, SAMPLES.values(), strict=True):

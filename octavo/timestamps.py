@@ -1,10 +1,10 @@
-"""Points in time: aware UTC datetimes inside, RFC 3339 with microseconds and `Z` on the wire."""
+"""Points in time: aware UTC datetimes internally, RFC 3339 with microseconds and `Z` on the wire."""
 
 from collections.abc import Callable
 from datetime import UTC, datetime
 
 Clock = Callable[[], datetime]
-"""Tells the time; a parameter wherever a test needs to move it."""
+"""Returns the current time; a parameter wherever a test needs to control it."""
 
 
 def now() -> datetime:
@@ -13,5 +13,5 @@ def now() -> datetime:
 
 
 def to_wire(moment: datetime) -> str:
-    """Spell a moment as `2026-11-23T05:06:07.000008Z`."""
+    """Format a moment as `2026-11-23T05:06:07.000008Z`."""
     return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")

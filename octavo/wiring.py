@@ -25,12 +25,12 @@ from octavo.worker.sync_worker import SyncWorker
 
 
 def open_ledger(settings: Settings) -> Ledger:
-    """Open the ledger of the data directory. Raises OperationError when another process has it."""
+    """Open the ledger of the data directory. Raises OperationError if another process has it open."""
     return open_ledger_file(DataDirectory(settings.data).ledger)
 
 
 def open_ledger_file(path: Path) -> Ledger:
-    """Open the ledger in this file, made if it is new. Raises OperationError."""
+    """Open the ledger in this file, creating it if it is new. Raises OperationError."""
     return DuckdbLedger(path)
 
 
@@ -42,12 +42,12 @@ def open_objects(storage: S3Settings | None) -> ObjectStore:
 
 
 def engine_registry(settings: Settings) -> EngineRegistry:
-    """Return the engines that are installed."""
+    """Return the installed engines."""
     return EngineRegistry.installed(test_engines=settings.worker.test_engines)
 
 
 def limits(settings: Settings) -> Limits:
-    """Return what one document may cost."""
+    """Return the limits for one document."""
     given, walls = settings.limits, settings.sandbox
     return Limits(
         wall_seconds=given.document_seconds,
@@ -73,7 +73,7 @@ def limits(settings: Settings) -> Limits:
 
 
 def outbound(settings: Settings) -> Outbound:
-    """Return what fetches documents by URL and posts webhooks."""
+    """Return the fetcher for documents by URL and webhooks."""
     given = settings.outbound
     return Outbound(
         allowed=Allowed.read(given.allow),
@@ -110,11 +110,11 @@ def worker_client(settings: Settings, name: str) -> WorkerClient:
 
 
 def greet(settings: Settings, client: WorkerClient, reader: Extractor) -> ObjectStore:
-    """Say hello to the API and return the storage it names. Raises ServiceUnreachable."""
+    """Register at the API and return the storage it names. Raises ServiceUnreachable."""
     access = client.hello(slots=settings.worker.slots, protection=reader.protection).storage
     return S3Objects(
         S3Settings(
-            # A worker on another machine may reach storage at another address than the API does.
+            # A worker on another machine may reach storage at a different address than the API does.
             endpoint_url=settings.storage.endpoint_url or access.endpoint_url,
             public_url=access.public_url,
             bucket=access.bucket,

@@ -1,7 +1,7 @@
-"""What the service says of itself in `/openapi.json`: completes what the routes declare.
+"""Completes what the routes declare in `/openapi.json`.
 
-Some answers are nobody's in particular: a body over the cap, a parameter of the wrong shape, a ledger in
-trouble, a defect. They are declared here, for whatever routes there are.
+Some answers belong to no particular route: a body over the limit, a parameter of the wrong shape, a ledger
+that cannot work, a bug. They are declared here for all routes.
 """
 
 from typing import Any
@@ -17,15 +17,15 @@ from octavo.errors import LedgerUnavailable, RequestTooLarge
 Json = dict[str, Any]
 ABOUT = (
     "Stage files, submit them as a batch, poll the batch by cursor, fetch the results. "
-    "A failed request says what to do in `message`; programs go by `error`, whose values never change.\n\n"
+    "If a request fails, `message` says what to do; programs use `error`, whose values never change.\n\n"
     "Octavo is free software under the GNU Affero General Public License: "
     "[the source of this running service](source)."
 )
 TAGS = [
     {"name": "v1", "description": "The documented interface: `X-API-KEY`, or the same key as a bearer token."},
     {"name": "async-batch", "description": "Files, batches and results."},
-    {"name": "admin", "description": "For the operator, with the admin token of the data directory."},
-    {"name": "operation", "description": "How the service is."},
+    {"name": "admin", "description": "For the operator, with the admin token from the data directory."},
+    {"name": "operation", "description": "The state of the service."},
 ]
 ADMIN_SCHEME, BEARER_SCHEME = "AdminToken", "BearerKey"
 PROBLEM = {"$ref": "#/components/schemas/Problem"}
@@ -69,14 +69,14 @@ def _complete_operation(path: str, operation: Json) -> None:
     if "security" in operation:
         _declare(responses, 503, LedgerUnavailable.code, meaning(LedgerUnavailable), LEDGER_UNAVAILABLE)
         responses["503"].setdefault("headers", {})["Retry-After"] = {"schema": {"type": "integer"}}
-        _declare(responses, 500, DEFECT["error"], "A defect of the service; its log has the details.", DEFECT)
+        _declare(responses, 500, DEFECT["error"], "A bug in the service; its log has the details.", DEFECT)
     if "requestBody" in operation or operation.get("parameters") or "422" in responses:
         _declare_validation(responses)
     operation["responses"] = dict(sorted(responses.items()))
 
 
 def _declare(responses: Json, status: int, code: str, summary: str, body: Json) -> None:
-    """Say that an operation may answer with this problem, too."""
+    """Add this problem to an operation's answers."""
     entry = responses.setdefault(str(status), {"description": ""})
     content = entry.setdefault("content", {}).setdefault("application/json", {"schema": PROBLEM})
     examples = content.setdefault("examples", {})

@@ -1,4 +1,4 @@
-"""`GET /`: where a person who opens the address finds the way to everything else."""
+"""`GET /`: a page with links to everything else."""
 
 from html import escape
 

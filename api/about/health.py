@@ -1,4 +1,4 @@
-"""`GET /health`: how each part of the stack is; 200 when all of it works that requests need."""
+"""`GET /health`: the state of each part; 200 if everything that requests need works."""
 
 import asyncio
 import time
@@ -29,14 +29,14 @@ class PartHealth(BaseModel):
 
 
 class Protection(BaseModel):
-    """Which walls are up around the children in which a worker reads documents, and which are not."""
+    """Which of the sandbox's walls are up around a worker's children, and which are missing."""
 
     active: list[str]
     missing: list[str]
 
 
 class Health(BaseModel):
-    """The whole stack; `sandbox` tells of each worker by its name."""
+    """The whole stack; `sandbox` has an entry for each worker by its name."""
 
     status: Literal["ok", "degraded"]
     version: str
@@ -50,7 +50,7 @@ class Health(BaseModel):
 
 @router.get("/health", responses={503: {"model": Health, "description": "Some part is down."}})
 async def health(response: Response, service: ServiceDep) -> Health:
-    """See how each part is: ledger, storage, Prefect, workers, and the archive of the ledger."""
+    """Get the state of each part: ledger, storage, Prefect, workers, and the archive of the ledger."""
     names = ("ledger", "storage", "prefect", "worker")
     parts = await asyncio.gather(
         _timed(_ledger(service)),
@@ -60,7 +60,7 @@ async def health(response: Response, service: ServiceDep) -> Health:
     )
     found = dict(zip(names, parts, strict=True))
     response.status_code = 200 if all(part.status == "ok" for part in parts) else 503
-    # Without its archive the service does what it is asked; its operator should know.
+    # The service works without its archive, but its operator should know.
     archive = service.archive.trouble
     found["archive"] = PartHealth(status="down" if archive else "ok", message=archive)
     api_url = service.settings.api.public_url or ""
@@ -131,8 +131,8 @@ async def _prefect(service: Service) -> str | None:
 async def _worker(service: Service) -> str | None:
     there, own = service.workers.alive(), service.settings.worker.count
     if not own:
-        # A node that has none of its own is well without: workers must be able to reach it before they can be there.
+        # A node without workers of its own is healthy: workers must be able to reach it before they can register.
         return None
     if not there:
-        return "no worker has said hello yet"
-    return f"{len(there)} of {own} workers are there" if len(there) < own else None
+        return "no worker has registered yet"
+    return f"{len(there)} of {own} workers are alive" if len(there) < own else None

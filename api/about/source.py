@@ -1,7 +1,7 @@
-"""`GET /source`: the source of the running service, which its licence promises to everybody who uses it.
+"""`GET /source`: the source of the running service, to which its licence entitles everybody who uses it.
 
-The archive is made of the tree that runs, so that a changed version gives its changes without any address
-to keep up to date. It holds code and pages, never data or secrets (ADR 0026).
+The archive is made from the running code, so a modified version offers its changes without an address to
+keep up to date. It holds code and pages, never data or secrets (ADR 0026).
 """
 
 import gzip
@@ -25,14 +25,14 @@ KINDS = {".css", ".html", ".js", ".json", ".md", ".py", ".service", ".sh", ".sql
 NAMES = {"Dockerfile", "Dockerfile.dockerignore", "compose.env.example"}
 LARGEST_BYTES = 4 * 1024 * 1024
 SECRET_MARKS = (b"kind: Secret", b"PASSWORD=")
-"""A deployment's own files may have been filled in where they stand; what looks so stays at home."""
+"""Files in `deployments/` may have been filled in; whatever looks so is left out."""
 _lock = threading.Lock()
 _made: dict[tuple[Path, Path], bytes] = {}
 
 
 @router.get("/source")
 def source(service: ServiceDep) -> Response:
-    """Give the source, or go where the operator publishes it."""
+    """Get the source of the running service, or a redirect to where the operator publishes it."""
     if service.settings.api.source_url:
         return RedirectResponse(service.settings.api.source_url, status_code=307)
     name = f"octavo-{__version__}.tar.gz"

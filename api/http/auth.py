@@ -1,4 +1,4 @@
-"""Who is asking: API keys of customers, and the tokens of admin and workers."""
+"""Who is calling: API keys of customers, and the tokens of admin and workers."""
 
 import hashlib
 import secrets
@@ -19,7 +19,7 @@ Authorization = Annotated[str | None, Header(include_in_schema=False)]
 
 
 def new_secret() -> tuple[str, str, str]:
-    """Return a fresh API key: the secret, the prefix that may be shown, the digest that is kept."""
+    """Return a new API key: the secret, the prefix that may be shown, the digest that is stored."""
     secret = KEY_PREFIX + secrets.token_urlsafe(32)
     return secret, secret[:SHOWN_CHARACTERS], digest(secret)
 
@@ -39,7 +39,7 @@ def principal(
     key: Annotated[str | None, Security(_key_header)],
     authorization: Authorization = None,
 ) -> Principal:
-    """Return the key that came in `X-API-KEY` or `Authorization: Bearer`, and whose it is.
+    """Return the key in `X-API-KEY` or `Authorization: Bearer`, and its customer.
 
     Raises: InvalidApiKey, CustomerDisabled.
     """
@@ -55,16 +55,16 @@ def principal(
 PrincipalDep = Annotated[Principal, Depends(principal)]
 
 
-# Async, though they wait for nothing: a thread for each of them would cost more than they do.
+# Async, although they wait for nothing: a thread for each would cost more than the work itself.
 
 
 async def customer(found: PrincipalDep) -> Customer:
-    """Return the customer whose key came."""
+    """Return the customer whose key was sent."""
     return found.customer
 
 
 async def may_name_addresses(found: PrincipalDep) -> None:
-    """Let only keys in that may have the service fetch an address. Raises UploadsOnly."""
+    """Admit only keys that may have the service request a URL. Raises UploadsOnly."""
     if found.key.uploads_only:
         raise UploadsOnly("This key is for uploads only; send the document itself, or use another key.")
 
@@ -76,12 +76,12 @@ def _require_token(authorization: str | None, token: str, whose: str) -> None:
 
 
 def admin(service: ServiceDep, authorization: Authorization = None) -> None:
-    """Let only the admin in. Raises InvalidAdminToken."""
+    """Admit only the admin. Raises InvalidAdminToken."""
     _require_token(authorization, service.admin_token, "admin")
 
 
 def worker(service: ServiceDep, authorization: Authorization = None) -> None:
-    """Let only workers in. Raises InvalidAdminToken."""
+    """Admit only workers. Raises InvalidAdminToken."""
     _require_token(authorization, service.worker_token, "worker")
 
 

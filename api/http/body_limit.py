@@ -1,4 +1,4 @@
-"""Refuses request bodies over the limit, by their declared length or while they arrive."""
+"""Refuses request bodies over the limit, by their declared length or as they arrive."""
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -15,7 +15,7 @@ class BodyLimit:
         self._dialects = dialects
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Count the body as it is received."""
+        """Count the body's bytes as they arrive."""
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
@@ -28,7 +28,7 @@ class BodyLimit:
             await dialect.write_failure(failure_of(error, scope))(scope, receive, send)
 
     async def _breaks_limit(self, scope: Scope, receive: Receive, send: Send, max_bytes: int) -> bool:
-        """Let the app answer; True when the body was too long and nothing has been answered yet."""
+        """Run the app; return True if the body was too long and nothing has been answered yet."""
         received = 0
         has_started = False
 
@@ -41,7 +41,7 @@ class BodyLimit:
             return message
 
         async def guarded(message: Message) -> None:
-            # What the app makes of a body that broke off is not the answer; ours is.
+            # The answer is ours, not whatever the app makes of a truncated body.
             nonlocal has_started
             if received <= max_bytes or has_started:
                 has_started = True
@@ -53,6 +53,6 @@ class BodyLimit:
 
 def _too_large(max_bytes: int) -> RequestTooLarge:
     return RequestTooLarge(
-        f"The body is larger than {max_bytes} bytes; send less at a time.",
+        f"The body has more than {max_bytes} bytes; send less at a time.",
         limit_bytes=max_bytes,
     )

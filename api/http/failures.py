@@ -1,4 +1,4 @@
-"""What went wrong with a request, neutral of any dialect; the one place with status numbers."""
+"""What went wrong with a request, independent of any dialect; the only place with status numbers."""
 
 import logging
 from collections.abc import Mapping, Sequence
@@ -63,10 +63,10 @@ DOCUMENT_STATUS: Mapping[type[errors.OctavoError], int] = {
     errors.InternalError: 500,
     errors.OcrProviderError: 503,
 }
-"""What became of a document, where the answer is the document: synchronous extraction."""
+"""Statuses of document errors, for sync extractions, where the document is the answer."""
 RETRY_AFTER_SECONDS = 5
 PASSING = (errors.StorageUnavailable, errors.OrchestratorUnavailable)
-"""Trouble that passes by itself; these answers say when to come again."""
+"""Errors that are temporary; these answers say when to try again."""
 INVALID_REQUEST = "invalid_request"
 """The code of a failure that lists what is wrong with a body or parameter."""
 FRAMEWORK_CODES = {404: "not_found", 405: "method_not_allowed"}
@@ -98,7 +98,7 @@ def status_of(cls: type[errors.OctavoError]) -> int:
 
 
 def failure_of(error: Exception, scope: Scope) -> Failure:
-    """Return what an exception means to the sender of a request."""
+    """Return what an exception means to the caller."""
     if isinstance(error, errors.RequestError | errors.DocumentError):
         return _of_octavo(error)
     if isinstance(error, errors.LedgerUnavailable):
@@ -110,8 +110,8 @@ def failure_of(error: Exception, scope: Scope) -> Failure:
         return Failure(status=422, code=INVALID_REQUEST, message=message, invalid=error.errors())
     if isinstance(error, HTTPException):
         return _of_framework(error, scope)
-    # Nothing of the inside is told; the server logs it.
-    message = "Something went wrong here; the log has the details. Try again."
+    # Internals are not revealed; the server logs them.
+    message = "Something went wrong in the service; its log has the details. Try again."
     return Failure(status=500, code=errors.InternalError.code, message=message)
 
 
@@ -126,19 +126,19 @@ def _of_octavo(error: errors.OctavoError) -> Failure:
 
 
 def _of_ledger(error: errors.LedgerUnavailable) -> Failure:
-    logger.error("the ledger is in trouble: %s", error.message)
+    logger.error("the ledger cannot work: %s", error.message)
     return Failure(
         status=503,
         code=error.code,
-        message="The service cannot reach its records just now; nothing was done. Try again.",
+        message="The service cannot reach its ledger at the moment; nothing was done. Try again.",
         headers={"Retry-After": str(RETRY_AFTER_SECONDS)},
     )
 
 
 def _of_framework(error: HTTPException, scope: Scope) -> Failure:
     message = {
-        404: f"There is nothing at {scope['path']}; /docs lists the addresses there are.",
-        405: f"This address takes no {scope['method']}; /docs lists what it takes.",
+        404: f"There is nothing at {scope['path']}; /docs lists the paths that exist.",
+        405: f"This path does not support {scope['method']}; /docs lists what it supports.",
     }.get(error.status_code, str(error.detail))
     return Failure(
         status=error.status_code,

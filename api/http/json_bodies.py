@@ -1,7 +1,7 @@
-"""Reads JSON bodies as RFC 8259 has them: what a strict client could not read back is not taken in.
+"""Reads JSON bodies strictly by RFC 8259: what a strict client could not read back is refused.
 
-Python's own reader also takes NaN, Infinity, numbers beyond a double, UTF-16 and halves of surrogate
-pairs; stored, they would break the answer that shows them again.
+Python's own reader also accepts NaN, Infinity, numbers beyond a double, UTF-16 and lone surrogates;
+once stored, they would break the answer that shows them again.
 """
 
 import json
@@ -27,7 +27,7 @@ def parse(body: bytes) -> Any:  # noqa: ANN401 - JSON
     except UnicodeDecodeError as error:
         raise json.JSONDecodeError("The body is not UTF-8", text, error.start) from error
     except UnicodeEncodeError as error:
-        raise json.JSONDecodeError("A \\u escape stands for half a character", text, 0) from error
+        raise json.JSONDecodeError("A \\u escape is a lone surrogate", text, 0) from error
     except RecursionError as error:
         raise json.JSONDecodeError("Nested too deep", text, 0) from error
     except ValueError as error:
@@ -36,7 +36,7 @@ def parse(body: bytes) -> Any:  # noqa: ANN401 - JSON
 
 
 def _refuse_constant(word: str) -> None:
-    raise ValueError(f"{word} is no JSON number")
+    raise ValueError(f"{word} is not a JSON number")
 
 
 def _finite(digits: str) -> float:
@@ -47,7 +47,7 @@ def _finite(digits: str) -> float:
 
 
 class _Unreadable:
-    """Stands for a body that is no JSON: it fails every validation, but not before the sender was looked at."""
+    """Represents a body that is not JSON: it fails every validation, but only after authentication."""
 
 
 class _StrictRequest(Request):
@@ -58,16 +58,16 @@ class _StrictRequest(Request):
             try:
                 self._json = parse(await self.body())
             except json.JSONDecodeError as error:
-                # The framework reads a body before it asks who sent it.
+                # The framework reads the body before it authenticates the caller.
                 self.unreadable, self._json = error, _Unreadable()
         return self._json
 
 
 class StrictJsonRoute(APIRoute):
-    """A route whose JSON body is read by `parse`; trouble is a 422 that says what it is."""
+    """A route whose JSON body is read by `parse`; errors become a 422 that says what is wrong."""
 
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
-        """Hand the framework's own handler a request that reads strictly."""
+        """Give the framework's handler a request that reads its body strictly."""
         handle = super().get_route_handler()
 
         async def strictly(request: Request) -> Response:

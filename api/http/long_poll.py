@@ -1,4 +1,4 @@
-"""Long polls: a request that waits holds no thread and asks the ledger nothing until a commit says there is news."""
+"""Long polls: a waiting request holds no thread and asks the ledger nothing until a commit wakes it."""
 
 import asyncio
 import contextlib
@@ -11,7 +11,7 @@ from octavo.ledger.watching import Unwatch
 
 LONGEST_WAIT_SECONDS = 60.0
 CLIENT_GONE = 499
-"""Nobody reads it; it is what proxies' logs say of a client that closed the connection."""
+"""Nobody receives it; it is what proxies log for a client that closed the connection."""
 T = TypeVar("T")
 
 
@@ -28,7 +28,7 @@ class LongPolls:
         return len(self._waiting)
 
     def close(self) -> None:
-        """Have every request that waits, or comes from now on, answered at once: this process ends."""
+        """Answer every waiting or future request at once, because this process is stopping."""
         self._closed = True
         for event in self._waiting:
             event.set()
@@ -40,16 +40,16 @@ class LongPolls:
         look: Callable[[], Awaitable[tuple[T, bool]]],
         seconds: float,
     ) -> T:
-        """Return what `look` finds as soon as it says that it is news, else what it finds after so many seconds.
+        """Return what `look` finds as soon as it has news, otherwise what it finds after the given seconds.
 
-        `watch` has a function called, from any thread, whenever it is worth another look. A client that goes away
-        ends the wait, too. Raises what `look` does.
+        `watch` registers a function that is called, from any thread, when looking again is worthwhile. A client
+        that disconnects also ends the wait. Raises what `look` does.
         """
         loop = asyncio.get_running_loop()
         event = asyncio.Event()
 
         def tell() -> None:
-            # A loop that has ended has nobody left who waits; the ledger's writer must not die of it.
+            # When the loop has ended nobody waits any more; this must not kill the ledger's writer.
             with contextlib.suppress(RuntimeError):
                 loop.call_soon_threadsafe(event.set)
 
@@ -57,7 +57,7 @@ class LongPolls:
         gone = asyncio.create_task(until_gone(request))
         gone.add_done_callback(lambda _: event.set())
         self._waiting.add(event)
-        # Before the first look: what is committed after it is told.
+        # Before the first look, so that no later commit is missed.
         unwatch = watch(tell)
         try:
             while True:
@@ -76,7 +76,7 @@ class LongPolls:
 
 
 async def while_there(request: Request, work: Awaitable[T]) -> T | None:
-    """Wait for some work as long as the client of a request is there; None, and the work called off, once it is not."""
+    """Wait for some work while the client is connected; once it is not, cancel the work and return None."""
     task, gone = asyncio.ensure_future(work), asyncio.create_task(until_gone(request))
     try:
         await asyncio.wait({task, gone}, return_when=asyncio.FIRST_COMPLETED)
@@ -87,6 +87,6 @@ async def while_there(request: Request, work: Awaitable[T]) -> T | None:
 
 
 async def until_gone(request: Request) -> None:
-    """Return when the client of a request, whose body was read, has gone away."""
+    """Return when the client of a request, whose body was read, has disconnected."""
     while (await request.receive())["type"] != "http.disconnect":
         pass

@@ -1,4 +1,4 @@
-"""The days a report is about: `from` and `to`, both included, in UTC."""
+"""The days that a report covers: `from` and `to`, both inclusive, in UTC."""
 
 import re
 from dataclasses import dataclass
@@ -12,7 +12,7 @@ from octavo.errors import InvalidPeriod
 from octavo.timestamps import now
 
 DAYS = 30
-"""How many days a report has when nothing else is asked, today included."""
+"""How many days a report covers by default, including today."""
 _DAY = re.compile(r"\d{4}-\d{2}-\d{2}", re.ASCII)
 
 
@@ -25,9 +25,9 @@ class Period:
 
 
 def _day(given: object) -> object:
-    # As a date alone: a number would be taken for seconds since 1970.
+    # As a date only: a number would be read as seconds since 1970.
     if isinstance(given, str) and not _DAY.fullmatch(given):
-        raise ValueError("a day is written YYYY-MM-DD")
+        raise ValueError("a day is written as YYYY-MM-DD")
     return given
 
 
@@ -36,15 +36,15 @@ Day = Annotated[date | None, BeforeValidator(_day)]
 
 async def period(
     first: Annotated[
-        Day, Query(alias="from", description="First day, UTC; 29 days before the last if not given.")
+        Day, Query(alias="from", description="First day, UTC; by default 29 days before the last.")
     ] = None,
-    last: Annotated[Day, Query(alias="to", description="Last day, UTC; today if not given.")] = None,
+    last: Annotated[Day, Query(alias="to", description="Last day, UTC; by default today.")] = None,
 ) -> Period:
-    """Return the days that are asked for. Raises InvalidPeriod when they end before they begin."""
+    """Return the requested days. Raises InvalidPeriod if they end before they begin."""
     until = last or now().date()
     since = first or until - timedelta(days=min(DAYS - 1, (until - date.min).days))
     if since > until:
-        raise InvalidPeriod(f"The period ends on {until}, before it begins on {since}; give from and to in order.")
+        raise InvalidPeriod(f"The period ends on {until}, before it begins on {since}; swap from and to.")
     return Period(since, until)
 
 

@@ -23,11 +23,11 @@ FACTS: Mapping[type[errors.OctavoError], Mapping[str, object]] = {
 
 LEDGER_UNAVAILABLE = {
     "error": errors.LedgerUnavailable.code,
-    "message": "The service cannot reach its records just now; nothing was done. Try again.",
+    "message": "The service cannot reach its ledger at the moment; nothing was done. Try again.",
 }
 DEFECT = {
     "error": errors.InternalError.code,
-    "message": "Something went wrong here; the log has the details. Try again.",
+    "message": "Something went wrong in the service; its log has the details. Try again.",
 }
 VALIDATION = {"detail": [{"loc": ["query", "limit"], "msg": "Input should be greater than 0", "type": "greater_than"}]}
 

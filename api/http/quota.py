@@ -1,4 +1,4 @@
-"""The page quota at the door: who has no page left submits nothing."""
+"""The page quota at submission: a customer without pages left cannot submit."""
 
 from api.http.dependencies import Service
 from octavo.batches import Customer
@@ -6,9 +6,9 @@ from octavo.errors import QuotaExceeded
 
 
 def require_pages(service: Service, customer: Customer) -> None:
-    """Return when the customer has a page left, or no quota. Raises QuotaExceeded.
+    """Return if the customer has a page left, or no quota. Raises QuotaExceeded.
 
-    Pages that are set aside for items in work do not count here: they may come back.
+    Pages reserved for running items do not count here, because they may become free again.
     """
     if customer.page_quota is None:
         return
@@ -16,6 +16,6 @@ def require_pages(service: Service, customer: Customer) -> None:
     if account.remaining == 0:
         raise QuotaExceeded(
             f"All {customer.page_quota} pages of this customer's quota are used; "
-            "have it raised by the operator, then submit again.",
+            "ask the operator to raise it, then submit again.",
             limit=account.limit,
         )

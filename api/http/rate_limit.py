@@ -1,4 +1,4 @@
-"""Submissions a minute: a moving window per API key and route, shown in every answer of these routes."""
+"""Submissions per minute: a moving window per API key and route, shown in every answer of these routes."""
 
 from collections.abc import Awaitable, Callable
 
@@ -22,7 +22,7 @@ def counted(route: str) -> Callable[[Request, PrincipalDep, ServiceDep], Awaitab
         request.scope["rate_limit"] = standing
         if not standing.is_taken:
             raise RateLimited(
-                f"This key has made {limit} submissions of {route} within a minute; "
+                f"This key has made {limit} submissions to {route} within a minute; "
                 f"try again in {standing.seconds} s, or submit more files at a time.",
                 retry_after_seconds=standing.seconds,
             )

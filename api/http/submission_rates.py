@@ -1,4 +1,4 @@
-"""How many submissions each API key has made of each route within the last minute."""
+"""How many submissions each API key has made to each route within the last minute."""
 
 import math
 import time
@@ -13,25 +13,25 @@ WINDOW_SECONDS = 60
 
 @dataclass(frozen=True, slots=True)
 class Standing:
-    """Where a key stands on one route after a submission."""
+    """The state of a key on one route after a submission."""
 
     limit: int
     is_taken: bool
     left: int
     seconds: int
-    """Until the next submission comes free, rounded up; at least 1."""
+    """Seconds until the next submission is allowed, rounded up; at least 1."""
 
 
 class SubmissionRates:
-    """The counts of one API process; they start anew with it, and with another limit."""
+    """The counts of one API process; they start from 0 with it, and with another limit."""
 
     def __init__(self) -> None:
         self._counts = MovingWindowRateLimiter(MemoryStorage())
 
     def count(self, key_id: str, route: str, limit: int) -> Standing:
-        """Count a submission, unless the minute has had its share; one that is refused does not count.
+        """Count a submission unless the limit is reached; a refused one does not count.
 
-        Event loop only: two at the same moment could both take the last place.
+        Event loop only: otherwise two at the same moment could both take the last place.
         """
         item = RateLimitItemPerMinute(limit)
         is_taken = self._counts.hit(item, key_id, route)

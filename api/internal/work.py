@@ -151,7 +151,7 @@ async def report(body: Reports, service: ServiceDep) -> list[ReportResult]:
 
 
 def _report(body: Reports, service: Service) -> list[ReportResult]:
-    with service.retention.expiry.guard.reporting(body.reports) as reports:
+    with service.retention.expiry.deletion_guard.reporting(body.reports) as reports:
         return service.ledger.work.report(reports)
 
 

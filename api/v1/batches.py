@@ -76,7 +76,7 @@ def create_batch(
     service: ServiceDep,
     idempotency_key: Annotated[str | None, Header()] = None,
 ) -> BatchResource:
-    """Submit staged files as one batch; the same `Idempotency-Key` within 24 hours gives the same batch."""
+    """Submit staged files as one batch; the same `Idempotency-Key` within 24 hours returns the same batch."""
     new = _new_batch(request, customer, service, idempotency_key)
     if idempotency_key is not None:
         replayed = service.ledger.batches.replay(customer.customer_id, idempotency_key, new.body_digest)
@@ -94,7 +94,7 @@ def _new_batch(
     request: CreateBatchRequest, customer: Customer, service: Service, idempotency_key: str | None
 ) -> NewBatch:
     if idempotency_key is not None and not 1 <= len(idempotency_key) <= MAX_KEY_CHARACTERS:
-        raise InvalidIdempotencyKey(f"An Idempotency-Key has 1 to {MAX_KEY_CHARACTERS} characters.")
+        raise InvalidIdempotencyKey(f"An Idempotency-Key must have 1 to {MAX_KEY_CHARACTERS} characters.")
     _check_metadata(request.metadata)
     engine = service.engines.resolve(request.engine)
     body = json.dumps(request.model_dump(mode="json"), sort_keys=True, separators=(",", ":"))
@@ -142,7 +142,7 @@ def _compact(metadata: dict[str, Any] | None) -> bytes:
 
 
 def _mark_uploaded(service: Service, customer: Customer, file_ids: tuple[FileId, ...]) -> None:
-    """Look in storage for files whose upload nobody has seen yet; no confirm call is needed."""
+    """Look up in storage the files whose upload has not been seen yet; clients need not confirm uploads."""
     pending = {file.object_key: file for file in service.ledger.files.pending(customer.customer_id, file_ids)}
     if pending:
         seen = service.objects.sizes(list(pending), time_limit_seconds=STORAGE_CHECK_SECONDS)
@@ -183,7 +183,7 @@ def list_batches(
 def _status(name: str | None) -> BatchStatus | None:
     known = [status.value for status in BatchStatus]
     if name is not None and name not in known:
-        raise InvalidStatus(f"There is no batch status {name!r}; one of {', '.join(known)}.", statuses=known)
+        raise InvalidStatus(f"There is no batch status {name!r}; use one of {', '.join(known)}.", statuses=known)
     return None if name is None else BatchStatus(name)
 
 
@@ -203,10 +203,10 @@ async def get_batch(
     limit: Annotated[int, Query(ge=1, le=500)] = 100,
     wait: Annotated[float, Query(ge=0, le=LONGEST_WAIT_SECONDS)] = 0,
 ) -> Response:
-    """See a batch and those of its items that changed after the cursor, oldest change first.
+    """Get a batch and those of its items that have changed since the cursor, oldest change first.
 
     With `wait`, the answer comes as soon as there is such an item or the batch has ended, at the latest after
-    so many seconds.
+    that many seconds.
     """
     after = _place(batch_id, cursor)
 
@@ -251,6 +251,6 @@ def _detail(
     responses=problems(InvalidApiKey, CustomerDisabled, BatchNotFound),
 )
 def cancel_batch(batch_id: str, customer: CustomerDep, service: ServiceDep) -> BatchResource:
-    """Cancel what is pending; running items finish, a finished batch stays as it is."""
+    """Cancel pending items; running items finish, and a batch that has ended stays as it is."""
     batch = service.ledger.batches.cancel(customer.customer_id, BatchId(batch_id))
     return BatchResource(**batch_body(service.estimates, customer, batch))

@@ -25,7 +25,7 @@ from octavo.timestamps import now
 
 PATH = "/v1/files/bulk"
 BODY_FACTOR = 4
-"""How much larger than any other a body of this route may be: 10,000 entries with names of full length."""
+"""How much larger than others a body of this route may be, to fit 10,000 entries with the longest names."""
 router = APIRouter(tags=["v1", "async-batch"], route_class=StrictJsonRoute)
 
 
@@ -40,7 +40,7 @@ router = APIRouter(tags=["v1", "async-batch"], route_class=StrictJsonRoute)
     ),
 )
 def create_files(request: CreateFilesRequest, customer: CustomerDep, service: ServiceDep) -> Response:
-    """Stage many files at once, all or none; the answer says, in the same order, where to PUT the bytes of each."""
+    """Stage many files at once, all or none; the answer lists, in the same order, where to PUT the bytes of each."""
     created_at = now()
     files = [_staged(service, customer, request, index, created_at) for index in range(len(request.files))]
     rows = [staged_body(service, file) for file in files]

@@ -1,4 +1,4 @@
-"""`DELETE /v1/files/{id}` and `DELETE /v1/batches/{id}`: nothing of them stays but what was billed."""
+"""`DELETE /v1/files/{id}` and `DELETE /v1/batches/{id}`: only what was billed remains."""
 
 from fastapi import APIRouter, Response
 
@@ -28,7 +28,7 @@ router = APIRouter(prefix="/v1", tags=["v1", "async-batch"])
     responses=problems(InvalidApiKey, CustomerDisabled, UnknownFiles, FileInUse),
 )
 async def delete_file(file_id: str, customer: CustomerDep, service: ServiceDep) -> Response:
-    """Delete a file and its bytes; results that were made of it stay until their batch goes."""
+    """Delete a file and its bytes; results made from it stay until their batch is deleted."""
     doomed = await in_thread(lambda: service.ledger.files.delete(customer.customer_id, FileId(file_id)))
     await service.retention.finish(doomed)
     return Response(status_code=204)
@@ -43,7 +43,7 @@ async def delete_file(file_id: str, customer: CustomerDep, service: ServiceDep) 
     responses=problems(InvalidApiKey, CustomerDisabled, BatchNotFound, BatchNotFinished),
 )
 async def delete_batch(batch_id: str, customer: CustomerDep, service: ServiceDep) -> Response:
-    """Delete a batch that has ended, with its items and results; its files have a DELETE of their own."""
+    """Delete a batch that has ended, with its items and results; delete its files separately."""
     doomed = await in_thread(lambda: service.ledger.batches.delete(customer.customer_id, BatchId(batch_id)))
     await service.retention.finish(doomed)
     return Response(status_code=204)

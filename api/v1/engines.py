@@ -14,13 +14,15 @@ router = APIRouter(prefix="/v1/engines", tags=["v1"])
 class EngineResource(BaseModel):
     """An engine."""
 
-    name: str = Field(description="What `engine` of a batch takes.")
-    version: str = Field(description="Changes whenever the same bytes may give another result.")
+    name: str = Field(description="The value for `engine` of a batch.")
+    version: str = Field(description="Changes whenever the same bytes may give a different result.")
     licence: str = Field(description="SPDX name of the strictest licence among its parts.")
     kind: str = Field(description="`local` or `remote`: whether documents leave the workers.")
-    languages: list[str] = Field(description="Languages of text recognition, ISO 639-2; none where it recognises none.")
-    available: bool = Field(description="Whether it can work as this service is installed.")
-    reason: str | None = Field(description="What is missing where it cannot.")
+    languages: list[str] = Field(
+        description="Languages of text recognition, ISO 639-2; empty if it does not recognise text."
+    )
+    available: bool = Field(description="Whether it can work in this installation.")
+    reason: str | None = Field(description="What is missing if it cannot.")
 
 
 class EngineList(BaseModel):
@@ -37,7 +39,7 @@ class EngineList(BaseModel):
     responses=problems(InvalidApiKey, CustomerDisabled),
 )
 def list_engines(customer: CustomerDep, service: ServiceDep) -> EngineList:
-    """List the engines by name, also those that cannot work here, with what they lack."""
+    """List the engines by name, including those that cannot work here and what they lack."""
     return EngineList(
         data=[
             EngineResource(

@@ -12,7 +12,7 @@ from octavo.webhooks.standard import StandardSigner
 
 
 class Pinged(BaseModel):
-    """What a ping is about: the webhook itself."""
+    """The subject of a ping: the webhook itself."""
 
     object: str = "webhook"
     id: str
@@ -22,12 +22,12 @@ class Event(BaseModel):
     """The body of a POST to a webhook."""
 
     type: str = Field(description="`batch.completed` and the other ends, or `webhook.ping`.")
-    timestamp: str = Field(description="When it happened; the same however often it is sent.")
-    data: dict[str, Any] = Field(description="The batch as it was at its end.")
+    timestamp: str = Field(description="When it happened; the same in every attempt.")
+    data: dict[str, Any] = Field(description="The batch as it was when it ended.")
 
 
 def body(due: DueDelivery) -> bytes:
-    """Return the body of a delivery: the same bytes at each attempt."""
+    """Return the body of a delivery: the same bytes in every attempt."""
     data: BaseModel = Pinged(id=due.webhook.webhook_id)
     if due.batch is not None:
         data = BatchResource(**batch_fields(due.batch))

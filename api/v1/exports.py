@@ -1,4 +1,4 @@
-"""`/v1/batches/{id}/results`: all results of a batch in one stream, as lines or as an archive, at any time."""
+"""`/v1/batches/{id}/results`: all results of a batch in one stream, as JSON lines or zip, at any time."""
 
 import asyncio
 import re
@@ -73,7 +73,7 @@ async def export_results(
     service: ServiceDep,
     format: Annotated[Literal["jsonl", "zip"], Query()] = "jsonl",
 ) -> StreamingResponse:
-    """Stream the results of a batch; one that is not finished gives what there is by now. Expired results are null."""
+    """Stream the results of a batch; an unfinished one gives those it has so far. Expired results are null."""
     batch = await in_thread(lambda: service.ledger.batches.get(customer.customer_id, BatchId(batch_id)))
     # Afterwards a failure could only break the stream off.
     await in_thread(service.objects.check)

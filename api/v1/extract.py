@@ -1,4 +1,4 @@
-"""`/v1/extract`: one document, read while its sender waits."""
+"""`/v1/extract`: one document, read while the caller waits."""
 
 import contextlib
 import shutil
@@ -45,7 +45,7 @@ from octavo.outbound import Allowed, check_url
 
 router = APIRouter(prefix="/v1/extract", tags=["v1"], route_class=StrictJsonRoute)
 FORM_BYTES = 1024 * 1024
-"""What a form may have besides its document."""
+"""How many bytes a form may have besides its document."""
 FORM_PATHS = ("/v1/extract/file", "/v1/extract/schema/file")
 FORMS: dict[str, dict[str, Any]] = {}
 """The shapes of the forms by name, for the description."""
@@ -104,11 +104,11 @@ def _form(name: str, options: type[BaseModel]) -> dict[str, Any]:
     responses=problems(*OF_DOCUMENTS, UploadsOnly, UrlNotAllowed, FetchFailed),
 )
 async def extract(body: ExtractRequest, request: Request, customer: CustomerDep, service: ServiceDep) -> Response:
-    """Fetch a document by its address and read it at once; the answer is its result."""
+    """Fetch a document by URL and read it at once; the answer is its result."""
     if not body.url:
         raise _missing("url")
     if not service.settings.outbound.url_inputs:
-        raise UrlNotAllowed("This service fetches nothing; send the document itself to /v1/extract/file.")
+        raise UrlNotAllowed("This service does not fetch URLs; send the document itself to /v1/extract/file.")
     service.sync_extractions.require_capacity(customer.customer_id)
     check_url(body.url, Allowed.read(service.settings.outbound.allow))
     await in_thread(lambda: require_pages(service, customer))
@@ -125,7 +125,7 @@ async def extract(body: ExtractRequest, request: Request, customer: CustomerDep,
     openapi_extra=_form("ExtractFileForm", FormOptions),
 )
 async def extract_file(request: Request, customer: CustomerDep, service: ServiceDep) -> Response:
-    """Read the document that is sent along at once; the answer is its result."""
+    """Read an uploaded document at once; the answer is its result."""
     service.sync_extractions.require_capacity(customer.customer_id)
     await in_thread(lambda: require_pages(service, customer))
     async with _read_form(request) as form:
@@ -155,7 +155,7 @@ async def extract_file(request: Request, customer: CustomerDep, service: Service
     responses=problems(InvalidApiKey, CustomerDisabled, UploadsOnly, SchemaExtractionUnavailable),
 )
 async def extract_schema(_: SchemaExtractRequest, __: CustomerDep) -> Response:
-    """Not there yet: fill a schema from a document by its address."""
+    """Not available yet: fill a schema from a document by URL."""
     raise _unavailable()
 
 
@@ -168,7 +168,7 @@ async def extract_schema(_: SchemaExtractRequest, __: CustomerDep) -> Response:
     openapi_extra=_form("Body_extract_schema_file_v1", SchemaFormOptions),
 )
 async def extract_schema_file(request: Request, _: CustomerDep, service: ServiceDep) -> Response:
-    """Not there yet: fill a schema from the document that is sent along."""
+    """Not available yet: fill a schema from an uploaded document."""
     async with _read_form(request) as form:
         _document(form, service)
         _options(SchemaFormOptions, form)
@@ -208,7 +208,7 @@ async def _answer(request: Request, service: Service, asked: SyncRequest) -> Res
 
 @contextlib.asynccontextmanager
 async def _read_form(request: Request) -> AsyncIterator[FormData]:
-    """Read a form with one document; files over a megabyte are kept on disk meanwhile."""
+    """Read a form with one document; files over a megabyte are buffered on disk."""
     try:
         form = await request.form(max_files=1, max_fields=20)
     except HTTPException as error:
@@ -225,7 +225,7 @@ def _document(form: FormData, service: Service) -> UploadFile:
         raise _missing("file")
     limit = service.settings.limits.max_file_bytes
     if (document.size or 0) > limit:
-        raise DocumentTooLarge(f"The document has {document.size} bytes; at most {limit} are taken.")
+        raise DocumentTooLarge(f"The document has {document.size} bytes; at most {limit} are accepted.")
     return document
 
 
@@ -256,5 +256,5 @@ def _invalid(row: dict[str, Any]) -> RequestValidationError:
 
 def _unavailable() -> SchemaExtractionUnavailable:
     return SchemaExtractionUnavailable(
-        "This service fills no schemas yet; /v1/extract and batches give text, tables and figures to fill them from."
+        "Extraction by schema is not available yet; /v1/extract and batches return text, tables and figures."
     )

@@ -1,4 +1,4 @@
-"""What the sync lane takes and gives, in the contract's words. Results are described, not checked once more."""
+"""What sync extractions accept and return, in the contract's terms. Results are described, not validated again."""
 
 from typing import Annotated, Any, Literal
 
@@ -8,7 +8,7 @@ Box = Annotated[list[float], Field(min_length=4, max_length=4)]
 
 
 class ExtractRequest(BaseModel):
-    """A document by its address."""
+    """A document by URL."""
 
     url: str | None = Field(None, description="http or https; public addresses only.")
     extract_text: bool = Field(True, description="False: no text and no tables.")
@@ -62,7 +62,7 @@ class ExtractedPage(BaseModel):
 
 
 class ExtractResponse(BaseModel):
-    """The result of one document, the same as that of a batch's item; figures are always inline here."""
+    """The result of one document, as for an item of a batch, except that figures are always inline."""
 
     object: str = "extraction"
     page_count: int
@@ -73,7 +73,7 @@ class ExtractResponse(BaseModel):
 
 
 class SchemaExtractRequest(BaseModel):
-    """A document by its address, and the schema to fill."""
+    """A document by URL, and the schema to fill."""
 
     model_config = ConfigDict(populate_by_name=True)
 
@@ -85,7 +85,7 @@ class SchemaExtractRequest(BaseModel):
 
 
 class EvidenceEntry(BaseModel):
-    """Where a value stands; the box in thousandths of the page from its top left."""
+    """The position of a value; the box in thousandths of the page from its top left."""
 
     page: int
     bbox: Annotated[list[Annotated[float, Field(ge=0, le=1000)]], Field(min_length=4, max_length=4)]
@@ -93,7 +93,7 @@ class EvidenceEntry(BaseModel):
 
 
 class SchemaExtractResponse(BaseModel):
-    """A schema that was filled."""
+    """A filled schema."""
 
     values: dict[str, Any]
     evidence: dict[str, list[EvidenceEntry]]

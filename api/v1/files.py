@@ -1,4 +1,4 @@
-"""`/v1/files`: stage a file, see where it stands."""
+"""`/v1/files`: stage a file, get its status."""
 
 from datetime import datetime, timedelta
 from typing import Any
@@ -38,7 +38,7 @@ router = APIRouter(prefix="/v1/files", tags=["v1", "async-batch"], route_class=S
     responses=problems(InvalidApiKey, CustomerDisabled, FileTooLarge, RateLimited, UploadsNotConfigured),
 )
 def create_file(request: CreateFileRequest, customer: CustomerDep, service: ServiceDep) -> Response:
-    """Stage one file: the answer says where to PUT its bytes."""
+    """Stage one file; the answer says where to PUT its bytes."""
     file = staged_file(service, customer, request, now())
     body = staged_body(service, file)
     service.ledger.files.add([file])
@@ -50,7 +50,7 @@ def staged_file(service: Service, customer: Customer, request: CreateFileRequest
     limits = service.settings.limits
     if request.size_bytes > limits.max_file_bytes:
         raise FileTooLarge(
-            f"The file has {request.size_bytes} bytes; at most {limits.max_file_bytes} are taken.",
+            f"The file has {request.size_bytes} bytes; at most {limits.max_file_bytes} are accepted.",
             limit_bytes=limits.max_file_bytes,
         )
     file_id = new_file_id()
@@ -86,7 +86,7 @@ def staged_body(service: Service, file: StagedFile) -> dict[str, Any]:
     responses=problems(InvalidApiKey, CustomerDisabled, UnknownFiles, StorageUnavailable),
 )
 def get_file(file_id: str, customer: CustomerDep, service: ServiceDep) -> FileResource:
-    """See where a file stands; a pending one is looked for in storage."""
+    """Get a file's status; a pending one is looked up in storage."""
     wanted = FileId(file_id)
     file = service.ledger.files.find(customer.customer_id, [wanted]).get(wanted)
     if file is None:

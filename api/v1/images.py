@@ -1,4 +1,4 @@
-"""`/v1/results/{id}/images/{n}`: the way to a figure that is too large to stand in its result."""
+"""`/v1/results/{id}/images/{n}`: a redirect to a figure that is too large for its result."""
 
 from fastapi import APIRouter, Response
 from fastapi.responses import RedirectResponse
@@ -31,18 +31,18 @@ LOOK_SECONDS = 10.0
     },
 )
 def get_image(result_id: str, number: int, customer: CustomerDep, service: ServiceDep) -> RedirectResponse:
-    """Go to a figure of one of your results; `image_url` of a chunk names this address."""
+    """Get a figure of one of your results; a chunk's `image_url` is this address."""
     try:
-        # The key holds the customer's own id: nobody else's results can be named.
+        # The key contains the customer's own id, so nobody else's results can be reached.
         key = keys.result_image_key(customer.customer_id, ResultId(result_id), number)
     except ValueError as error:
         raise ItemNotFound("There is no such image.") from error
     expires_at = service.ledger.lifetimes.result_expires_at(customer.customer_id, ResultId(result_id))
     if expires_at is None:
-        raise ItemNotFound("There is no such image; `image_url` of a result's chunk names one.")
+        raise ItemNotFound("There is no such image; use the `image_url` of a result's chunk.")
     seconds = link_seconds((expires_at - now()).total_seconds(), service.settings.storage.presign_get_seconds)
     if not service.objects.sizes([key], time_limit_seconds=LOOK_SECONDS):
-        raise ItemNotFound("There is no such image; a result's images go with the result.")
+        raise ItemNotFound("There is no such image; a result's images are deleted with the result.")
     link = service.objects.presign_get(
         key,
         expires_seconds=seconds,

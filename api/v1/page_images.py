@@ -1,4 +1,4 @@
-"""`/v1/batches/{id}/items/{id}/pages/{n}/image`: the way to a page as an image, drawn when somebody looks at it."""
+"""`/v1/batches/{id}/items/{id}/pages/{n}/image`: an image of a page, rendered when first asked for."""
 
 from typing import Annotated
 
@@ -33,7 +33,7 @@ from octavo.objects import keys
 
 router = APIRouter(prefix="/v1", tags=["v1", "async-batch"])
 WIDTHS = (200, 400, 800, 1200, 1600, 2400)
-"""What is drawn, in pixels; a few, so that storage does not fill with variants."""
+"""Widths in pixels; only a few, so that storage does not fill with variants."""
 LOOK_SECONDS = 10.0
 
 
@@ -74,10 +74,10 @@ async def get_page_image(
     request: Request,
     width: Annotated[int, Query(ge=100, le=2400)] = 1000,
 ) -> Response:
-    """Go to a page of the document as an image, pages counted from 1, as wide as asked for or the next step wider.
+    """Get a page of the document as an image, counted from 1, as wide as requested or the next step wider.
 
-    It is exactly the page of the result (`width` and `height` of its `pages`), turned as that is, so that boxes can be
-    laid over it. The widths are 200, 400, 800, 1200, 1600 and 2400 pixels.
+    It shows exactly the page of the result (`width` and `height` of its `pages`), turned the same way, so that boxes
+    can be laid over it. The widths are 200, 400, 800, 1200, 1600 and 2400 pixels.
     """
     step = next(step for step in WIDTHS if step >= width)
     batch, item = await in_thread(lambda: _item(service, customer.customer_id, batch_id, item_id))
@@ -103,11 +103,9 @@ def _item(service: Service, customer_id: CustomerId, batch_id: str, item_id: str
 def _result_id(batch: Batch, item: Item) -> ResultId:
     """Return the result of an item that still has one. Raises ResultNotReady, ResultExpired."""
     if item.status is not ItemStatus.SUCCEEDED or item.result_id is None:
-        raise ResultNotReady(
-            "Only an item that has succeeded has pages; see its status and error.", status=item.status.value
-        )
+        raise ResultNotReady("Only a succeeded item has pages; see its status and error.", status=item.status.value)
     if seconds_left(batch, item) <= 0:
-        raise ResultExpired("The result and its page images were kept until its retention ended and are gone.")
+        raise ResultExpired("The retention of the result has ended; it was deleted with its page images.")
     return item.result_id
 
 
@@ -124,7 +122,7 @@ def _asked(
     file = service.ledger.files.find(batch.customer_id, [item.file_id]).get(item.file_id)
     if file is None or file.status is not FileStatus.READY:
         raise UnknownFiles(
-            "The file was deleted or has expired, so that no further page of it can be drawn.", file_ids=[item.file_id]
+            "The file was deleted or has expired, so no further pages of it can be rendered.", file_ids=[item.file_id]
         )
     return PageRenderTask(
         key=key,

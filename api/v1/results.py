@@ -1,4 +1,4 @@
-"""`/v1/batches/{id}/items/{id}/result`: the way to an item's result, and the same to read for people."""
+"""`/v1/batches/{id}/items/{id}/result`: an item's result, and renderings of it for people to read."""
 
 from datetime import timedelta
 from typing import Annotated, Literal
@@ -28,7 +28,7 @@ from octavo.timestamps import now
 
 router = APIRouter(prefix="/v1", tags=["v1", "async-batch"])
 PAGE_POLICY = "default-src 'none'; img-src data:; style-src 'unsafe-inline'; sandbox"
-"""What a browser lets the page do: it shows text of strangers, from the address of the service."""
+"""What a browser lets the page do: it shows strangers' text, from the address of the service."""
 
 
 @router.get(
@@ -39,7 +39,7 @@ PAGE_POLICY = "default-src 'none'; img-src data:; style-src 'unsafe-inline'; san
     status_code=302,
     responses={
         200: {
-            "description": "The result itself: after the redirect, or as the format asked for.",
+            "description": "The result itself, after the redirect or in the requested format.",
             "content": {
                 "application/json": {"schema": {}},
                 "text/markdown": {"schema": {"type": "string"}},
@@ -68,7 +68,7 @@ def get_result(
     service: ServiceDep,
     format: Annotated[Literal["json", "markdown", "html"], Query()] = "json",
 ) -> Response:
-    """Go to the result: a link that lives five minutes, or as long as the result if that is less.
+    """Get the result: a redirect to a link that is valid for five minutes, or until the result expires.
 
     As `markdown` or `html` the answer is the document itself, without a redirect.
     """
@@ -76,7 +76,7 @@ def get_result(
     item = service.ledger.batches.item(batch.batch_id, ItemId(item_id))
     if item.status is not ItemStatus.SUCCEEDED or item.result_id is None:
         raise ResultNotReady(
-            "Only an item that has succeeded has a result; see its status and error.",
+            "Only a succeeded item has a result; see its status and error.",
             status=item.status.value,
         )
     left = seconds_left(batch, item)
@@ -107,7 +107,7 @@ def seconds_left(batch: Batch, item: Item) -> float:
 
 
 def _expired() -> ResultExpired:
-    return ResultExpired("The result was kept until its retention ended and is gone; submit the file again.")
+    return ResultExpired("The retention of the result has ended and it was deleted; submit the file again.")
 
 
 def result_key(service: Service, batch: Batch, result_id: ResultId) -> str:

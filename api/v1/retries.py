@@ -1,4 +1,4 @@
-"""`/v1/batches/{id}/retry_failed`: let what failed run again."""
+"""`/v1/batches/{id}/retry_failed`: run failed items again."""
 
 from typing import Annotated, Literal, Self, get_args
 
@@ -45,31 +45,31 @@ class RetryRequest(BaseModel):
 
     codes: Annotated[list[ItemErrorCode], Field(max_length=len(CODES))] | None = Field(
         None,
-        description="Failed items: only those that failed with one of these codes; null: all. "
-        "Empty: none, for `failed_pages` alone.",
+        description="Selects failed items by these codes; null selects all, an empty list none, "
+        "for use with `failed_pages`.",
     )
     failed_pages: bool = Field(
         False,
-        description="Also items that succeeded without some of their pages: only these pages are read again, and "
-        "nothing is billed for it. Until such an item ends it has no result to fetch; then it has the new one if fewer "
-        "of its pages failed, else the one it had, whatever came of the reading.",
+        description="Also selects items that succeeded without some of their pages: only these pages are read again, "
+        "and nothing is billed. Until such an item ends its result cannot be fetched; then it has the new result "
+        "if that has fewer failed pages, otherwise the previous one.",
     )
 
     @model_validator(mode="after")
     def _means_something(self) -> Self:
         if self.codes == [] and not self.failed_pages:
-            raise ValueError("codes: name one at least, or ask for failed_pages")
+            raise ValueError("codes: give at least one, or set failed_pages")
         return self
 
 
 class RetriedBatch(BatchResource):
-    """The batch as it goes on."""
+    """The batch as it continues."""
 
-    retried: int = Field(description="Items that run again, those with failed pages among them.")
-    expired: int = Field(description="Items that were meant and stay as they are, because their file is gone.")
+    retried: int = Field(description="Items that run again, including those with failed pages.")
+    expired: int = Field(description="Selected items that stay as they are, because their file is gone.")
     next_cursor: str | None = Field(
-        description="Where to go on reading its items: what runs again comes after it. "
-        "Null when the batch has ended and nothing runs again."
+        description="Where to continue reading its items: what runs again comes after it. "
+        "Null if the batch has ended and nothing runs again."
     )
 
 
@@ -85,7 +85,7 @@ class RetriedBatch(BatchResource):
 def retry_failed(
     batch_id: str, customer: CustomerDep, service: ServiceDep, request: RetryRequest | None = None
 ) -> RetriedBatch:
-    """Let failed items run again, all or some, and such with failed pages; ids stay, a batch that had ended goes on."""
+    """Run failed items again, all or some, and optionally those with failed pages; ids stay the same."""
     wanted = request or RetryRequest(codes=None, failed_pages=False)
     if wanted.codes != []:
         require_pages(service, customer)

@@ -69,10 +69,10 @@ class CreateBatchRequest(BaseModel):
     """A batch to run."""
 
     source: FilesSource
-    engine: str | None = Field(None, max_length=64, description="An engine's name; null or `auto`: the default.")
+    engine: str | None = Field(None, max_length=64, description="An engine's name; null or `auto` for the default.")
     extract_text: bool = True
     extract_images: bool = True
-    # Said in the schema alone: pydantic's own `deprecated` would warn whenever the service reads the field.
+    # Only in the schema: pydantic's own `deprecated` would warn whenever the service reads the field.
     ocr: Literal["auto", "never", "force"] = Field(
         "auto", description="Accepted, without effect.", json_schema_extra={"deprecated": True}
     )
@@ -104,7 +104,9 @@ class BatchResource(BaseModel):
     started_at: str | None = None
     completed_at: str | None = None
     expires_at: str
-    eta_seconds: int | None = Field(None, description="At the pace of its last items; null while unknown.")
+    eta_seconds: int | None = Field(
+        None, description="Remaining seconds at the pace of its last items; null while unknown."
+    )
     reason: str | None = Field(
         None, description="Why pending items wait: `queued`, `customer_cap` or `waiting_for_worker`."
     )
@@ -131,14 +133,14 @@ class BatchItemResource(BaseModel):
     updated_at: str
     page_count: int | None = None
     pages_done: int | None = Field(
-        None, description="Pages finished of a running item; null while unknown, and for one that takes seconds only."
+        None, description="Finished pages of a running item; null while unknown, and for one that takes only seconds."
     )
-    pages_total: int | None = Field(None, description="Pages of a running item; null where `pages_done` is.")
+    pages_total: int | None = Field(None, description="Pages of a running item; null if `pages_done` is.")
     reused: bool = Field(
-        False, description="Whether the same bytes had been read before, so that the stored result is the item's, too."
+        False, description="Whether the item uses the stored result of an earlier reading of the same bytes."
     )
     failed_pages: int | None = Field(
-        None, description="Pages of a succeeded item that could not be read; `retry_failed` can have them read again."
+        None, description="Pages of a succeeded item that could not be read; `retry_failed` can read them again."
     )
     started_at: str | None = None
     completed_at: str | None = None

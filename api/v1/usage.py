@@ -50,7 +50,7 @@ def quota_resource(account: PageAccount) -> QuotaResource:
     responses=problems(InvalidApiKey, CustomerDisabled, InvalidPeriod),
 )
 def get_usage(customer: CustomerDep, service: ServiceDep, period: PeriodDep) -> UsageResponse:
-    """See what was billed, by day, and what is left of the quota."""
+    """Get what was billed, by day, and what is left of the quota."""
     days = service.ledger.billing.usage(period.first, period.last, customer.customer_id)
     return UsageResponse(
         data=[

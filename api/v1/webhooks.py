@@ -1,4 +1,4 @@
-"""`/v1/webhooks`: addresses that are told of a batch's end, and what they were told."""
+"""`/v1/webhooks`: addresses that get a message when a batch ends, and what was sent to them."""
 
 from datetime import datetime
 from typing import Annotated, Any, Literal
@@ -34,15 +34,15 @@ router = APIRouter(prefix="/v1/webhooks", tags=["v1", "webhooks"], route_class=S
 EventName = Literal["batch.completed", "batch.partially_failed", "batch.failed", "batch.cancelled"]
 Events = Annotated[
     list[EventName],
-    Field(min_length=1, max_length=len(BATCH_EVENTS), description="What it is told of; all four unless given."),
+    Field(min_length=1, max_length=len(BATCH_EVENTS), description="Events to send; all four by default."),
 ]
 Url = Annotated[
-    str, Field(min_length=1, max_length=2048, description="https, or a private place the operator has listed.")
+    str, Field(min_length=1, max_length=2048, description="https, or a private address that the operator has listed.")
 ]
 
 
 class CreateWebhookRequest(BaseModel):
-    """A webhook to be."""
+    """A webhook to create."""
 
     url: Url
     events: Events = Field(default_factory=lambda: list(BATCH_EVENTS))  # type: ignore[arg-type]
@@ -50,7 +50,7 @@ class CreateWebhookRequest(BaseModel):
 
 
 class ChangeWebhookRequest(BaseModel):
-    """What is to be another; what is left out, or null, stays."""
+    """Fields to change; those left out, or null, stay."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -67,18 +67,18 @@ class WebhookResource(BaseModel):
     url: str
     events: list[str]
     enabled: bool
-    disabled_reason: str | None = Field(None, description="Why the service has switched it off itself.")
+    disabled_reason: str | None = Field(None, description="Why the service itself has disabled it.")
     created_at: str
     updated_at: str
     former_secret_until: str | None = Field(
-        None, description="Until then what is sent is signed with the secret before the rotation, too."
+        None, description="Until then messages are also signed with the secret before the rotation."
     )
 
 
 class WebhookWithSecret(WebhookResource):
-    """A webhook and its secret, which is shown this once."""
+    """A webhook and its secret, which is shown only once."""
 
-    secret: str = Field(description="`whsec_` and base64, as Standard Webhooks has it.")
+    secret: str = Field(description="`whsec_` and base64, as in Standard Webhooks.")
 
 
 class WebhookListResponse(BaseModel):
@@ -89,7 +89,7 @@ class WebhookListResponse(BaseModel):
 
 
 class DeletedWebhook(BaseModel):
-    """A webhook that is no more."""
+    """A deleted webhook."""
 
     object: str = "webhook"
     id: str
@@ -97,13 +97,13 @@ class DeletedWebhook(BaseModel):
 
 
 class AttemptResource(BaseModel):
-    """One POST and what came of it."""
+    """One POST and its outcome."""
 
     attempt: int
     started_at: str
     seconds: float
-    status_code: int | None = Field(None, description="Null when there was no answer.")
-    error: str | None = Field(None, description="Why there was none.")
+    status_code: int | None = Field(None, description="Null if there was no answer.")
+    error: str | None = Field(None, description="Why there was no answer.")
     answer: str = Field(description="The beginning of the answer's body.")
 
 
@@ -111,7 +111,7 @@ class DeliveryResource(BaseModel):
     """One message to one webhook."""
 
     object: str = "webhook_delivery"
-    id: str = Field(description="Also the `webhook-id` header, the same at each attempt.")
+    id: str = Field(description="Also the `webhook-id` header, the same in every attempt.")
     webhook_id: str
     event: str
     batch_id: str | None = None
@@ -142,7 +142,7 @@ def _check(url: str, service: Service) -> None:
     responses=problems(InvalidApiKey, CustomerDisabled, UploadsOnly, TooManyWebhooks, UrlNotAllowed),
 )
 def create_webhook(request: CreateWebhookRequest, customer: CustomerDep, service: ServiceDep) -> WebhookWithSecret:
-    """Have an address told when a batch ends; the answer shows its signing secret, once."""
+    """Register an address to get a message when a batch ends; the answer shows its signing secret, once."""
     _check(request.url, service)
     made = service.ledger.webhooks.add(
         NewWebhook(
@@ -175,7 +175,7 @@ def list_webhooks(customer: CustomerDep, service: ServiceDep) -> WebhookListResp
     responses=problems(InvalidApiKey, CustomerDisabled, WebhookNotFound),
 )
 def get_webhook(webhook_id: str, customer: CustomerDep, service: ServiceDep) -> WebhookResource:
-    """See a webhook; its secret is not shown again."""
+    """Get a webhook; its secret is not shown again."""
     return WebhookResource(**_fields(service.ledger.webhooks.get(customer.customer_id, WebhookId(webhook_id))))
 
 
@@ -189,7 +189,7 @@ def get_webhook(webhook_id: str, customer: CustomerDep, service: ServiceDep) -> 
 def update_webhook(
     webhook_id: str, request: ChangeWebhookRequest, customer: CustomerDep, service: ServiceDep
 ) -> WebhookResource:
-    """Change a webhook; switched off, what was still to be sent to it is called off."""
+    """Change a webhook; disabling it cancels what was still to be sent."""
     if request.url is not None:
         _check(request.url, service)
     change = WebhookChange(
@@ -208,7 +208,7 @@ def update_webhook(
     responses=problems(InvalidApiKey, CustomerDisabled, WebhookNotFound),
 )
 def delete_webhook(webhook_id: str, customer: CustomerDep, service: ServiceDep) -> DeletedWebhook:
-    """Remove a webhook with the record of all it was told."""
+    """Delete a webhook with the record of everything sent to it."""
     service.ledger.webhooks.delete(customer.customer_id, WebhookId(webhook_id))
     return DeletedWebhook(id=webhook_id)
 
@@ -220,7 +220,7 @@ def delete_webhook(webhook_id: str, customer: CustomerDep, service: ServiceDep) 
     responses=problems(InvalidApiKey, CustomerDisabled, WebhookNotFound),
 )
 def rotate_webhook(webhook_id: str, customer: CustomerDep, service: ServiceDep) -> WebhookWithSecret:
-    """Give a webhook a new secret; for 24 hours what is sent carries a signature of each."""
+    """Give a webhook a new secret; for 24 hours messages are signed with both."""
     rotated = service.ledger.webhooks.rotate_secret(customer.customer_id, WebhookId(webhook_id))
     return WebhookWithSecret(**_fields(rotated), secret=service.webhook_messages.secret(rotated, now()))
 
@@ -233,7 +233,7 @@ def rotate_webhook(webhook_id: str, customer: CustomerDep, service: ServiceDep) 
     responses=problems(InvalidApiKey, CustomerDisabled, RateLimited, WebhookNotFound, WebhookDisabled),
 )
 def ping_webhook(webhook_id: str, customer: CustomerDep, service: ServiceDep) -> DeliveryResource:
-    """Send a message about nothing, whatever events the webhook asks for."""
+    """Send a test message, whatever events the webhook subscribes to."""
     made = service.ledger.webhooks.ping(customer.customer_id, WebhookId(webhook_id))
     return DeliveryResource(**_delivery_fields(made, ()))
 
@@ -251,7 +251,7 @@ def list_deliveries(
     cursor: str | None = None,
     limit: Annotated[int, Query(ge=1, le=200)] = 50,
 ) -> DeliveryListResponse:
-    """See what a webhook was told, newest first, with every attempt."""
+    """List what was sent to a webhook, newest first, with every attempt."""
     scope, after = f"deliveries:{webhook_id}", None
     if cursor is not None:
         created_at, delivery_id = cursors.decode(scope, cursor)
@@ -277,7 +277,7 @@ def list_deliveries(
     responses=problems(InvalidApiKey, CustomerDisabled, DeliveryNotFound),
 )
 def get_delivery(delivery_id: str, customer: CustomerDep, service: ServiceDep) -> DeliveryResource:
-    """See one delivery with every attempt."""
+    """Get one delivery with every attempt."""
     return _delivery(service, service.ledger.deliveries.get(customer.customer_id, DeliveryId(delivery_id)))
 
 
@@ -289,7 +289,7 @@ def get_delivery(delivery_id: str, customer: CustomerDep, service: ServiceDep) -
     responses=problems(InvalidApiKey, CustomerDisabled, RateLimited, DeliveryNotFound, WebhookDisabled),
 )
 def replay_delivery(delivery_id: str, customer: CustomerDep, service: ServiceDep) -> DeliveryResource:
-    """Send a delivery anew, now and by the whole schedule, under the same `webhook-id`."""
+    """Send a delivery again, now and then by the whole schedule, under the same `webhook-id`."""
     return _delivery(service, service.ledger.deliveries.replay(customer.customer_id, DeliveryId(delivery_id)))
 
 

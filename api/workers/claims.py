@@ -54,7 +54,7 @@ class Claims:
         answer: asyncio.Future[Claim | OctavoError] = loop.create_future()
 
         def tell(told: Claim | OctavoError) -> None:
-            # A loop that has ended has nobody left who waits; the ledger's writer must not die of it.
+            # When the loop has ended nobody waits any more; this must not kill the ledger's writer.
             with contextlib.suppress(RuntimeError):
                 loop.call_soon_threadsafe(_set, answer, told)
 

@@ -117,7 +117,7 @@ class PageRenders:
         customer_id, result_id = keys.result_of(key)
         if result_id in self._ledger.lifetimes.live_results([result_id]):
             return True
-        self._expiry.delete_results({result_id: customer_id})
+        self._expiry.take_results({result_id: customer_id})
         return False
 
 

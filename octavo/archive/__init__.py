@@ -1,1 +1,1 @@
-"""The archive: what it takes to make a ledger anew, kept as objects in storage."""
+"""The archive: everything a ledger can be rebuilt from, as objects in storage."""

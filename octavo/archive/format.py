@@ -1,7 +1,7 @@
-"""The archive's objects as bytes: JSON, and JSON lines where a part of it is better than nothing.
+"""The archive's objects as bytes: JSON, and JSON lines where a part is better than nothing.
 
-An unknown field is passed over and a missing one has its default, so that a later version may add
-fields; whatever an older reader would get wrong raises `FORMAT`.
+Unknown fields are ignored and missing ones have their default, so a later version may add fields; a
+change that an older reader would misread increases `FORMAT`.
 """
 
 from collections.abc import Iterable
@@ -32,7 +32,7 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ArchiveIdentity:
-    """Whose archive this is, and how to read it."""
+    """Which ledger the archive belongs to, and its format."""
 
     format: int = 0
     ledger_id: str = ""
@@ -40,10 +40,10 @@ class ArchiveIdentity:
 
 
 class Codec(Generic[T]):
-    """A record as bytes and back."""
+    """Converts a record to bytes and back."""
 
     def __init__(self, record: type[T], *, sparse: bool = False) -> None:
-        """`sparse` leaves out what is None: for records in which that is the default of whatever may be."""
+        """`sparse` leaves out what is None, for records whose optional fields all default to None."""
         self._adapter = TypeAdapter(record)
         self._name = record.__name__
         self._sparse = sparse
@@ -57,7 +57,7 @@ class Codec(Generic[T]):
         try:
             return self._adapter.validate_json(data)
         except ValidationError as error:
-            raise ArchiveUnreadable(f"The archive holds something that is no {self._name}.") from error
+            raise ArchiveUnreadable(f"The archive holds something that is not a {self._name}.") from error
 
 
 IDENTITY = Codec(ArchiveIdentity)
@@ -76,11 +76,11 @@ def identity_of(ledger: LedgerIdentity) -> ArchiveIdentity:
 
 
 def load_identity(data: bytes) -> ArchiveIdentity:
-    """Return whose archive this is. Raises ArchiveUnreadable, also for another format."""
+    """Return which ledger the archive belongs to. Raises ArchiveUnreadable, also for another format."""
     found = IDENTITY.load(data)
     if found.format != FORMAT:
         raise ArchiveUnreadable(
-            f"The archive has format {found.format}, this version reads {FORMAT}; use the Octavo that wrote it."
+            f"The archive has format {found.format}, but this version reads {FORMAT}; use the Octavo that wrote it."
         )
     return found
 
@@ -91,7 +91,7 @@ def dump_files(files: Iterable[StagedFile]) -> bytes:
 
 
 def load_files(data: bytes) -> tuple[StagedFiles, int]:
-    """Return the files that can be read, and how many lines cannot."""
+    """Return the readable files, and how many lines are unreadable."""
     files, damaged = _readable(_FILE, data.splitlines())
     return StagedFiles(file_no=0, files=tuple(files)), damaged
 
@@ -102,7 +102,7 @@ def dump_usage(rows: Iterable[UsageRow]) -> bytes:
 
 
 def load_usage(data: bytes) -> tuple[KeptUsage, int]:
-    """Return what can be read, and how many lines cannot."""
+    """Return what is readable, and how many lines are not."""
     rows, damaged = _readable(_USAGE, data.splitlines())
     return KeptUsage(rows=tuple(rows)), damaged
 
@@ -114,14 +114,14 @@ def dump_outcomes(outcomes: Outcomes) -> bytes:
 
 
 def load_outcomes(data: bytes) -> tuple[Outcomes, int]:
-    """Return the outcomes that can be read, and how many lines cannot. Raises ArchiveUnreadable for the first."""
+    """Return the readable outcomes, and how many lines are unreadable. Raises ArchiveUnreadable for the first line."""
     head, *lines = data.splitlines() or [b""]
     items, damaged = _readable(_ITEM, lines)
     return replace(_HEAD.load(head), items=tuple(items)), damaged
 
 
 def _lines(lines: Iterable[bytes]) -> bytes:
-    # The last line ends too: one that does not is cut off, and would not be JSON either.
+    # The last line also ends with a line break: one that does not is truncated, and not JSON either.
     return b"".join(line + b"\n" for line in lines)
 
 

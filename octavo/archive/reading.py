@@ -1,4 +1,4 @@
-"""Reads an archive, for a ledger that is made anew. What is damaged is left out and told."""
+"""Reads an archive to rebuild a ledger. What is damaged is left out and reported."""
 
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator
@@ -24,14 +24,14 @@ class Found:
     files: int = 0
     batches: int = 0
     items: Counter[str] = field(default_factory=Counter)
-    """Items by the status they come back with."""
+    """Items by the status with which they are restored."""
     pages: int = 0
     damaged: list[str] = field(default_factory=list)
-    """What could not be read, one sentence each."""
+    """What could not be read, a sentence each."""
 
 
 class ArchiveReader:
-    """One archive, read once."""
+    """Reads one archive, once."""
 
     def __init__(self, objects: ObjectStore) -> None:
         self._objects = objects
@@ -40,23 +40,23 @@ class ArchiveReader:
         self.found = Found()
 
     def identity(self) -> archived.ArchiveIdentity:
-        """Return whose archive this is. Raises ArchiveMissing, ArchiveUnreadable, StorageUnavailable."""
+        """Return which ledger the archive belongs to. Raises ArchiveMissing, ArchiveUnreadable, StorageUnavailable."""
         try:
             return archived.load_identity(self._read(keys.ARCHIVE_IDENTITY))
         except ObjectMissing:
             raise ArchiveMissing(
                 f"Storage holds no archive of a ledger (no object {keys.ARCHIVE_IDENTITY}); "
-                "see that the data directory, or storage.endpoint_url and storage.bucket, are the right ones."
+                "check that the data directory, or storage.endpoint_url and storage.bucket, are right."
             ) from None
 
     def batches(self) -> list[BatchId]:
-        """Return all batches that the archive has something of, oldest first. Raises StorageUnavailable."""
+        """Return all batches in the archive, oldest first. Raises StorageUnavailable."""
         return sorted(self._keys_by_batch())
 
     def parts(self) -> Iterator[ArchivedPart]:
-        """Yield everything in the order in which a ledger takes it.
+        """Yield everything in the order in which a ledger restores it.
 
-        Raises ArchiveUnreadable when no customers can be read, StorageUnavailable.
+        Raises ArchiveUnreadable if no customers can be read, StorageUnavailable.
         """
         yield self._accounts()
         for key in sorted(info.key for info in self._objects.list(keys.KEPT_USAGE)):
@@ -99,7 +99,7 @@ class ArchiveReader:
                 self.found.customers, self.found.keys = len(accounts.customers), len(accounts.keys)
                 self._customers = {one.customer_id for one in accounts.customers}
                 return accounts
-        raise ArchiveUnreadable(f"The archive holds no customers that can be read (below {keys.ACCOUNTS}).")
+        raise ArchiveUnreadable(f"The archive holds no readable customers (below {keys.ACCOUNTS}).")
 
     def _keys_by_batch(self) -> dict[BatchId, list[str]]:
         found: dict[BatchId, list[str]] = defaultdict(list)
@@ -114,7 +114,9 @@ class ArchiveReader:
             self.found.damaged.append(f"{keys.manifest_key(batch_id)} cannot be read: the batch is left out")
             return None
         if manifest.customer_id not in self._customers:
-            self.found.damaged.append(f"{keys.manifest_key(batch_id)} is of an unknown customer: it is left out")
+            self.found.damaged.append(
+                f"{keys.manifest_key(batch_id)} belongs to an unknown customer: the batch is left out"
+            )
             return None
         pieces = [Outcomes(batch_id=batch_id, until=manifest.created_at)]
         for key in its_keys:

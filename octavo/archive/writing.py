@@ -1,7 +1,7 @@
 """Follows a ledger and writes what is new into storage. Blocks.
 
-What is written first is what the rest refers to, and the ledger notes the position last: a crash
-in between repeats the last part, into the same objects or with the same items once more.
+What others refer to is written first, and the ledger records the position last: a crash in between
+repeats the last part, into the same objects or with the same items once more.
 """
 
 import threading
@@ -19,9 +19,9 @@ from octavo.objects.contract import ObjectMissing, ObjectStore
 from octavo.timestamps import Clock, now
 
 PIECES_PER_BATCH = 200
-"""Pieces of a batch that is not finished, after which they are made one."""
+"""Number of pieces of an unfinished batch after which they are merged."""
 ACCOUNTS_KEPT = 2
-"""Versions of customers and keys that are kept: the last, and the one before in case the last was cut short."""
+"""Versions of customers and keys to keep: the last, and the one before in case the last is truncated."""
 SWEEP_EVERY = timedelta(hours=1)
 GRACE = timedelta(days=1)
 """How long a staged file is remembered after it has expired."""
@@ -31,7 +31,7 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 class ArchiveWriter:
-    """Writes the archive of one ledger; of that ledger only."""
+    """Writes the archive of one ledger only."""
 
     def __init__(self, ledger: Ledger, objects: ObjectStore, clock: Clock = now) -> None:
         self._ledger = ledger
@@ -44,10 +44,10 @@ class ArchiveWriter:
         self._one_at_a_time = threading.Lock()
 
     def look(self) -> None:
-        """Archive all that is new.
+        """Archive everything new.
 
-        Raises ArchiveForeign and writes nothing when the archive is of another ledger; ArchiveUnreadable
-        likewise; StorageUnavailable and LedgerUnavailable, after which the next look goes on.
+        Raises ArchiveForeign and writes nothing if the archive belongs to another ledger; ArchiveUnreadable
+        likewise; StorageUnavailable and LedgerUnavailable, after which the next call continues.
         """
         with self._one_at_a_time:
             self._look()
@@ -71,15 +71,15 @@ class ArchiveWriter:
         try:
             data = self._objects.read(keys.ARCHIVE_IDENTITY, max_bytes=_IDENTITY_BYTES)
         except ObjectMissing:
-            # Whatever this ledger noted was in another bucket, or is gone.
+            # What this ledger recorded was in another bucket, or is gone.
             self._ledger.archive.note_position(ArchivePosition())
             self._put(keys.ARCHIVE_IDENTITY, archived.IDENTITY.dump(archived.identity_of(ours)), archived.JSON)
             return
         found = archived.load_identity(data)
         if found.ledger_id != ours.ledger_id:
             raise ArchiveForeign(
-                f"The archive in storage is of another ledger ({found.ledger_id}, not {ours.ledger_id}), so nothing "
-                "is archived. If ledger.duckdb was lost, stop the stack and run: octavo ledger rebuild --data DIR"
+                f"The archive in storage belongs to another ledger ({found.ledger_id}, not {ours.ledger_id}), so "
+                "nothing is archived. If ledger.duckdb was lost, stop the stack, then: octavo ledger rebuild --data DIR"
             )
 
     def _put(self, key: str, data: bytes, content_type: str) -> None:
@@ -103,7 +103,7 @@ class ArchiveWriter:
         versions = sorted(info.key for info in self._objects.list(keys.ACCOUNTS))
         number = _microseconds(self._clock())
         if versions:
-            # Also where the clock went back the last version has the greatest number.
+            # The last version has the greatest number even if the clock went back.
             number = max(number, int(versions[-1].removeprefix(keys.ACCOUNTS).removesuffix(".json")) + 1)
         self._put(keys.accounts_key(number), archived.ACCOUNTS.dump(accounts), archived.JSON)
         self._objects.delete(versions[: -(ACCOUNTS_KEPT - 1)])
@@ -126,18 +126,18 @@ class ArchiveWriter:
             self._put(key, archived.dump_outcomes(outcomes), archived.JSON_LINES)
 
     def _write_all_outcomes(self, batch_id: BatchId) -> None:
-        """Make one object of all pieces: from the ledger, which knows every outcome, not from the pieces."""
+        """Write all outcomes as one object, from the ledger, which knows every outcome, not from the pieces."""
         try:
             whole = archived.dump_outcomes(self._ledger.archive.outcomes(batch_id))
         except BatchNotFound:
-            # Deleted since: what is below it goes with the next look.
+            # Deleted meanwhile: the next call removes what is below it.
             return
         self._put(keys.outcomes_key(batch_id), whole, archived.JSON_LINES)
         self._objects.delete([info.key for info in self._objects.list(keys.outcomes_prefix(batch_id))])
         self._pieces.pop(batch_id, None)
 
     def _forget(self, deletions: Deletions) -> None:
-        """Take out what was deleted; what it was billed is written first."""
+        """Remove what was deleted, after writing what it was billed."""
         if deletions.usage:
             key = keys.kept_usage_key(self._generation, deletions.deletion_no)
             self._put(key, archived.dump_usage(deletions.usage), archived.JSON_LINES)
@@ -153,7 +153,7 @@ class ArchiveWriter:
             self._write_anew(batch_id)
 
     def _strike_out(self, day: date, file_ids: set[FileId]) -> None:
-        """Write those pieces of staged files anew that tell of these."""
+        """Rewrite the pieces of staged files that contain these."""
         for info in list(self._objects.list(keys.staged_files_prefix(day))):
             found, _ = archived.load_files(self._objects.read(info.key, max_bytes=_PIECE_BYTES))
             left = [file for file in found.files if file.file_id not in file_ids]
@@ -163,7 +163,7 @@ class ArchiveWriter:
                 self._put(info.key, archived.dump_files(left), archived.JSON_LINES)
 
     def _write_anew(self, batch_id: BatchId) -> None:
-        """Write a batch whose files are others now; one of them was deleted, so all of these items have ended."""
+        """Rewrite a batch whose files have changed; a deleted file means that all of its items have ended."""
         try:
             manifest = self._ledger.archive.manifest(batch_id)
         except BatchNotFound:
@@ -172,7 +172,7 @@ class ArchiveWriter:
         self._write_all_outcomes(batch_id)
 
     def _sweep(self) -> None:
-        """Delete files that have expired; those that a batch named are in its manifest."""
+        """Delete expired files; those used by a batch are in its manifest."""
         oldest = (self._clock() - GRACE).astimezone(UTC).date()
         old = [info.key for info in self._objects.list(keys.STAGED_FILES) if keys.staged_files_day(info.key) < oldest]
         self._objects.delete(old)

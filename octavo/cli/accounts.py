@@ -1,4 +1,4 @@
-"""`octavo customers`, `octavo keys`, `octavo usage`: what the operator does with customers' accounts."""
+"""`octavo customers`, `octavo keys`, `octavo usage`: how the operator manages customers' accounts."""
 
 from typing import Annotated
 
@@ -11,16 +11,18 @@ from octavo.cli.terminal import EXIT_SOME_FAILED, errors_in_one_line, out
 from octavo.errors import OperationError
 
 DEFAULT = "default"
-keys = typer.Typer(no_args_is_help=True, help="API keys of customers. The stack must be running.")
-customers = typer.Typer(no_args_is_help=True, help="Customers and what they may use. The stack must be running.")
+keys = typer.Typer(no_args_is_help=True, help="Customers' API keys. The stack must be running.")
+customers = typer.Typer(no_args_is_help=True, help="Customers and their limits. The stack must be running.")
 usage = typer.Typer(no_args_is_help=True, help="What customers were billed. The stack must be running.")
 
-CapOption = Annotated[str | None, typer.Option("--cap", help="Items in work at once, over all batches.", metavar="N")]
+CapOption = Annotated[
+    str | None, typer.Option("--cap", help="Items in progress at once, over all batches.", metavar="N")
+]
 RateOption = Annotated[
     str | None, typer.Option("--rate", help="Submissions a minute, for each key and route.", metavar="N")
 ]
 QuotaOption = Annotated[
-    str | None, typer.Option("--quota", help="Pages it may be billed in all; `default`: no limit.", metavar="PAGES")
+    str | None, typer.Option("--quota", help="Pages that may be billed in total; `default`: no limit.", metavar="PAGES")
 ]
 RetentionOption = Annotated[
     str | None, typer.Option("--retention", help="How long new files and results are kept.", metavar="SECONDS")
@@ -29,14 +31,15 @@ RetentionOption = Annotated[
 
 @keys.command("create", epilog="Example: octavo keys create --customer acme --label laptop")
 def create_key(
-    customer: Annotated[str, typer.Option(help="Name of the customer, who is created if new.")],
+    customer: Annotated[str, typer.Option(help="Name of the customer; a new one is created.")],
     data: DataOption = None,
     label: Annotated[str, typer.Option(help="What the key is for; shown in lists.")] = "",
     uploads_only: Annotated[
-        bool, typer.Option("--uploads-only", help="Close the routes to it that have an address fetched.")
+        bool,
+        typer.Option("--uploads-only", help="A key that may upload documents, but not submit URLs or create webhooks."),
     ] = False,
 ) -> None:
-    """Make an API key and print it, and nothing else; it is shown this once."""
+    """Create an API key and print it, and nothing else; it is shown only once."""
     with errors_in_one_line():
         key = admin.create_key(data, customer=customer, label=label, uploads_only=uploads_only)
         out.print(key, markup=False)
@@ -47,24 +50,24 @@ def list_keys(
     customer: Annotated[str, typer.Option(help="Name of the customer.")],
     data: DataOption = None,
 ) -> None:
-    """List a customer's keys, revoked ones too: id, how the secret begins, label. Secrets are kept nowhere."""
+    """List a customer's keys, including revoked ones: id, beginning, label. The keys themselves are not stored."""
     with errors_in_one_line():
         out.print(key_table(admin.keys(data, customer)))
 
 
 @keys.command("revoke", epilog="Example: octavo keys revoke key_01m8...")
 def revoke_key(
-    key_id: Annotated[str, typer.Argument(help="The key's id; `octavo keys list` shows it.")],
+    key_id: Annotated[str, typer.Argument(help="The key's id, as `octavo keys list` shows it.")],
     data: DataOption = None,
 ) -> None:
-    """Revoke a key: from now on nobody is let in with it. What was submitted with it goes on."""
+    """Revoke a key: it is refused from now on. Batches that were submitted with it continue."""
     with errors_in_one_line():
         out.print(key_table([admin.revoke_key(data, key_id)]))
 
 
 @customers.command("list", epilog="Example: octavo customers list --data .octavo")
 def list_customers(data: DataOption = None) -> None:
-    """List the customers, oldest first: name, limits, whether they are switched on."""
+    """List the customers, oldest first: name, limits, whether they are enabled."""
     with errors_in_one_line():
         out.print(customer_table(admin.customers(data)))
 
@@ -78,7 +81,7 @@ def create_customer(
     retention: RetentionOption = None,
     data: DataOption = None,
 ) -> None:
-    """Make a customer, without a key yet; one that is there already only gets the limits."""
+    """Create a customer, without a key; an existing one only gets the limits."""
     with errors_in_one_line():
         limits = _limits(cap=cap, rate=rate, quota=quota, retention=retention)
         out.print(customer_table([admin.create_customer(data, name, limits)]))
@@ -91,19 +94,19 @@ def set_customer(
     rate: RateOption = None,
     quota: QuotaOption = None,
     retention: RetentionOption = None,
-    enabled: Annotated[
-        bool | None, typer.Option("--enable/--disable", help="Let the customer in, or keep it out.")
-    ] = None,
+    enabled: Annotated[bool | None, typer.Option("--enable/--disable", help="Enable or disable the customer.")] = None,
     data: DataOption = None,
 ) -> None:
-    """Give a customer other limits, or switch it off or on; `default` in place of a number goes back to the settings.
+    """Change a customer's limits, or enable or disable it; `default` instead of a number returns to the settings.
 
-    Batches in work feel a new cap or quota at once; a new retention holds for files and batches made from now on.
+    A new cap or quota applies to running batches at once; a new retention to files and batches created from now on.
     """
     with errors_in_one_line():
         change = _limits(cap=cap, rate=rate, quota=quota, retention=retention)
         if not change and enabled is None:
-            raise OperationError("Nothing to change; give --cap, --rate, --quota, --retention, --enable or --disable.")
+            raise OperationError(
+                "There is nothing to change; give --cap, --rate, --quota, --retention, --enable or --disable."
+            )
         out.print(customer_table([admin.change_customer(data, name, change | {"enabled": enabled})]))
 
 
@@ -134,7 +137,7 @@ def show_usage(
     last: Annotated[str | None, typer.Option("--to", help="Last day (UTC); today if not given.", metavar="DAY")] = None,
     data: DataOption = None,
 ) -> None:
-    """Show what was billed, by day and customer; with a customer also what is left of its quota."""
+    """Show what was billed, by day and customer; for one customer also what is left of its quota."""
     with errors_in_one_line():
         found = admin.usage(data, customer=customer, first=first, last=last)
         out.print(usage_table(found["data"]))
@@ -144,20 +147,18 @@ def show_usage(
 
 @usage.command("audit", epilog="Example: octavo usage audit --data .octavo")
 def audit_usage(
-    results: Annotated[
-        bool, typer.Option("--results/--no-results", help="Read every stored result that is still kept, too.")
-    ] = True,
+    results: Annotated[bool, typer.Option("--results/--no-results", help="Also read every stored result.")] = True,
     data: DataOption = None,
 ) -> None:
-    """Recount the bill against items, batches and stored results; print every difference.
+    """Recount the bill from items, batches and stored results, and print every difference.
 
-    Exits with 3 when something differs.
+    Exits with 3 if something differs.
     """
     with errors_in_one_line():
         found = admin.audit_usage(data, with_results=results)
         out.print(
-            f"{found['items']} items billed, {found['pages']} pages; {found['gone_items']} items of batches "
-            f"that are gone; {found['results']} results read; {len(found['differences'])} differences"
+            f"{found['items']} items billed, {found['pages']} pages; {found['gone_items']} items of deleted "
+            f"batches; {found['results']} results read; {len(found['differences'])} differences"
         )
         if found["differences"]:
             out.print(audit_table(found["differences"]))

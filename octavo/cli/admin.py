@@ -1,4 +1,4 @@
-"""Admin commands: they go to the running API, the ledger's only owner, with the token of its data directory."""
+"""Admin commands: calls to the running API, the ledger's only owner, with the token of its data directory."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -16,7 +16,7 @@ Json = dict[str, Any]
 
 
 def create_key(data: Path | None, *, customer: str, label: str, uploads_only: bool = False) -> str:
-    """Return a fresh API key. Raises ServiceUnreachable, OperationError."""
+    """Create and return an API key. Raises ServiceUnreachable, OperationError."""
     body = {"customer": customer, "label": label, "uploads_only": uploads_only}
     answer = _call(data, "POST", "/admin/keys", body)
     return str(answer["key"])
@@ -29,23 +29,23 @@ def customers(data: Path | None) -> list[Json]:
 
 
 def keys(data: Path | None, customer: str) -> list[Json]:
-    """Return a customer's keys, the customer known by name. Raises ServiceUnreachable, OperationError."""
+    """Return the keys of a customer, given by name. Raises ServiceUnreachable, OperationError."""
     found: list[Json] = _call(data, "GET", f"/admin/customers/{_id_of(data, customer)}/keys")["data"]
     return found
 
 
 def revoke_key(data: Path | None, key_id: str) -> Json:
-    """Revoke a key; returns it. Raises ServiceUnreachable, OperationError."""
+    """Revoke and return a key. Raises ServiceUnreachable, OperationError."""
     return _call(data, "DELETE", f"/admin/keys/{quote(key_id, safe='')}")
 
 
 def create_customer(data: Path | None, name: str, limits: Mapping[str, object]) -> Json:
-    """Make a customer with these limits; returns it. Raises ServiceUnreachable, OperationError."""
+    """Create and return a customer with these limits. Raises ServiceUnreachable, OperationError."""
     return _call(data, "POST", "/admin/customers", {"name": name, **limits})
 
 
 def change_customer(data: Path | None, name: str, change: Mapping[str, object]) -> Json:
-    """Change a customer, known by name; returns it. Raises ServiceUnreachable, OperationError."""
+    """Change and return a customer, given by name. Raises ServiceUnreachable, OperationError."""
     return _call(data, "PATCH", f"/admin/customers/{_id_of(data, name)}", change)
 
 
@@ -57,7 +57,7 @@ def usage(data: Path | None, *, customer: str | None, first: str | None, last: s
 
 
 def audit_usage(data: Path | None, *, with_results: bool) -> Json:
-    """Return what a recount of the bill came to. Raises ServiceUnreachable, OperationError."""
+    """Return the findings of a recount of the bill. Raises ServiceUnreachable, OperationError."""
     query = urlencode({"results": str(with_results).lower()})
     return _call(data, "GET", f"/admin/usage/audit?{query}", seconds=AUDIT_SECONDS)
 
@@ -65,7 +65,7 @@ def audit_usage(data: Path | None, *, with_results: bool) -> Json:
 def _id_of(data: Path | None, name: str) -> str:
     ids = {str(customer["name"]): str(customer["id"]) for customer in customers(data)}
     if name not in ids:
-        known = ", ".join(sorted(ids)) or "there are none yet: octavo keys create --customer NAME"
+        known = ", ".join(sorted(ids)) or "there are none yet; create one: octavo keys create --customer NAME"
         raise OperationError(f"There is no customer {name!r}; customers: {known}.")
     return ids[name]
 
@@ -91,6 +91,6 @@ def _call(
             f"Start it: octavo up --data {directory.path}"
         ) from error
     if answer.status_code >= 300:
-        raise OperationError(f"The API refused: HTTP {answer.status_code} {answer.text[:300]}")
+        raise OperationError(f"The API refused the request: HTTP {answer.status_code} {answer.text[:300]}")
     found: Json = answer.json()
     return found

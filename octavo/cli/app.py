@@ -1,4 +1,4 @@
-"""All commands of `octavo`, with the help that teaches them."""
+"""All commands of `octavo`, with their help."""
 
 from pathlib import Path
 from typing import Annotated, Literal
@@ -19,10 +19,10 @@ app = typer.Typer(
     help=(
         "Documents in, structured data out, in batches.\n\n"
         "Start the whole stack:            octavo up\n\n"
-        "Make a key for a customer:        octavo keys create --customer acme\n\n"
+        "Create a customer's API key:      octavo keys create --customer acme\n\n"
         "Send a folder through it:         octavo submit scans/ --key KEY --out results\n\n"
         "Try one file without a server:    octavo extract report.pdf\n\n"
-        "Is everything there?              octavo doctor"
+        "Check the installation:           octavo doctor"
     ),
 )
 app.add_typer(accounts.keys, name="keys")
@@ -36,7 +36,7 @@ app.add_typer(ledger, name="ledger")
 def about(
     version: Annotated[bool, typer.Option("--version", help="Print the version and exit.")] = False,
 ) -> None:
-    """Answer options that stand before any command."""
+    """Handle options that come before any command."""
     if version:
         out.print(__version__)
         raise typer.Exit
@@ -50,8 +50,8 @@ def up(
 ) -> None:
     """Run the whole stack in the foreground: storage, Prefect, API, worker.
 
-    It is ready when GET /health answers 200. Ctrl-C or SIGTERM ends it in good order; started again on
-    the same --data directory it goes on where it was.
+    It is ready when GET /health answers 200. Ctrl-C or SIGTERM stops it in order; started again on the
+    same --data directory it resumes where it was.
     """
     with errors_in_one_line():
         serving.serve(data, host=host, port=port)
@@ -61,9 +61,9 @@ def up(
 def demo(
     data: DataOption = None,
     port: Annotated[int | None, typer.Option(help="Port of the API; 8000 if not set.", min=1, max=65535)] = None,
-    out_folder: Annotated[Path, typer.Option("--out", help="Where results are written.")] = Path("results"),
+    out_folder: Annotated[Path, typer.Option("--out", help="Folder for the results.")] = Path("results"),
 ) -> None:
-    """Run the stack, send the sample documents through it, show what came out, and go on serving."""
+    """Run the stack, send the sample documents through it, show the results, and keep serving."""
     with errors_in_one_line():
         serving.demonstrate(data, port=port, out_folder=out_folder)
 
@@ -72,13 +72,13 @@ def demo(
 def rebuild_ledger(
     data: DataOption = None,
     force: Annotated[
-        bool, typer.Option("--force", help="Move a ledger that is there aside; without this it is an error.")
+        bool, typer.Option("--force", help="Move an existing ledger aside; without this it is an error.")
     ] = False,
 ) -> None:
-    """Make ledger.duckdb anew from its archive in storage, after the file was lost or damaged.
+    """Restore ledger.duckdb from its archive in storage, after the file was lost or damaged.
 
-    Items whose outcome was not archived yet, about a second's worth, are worked on again; nothing is billed
-    twice. Exits with 3 when something in the archive could not be read and was left out.
+    Items whose outcome was not archived yet, about a second's worth, are processed again; nothing is billed
+    twice. Exits with 3 if parts of the archive could not be read and were left out.
     """
     with errors_in_one_line():
         is_whole = rebuilding.rebuild(data, force=force)
@@ -88,17 +88,17 @@ def rebuild_ledger(
 
 @app.command(epilog="Example: octavo submit scans/ letter.pdf --key KEY --url http://127.0.0.1:8000 --out results")
 def submit(
-    paths: Annotated[list[Path], typer.Argument(help="Files and folders (hidden files below them are left out).")],
-    key: Annotated[str, typer.Option(envvar="OCTAVO_KEY", help="API key; see `octavo keys create`.")],
+    paths: Annotated[list[Path], typer.Argument(help="Files and folders (hidden files in them are left out).")],
+    key: Annotated[str, typer.Option(envvar="OCTAVO_KEY", help="API key, made by `octavo keys create`.")],
     url: Annotated[str, typer.Option(envvar="OCTAVO_URL", help="Address of the service.")] = "http://127.0.0.1:8000",
     out_folder: Annotated[Path, typer.Option("--out", help="Folder for the results.")] = Path("results"),
-    engine: Annotated[str | None, typer.Option(help="Engine; auto, the service's default, if not given.")] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON line per file, for machines.")] = False,
-    fail: Annotated[bool, typer.Option("--fail-on-error", help="Exit with 3 when a file did not succeed.")] = False,
+    engine: Annotated[str | None, typer.Option(help="Engine; if not given, the service's default, auto.")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one line of JSON per file.")] = False,
+    fail: Annotated[bool, typer.Option("--fail-on-error", help="Exit with 3 if a file did not succeed.")] = False,
 ) -> None:
-    """Stage, upload and submit documents, follow the batch, write every result to a folder.
+    """Stage, upload and submit documents, follow the batch, and write every result to a folder.
 
-    Each result is FOLDER/NAME.json; FOLDER/items.jsonl tells how every file ended.
+    Each result is FOLDER/NAME.json; FOLDER/items.jsonl says how every file ended.
     """
     with errors_in_one_line():
         all_succeeded = submitting.submit(
@@ -110,16 +110,16 @@ def submit(
 
 @app.command(epilog="Example: octavo fetch batch_01m8... --key KEY --out results")
 def fetch(
-    batch_id: Annotated[str, typer.Argument(help="The batch; `octavo submit` prints its id.")],
+    batch_id: Annotated[str, typer.Argument(help="Id of the batch, as `octavo submit` prints it.")],
     key: Annotated[str, typer.Option(envvar="OCTAVO_KEY", help="API key of the customer who submitted it.")],
     url: Annotated[str, typer.Option(envvar="OCTAVO_URL", help="Address of the service.")] = "http://127.0.0.1:8000",
     out_folder: Annotated[Path, typer.Option("--out", help="Folder for the results.")] = Path("results"),
-    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON line per file, for machines.")] = False,
-    fail: Annotated[bool, typer.Option("--fail-on-error", help="Exit with 3 when a file did not succeed.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one line of JSON per file.")] = False,
+    fail: Annotated[bool, typer.Option("--fail-on-error", help="Exit with 3 if a file did not succeed.")] = False,
 ) -> None:
     """Follow a batch that was submitted before, and write its results to a folder.
 
-    For when `octavo submit` was interrupted: the batch goes on without it.
+    Use it when `octavo submit` was interrupted: the batch continues without it.
     """
     with errors_in_one_line():
         all_succeeded = fetching.fetch(batch_id, key=key, url=url, out_folder=out_folder, as_json=as_json)
@@ -136,9 +136,9 @@ def extract(
     ] = None,
     data: DataOption = None,
 ) -> None:
-    """Extract one file, no server needed, and print the result.
+    """Extract one file, without a server, and print the result.
 
-    Markdown has its tables as HTML, so that cells keep their spans, and no image bytes.
+    In Markdown, tables are HTML, so that cells keep their spans, and images are left out.
     """
     with errors_in_one_line():
         typer.echo(documents.extract(file, as_format=as_format, engine=engine, data=data))
@@ -147,21 +147,23 @@ def extract(
 @app.command(epilog="Example: octavo compare report.pdf --engines fast,auto,layout --out compare.html")
 def compare(
     files: Annotated[list[Path], typer.Argument(help="Documents.", exists=True, dir_okay=False, readable=True)],
-    engines: Annotated[str, typer.Option(help="Engines, with commas between them.")] = "fast,auto,layout",
-    to: Annotated[Path, typer.Option("--out", help="The page that is written.", metavar="FILE")] = Path("compare.html"),
+    engines: Annotated[str, typer.Option(help="Engines, separated by commas.")] = "fast,auto,layout",
+    to: Annotated[Path, typer.Option("--out", help="File to write the page to.", metavar="FILE")] = Path(
+        "compare.html"
+    ),
     data: DataOption = None,
 ) -> None:
-    """Read documents with several engines, no server needed, and write one page that shows the results side by side."""
+    """Read documents with several engines, without a server, and write one page with the results side by side."""
     with errors_in_one_line():
         compared = comparing.compare(files, engines.split(","), data=data)
         to.write_text(compared.page, encoding="utf-8")
     out.print(compared.table)
-    out.print(f"{to} shows what each made of each page.")
+    out.print(f"{to} shows the results page by page.")
 
 
 @app.command(epilog="Example: octavo doctor --data .octavo")
 def doctor(data: DataOption = None) -> None:
-    """Check that everything Octavo needs is there, and say how to get what is not."""
+    """Check that everything Octavo needs is there, and say how to get what is missing."""
     with errors_in_one_line():
         if not diagnosis.diagnose(data):
             raise typer.Exit(1)
@@ -175,22 +177,24 @@ def main() -> None:
 @app.command(epilog="Example: octavo conformance http://127.0.0.1:8000 KEY --out report.md")
 def conformance(
     url: Annotated[str, typer.Argument(help="Address of a server that speaks the extract.page batch contract.")],
-    key: Annotated[str, typer.Argument(help="An API key there; some small files and batches are made with it.")],
+    key: Annotated[str, typer.Argument(help="An API key for it; some small files and batches are created with it.")],
     other_key: Annotated[
-        str | None, typer.Option("--other-key", help="A key of another customer, to see that both are kept apart.")
+        str | None,
+        typer.Option("--other-key", help="A key of another customer, to check that customers are kept apart."),
     ] = None,
     to: Annotated[
-        Path | None, typer.Option("--out", help="Where the report goes; standard output if not given.", metavar="FILE")
+        Path | None,
+        typer.Option("--out", help="File to write the report to; standard output if not given.", metavar="FILE"),
     ] = None,
 ) -> None:
     """Check any server against the extract.page batch contract, and write a report in Markdown.
 
-    Exits with 1 when a claim of the contract does not hold. Extensions are told of, and fail nothing.
+    Exits with 1 if a claim of the contract does not hold. Extensions are listed, but do not count.
     """
     with errors_in_one_line():
         passed, report = conforming.conform(url, key, other_key)
     if to is None:
-        print(report, end="")  # noqa: T201 - the report as it is, not as a terminal's text
+        print(report, end="")  # noqa: T201 - printed as it is, without terminal formatting
     else:
         to.write_text(report, encoding="utf-8")
         out.print(f"written to {to}")

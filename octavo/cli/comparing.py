@@ -1,4 +1,4 @@
-"""`octavo compare`: documents through several engines, one after the other, no server."""
+"""`octavo compare`: the same documents read by several engines in turn, without a server."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -17,7 +17,7 @@ from octavo.settings import read_settings
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
-    """The page that shows everything, and the costs alone for the terminal."""
+    """The page with everything, and a table of costs for the terminal."""
 
     page: str
     table: Table
@@ -29,7 +29,7 @@ def compare(files: Sequence[Path], engines: Sequence[str], *, data: Path | None)
     registry = wiring.engine_registry(settings)
     versions = {name: registry.resolve(name).version for name in engines}
     with wiring.extractor(settings) as reader:
-        # The first document would pay for the loading of the parsers.
+        # Otherwise the time to load the parsers would count for the first document.
         reader.warm_up()
         found = [(file.name, [_read(reader, file, name, versions[name]) for name in engines]) for file in files]
     return Comparison(render_comparison(found), _table(found))

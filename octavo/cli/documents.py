@@ -1,4 +1,4 @@
-"""`octavo extract`: one file through the extraction core, no server."""
+"""`octavo extract`: one file through the extraction core, without a server."""
 
 import json
 from pathlib import Path

@@ -9,7 +9,7 @@ from octavo.client.submission import fetch as fetch_batch
 
 
 def fetch(batch_id: str, *, key: str, url: str, out_folder: Path, as_json: bool) -> bool:
-    """Wait for the batch's end, write every result; returns whether every file succeeded. Raises OctavoError."""
+    """Follow a batch to its end and write every result; return whether every file succeeded. Raises OctavoError."""
     check_address(url)
     check_key(key)
     with CustomerClient(url, key) as client:

@@ -40,7 +40,7 @@ def has_embedded_archive(settings: Settings, directory: DataDirectory) -> bool:
 
 
 def rebuild(data: Path | None, *, force: bool) -> bool:
-    """Make the ledger anew; returns whether all of the archive could be read.
+    """Restore the ledger; return whether the whole archive could be read.
 
     Raises DataDirectoryInUse, LedgerExists, ArchiveMissing, ArchiveUnreadable, StorageUnavailable.
     """
@@ -51,8 +51,8 @@ def rebuild(data: Path | None, *, force: bool) -> bool:
         leftovers.end(directory.children)
         if has_content(directory.ledger) and not force:
             raise LedgerExists(
-                f"{directory.ledger} is there. If it is not to be used any more: --force moves it aside and makes a "
-                "new one from the archive; what the archive lacks is then in the old file alone."
+                f"{directory.ledger} exists. If it should no longer be used, --force moves it aside and restores a new "
+                "one from the archive; whatever the archive lacks is then only in the old file."
             )
         with _objects(settings, directory) as objects:
             found = _make(directory, objects)
@@ -62,7 +62,7 @@ def rebuild(data: Path | None, *, force: bool) -> bool:
 
 @contextlib.contextmanager
 def _objects(settings: Settings, directory: DataDirectory) -> Iterator[ObjectStore]:
-    """Give the storage of this stack, started for as long as it is needed if it is the embedded one."""
+    """Yield the storage of this stack; the embedded server is started for as long as it is needed."""
     stack = Stack(settings, directory)
     storage = stack.storage_alone()
     if storage is None:
@@ -71,7 +71,7 @@ def _objects(settings: Settings, directory: DataDirectory) -> Iterator[ObjectSto
     if not has_embedded_archive(settings, directory):
         raise ArchiveMissing(
             f"{directory.objects} holds no archive of a ledger in the bucket {settings.storage.bucket}; "
-            "see that --data is the right directory."
+            "check that --data is the right directory."
         )
     url = stack.addresses.storage_url
     with running(storage, directory.children):
@@ -117,7 +117,7 @@ def _make(directory: DataDirectory, objects: ObjectStore) -> Found:
         identity = archived.identity_of(ledger.archive.identity())
     finally:
         ledger.close()
-    # The archive is the new ledger's before that takes its place: cut off in between, this can be done again.
+    # The archive belongs to the new ledger before that is in place: if interrupted in between, this can be repeated.
     objects.write(keys.ARCHIVE_IDENTITY, archived.IDENTITY.dump(identity), archived.JSON)
     _put_in_place(draft, directory.ledger)
     return reader.found
@@ -134,10 +134,10 @@ def _with_progress(reader: ArchiveReader) -> Iterator[ArchivedPart]:
 
 
 def _put_in_place(draft: Path, ledger: Path) -> None:
-    """Move the old ledger, or what is left of it, aside; then give the new one its name."""
+    """Move the old ledger, or what is left of it, aside; then move the new one into its place."""
     moment = datetime.now(UTC).strftime("%Y%m%dT%H%M%SZ")
     aside = ledger.with_name(f"{ledger.name}.OLD-{moment}")
-    # A log without its file, or with another one, would be played into the new ledger.
+    # A log left next to another file would be replayed into the new ledger.
     for old, new in ((ledger, aside), (_log_of(ledger), _log_of(aside))):
         if old.exists():
             old.rename(new)
@@ -169,4 +169,4 @@ def _show(found: Found, directory: DataDirectory) -> None:
         err.print(f"octavo: {sentence}", style="yellow", markup=False)
     if len(found.damaged) > MOST_DAMAGE_SHOWN:
         err.print(f"octavo: and {len(found.damaged) - MOST_DAMAGE_SHOWN} more", style="yellow", markup=False)
-    tell("ledger", f"made anew; start the stack: octavo up --data {directory.path}")
+    tell("ledger", f"restored; start the stack: octavo up --data {directory.path}")

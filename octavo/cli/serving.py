@@ -35,7 +35,7 @@ def serve(data: Path | None, *, host: str | None, port: int | None) -> None:
 
 
 def demonstrate(data: Path | None, *, port: int | None, out_folder: Path) -> None:
-    """Run the stack and send the samples through it as soon as it is ready."""
+    """Run the stack, and send the samples through it as soon as it is ready."""
     settings = _settings(data, host=None, port=port)
     _run(settings, lambda stack: _send_samples(settings, stack, out_folder))
 
@@ -53,7 +53,7 @@ def _run(settings: Settings, when_ready: Callable[[Stack], None]) -> None:
     with DirectoryLock(directory):
         ended = leftovers.end(directory.children)
         if ended:
-            tell("octavo", f"ended {len(ended)} processes that an earlier stack had left over")
+            tell("octavo", f"ended {len(ended)} processes left over from an earlier stack")
         _check_ledger(settings, directory)
         directory.clear_scratch()
         stack = Stack(settings, directory)
@@ -68,10 +68,10 @@ def _run(settings: Settings, when_ready: Callable[[Stack], None]) -> None:
 
 
 def _check_ledger(settings: Settings, directory: DataDirectory) -> None:
-    """Raise LedgerMissing rather than begin anew beside an archive; with storage elsewhere the API finds out."""
+    """Raise LedgerMissing rather than start empty next to an archive; with other storage the API notices."""
     if has_embedded_archive(settings, directory) and not has_content(directory.ledger):
         raise LedgerMissing(
-            f"{directory.ledger} is gone, its archive is in storage; make it anew: "
+            f"{directory.ledger} is gone, but its archive is in storage; restore it: "
             f"octavo ledger rebuild --data {directory.path}"
         )
 
@@ -85,7 +85,7 @@ def _check_ports(stack: Stack) -> None:
             except OSError as error:
                 raise InvalidSettings(
                     f"Port {port} on {host}, meant for {name}, cannot be used ({error.strerror}). "
-                    f"Free it, or choose another: {_port_advice(name)}"
+                    f"Free it or choose another: {_port_advice(name)}"
                 ) from error
 
 
@@ -94,7 +94,7 @@ def _port_advice(name: str) -> str:
 
 
 def _when_ready(stack: Stack, then: Callable[[Stack], None], *, patience_seconds: float = READY_SECONDS) -> None:
-    """Go on once everything is well, however long it takes; what takes too long is told."""
+    """Continue once everything is ready, however long it takes; say so if it takes too long."""
     limit = time.monotonic() + patience_seconds
     is_told = False
     while (trouble := _trouble(f"{stack.addresses.internal_api_url}/health")) is not None:
@@ -109,7 +109,7 @@ def _when_ready(stack: Stack, then: Callable[[Stack], None], *, patience_seconds
 
 
 def _trouble(health_url: str) -> str | None:
-    """Return what is not well yet."""
+    """Return what is not ready yet."""
     try:
         answer = httpx.get(health_url, timeout=5.0, trust_env=False)
         if answer.status_code == 200:
@@ -145,4 +145,4 @@ def _send_samples(settings: Settings, stack: Stack, out_folder: Path) -> None:
     out.print(f"Prefect UI     {stack.prefect_ui_url}", markup=False)
     command = f"{own_command()} submit FILES... --url {url} --key {key} --out results"
     out.print(f"Your own files {command}", markup=False)
-    tell("octavo", "serving; Ctrl-C ends it")
+    tell("octavo", "serving; Ctrl-C stops it")

@@ -1,4 +1,4 @@
-"""`octavo submit`: a submission with bars for people or lines for machines."""
+"""`octavo submit`: a submission with progress bars for people or JSON lines for programs."""
 
 import json
 from collections.abc import Callable
@@ -15,7 +15,7 @@ from octavo.errors import InvalidSettings
 
 
 def submit(paths: list[Path], *, key: str, url: str, out_folder: Path, engine: str | None, as_json: bool) -> bool:
-    """Submit and show; returns whether every file succeeded. Raises OctavoError."""
+    """Submit files and show how they ended; return whether every one succeeded. Raises OctavoError."""
     check_address(url)
     check_key(key)
     inputs = find_inputs(paths)
@@ -28,7 +28,7 @@ def submit(paths: list[Path], *, key: str, url: str, out_folder: Path, engine: s
 
 
 def show(ends: list[ItemEnd], out_folder: Path, *, as_json: bool) -> bool:
-    """Print how the files ended; returns whether every one succeeded."""
+    """Print how the files ended; return whether every one succeeded."""
     if as_json:
         for end in ends:
             out.print(json.dumps(as_row(end)), markup=False)
@@ -43,24 +43,24 @@ def show(ends: list[ItemEnd], out_folder: Path, *, as_json: bool) -> bool:
 
 
 def check_address(url: str) -> None:
-    """Refuse what is no address of a service. Raises InvalidSettings."""
+    """Refuse what is not the address of a service. Raises InvalidSettings."""
     try:
         is_one = httpx.URL(url).scheme in ("http", "https") and bool(httpx.URL(url).host) and not set(url) & set(" \n")
     except httpx.InvalidURL:
         is_one = False
     if not is_one:
-        raise InvalidSettings(f"{url!r} is not the address of a service; write it as http://HOST:PORT (--url).")
+        raise InvalidSettings(f"{url!r} is not the address of a service; give one like http://HOST:PORT (--url).")
 
 
 def check_key(key: str) -> None:
-    """Refuse what cannot stand in a header. Raises InvalidSettings."""
-    # Not shown: most of it may be right, and terminals are recorded.
+    """Refuse what cannot be sent in a header. Raises InvalidSettings."""
+    # Not shown: it may be mostly right, and terminals are recorded.
     if not key.isascii() or not key.isprintable() or " " in key or not key:
-        raise InvalidSettings("That is not an API key; make one: octavo keys create --customer NAME")
+        raise InvalidSettings("This is not an API key; create one: octavo keys create --customer NAME")
 
 
 def with_bars(total: int, work: Callable[[Progress], list[ItemEnd]]) -> list[ItemEnd]:
-    """Run a submission under two bars, one for the upload and one for the batch."""
+    """Run a submission with two bars, one for the upload and one for the batch."""
     with progress_bars() as bars:
         upload = bars.add_task("upload", total=total, note="")
         batch = bars.add_task("extract", total=total, note="")
@@ -91,22 +91,23 @@ def with_bars(total: int, work: Callable[[Progress], list[ItemEnd]]) -> list[Ite
         except KeyboardInterrupt:
             for batch_id in submitted:
                 err.print(
-                    f"The batch goes on without this; its results: {own_command()} fetch {batch_id}", markup=False
+                    f"The batch continues without this; fetch its results: {own_command()} fetch {batch_id}",
+                    markup=False,
                 )
             raise
 
 
 class LongItems:
-    """How far the long ones among the running items are, from all bodies of one batch."""
+    """Progress of the long items that are running, from all responses about one batch."""
 
     def __init__(self) -> None:
         self._pages: dict[str, tuple[int, int]] = {}
 
     def told(self, body: dict[str, Any]) -> str:
-        """Return words for the bar, none where every item is short."""
+        """Return the text for the bar; empty if every item is short."""
         for item in body.get("items", ()):
             self._pages.pop(item["id"], None)
-            # A service of another make tells nothing of pages.
+            # Other services do not report pages.
             if item.get("pages_total") is not None:
                 self._pages[item["id"]] = item["pages_done"], item["pages_total"]
         done, total = (sum(counts) for counts in zip(*self._pages.values(), strict=True)) if self._pages else (0, 0)

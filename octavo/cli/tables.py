@@ -1,4 +1,4 @@
-"""Tables of what the admin API tells: customers, keys, usage, differences."""
+"""Tables of what the admin API returns: customers, keys, usage, differences."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -36,7 +36,7 @@ def customer_table(customers: Rows) -> Table:
 
 def key_table(keys: Rows) -> Table:
     """Return a table with one row per key."""
-    table = _table("key", "begins", "made", "for uploads only", "revoked", "label")
+    table = _table("key", "begins", "created", "uploads only", "revoked", "label")
     for one in keys:
         table.add_row(
             str(one["id"]),
@@ -50,7 +50,7 @@ def key_table(keys: Rows) -> Table:
 
 
 def usage_table(days: Rows) -> Table:
-    """Return a table with one row per day and customer, and a last one with the sum."""
+    """Return a table with one row per day and customer, and a last row with the total."""
     table = _table("day", "customer", "pages", "items", "batches")
     for one in days:
         row = [str(one[name]) for name in ("pages", "items", "batches")]
@@ -62,8 +62,8 @@ def usage_table(days: Rows) -> Table:
 def account_line(quota: Mapping[str, Any]) -> str:
     """Return what is left of a quota, in words."""
     if quota["limit"] is None:
-        return f"{quota['used']} pages used in all; no quota"
-    return f"{quota['used']} pages used in all, of a quota of {quota['limit']}; {quota['remaining']} left"
+        return f"{quota['used']} pages used in total; no quota"
+    return f"{quota['used']} pages used in total, of a quota of {quota['limit']}; {quota['remaining']} left"
 
 
 def audit_table(differences: Rows) -> Table:

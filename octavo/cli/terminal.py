@@ -1,4 +1,4 @@
-"""What is printed and how: results on stdout, everything else on stderr; errors in one line."""
+"""What is printed and how: results on stdout, everything else on stderr; each error on one line."""
 
 import os
 import shutil
@@ -17,8 +17,8 @@ from rich.text import Text
 from octavo.client.submission import ItemEnd
 from octavo.errors import OctavoError
 
-# File names and messages are printed as they are, `:bomb:` and all.
-# In a file or a pipe there is no edge to fold a line at.
+# File names and messages are printed literally, even `:bomb:`.
+# A file or a pipe has no edge at which lines would have to be folded.
 WIDE = None if sys.stdout.isatty() or "COLUMNS" in os.environ else 240
 out = Console(soft_wrap=True, highlight=False, emoji=False, width=WIDE)
 err = Console(stderr=True, soft_wrap=True, highlight=False, emoji=False)
@@ -28,7 +28,7 @@ COLOURS = {"succeeded": "green", "failed": "red", "cancelled": "yellow"}
 
 
 def own_command() -> str:
-    """Return how this program is called from here: by name where it is on the path, else by its place."""
+    """Return how to call this program from here: by name if it is on the path, else by its path."""
     if shutil.which("octavo"):
         return "octavo"
     path = Path(sys.executable).parent / "octavo"
@@ -37,7 +37,7 @@ def own_command() -> str:
 
 @contextmanager
 def errors_in_one_line() -> Iterator[None]:
-    """Print an error of ours, or of the operating system, as one line and exit with 1; a defect keeps its traceback."""
+    """Print an Octavo or operating system error on one line and exit with 1; a bug keeps its traceback."""
     try:
         yield
     except OctavoError as error:
@@ -57,14 +57,14 @@ def _tell_error(message: str) -> None:
 def tell(name: str, what: str) -> None:
     """Print one state change of the stack."""
     moment = datetime.now().astimezone().strftime("%H:%M:%S")
-    # The terminal may be gone; the stack goes on, or ends in good order, without it. (The console's own
-    # answer to a broken pipe is to end the process.)
+    # The terminal may be gone; the stack continues, or stops in order, without it. (The console itself
+    # answers a broken pipe by ending the process.)
     with suppress(OSError):
         typer.echo(f"{moment}  {name:<8} {what}", err=True)
 
 
 def progress_bars() -> Progress:
-    """Return bars for stderr; without a terminal they print nothing."""
+    """Return progress bars on stderr; without a terminal they print nothing."""
     return Progress(
         TextColumn("{task.description:<10}"),
         BarColumn(),

@@ -1,6 +1,6 @@
-"""A customer's client of `/v1`: stage, upload, submit, follow, fetch. Blocking and thread-safe.
+"""A customer's client for `/v1`: stage, upload, submit, follow, fetch. Blocking and thread-safe.
 
-Speaks the public contract and nothing else, so it works with any server that does.
+It speaks only the public contract, so it works with any server that does.
 """
 
 import time
@@ -19,27 +19,27 @@ ATTEMPTS = 5
 FIRST_PAUSE_SECONDS = 0.5
 LONGEST_PAUSE_SECONDS = 8.0
 POLL_SECONDS = 0.5
-"""Between two polls at least, from question to question."""
+"""Shortest time between the starts of two polls."""
 WAIT_SECONDS = 30
 """How long one poll waits for something to change."""
 PATIENCE_SECONDS = 900.0
-"""Once a batch is submitted, a restart of the service is waited out: the batch goes on by itself."""
+"""How long to wait for a restarting service once a batch is submitted, as the batch continues by itself."""
 KNOWN_PATIENCE_SECONDS = 120.0
-"""How long a service that has answered before may be away; an address that never answered is given up sooner."""
+"""How long to wait for a service that has answered before; one that never answered is given up sooner."""
 PAGE_ITEMS = 500
 NO_SUCH_ROUTE = (404, 405)
 WORTH_REPEATING = frozenset({429, 500, 502, 503, 504})
 
 
 class Refused(OctavoError):
-    """The service answered with an error; `status` and its `body` are in the facts."""
+    """The service answered with an error; its `status` and `body` are in the facts."""
 
     code = "refused"
 
 
 @dataclass(frozen=True, slots=True)
 class Staged:
-    """A file the service waits for: where its bytes go."""
+    """A file that the service expects, and where to upload its bytes."""
 
     file_id: str
     upload_url: str
@@ -59,7 +59,7 @@ class CustomerClient:
             transport=transport,
             trust_env=False,
         )
-        # Storage gets no API key: a presigned URL is all it may see.
+        # Storage does not get the API key: the presigned URL is enough.
         self._storage = httpx.Client(timeout=timeout, limits=limits, transport=transport, trust_env=False)
         self._is_known = self._is_storage_known = self._has_no_bulk = False
 
@@ -70,17 +70,17 @@ class CustomerClient:
         self.close()
 
     def close(self) -> None:
-        """Let the connections go."""
+        """Close the connections."""
         self._api.close()
         self._storage.close()
 
     def stage(self, path: Path, *, content_type: str | None = None) -> Staged:
-        """Tell the service about one file. Raises Refused, ServiceUnreachable."""
+        """Stage one file. Raises Refused, ServiceUnreachable."""
         answer = self._json("POST", "/v1/files", json=_entry(path, content_type))
         return Staged(answer["id"], answer["upload"]["url"])
 
     def stage_many(self, files: Sequence[tuple[Path, str | None]]) -> list[Staged] | None:
-        """Tell the service about up to 10,000 files (path, content type) in one call; None where it cannot be told so.
+        """Stage up to 10,000 files (path, content type) in one call; return None if the service has no such call.
 
         Bulk staging is an extension of Octavo's. Raises Refused, ServiceUnreachable.
         """
@@ -97,7 +97,7 @@ class CustomerClient:
         return [Staged(row["id"], row["upload"]["url"]) for row in answer["data"]]
 
     def upload(self, staged: Staged, path: Path) -> None:
-        """PUT a file's bytes to where it was told to. Raises Refused, ServiceUnreachable."""
+        """Upload a file's bytes to the address that staging returned. Raises Refused, ServiceUnreachable."""
 
         def put() -> httpx.Response:
             with path.open("rb") as stream:
@@ -109,7 +109,7 @@ class CustomerClient:
         self._is_storage_known = True
 
     def submit(self, file_ids: list[str], *, engine: str | None, idempotency_key: str) -> dict[str, Any]:
-        """Submit staged files as a batch; returns the batch. Raises Refused, ServiceUnreachable."""
+        """Submit staged files as a batch and return it. Raises Refused, ServiceUnreachable."""
         return self._json(
             "POST",
             "/v1/batches",
@@ -120,7 +120,7 @@ class CustomerClient:
     def batch(self, batch_id: str, *, cursor: str | None = None, wait_seconds: int = 0) -> dict[str, Any]:
         """Return a batch and the items that changed after the cursor.
 
-        An Octavo waits up to 60 s for something to change; other servers do not know of that, and answer at once.
+        Octavo waits up to 60 s for something to change; other servers do not support this and answer at once.
         """
         params: dict[str, str | int] = {"limit": PAGE_ITEMS} | ({"cursor": cursor} if cursor else {})
         if wait_seconds:
@@ -128,7 +128,7 @@ class CustomerClient:
         return self._json("GET", f"/v1/batches/{batch_id}", patience_seconds=PATIENCE_SECONDS, params=params)
 
     def follow(self, batch_id: str) -> Iterator[dict[str, Any]]:
-        """Yield the batch, with what has changed, until it has ended and every item was seen."""
+        """Yield the batch with its changed items until it has ended and every item was seen."""
         cursor: str | None = None
         while True:
             asked = time.monotonic()
@@ -138,7 +138,7 @@ class CustomerClient:
                 return
             cursor = found["next_cursor"]
             if len(found["items"]) < PAGE_ITEMS:
-                # So that many small changes come in few answers.
+                # So that many small changes arrive in few answers.
                 time.sleep(max(0.0, POLL_SECONDS - (time.monotonic() - asked)))
 
     def result(self, batch_id: str, item_id: str) -> bytes:
@@ -152,7 +152,7 @@ class CustomerClient:
         return _patiently(get, what="the service", patience_seconds=PATIENCE_SECONDS).content
 
     def filename(self, file_id: str) -> str | None:
-        """Return the name a file was staged under; None when it had none, or is gone."""
+        """Return the name under which a file was staged; None if it had none or is gone."""
         try:
             return str(self._json("GET", f"/v1/files/{file_id}")["filename"] or "") or None
         except Refused:
@@ -169,15 +169,13 @@ class CustomerClient:
         except ValueError:
             found = None
         if not isinstance(found, dict) or "object" not in found:
-            raise ServiceUnreachable(
-                f"What answers at {self._api.base_url} is no Octavo: is that the address of Octavo?"
-            )
+            raise ServiceUnreachable(f"The server at {self._api.base_url} is not Octavo: is the address right?")
         self._is_known = True
         return found
 
 
 def _entry(path: Path, content_type: str | None) -> dict[str, Any]:
-    """Return what the service is told of one file."""
+    """Return the body that stages one file."""
     return {"filename": path.name[-512:], "size_bytes": path.stat().st_size, "content_type": content_type}
 
 
@@ -190,7 +188,7 @@ class _Trouble(Exception):
 
 
 def _patiently(ask: Callable[[], httpx.Response], *, what: str, patience_seconds: float = 0.0) -> httpx.Response:
-    """Ask again after trouble that may pass; every request here may be repeated without harm.
+    """Retry after errors that may be temporary; every request here can safely be repeated.
 
     At least five times, and for `patience_seconds`.
     """

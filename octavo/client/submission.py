@@ -1,4 +1,4 @@
-"""One submission from files on disk to results on disk, as `octavo submit` does it."""
+"""One submission, from files on disk to results on disk, as done by `octavo submit`."""
 
 import json
 import mimetypes
@@ -15,15 +15,15 @@ from octavo.errors import InvalidSettings
 BATCH_FILES = 10_000
 PARALLEL = 8
 STAGED_AT_ONCE = 500
-"""Few enough that their upload addresses, which live an hour, are used in time."""
+"""Few enough that their upload addresses, valid for an hour, are used in time."""
 TOO_LARGE = 413
 RUN_OUT = (400, 403)
-"""What storage answers to an address that has expired."""
+"""What storage answers when an address has expired."""
 
 
 @dataclass(frozen=True, slots=True)
 class Input:
-    """A file to submit and the name its result gets, relative to the output folder."""
+    """A file to submit, and the name of its result relative to the output folder."""
 
     path: Path
     name: str
@@ -42,13 +42,13 @@ class ItemEnd:
     error: dict[str, Any] | None
     result: Path | None
     warnings: tuple[str, ...] = ()
-    """What the result says of pages that could not be read, repairs and the like."""
+    """Warnings in the result: unreadable pages, repairs and the like."""
     failed_pages: int = 0
 
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """What the submission calls as it goes on; every call may come from any thread."""
+    """Callbacks of a submission; each may be called from any thread."""
 
     uploaded: Callable[[Input], None]
     submitted: Callable[[dict[str, Any]], None]
@@ -57,9 +57,9 @@ class Progress:
 
 
 def find_inputs(paths: Sequence[Path]) -> list[Input]:
-    """Return the files among and below these paths, in order, hidden ones left out.
+    """Return the files among and below these paths, in order, without hidden ones.
 
-    Raises InvalidSettings for a path that is not there, and where nothing was found.
+    Raises InvalidSettings for a missing path, and if nothing was found.
     """
     found: list[Input] = []
     for path in paths:
@@ -72,7 +72,7 @@ def find_inputs(paths: Sequence[Path]) -> list[Input]:
         else:
             raise InvalidSettings(f"There is no file or folder {path}.")
     if not found:
-        raise InvalidSettings("There is no file in what was given.")
+        raise InvalidSettings("There are no files in the given paths.")
     return _unambiguous(found)
 
 
@@ -81,7 +81,7 @@ def _is_hidden(path: Path) -> bool:
 
 
 def _unambiguous(inputs: list[Input]) -> list[Input]:
-    """Number names that occur twice, so that no result overwrites another."""
+    """Number names that occur more than once, so that no result overwrites another."""
     seen: dict[str, int] = {}
     named = []
     for found in inputs:
@@ -94,7 +94,7 @@ def _unambiguous(inputs: list[Input]) -> list[Input]:
 def submit(
     client: CustomerClient, inputs: Sequence[Input], out: Path, *, engine: str | None, progress: Progress
 ) -> list[ItemEnd]:
-    """Stage, upload, submit, follow and fetch; one batch per 10,000 files. Returns how each file ended.
+    """Stage, upload, submit, follow and fetch, one batch per 10,000 files; return how each file ended.
 
     A file of 0 bytes cannot be staged (the contract asks for at least one) and ends as failed here.
     Raises Refused, ServiceUnreachable.
@@ -110,9 +110,9 @@ def submit(
 
 
 def fetch(client: CustomerClient, batch_id: str, out: Path, progress: Progress) -> list[ItemEnd]:
-    """Follow a batch that was submitted before and write its results; returns how each file ended, by position.
+    """Follow an earlier batch and write its results; return how each file ended, by position.
 
-    Results are named as the files were when they were staged. Raises Refused, ServiceUnreachable.
+    Results are named after the staged files. Raises Refused, ServiceUnreachable.
     """
     out.mkdir(parents=True, exist_ok=True)
     ended = sorted(_ended_items(client, batch_id, progress), key=lambda item: int(item["position"]))
@@ -127,7 +127,7 @@ def fetch(client: CustomerClient, batch_id: str, out: Path, progress: Progress) 
 
 
 def _safe_name(untrusted_name: str | None, otherwise: str) -> str:
-    """Return a name without folders: what a file was called must not lead out of the output folder."""
+    """Return a name without folders, so that a file name cannot lead out of the output folder."""
     name = Path((untrusted_name or "").replace("\\", "/")).name
     return name if name not in ("", ".", "..") else otherwise
 
@@ -203,9 +203,9 @@ def _refused(found: Input, code: str, message: str, progress: Progress) -> ItemE
 def _stage_many(
     client: CustomerClient, inputs: Sequence[Input], progress: Progress
 ) -> Sequence[Staged | ItemEnd | None]:
-    """Stage files in one call; None for each where the service knows no such call.
+    """Stage files in one call; return None for each if the service has no such call.
 
-    One that the service does not take at all has ended.
+    A file that the service does not accept has ended.
     """
     ends: dict[Input, ItemEnd] = {}
     while True:
@@ -217,7 +217,7 @@ def _stage_many(
             large = [found for found in left if limit is not None and found.path.stat().st_size > limit]
             if not large:
                 raise
-            message = f"The file has more than the {limit} bytes that are taken."
+            message = f"The file has more than the {limit} bytes that the service accepts."
             ends |= {found: _refused(found, "document_too_large", message, progress) for found in large}
             continue
         by_input = {} if staged is None else dict(zip(left, staged, strict=True))
@@ -225,14 +225,14 @@ def _stage_many(
 
 
 def _limit_bytes(refusal: Refused) -> int | None:
-    """Return how large a file may be, where that is what the service refused."""
+    """Return how large a file may be, if its size is why the service refused it."""
     body = refusal.facts.get("body")
     limit = body.get("limit_bytes") if isinstance(body, dict) and refusal.facts.get("status") == TOO_LARGE else None
     return limit if isinstance(limit, int) else None
 
 
 def _send(client: CustomerClient, found: Input, staged: Staged | ItemEnd | None, progress: Progress) -> str | ItemEnd:
-    """Return the id of a file that was taken, or how one ended that the service does not take at all."""
+    """Return the id of an accepted file, or how a file ended that the service does not accept."""
     if isinstance(staged, ItemEnd):
         return staged
     try:
@@ -246,7 +246,7 @@ def _send(client: CustomerClient, found: Input, staged: Staged | ItemEnd | None,
 
 
 def _upload(client: CustomerClient, found: Input, staged: Staged | None) -> Staged:
-    """Upload a file; one whose address has run out while others were uploaded is staged once more."""
+    """Upload a file; if its address expired while others were uploaded, stage it once more."""
     if staged is not None:
         try:
             client.upload(staged, found.path)
@@ -297,7 +297,7 @@ def _fetch(client: CustomerClient, found: Input, item: dict[str, Any], out: Path
         error=item["error"],
         result=target,
         warnings=warnings,
-        # A service of another make tells nothing of them.
+        # Other services do not report them.
         failed_pages=item.get("failed_pages") or 0,
     )
     progress.ended(end)

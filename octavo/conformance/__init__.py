@@ -1,6 +1,6 @@
-"""Checks of the extract.page batch contract against any server that speaks it; knows no part of this service."""
+"""Checks of the extract.page batch contract for any server that implements it; knows nothing of this service."""
 
 from octavo.conformance.report import markdown
-from octavo.conformance.running import Found, Verdict, run
+from octavo.conformance.running import CheckStatus, Found, run
 
-__all__ = ["Found", "Verdict", "markdown", "run"]
+__all__ = ["CheckStatus", "Found", "markdown", "run"]

@@ -1,4 +1,4 @@
-"""The claims of the extract.page batch contract, each with the section it is from; in the order of a walk."""
+"""The claims of the extract.page batch contract, each with its section, in the order of a walk-through."""
 
 import secrets
 from collections.abc import Callable
@@ -47,7 +47,7 @@ def a_pdf(text: str = "One page.") -> bytes:
 
 
 def check(section: str, claim: str, *, extension: bool = False) -> Callable[[Act], Act]:
-    """Add a check to the contract's."""
+    """Register a check."""
 
     def added(act: Act) -> Act:
         CHECKS.append(Check(section, claim, act, extension))

@@ -1,22 +1,22 @@
-"""What was found, as a page of Markdown."""
+"""The report in Markdown."""
 
 from collections import Counter
 from collections.abc import Sequence
 
-from octavo.conformance.running import Found, Verdict
+from octavo.conformance.running import CheckStatus, Found
 
 MOST_CHARACTERS = 160
 
 
 def markdown(found: Sequence[Found], *, of: str, date: str) -> str:
-    """Return the report: a summary, the contract's checks, then extensions, which no contract asks for."""
+    """Return the report: a summary, the contract's checks, then extensions, which the contract does not require."""
     contract = [one for one in found if not one.is_extension]
     counted = Counter(one.verdict for one in contract)
     lines = [
         "# Conformance with the extract.page batch contract",
         "",
-        f"{of}, {date}: {counted[Verdict.PASSED]} passed, {counted[Verdict.FAILED]} failed, "
-        f"{counted[Verdict.SKIPPED]} skipped.",
+        f"{of}, {date}: {counted[CheckStatus.PASSED]} passed, {counted[CheckStatus.FAILED]} failed, "
+        f"{counted[CheckStatus.SKIPPED]} skipped.",
         "",
         *_table(contract),
     ]
@@ -26,7 +26,7 @@ def markdown(found: Sequence[Found], *, of: str, date: str) -> str:
             "",
             "## Extensions",
             "",
-            "For information: the contract knows nothing of them.",
+            "For information only: they are not part of the contract.",
             "",
             *_table(extensions),
         ]

@@ -1,4 +1,4 @@
-"""Runs the checks one after the other and keeps what was seen."""
+"""Runs the checks one after the other and records what was observed."""
 
 import time
 from collections.abc import Callable
@@ -12,8 +12,8 @@ LONGEST_BATCH_SECONDS = 300.0
 PAUSE_SECONDS = 0.5
 
 
-class Verdict(StrEnum):
-    """What a check came to."""
+class CheckStatus(StrEnum):
+    """The outcome of a check."""
 
     PASSED = "passed"
     FAILED = "failed"
@@ -21,11 +21,11 @@ class Verdict(StrEnum):
 
 
 class Deviation(Exception):
-    """The server does not do what the contract says; the message is what was seen."""
+    """The server does not do what the contract says; the message is what was observed."""
 
 
 class NotChecked(Exception):
-    """The check cannot be made here; the message says why."""
+    """The check cannot be carried out here; the message says why."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,14 +34,14 @@ class Found:
 
     section: str
     claim: str
-    verdict: Verdict
+    verdict: CheckStatus
     seen: str
     is_extension: bool = False
 
 
 @dataclass
 class Server:
-    """The server under test, as one customer sees it, and what earlier checks have left for later ones."""
+    """The server under test, as one customer sees it, and what earlier checks leave for later ones."""
 
     api: httpx.Client
     stranger: httpx.Client
@@ -51,7 +51,7 @@ class Server:
     things: dict[str, Any] = field(default_factory=dict)
 
     def thing(self, name: str) -> Any:  # noqa: ANN401 - JSON of somebody else's server
-        """Return what an earlier check has made. Raises NotChecked."""
+        """Return what an earlier check has created. Raises NotChecked."""
         if name not in self.things:
             raise NotChecked(f"an earlier check has left no {name}")
         return self.things[name]
@@ -65,7 +65,7 @@ class Server:
         return staged
 
     def ended(self, batch_id: str) -> dict[str, Any]:
-        """Follow a batch by cursor to its end; returns it with the last state of every item."""
+        """Follow a batch by cursor to its end and return it with the last state of every item."""
         until, cursor = time.monotonic() + LONGEST_BATCH_SECONDS, None
         items: dict[str, Any] = {}
         while True:
@@ -79,7 +79,7 @@ class Server:
 
 
 Act = Callable[[Server], str]
-"""Makes a check; returns what was seen."""
+"""Carries out a check and returns what was observed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,17 +99,17 @@ def expect(holds: bool, seen: str) -> None:
 
 
 def body(answer: httpx.Response, status: int) -> Any:  # noqa: ANN401 - JSON of somebody else's server
-    """Return an answer's JSON. Raises Deviation for another status, or no JSON."""
+    """Return an answer's JSON. Raises Deviation for another status, or if it is not JSON."""
     request = f"{answer.request.method} {answer.request.url.path}"
     expect(answer.status_code == status, f"{request}: {answer.status_code} {answer.text[:200]}")
     try:
         return answer.json()
     except ValueError:
-        raise Deviation(f"{request}: no JSON: {answer.text[:200]}") from None
+        raise Deviation(f"{request}: not JSON: {answer.text[:200]}") from None
 
 
 def run(checks: list[Check], url: str, key: str, *, other_key: str | None = None) -> list[Found]:
-    """Return what every check came to, in order; nothing that a server does ends the run."""
+    """Return the outcome of every check, in order; nothing that a server does ends the run."""
 
     def client(headers: dict[str, str]) -> httpx.Client:
         return httpx.Client(base_url=url, headers=headers, timeout=60, trust_env=False)
@@ -126,12 +126,12 @@ def run(checks: list[Check], url: str, key: str, *, other_key: str | None = None
 
 def _made(check: Check, server: Server) -> Found:
     try:
-        verdict, seen = Verdict.PASSED, check.act(server)
+        verdict, seen = CheckStatus.PASSED, check.act(server)
     except NotChecked as error:
-        verdict, seen = Verdict.SKIPPED, str(error)
+        verdict, seen = CheckStatus.SKIPPED, str(error)
     except Deviation as error:
-        verdict, seen = Verdict.FAILED, str(error)
+        verdict, seen = CheckStatus.FAILED, str(error)
     except (httpx.HTTPError, KeyError, TypeError, IndexError, AttributeError, ValueError) as error:
-        # Whatever shape the answer of somebody else's server has: it is not the contract's.
-        verdict, seen = Verdict.FAILED, f"{type(error).__name__}: {error}"
+        # Whatever shape another server's answer has, it is not the contract's.
+        verdict, seen = CheckStatus.FAILED, f"{type(error).__name__}: {error}"
     return Found(check.section, check.claim, verdict, seen, check.is_extension)

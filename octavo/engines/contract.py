@@ -48,6 +48,7 @@ class Limits:
 
 
 ExtractOptions = ParseOptions
+"""The name by which engines of installed packages that were written for version 0.1.0 know the options."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,8 +66,8 @@ class Source:
 
 
 @dataclass(frozen=True, slots=True)
-class PageDrawing:
-    """A page that is to be drawn: its number from 1, the image's size in pixels.
+class PageToRender:
+    """A page that is to be rendered for a viewer: its number from 1, the image's size in pixels.
 
     `rotation` is `Page.rotation`: how far, clockwise, the page in the file is turned to stand as its boxes say.
     """
@@ -173,7 +174,7 @@ class Engine(Protocol):
         """Import what is heavy; called once in the process from which children are forked."""
 
     def extract(
-        self, source: Source, options: ExtractOptions, limits: Limits, progress: Progress, folder: Path
+        self, source: Source, options: ParseOptions, limits: Limits, progress: Progress, folder: Path
     ) -> Reading:
         """Read `source`; files may be made in `folder`, which is removed afterwards."""
 

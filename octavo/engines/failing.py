@@ -22,7 +22,6 @@ from octavo.engines.contract import (
     AVAILABLE,
     Availability,
     EngineKind,
-    ExtractOptions,
     Limits,
     PageKeeper,
     Progress,
@@ -30,6 +29,7 @@ from octavo.engines.contract import (
     Source,
 )
 from octavo.errors import DOCUMENT_ERRORS
+from octavo.parse_options import ParseOptions
 
 _LONGEST_TEXT = 1024
 _BUSY_SECONDS = 0.8
@@ -55,7 +55,7 @@ class FailingEngine:
         pass
 
     def extract(
-        self, source: Source, options: ExtractOptions, limits: Limits, progress: Progress, folder: Path
+        self, source: Source, options: ParseOptions, limits: Limits, progress: Progress, folder: Path
     ) -> Reading:
         word, argument = _words(source)
         if word == "pages":

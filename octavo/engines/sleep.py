@@ -14,12 +14,12 @@ from octavo.engines.contract import (
     AVAILABLE,
     Availability,
     EngineKind,
-    ExtractOptions,
     Limits,
     Progress,
     Reading,
     Source,
 )
+from octavo.parse_options import ParseOptions
 
 _LONGEST_SECONDS = 3600.0
 
@@ -48,7 +48,7 @@ class SleepEngine:
         pass
 
     def extract(
-        self, source: Source, options: ExtractOptions, limits: Limits, progress: Progress, folder: Path
+        self, source: Source, options: ParseOptions, limits: Limits, progress: Progress, folder: Path
     ) -> Reading:
         progress.counted(1)
         threading.Event().wait(self._seconds)

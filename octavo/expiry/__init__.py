@@ -1,1 +1,1 @@
-"""What has had its time goes from storage: expired, deleted, or named by nobody."""
+"""Removes from storage what has expired, was deleted, or is referred to by nothing."""

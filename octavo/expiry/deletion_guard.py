@@ -1,7 +1,7 @@
-"""Keeps a result's deletion apart from the report of new work that has the same result.
+"""Keeps the deletion of a result apart from reports of new work with the same result.
 
 The same bytes and options give the same key (docs/adr/0011-result-keys.md). A worker writes the result
-and then reports; between the two no item names it, and its bytes may go with an older item's time.
+and then reports; in between no item refers to it, and its bytes may be deleted when an older item expires.
 """
 
 import contextlib
@@ -18,7 +18,7 @@ from octavo.objects.contract import ObjectStore
 from octavo.outcomes import Succeeded
 
 REMEMBERED_SECONDS = 600.0
-"""Longer than a worker takes from its first write to its report, an outage of the API included."""
+"""Longer than a worker takes from its first write to its report, including an outage of the API."""
 
 WRITING_SECONDS = 30.0
 """Longer than a worker takes to write one result."""
@@ -43,9 +43,9 @@ class DeletionGuard:
 
     @contextlib.contextmanager
     def deleting(self, result_ids: Sequence[ResultId]) -> Iterator[None]:
-        """Hold back reports that name these results; those under way are waited for.
+        """Hold back reports that refer to these results, after waiting for those in progress.
 
-        Whether an item names one is asked inside, and then it holds.
+        Check inside whether an item refers to one; the answer then stays true.
         """
         with self._moved:
             self._deleting.update(result_ids)
@@ -53,10 +53,10 @@ class DeletionGuard:
         try:
             yield
         finally:
-            self._leave(self._deleting, result_ids)
+            self._take_out(self._deleting, result_ids)
 
     def note_deleted(self, parts: Mapping[ResultId, tuple[str, int]]) -> None:
-        """Remember which results have lost how many parts, and under which prefix; called inside `deleting`."""
+        """Record how many parts of which results were deleted, under which prefix; call inside `deleting`."""
         moment = time.monotonic()
         with self._moved:
             for result_id in list(self._deleted):
@@ -69,9 +69,9 @@ class DeletionGuard:
 
     @contextlib.contextmanager
     def reporting(self, reports: Sequence[Report]) -> Iterator[list[Report]]:
-        """Give the reports as the ledger may take them: work whose result went meanwhile is to be done anew.
+        """Yield the reports as the ledger may accept them: work whose result was deleted meanwhile is given back.
 
-        Raises StorageUnavailable when it cannot be seen whether a result is there.
+        Raises StorageUnavailable if it cannot be checked whether a result is there.
         """
         named = [report.outcome.result_id for report in reports if isinstance(report.outcome, Succeeded)]
         with self._moved:
@@ -80,26 +80,26 @@ class DeletionGuard:
         try:
             yield [self._release(report) if self._has_lost(report) else report for report in reports]
         finally:
-            self._leave(self._reported, named)
+            self._take_out(self._reported, named)
 
     def _has_lost(self, report: Report) -> bool:
         if not isinstance(report.outcome, Succeeded):
             return False
         with self._moved:
-            gone = self._deleted.get(report.outcome.result_id)
-        if gone is None:
+            deleted = self._deleted.get(report.outcome.result_id)
+        if deleted is None:
             return False
-        there = [info.key for info in self._objects.list(gone.prefix)]
-        # Some parts may have been written before the deletion and some after it. Later on, what has a document is
-        # whole; a rendering alone may have been made of the document that went.
-        least = gone.parts if time.monotonic() - gone.at < WRITING_SECONDS else 1
+        there = [info.key for info in self._objects.list(deleted.prefix)]
+        # Some parts may have been written before the deletion and some after it. Later, what has a document is
+        # complete; a rendering alone may have been made of the deleted document.
+        least = deleted.parts if time.monotonic() - deleted.at < WRITING_SECONDS else 1
         return not keys.has_document(there) or keys.count_result_parts(there) < least
 
     @staticmethod
     def _release(report: Report) -> Report:
         return replace(report, kind=ReportKind.RELEASE, outcome=None)
 
-    def _leave(self, counts: Counter[ResultId], result_ids: Sequence[ResultId]) -> None:
+    def _take_out(self, counts: Counter[ResultId], result_ids: Sequence[ResultId]) -> None:
         with self._moved:
             counts.subtract(result_ids)
             for result_id in result_ids:

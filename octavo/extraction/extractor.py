@@ -8,7 +8,7 @@ from types import TracebackType
 from typing import Self
 
 from octavo.documents import Document
-from octavo.engines.contract import Engine, Limits, PageDrawing, Reading, Source, is_repeatable, refuse_unhonoured
+from octavo.engines.contract import Engine, Limits, PageToRender, Reading, Source, is_repeatable, refuse_unhonoured
 from octavo.engines.observer import ReadingObserver
 from octavo.engines.registry import EngineRegistry
 from octavo.engines.sandbox.confinement import Require
@@ -22,7 +22,7 @@ from octavo.extraction.stop import Stop
 from octavo.extraction.untrusted import check_images, checked_page_image, checked_reading
 from octavo.parse_options import ParseOptions
 
-_DRAWING_BYTES = 512 * 1024**2
+_RENDER_BYTES = 512 * 1024**2
 """What a child needs to draw a page, as a rule: as much as the engine that reads it."""
 
 
@@ -188,7 +188,7 @@ class Extractor:
                 work.begin()
             return checked_reading(child.read(work.source, work.options, work.observer))
 
-    def draw(self, source: Source, drawing: PageDrawing, *, seconds: float) -> bytes:
+    def render_page(self, source: Source, page: PageToRender, *, seconds: float) -> bytes:
         """Return a page as a PNG, drawn in a child beside the `processes`, at once: the caller limits how many.
 
         Raises `UnsupportedInput` where the format has no page images, another `DocumentError` where the page cannot be
@@ -197,17 +197,17 @@ class Extractor:
         end = time.monotonic() + seconds
         try:
             try:
-                return self._drawn(source, drawing, seconds, fresh=False)
+                return self._rendered(source, page, seconds, fresh=False)
             except ChildDied:
-                return self._drawn(source, drawing, max(0.0, end - time.monotonic()), fresh=True)
+                return self._rendered(source, page, max(0.0, end - time.monotonic()), fresh=True)
         except ChildOverdue as error:
             raise ExtractionFailed(error.message) from error
         except ChildDied as error:
             raise ExtractionFailed(f"the parser crashed twice on this page: {error.message}") from error
 
-    def _drawn(self, source: Source, drawing: PageDrawing, seconds: float, *, fresh: bool) -> bytes:
-        with self._pool.child(fresh=fresh, memory_bytes=_DRAWING_BYTES, is_apart=True) as child:
-            return checked_page_image(child.draw(source, drawing, seconds), drawing)
+    def _rendered(self, source: Source, page: PageToRender, seconds: float, *, fresh: bool) -> bytes:
+        with self._pool.child(fresh=fresh, memory_bytes=_RENDER_BYTES, is_apart=True) as child:
+            return checked_page_image(child.render_page(source, page, seconds), page)
 
     def _refuse_by_size(self, source: Source) -> None:
         size = source.byte_count()

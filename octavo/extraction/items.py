@@ -95,7 +95,7 @@ class ItemWork:
             result_id = self._result_id(item, options, sha256)
             kept_pages = KeptPages(self._objects, item.customer_id, result_id, may_be_some=progress.is_again)
             stored = self._find(item, options, result_id)
-            if (reused := self._reused(item, options, sha256, stored, progress)) is not None:
+            if (reused := self._reused(item, options, sha256, result_id, stored, progress)) is not None:
                 kept_pages.drop()
                 return reused
             progress.keep_pages(kept_pages, self._keep_seconds)
@@ -130,6 +130,7 @@ class ItemWork:
         item: ClaimedItem,
         options: ItemOptions,
         sha256: str,
+        result_id: ResultId,
         stored: StoredResult | None,
         progress: ReadingProgress,
     ) -> Outcome | None:
@@ -139,7 +140,6 @@ class ItemWork:
         progress.begin()
         progress.counted(stored.page_count)
         engine = " ".join(self._extractor.engine_version(options.parse.engine))
-        result_id = self._result_id(item, options, sha256)
         return self._results.reuse(item, options, result_id, stored, sha256=sha256, engine=engine)
 
     def _extract(

@@ -5,7 +5,7 @@ import threading
 from contextlib import nullcontext
 
 from octavo.documents import Document, InvalidDocument
-from octavo.engines.contract import PageDrawing, Reading
+from octavo.engines.contract import PageToRender, Reading
 from octavo.engines.sandbox.failures import ChildDied
 from octavo.engines.sandbox.pool import UntrustedReading
 
@@ -33,9 +33,9 @@ def checked_reading(untrusted: UntrustedReading) -> Reading:
     return reading
 
 
-def checked_page_image(untrusted: UntrustedReading, drawing: PageDrawing) -> bytes:
+def checked_page_image(untrusted: UntrustedReading, page: PageToRender) -> bytes:
     """Return the image of a page, a PNG of the size that was asked for. Raises ChildDied when it is none."""
-    size = struct.pack(">II", drawing.width, drawing.height)
+    size = struct.pack(">II", page.width, page.height)
     if len(untrusted.images) != 1 or not untrusted.images[0].startswith(_PNG_HEAD + size):
         raise ChildDied("the parser gave a broken answer: no image of this size")
     return untrusted.images[0]

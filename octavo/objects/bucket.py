@@ -1,4 +1,4 @@
-"""Where storage is, and its bucket: botocore makes one, and knows of unfinished uploads, which obstore does not."""
+"""Where storage is, and its bucket: botocore can create it and list unfinished uploads, which obstore cannot."""
 
 import contextlib
 import ipaddress
@@ -33,7 +33,7 @@ class S3Settings:
 
     @property
     def is_on_this_machine(self) -> bool:
-        """Whether the endpoint is a loopback address, which no proxy of the environment can reach."""
+        """Whether the endpoint is a loopback address, which no proxy could reach."""
         try:
             return ipaddress.ip_address(self.endpoint_host).is_loopback
         except ValueError:
@@ -65,7 +65,7 @@ def _client(settings: S3Settings) -> _BucketClient:
             connect_timeout=2,
             read_timeout=4,
             retries={"total_max_attempts": 2, "mode": "standard"},
-            # An empty set is none at all; None would take those of the environment.
+            # An empty dict means no proxies; None would use those of the environment.
             proxies={} if settings.is_on_this_machine else None,
         ),
     )
@@ -73,13 +73,13 @@ def _client(settings: S3Settings) -> _BucketClient:
 
 
 def make_missing_bucket(settings: S3Settings) -> None:
-    """Make the bucket when it is missing. Raises StorageUnavailable."""
+    """Create the bucket if it is missing. Raises StorageUnavailable."""
     try:
         with contextlib.closing(_client(settings)) as client:
             if not _has_bucket(client, settings.bucket):
                 _create_bucket(client, settings)
     except (BotoCoreError, ClientError) as error:
-        raise StorageUnavailable(f"Storage cannot make its bucket: {error}") from error
+        raise StorageUnavailable(f"The bucket cannot be created: {error}") from error
 
 
 def _has_bucket(client: _BucketClient, bucket: str) -> bool:
@@ -100,13 +100,13 @@ def _create_bucket(client: _BucketClient, settings: S3Settings) -> None:
     try:
         client.create_bucket(Bucket=settings.bucket, **extra)
     except ClientError as error:
-        # Another process was quicker.
+        # Another process was faster.
         if error.response["Error"]["Code"] not in {"BucketAlreadyOwnedByYou", "BucketAlreadyExists"}:
             raise
 
 
 def abort_unfinished_uploads(settings: S3Settings, begun_before: datetime) -> int:
-    """Abort uploads in parts that were begun before a moment; return how many. Raises StorageUnavailable."""
+    """Abort multipart uploads that began before a moment; return how many. Raises StorageUnavailable."""
     aborted = 0
     after: dict[str, str] = {}
     try:
@@ -120,19 +120,19 @@ def abort_unfinished_uploads(settings: S3Settings, begun_before: datetime) -> in
                     return aborted
                 after = {"KeyMarker": page["NextKeyMarker"], "UploadIdMarker": page["NextUploadIdMarker"]}
     except ClientError as error:
-        # The embedded server answers so before the first one; other servers may know no such thing.
+        # The embedded server answers this before the first one; other servers may not support it.
         if error.response["Error"]["Code"] in {"NoSuchUpload", "NotImplemented"}:
             return aborted
-        raise StorageUnavailable(f"Storage cannot drop unfinished uploads: {error}") from error
+        raise StorageUnavailable(f"Unfinished uploads cannot be aborted: {error}") from error
     except BotoCoreError as error:
-        raise StorageUnavailable(f"Storage cannot drop unfinished uploads: {error}") from error
+        raise StorageUnavailable(f"Unfinished uploads cannot be aborted: {error}") from error
 
 
 def _abort(client: _BucketClient, bucket: str, upload: Mapping[str, str]) -> bool:
     try:
         client.abort_multipart_upload(Bucket=bucket, Key=upload["Key"], UploadId=upload["UploadId"])
     except ClientError as error:
-        # It has just been finished, or another was quicker.
+        # It has just been finished, or another process was faster.
         if error.response["Error"]["Code"] != "NoSuchUpload":
             raise
         return False

@@ -1,4 +1,4 @@
-"""What Octavo asks of object storage; the embedded server, any S3 and the memory fake keep it.
+"""What Octavo requires of object storage; implemented by the embedded server, any S3 and the in-memory fake.
 
 Every call blocks and is safe from several threads; none may be made on the thread of a running
 event loop. Keys come from `keys.py`. Sizes are bytes, times are UTC.
@@ -13,7 +13,7 @@ from typing import ClassVar, Protocol
 from octavo.errors import OctavoError
 
 MAX_EXPIRY_SECONDS = 7 * 24 * 3600
-"""Longest life of a presigned URL; SigV4 knows no longer one."""
+"""Longest validity of a presigned URL that SigV4 allows."""
 
 
 class ObjectMissing(OctavoError):
@@ -23,7 +23,7 @@ class ObjectMissing(OctavoError):
 
 
 class ObjectTooLarge(OctavoError):
-    """The object has more bytes than the reader is willing to take."""
+    """The object has more bytes than the reader accepts."""
 
     code: ClassVar[str] = "object_too_large"
 
@@ -54,18 +54,18 @@ class ObjectInfo:
 
 
 class ObjectStore(Protocol):
-    """Objects by key, and URLs with which others put and get their bytes.
+    """Objects by key, and URLs with which others can PUT and GET their bytes.
 
     An object appears whole or not at all; writing to a key replaces what was there. Anything but
     a missing object, a too large one or a wrong argument is `StorageUnavailable`, within about ten
-    seconds when storage is down or silent; a transfer that moves is given as long as it needs.
+    seconds if storage is down or silent; a transfer that makes progress may take as long as it needs.
     """
 
     def presign_put(self, key: str, *, size_bytes: int, expires_seconds: int) -> PresignedUrl:
-        """Return a URL that takes one plain PUT of exactly `size_bytes` bytes.
+        """Return a URL that accepts a plain PUT of exactly `size_bytes` bytes.
 
-        Host and Content-Length are bound, nothing else: a PUT with only the bytes works, one byte
-        more or less is refused and leaves no object. No request is made.
+        Only Host and Content-Length are bound: a PUT with just the bytes works; one byte more or less is
+        refused and leaves no object. No request is made.
 
         Raises:
             ValueError: a negative size, or an expiry outside 1 s to 7 days.
@@ -115,7 +115,7 @@ class ObjectStore(Protocol):
         ...
 
     def write(self, key: str, data: bytes, content_type: str) -> None:
-        """Write an object, in place of the one that was there.
+        """Write an object, replacing any under the same key.
 
         Raises:
             StorageUnavailable: storage is down.
@@ -123,7 +123,7 @@ class ObjectStore(Protocol):
         ...
 
     def delete(self, keys: Sequence[str]) -> None:
-        """Delete these objects; one that is not there is no error.
+        """Delete these objects; a missing one is not an error.
 
         Raises:
             StorageUnavailable: storage is down; some may be gone.
@@ -140,7 +140,7 @@ class ObjectStore(Protocol):
         ...
 
     def drop_unfinished_uploads(self, begun_before: datetime) -> int:
-        """Drop uploads in several parts that were begun before a moment and never finished; return how many.
+        """Abort multipart uploads that began before a moment and never finished; return how many.
 
         Raises:
             StorageUnavailable: storage is down; some may be gone.
@@ -148,16 +148,16 @@ class ObjectStore(Protocol):
         ...
 
     def list(self, prefix: str) -> Iterator[ObjectInfo]:
-        """Yield every object under a prefix that ends in a slash; the order means nothing.
+        """Yield every object under a prefix that ends in a slash, in no particular order.
 
         Raises:
             ValueError: the prefix does not end in a slash.
-            StorageUnavailable: storage is down, also in the middle.
+            StorageUnavailable: storage is down, possibly midway.
         """
         ...
 
     def check(self) -> None:
-        """Return when storage answers, knows the bucket and takes our keys.
+        """Return if storage answers, has the bucket and accepts our keys.
 
         Raises:
             StorageUnavailable: it does not.
@@ -165,18 +165,18 @@ class ObjectStore(Protocol):
         ...
 
     def ensure_bucket(self) -> None:
-        """Make the bucket when it is missing; again without harm.
+        """Create the bucket if it is missing.
 
         Raises:
-            StorageUnavailable: it cannot be made.
+            StorageUnavailable: it cannot be created.
         """
         ...
 
 
 def checked_expiry(expires_seconds: int) -> int:
-    """Return the expiry. Raises ValueError outside 1 s to 7 days; some servers take any, S3 does not."""
+    """Return the expiry. Raises ValueError outside 1 s to 7 days; some servers accept any, S3 does not."""
     if not 1 <= expires_seconds <= MAX_EXPIRY_SECONDS:
-        raise ValueError(f"a presigned URL lives 1 to {MAX_EXPIRY_SECONDS} seconds, not {expires_seconds}")
+        raise ValueError(f"a presigned URL is valid for 1 to {MAX_EXPIRY_SECONDS} seconds, not {expires_seconds}")
     return expires_seconds
 
 

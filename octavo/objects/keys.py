@@ -5,18 +5,18 @@
     results/{customer_id}/{result_id}/{rendering}.json         the same as a rendering shows it by default
     results/{customer_id}/{result_id}/{rendering}-{hash}.json  the same as it shows it with other options
     results/{customer_id}/{result_id}/images/{n}               figures too large to be inline, from 0
-    results/{customer_id}/{result_id}/pages/{n}-{width}.png    a page drawn for whoever looked at it, from 1
-    results/{customer_id}/{result_id}/kept/{piece}             finished pages of a result that is not there yet
-    ledger/archive.json                                        of which ledger all below is the archive
+    results/{customer_id}/{result_id}/pages/{n}-{width}.png    a rendered page image, from 1
+    results/{customer_id}/{result_id}/kept/{piece}             finished pages of a result that is not complete yet
+    ledger/archive.json                                        which ledger this is the archive of
     ledger/accounts/{number}.json                              customers and the digests of their keys
     ledger/runs.json                                           the flow runs of unfinished batches
-    ledger/usage/{generation}-{deletion_no}.jsonl              what batches that are gone were billed
+    ledger/usage/{generation}-{deletion_no}.jsonl              what deleted batches were billed
     ledger/files/{yyyy-mm-dd}/{generation}-{file_no}.jsonl     staged files, under the day they expire
     ledger/batches/{batch_id}/manifest.json                    what a batch was asked to do
-    ledger/batches/{batch_id}/outcomes/{microseconds}.jsonl    what items came to in some commits
-    ledger/batches/{batch_id}/outcomes.jsonl                   the same, of all commits until it was written
+    ledger/batches/{batch_id}/outcomes/{microseconds}.jsonl    outcomes of items in some commits
+    ledger/batches/{batch_id}/outcomes.jsonl                   the same, of all commits until then
 
-No key is another's directory: S3 would not mind, a server that keeps files does. Identifiers are
+No key is another's directory: S3 would allow it, a server on top of files does not. Identifiers are
 lower-case words without dots or slashes, so that keys stay apart on a file system that ignores
 case, and none can climb out of its folder.
 """
@@ -45,19 +45,19 @@ INPUTS = "in/"
 RESULTS = "results/"
 """Prefix of every result."""
 ARCHIVE = "ledger/"
-"""Prefix of all that a ledger can be made anew from."""
+"""Prefix of everything that a ledger can be rebuilt from."""
 ARCHIVE_IDENTITY = "ledger/archive.json"
-"""Key of what tells whose archive this is."""
+"""Key of the object that says whose archive this is."""
 ACCOUNTS = "ledger/accounts/"
 """Prefix of every version of customers and keys."""
 OPEN_RUNS = "ledger/runs.json"
 """Key of the flow runs of unfinished batches."""
 KEPT_USAGE = "ledger/usage/"
-"""Prefix of what batches that are gone were billed."""
+"""Prefix of what deleted batches were billed."""
 STAGED_FILES = "ledger/files/"
 """Prefix of every piece of staged files."""
 ROOM_PROBE = "in/.check/room"
-"""Written and deleted again to see whether storage takes bytes; nothing is ever kept here."""
+"""Written and deleted again to check that storage accepts bytes; nothing is ever kept here."""
 BATCHES = "ledger/batches/"
 """Prefix of every manifest and outcome."""
 
@@ -108,7 +108,7 @@ def result_images_prefix(customer_id: CustomerId, result_id: ResultId) -> str:
 
 
 def kept_pages_prefix(customer_id: CustomerId, result_id: ResultId) -> str:
-    """Return the prefix of the pages that are finished of a result to be. Raises ValueError for an odd id."""
+    """Return the prefix of the finished pages of an incomplete result. Raises ValueError for an odd id."""
     return f"{result_prefix(customer_id, result_id)}kept/"
 
 
@@ -187,7 +187,7 @@ def manifest_key(batch_id: BatchId) -> str:
 
 
 def outcomes_key(batch_id: BatchId) -> str:
-    """Return the key of what a batch's items came to, all in one. Raises ValueError for an odd id."""
+    """Return the key of all outcomes of a batch in one object. Raises ValueError for an odd id."""
     return f"{batch_prefix(batch_id)}outcomes.jsonl"
 
 
@@ -202,14 +202,14 @@ def outcomes_piece_key(batch_id: BatchId, microseconds: int) -> str:
 
 
 def batch_of(key: str) -> BatchId:
-    """Return whose a manifest or outcome is, by its key. Raises ValueError for another key."""
+    """Return the batch that a manifest or outcome belongs to, by its key. Raises ValueError for another key."""
     if not key.startswith(BATCHES):
         raise ValueError(f"not below a batch: {key!r}")
     return BatchId(_checked(key.removeprefix(BATCHES).partition("/")[0]))
 
 
 def file_of(key: str) -> FileId:
-    """Return which file's bytes an input is, by its key. Raises ValueError for another key."""
+    """Return the file that an input belongs to, by its key. Raises ValueError for another key."""
     customer, _, rest = key.removeprefix(INPUTS).partition("/")
     day, _, file_id = rest.partition("/")
     found = FileId(_checked(file_id))
@@ -219,7 +219,7 @@ def file_of(key: str) -> FileId:
 
 
 def result_of(key: str) -> tuple[CustomerId, ResultId]:
-    """Return whose result, and which, an object is part of, by its key. Raises ValueError for another key."""
+    """Return the customer and result that an object belongs to, by its key. Raises ValueError for another key."""
     customer, _, rest = key.removeprefix(RESULTS).partition("/")
     found = CustomerId(customer), ResultId(rest.partition("/")[0])
     if not key.startswith(result_prefix(*found)):

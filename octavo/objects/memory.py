@@ -1,9 +1,9 @@
 """Objects in this process's memory: the fake for tests that need no server.
 
-It opens no port. Its URLs look like S3's and are signed, and `put_through` and `get_through` stand
-for the HTTP exchange: they refuse what S3 refuses (another length, key, host or method, a changed
-signature, a URL past its time) by status 403, and store nothing then. Whoever needs bytes to cross
-a socket takes the embedded server; the contract suite holds both to the same claims.
+It opens no port. Its URLs look like S3's and are signed, and `put_through` and `get_through` replace
+the HTTP exchange: what S3 refuses (another length, key, host or method, a changed signature, an expired
+URL) they answer with status 403 and store nothing. If bytes must cross a socket, use the embedded
+server; the contract suite runs on both.
 
 Stricter than S3 in one way: a key that is another's directory is a ValueError, as the embedded
 server would fail on it.
@@ -103,7 +103,7 @@ class MemoryObjects:
         return Answer(200, headers, found.data)
 
     def sizes(self, keys: Sequence[str], *, time_limit_seconds: float) -> dict[str, int]:
-        """See `ObjectStore.sizes`; memory is always in time."""
+        """See `ObjectStore.sizes`; never exceeds the time limit."""
         self.check()
         with self._lock:
             return {key: len(self._objects[key].data) for key in keys if key in self._objects}
@@ -118,7 +118,7 @@ class MemoryObjects:
         size = len(found.data)
         if size > max_bytes:
             raise ObjectTooLarge(
-                f"The object has {size} bytes; at most {max_bytes} are taken.",
+                f"The object has {size} bytes; at most {max_bytes} are accepted.",
                 key=key,
                 size_bytes=size,
                 limit_bytes=max_bytes,
@@ -159,7 +159,7 @@ class MemoryObjects:
         return gone
 
     def drop_unfinished_uploads(self, begun_before: datetime) -> int:
-        """See `ObjectStore.drop_unfinished_uploads`; here every upload is one."""
+        """See `ObjectStore.drop_unfinished_uploads`; here every upload is in one part."""
         self.check()
         return 0
 
@@ -181,7 +181,7 @@ class MemoryObjects:
             raise StorageUnavailable("Storage is switched off.")
 
     def ensure_bucket(self) -> None:
-        """See `ObjectStore.ensure_bucket`; here it is always there."""
+        """See `ObjectStore.ensure_bucket`; here it always exists."""
         self.check()
 
     def _refuse_directory(self, key: str) -> None:
@@ -199,7 +199,7 @@ class MemoryObjects:
         return PresignedUrl(f"http://{_HOST}/{quote(key)}?{urlencode(query, quote_via=quote)}", expires_at)
 
     def _opened(self, method: str, url: str) -> tuple[str, dict[str, str]] | None:
-        """Return key and query of a URL that holds for this method now, else None."""
+        """Return key and query of a URL that is valid for this method now, else None."""
         parts = urlsplit(url)
         query = dict(parse_qsl(parts.query, keep_blank_values=True))
         signature = query.pop("signature", "")

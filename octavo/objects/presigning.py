@@ -1,7 +1,7 @@
 """Presigned S3 URLs: AWS Signature Version 4 in the query, in path style, byte for byte as botocore signs them.
 
-A function of our own because botocore signs some 2,400 URLs a second and a client may stage 10,000 files
-at once. Only what is signed here is bound: the Host always, Content-Length for a PUT.
+Our own function, because botocore signs some 2,400 URLs a second and a client may stage 10,000 files at
+once. Only what is signed here is bound: the Host always, Content-Length for a PUT.
 """
 
 import hashlib
@@ -20,7 +20,7 @@ _DEFAULT_PORTS = {"http": 80, "https": 443}
 
 @dataclass(frozen=True, slots=True)
 class Presigner:
-    """Signs URLs of one bucket, path-addressed, for the host that clients see; safe from any thread."""
+    """Signs URLs of one bucket, path-addressed, for the host that clients see. Thread-safe."""
 
     public_url: str
     bucket: str
@@ -41,7 +41,7 @@ class Presigner:
     ) -> PresignedUrl:
         """Return a URL for one method and key; `headers` are bound. Raises ValueError for a bad expiry.
 
-        It counts from `moment`, now if none is given, rounded down to the whole second.
+        The expiry counts from `moment`, by default now, rounded down to the whole second.
         """
         checked_expiry(expires_seconds)
         signed_at = (datetime.now(UTC) if moment is None else moment.astimezone(UTC)).replace(microsecond=0)
@@ -80,7 +80,7 @@ def _name_of(pair: str) -> str:
 
 @lru_cache(maxsize=8)
 def _address(public_url: str) -> tuple[str, str, str]:
-    """Return scheme and authority, the path below which the bucket lies, and the Host that clients will send."""
+    """Return scheme and authority, the path that contains the bucket, and the Host that clients will send."""
     parts = urlsplit(public_url.rstrip("/"))
     host = parts.hostname or ""
     if ":" in host:

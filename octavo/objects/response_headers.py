@@ -1,10 +1,10 @@
-"""The headers with which a presigned GET answers: they travel in its URL, signed."""
+"""The headers of the answer to a presigned GET: they are part of its URL, signed."""
 
 import re
 from urllib.parse import quote
 
 _MAX_NAME_CHARACTERS = 120
-"""Keeps the URL below the 4 kB that a server may allow for all headers, also in percent-encoded UTF-8."""
+"""Keeps the URL, percent-encoded in UTF-8, below the 4 kB that a server may allow for all headers."""
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 _NOT_PLAIN = re.compile(r"[^A-Za-z0-9 ._()-]")
 
@@ -22,7 +22,7 @@ def response_parameters(content_type: str, filename: str | None) -> dict[str, st
 def content_disposition(filename: str) -> str:
     """Return a Content-Disposition that saves under this name (RFC 6266), as ASCII and as UTF-8.
 
-    Folders, control characters and what is past 120 characters are left out of the name.
+    Folders, control characters and anything beyond 120 characters are left out of the name.
     """
     last = re.split(r"[/\\]", filename)[-1]
     name = _CONTROL.sub("", last)[:_MAX_NAME_CHARACTERS].strip() or "download"

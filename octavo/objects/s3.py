@@ -1,7 +1,7 @@
-"""Objects in any S3: URLs are signed here, botocore makes the bucket, obstore moves bytes and looks objects up.
+"""Objects in any S3: our own code signs URLs, botocore creates the bucket, obstore moves bytes and looks up objects.
 
-obstore needs a tenth of botocore's CPU for a HEAD, but binds no header in a presigned URL and cannot
-make a bucket. Objects are read whole: the embedded server answers a Range with 200.
+obstore needs a tenth of botocore's CPU for a HEAD, but cannot bind headers in a presigned URL or create
+a bucket. Objects are read whole: the embedded server answers a Range with 200.
 """
 
 import asyncio
@@ -47,9 +47,9 @@ _LIST_CHUNK = 1000
 _STREAM_CHUNK_BYTES = 1024 * 1024
 _MULTIPART_FROM_BYTES = 64 * 1024 * 1024
 _CHECK_PREFIX = "in/.check/"
-"""Nothing is ever kept here; a listing of it asks for bucket and keys at the least cost."""
+"""Nothing is ever kept here; listing it checks bucket and keys at the least cost."""
 
-# Two tries of four seconds: a silent server is given up after about eight.
+# Two attempts of four seconds: a silent server is given up after about eight.
 _RETRIES: "RetryConfig" = {
     "max_retries": 3,
     "retry_timeout": timedelta(seconds=6),
@@ -64,7 +64,7 @@ _QUICK: "ClientConfig" = {
     "connect_timeout": timedelta(seconds=2),
     "timeout": timedelta(seconds=4),
 }
-# Bytes may take their time as long as they move.
+# A transfer may take any time as long as bytes keep moving.
 _PATIENT: "ClientConfig" = {
     "allow_http": True,
     "connect_timeout": timedelta(seconds=2),
@@ -74,7 +74,7 @@ _PATIENT: "ClientConfig" = {
 
 
 class S3Objects:
-    """`ObjectStore` on an S3 bucket. `ensure_bucket` first, where the bucket may be missing."""
+    """`ObjectStore` on an S3 bucket. Call `ensure_bucket` first if the bucket may be missing."""
 
     def __init__(self, settings: S3Settings) -> None:
         self._settings = settings
@@ -150,7 +150,7 @@ class S3Objects:
         with _translated(key):
             answer = obstore.get(self._patient, key)
             _refuse_larger(key, answer, max_bytes)
-        # Not inside `_translated`: trouble with the local disk is not storage being down.
+        # Not inside `_translated`: a failing local disk does not mean that storage is down.
         descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
         try:
             with os.fdopen(descriptor, "wb") as file:
@@ -235,7 +235,7 @@ class S3Objects:
 
 
 def _store(settings: S3Settings, client: "ClientConfig") -> S3Store:
-    # By a provider, as obstore would add a session token that it finds in the environment to fixed keys.
+    # Through a provider, because obstore would add a session token from the environment to fixed keys.
     credential: S3Credential = {
         "access_key_id": settings.access_key,
         "secret_access_key": settings.secret_key,
@@ -244,7 +244,7 @@ def _store(settings: S3Settings, client: "ClientConfig") -> S3Store:
     }
     options = client.copy()
     if settings.is_on_this_machine:
-        # The only way to say "no proxy": one that is never asked, in place of the environment's.
+        # The only way to say "no proxy": one that is never used, instead of the environment's.
         options["proxy_url"] = settings.endpoint_url
         options["proxy_excludes"] = settings.endpoint_host
     return S3Store(
@@ -274,7 +274,7 @@ def _refuse_larger(key: str, answer: "GetResult", max_bytes: int) -> None:
     size = answer.meta["size"]
     if size > max_bytes:
         raise ObjectTooLarge(
-            f"The object has {size} bytes; at most {max_bytes} are taken.",
+            f"The object has {size} bytes; at most {max_bytes} are accepted.",
             key=key,
             size_bytes=size,
             limit_bytes=max_bytes,
@@ -303,10 +303,10 @@ def _translated(key: str | None = None) -> Iterator[None]:
     except TimeoutError as error:
         raise StorageUnavailable("Storage did not answer within the time limit.") from error
     except (BaseError, PermissionError, OSError) as error:
-        raise StorageUnavailable(f"Storage does not answer as it should: {_first_line(error)}") from error
+        raise StorageUnavailable(f"Storage gave an unexpected answer: {_first_line(error)}") from error
     except ExceptionGroup as group:
         first = group.exceptions[0]
-        raise StorageUnavailable(f"Storage does not answer as it should: {_first_line(first)}") from group
+        raise StorageUnavailable(f"Storage gave an unexpected answer: {_first_line(first)}") from group
 
 
 def _first_line(error: BaseException) -> str:

@@ -1,4 +1,4 @@
-"""The object store of a service that has none: uploads are refused for good, whatever else needs storage fails."""
+"""The object store of a service without storage: uploads are refused, and anything else that needs storage fails."""
 
 from collections.abc import Iterator, Sequence
 from datetime import datetime
@@ -8,7 +8,7 @@ from typing import NoReturn
 from octavo.errors import StorageUnavailable, UploadsNotConfigured
 from octavo.objects.contract import Downloaded, ObjectInfo, PresignedUrl
 
-_MESSAGE = "No storage is configured for this service: its operator sets storage.endpoint_url."
+_MESSAGE = "This service has no storage configured; its operator must set storage.endpoint_url."
 
 
 def _refuse() -> NoReturn:
@@ -16,7 +16,7 @@ def _refuse() -> NoReturn:
 
 
 class UnconfiguredObjects:
-    """Keeps the contract as a storage that is down for ever, but for uploads, which are told apart."""
+    """Behaves like storage that is always down, except for uploads, which have an error of their own."""
 
     def presign_put(self, key: str, *, size_bytes: int, expires_seconds: int) -> PresignedUrl:
         """Raise UploadsNotConfigured: trying again does not help."""

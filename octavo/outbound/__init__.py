@@ -1,4 +1,4 @@
-"""Requests to addresses that customers name: documents fetched by URL, webhooks. Nothing else calls out for them."""
+"""Requests to addresses that customers name: documents by URL and webhooks. No other code makes such requests."""
 
 from octavo.outbound.addresses import Allowed
 from octavo.outbound.fetching import Fetched, Outbound, Posted, TimeLimits

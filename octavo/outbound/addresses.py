@@ -1,4 +1,4 @@
-"""Which addresses are public, and what `outbound.allow` lets in besides. Pure.
+"""Which addresses are public, and which others `outbound.allow` permits. Pure.
 
 The lists are IANA's special-purpose registries, written out: what the standard library calls global has
 changed between its releases, and this must not.
@@ -15,10 +15,10 @@ _CLOSED_V4 = tuple(
     for network in (
         "0.0.0.0/8",  # this network
         "10.0.0.0/8",
-        "100.64.0.0/10",  # carriers' own; a cloud's metadata is here, too
+        "100.64.0.0/10",  # carrier-grade NAT; one cloud's metadata service as well
         "127.0.0.0/8",
         "168.63.129.16/32",  # a cloud's platform service on a public address
-        "169.254.0.0/16",  # link-local; most clouds' metadata
+        "169.254.0.0/16",  # link-local; most clouds' metadata services
         "172.16.0.0/12",
         "192.0.0.0/24",
         "192.0.2.0/24",
@@ -35,7 +35,7 @@ _UNICAST_V6 = ipaddress.IPv6Network("2000::/3")
 _CLOSED_V6 = tuple(
     ipaddress.IPv6Network(network)
     for network in (
-        "2001::/23",  # protocols of their own, Teredo among them
+        "2001::/23",  # special protocols, Teredo among them
         "2001:db8::/32",
         "2002::/16",  # 6to4: an IPv4 address in disguise
         "3fff::/20",
@@ -45,7 +45,7 @@ _NAT64 = ipaddress.IPv6Network("64:ff9b::/96")
 
 
 def is_public(address: IPAddress) -> bool:
-    """Whether anybody on the internet could reach this address as well.
+    """Whether anybody on the internet could reach this address.
 
     An IPv4 address written as IPv6 (mapped, or behind NAT64) is judged as the IPv4 address it is.
     """
@@ -65,13 +65,13 @@ def _inner(address: ipaddress.IPv6Address) -> ipaddress.IPv4Address | None:
 
 @dataclass(frozen=True, slots=True)
 class Allowed:
-    """The hosts and ports of `outbound.allow`: reached whatever their address and port are."""
+    """The hosts and ports in `outbound.allow`, which are allowed whatever their address."""
 
     places: frozenset[tuple[str, int]] = frozenset()
 
     @classmethod
     def read(cls, entries: Iterable[str]) -> "Allowed":
-        """Read `host:port` entries; IPv6 addresses stand in brackets. Raises ValueError."""
+        """Parse `host:port` entries; IPv6 addresses are in brackets. Raises ValueError."""
         return cls(frozenset(map(_place, entries)))
 
     def has(self, host: str, port: int) -> bool:

@@ -1,8 +1,8 @@
-"""The one hardened fetcher: a document to a file, a webhook to its endpoint.
+"""The outbound fetcher: downloads a document to a file, posts a webhook to its endpoint.
 
-What makes it hard is spread over this room: URLs are read strictly (`targets`), names are resolved once and the
-connection is made to the address that was checked (`resolving`, `sockets`), each redirect begins anew.
-Nothing of this process goes along: no cookies, no credentials, no proxy of the environment.
+Its defences are spread over this package: URLs are parsed strictly (`targets`), names are resolved once and the
+connection goes to the address that was checked (`resolving`, `sockets`), each redirect is checked from the start.
+No cookies, no credentials and no proxy settings of this process are used.
 """
 
 import hashlib
@@ -45,18 +45,18 @@ class Fetched:
     """What was fetched."""
 
     url: str
-    """Where it was in the end, after redirects."""
+    """Its final address, after redirects."""
     size_bytes: int
     sha256: str
     content_type: str | None
-    """Media type as the server says, without parameters; a hint."""
+    """Media type according to the server, without parameters; a hint."""
     filename: str | None
     """Last part of the path; a hint."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Posted:
-    """What an endpoint answered; a redirect is an answer like any other, and not followed."""
+    """What an endpoint answered; a redirect is an answer like any other and is not followed."""
 
     status: int
     body: bytes
@@ -65,7 +65,7 @@ class Posted:
 
 
 class Outbound:
-    """Requests to addresses that customers name. Thread-safe: it keeps nothing between two requests."""
+    """Requests to addresses that customers name. Thread-safe: it keeps no state between requests."""
 
     def __init__(
         self,
@@ -81,14 +81,14 @@ class Outbound:
         self._tls = tls or httpx.create_ssl_context()
 
     def check(self, url: str, *, https_only: bool = False) -> Target:
-        """Check a URL without asking anybody: what can be told before its first use. Raises UrlNotAllowed."""
+        """Check a URL as far as possible without any request. Raises UrlNotAllowed."""
         return check_url(url, self._allowed, https_only=https_only)
 
     def fetch(self, url: str, into: Path, *, max_bytes: int, total_seconds: float | None = None) -> Fetched:
-        """Fetch a document to a file, following a few redirects, each checked as the first URL was.
+        """Fetch a document to a file, following a few redirects, each checked like the first URL.
 
-        Nothing is left at `into` when it fails. Raises: UrlNotAllowed, FetchFailed (no answer, no 200, too slow),
-        DocumentTooLarge (over `max_bytes`, declared or counted).
+        On failure nothing is left at `into`. Raises: UrlNotAllowed, FetchFailed (no answer, not 200, too slow),
+        DocumentTooLarge (over `max_bytes`, declared or received).
         """
         deadline = Deadline(self._limits.total if total_seconds is None else total_seconds)
         target = self.check(url)
@@ -122,13 +122,13 @@ class Outbound:
         body: bytes | None = None,
         headers: Mapping[str, str] | None = None,
     ) -> Iterator[httpcore.Response]:
-        """Send one request to the checked address of its host; the answer's body is still to be read."""
+        """Send one request to the checked address of its host; the response body is not read yet."""
         found = addresses(target, self._resolver, deadline.left(self._limits.connect))
         sent = {
             "Host": target.authority,
             "User-Agent": f"Octavo/{__version__}",
             "Accept": "*/*",
-            # What is counted is what is stored: no answer unfolds into more than it sent.
+            # The bytes received are the bytes stored: no response can unpack into more than it sent.
             "Accept-Encoding": "identity",
             "Connection": "close",
             **(headers or {}),
@@ -142,7 +142,7 @@ class Outbound:
                 ) as answer:
                     yield answer
             except (httpcore.ProtocolError, httpcore.NetworkError, httpcore.TimeoutException) as error:
-                raise FetchFailed(f"{target.host} does not speak HTTP as it should.") from error
+                raise FetchFailed(f"{target.host} does not speak proper HTTP.") from error
 
 
 def _encoded(headers: Mapping[str, str]) -> list[tuple[bytes, bytes]]:
@@ -154,11 +154,11 @@ def _header(answer: httpcore.Response, name: bytes) -> str:
 
 
 def _kept(answer: httpcore.Response, target: Target, into: Path, max_bytes: int) -> Fetched:
-    """Write the answer's body to its file, counting."""
+    """Write the response body to its file, counting and hashing its bytes."""
     if answer.status != 200:
-        raise FetchFailed(f"{target.host} answers with status {answer.status}.", status=answer.status)
+        raise FetchFailed(f"{target.host} answered with status {answer.status}.", status=answer.status)
     if _header(answer, b"content-encoding").lower() not in ("", "identity"):
-        raise FetchFailed(f"{target.host} sends the document compressed, though it was asked not to.")
+        raise FetchFailed(f"{target.host} sends the document compressed, although asked not to.")
     declared = _header(answer, b"content-length")
     if declared.isdecimal() and int(declared) > max_bytes:
         raise _too_large(max_bytes)

@@ -1,4 +1,4 @@
-"""Names to addresses, within a time limit."""
+"""Resolves names to addresses, within a time limit."""
 
 import ipaddress
 import queue
@@ -22,9 +22,9 @@ def system_resolver(host: str, port: int) -> list[str]:
 
 
 def addresses(target: Target, resolver: Resolver, seconds: float) -> list[IPAddress]:
-    """Return the addresses to connect to, asked for once: what is checked here is what is connected to.
+    """Return the addresses to connect to, resolved once: the connection goes to exactly what is checked here.
 
-    One address that is not public refuses them all. Raises: UrlNotAllowed, FetchFailed.
+    If one address is not public, all are refused. Raises: UrlNotAllowed, FetchFailed.
     """
     if target.address is not None:
         return [target.address]
@@ -36,7 +36,7 @@ def addresses(target: Target, resolver: Resolver, seconds: float) -> list[IPAddr
 
 
 def _asked(target: Target, resolver: Resolver, seconds: float) -> Sequence[str]:
-    # The system's resolver cannot be called off, so it is asked in a thread that nobody waits for.
+    # The system's resolver cannot be cancelled, so it runs in a thread that nobody waits for.
     answers: queue.SimpleQueue[Sequence[str] | OSError | UnicodeError] = queue.SimpleQueue()
 
     def ask() -> None:

@@ -1,4 +1,4 @@
-"""Connections to addresses that were checked, and to no others; every wait ends at one deadline."""
+"""Connections to checked addresses and no others; every wait ends at one deadline."""
 
 import contextlib
 import socket
@@ -16,13 +16,13 @@ T = TypeVar("T")
 
 
 class Deadline:
-    """A moment at which everything must have ended."""
+    """The moment by which everything must have ended."""
 
     def __init__(self, seconds: float) -> None:
         self._at = time.monotonic() + seconds
 
     def left(self, at_most: float) -> float:
-        """Return the seconds left, but no more than `at_most`. Raises FetchFailed when there are none."""
+        """Return the seconds left, but no more than `at_most`. Raises FetchFailed if none are left."""
         seconds = min(at_most, self._at - time.monotonic())
         if seconds <= 0:
             raise FetchFailed("The server took too long.")
@@ -30,7 +30,7 @@ class Deadline:
 
 
 class CheckedStream(httpcore.NetworkStream):
-    """One connection; errors of the network are FetchFailed."""
+    """One connection; network errors are raised as FetchFailed."""
 
     def __init__(self, connection: socket.socket, deadline: Deadline) -> None:
         self._connection = connection
@@ -46,25 +46,25 @@ class CheckedStream(httpcore.NetworkStream):
             raise FetchFailed(f"The connection broke: {error.strerror or type(error).__name__}.") from error
 
     def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
-        """Return what has come."""
+        """Return what has arrived."""
         return self._within(timeout, lambda: self._connection.recv(max_bytes))
 
     def write(self, buffer: bytes, timeout: float | None = None) -> None:
-        """Send all of it; a receiver that takes it in drops does not push the deadline on."""
+        """Send all of it; a receiver that reads slowly does not extend the deadline."""
         left = memoryview(buffer)
         while left:
             sent = self._within(timeout, lambda rest=left: self._connection.send(rest))  # type: ignore[misc]
             left = left[sent:]
 
     def close(self) -> None:
-        """End the connection, whatever the other side still has to say."""
+        """Close the connection, whatever the other side may still send."""
         with contextlib.suppress(OSError):
             self._connection.close()
 
     def start_tls(
         self, ssl_context: ssl.SSLContext, server_hostname: str | None = None, timeout: float | None = None
     ) -> httpcore.NetworkStream:
-        """Begin TLS: the certificate must be for the host's name, not for the address."""
+        """Start TLS; the certificate must be valid for the host name, not the address."""
         try:
             self._connection.settimeout(self._deadline.left(timeout or float("inf")))
             secure = ssl_context.wrap_socket(self._connection, server_hostname=server_hostname)
@@ -73,12 +73,12 @@ class CheckedStream(httpcore.NetworkStream):
             raise FetchFailed(f"The server's certificate is not valid: {error.verify_message}.") from error
         except (OSError, ValueError) as error:
             self.close()
-            raise FetchFailed("No secure connection could be made with the server.") from error
+            raise FetchFailed("No secure connection could be established with the server.") from error
         return CheckedStream(secure, self._deadline)
 
 
 class PinnedNetwork(httpcore.NetworkBackend):
-    """Connects to the given addresses whatever name it is asked for."""
+    """Connects to the given addresses, whatever name is requested."""
 
     def __init__(self, addresses: Sequence[IPAddress], deadline: Deadline) -> None:
         self._addresses = addresses

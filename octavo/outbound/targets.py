@@ -1,4 +1,4 @@
-"""What a URL names, read strictly: one that two programs could read in two ways is refused. Pure."""
+"""What a URL refers to, parsed strictly: a URL that two programs could read differently is refused. Pure."""
 
 import ipaddress
 import re
@@ -16,13 +16,13 @@ _LABEL = re.compile(r"[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?")
 _CONFUSING = re.compile(r"[\x00-\x20\x7f\\]")
 _SAFE = "%/:=&?~#+!$,;'@()*[]"
 _NUMBER = re.compile(r"0x[0-9a-f]*|[0-9]+")
-"""A last label like this makes a browser, or a C library, read the whole host as an IPv4 address."""
+"""With a last label like this, a browser or a C library reads the whole host as an IPv4 address."""
 _HERE = ("localhost", "localhost.localdomain")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Target:
-    """Where a URL leads: what is connected to, and what is asked for there."""
+    """Where a URL leads: the host to connect to and what to request there."""
 
     scheme: str
     host: str
@@ -31,37 +31,37 @@ class Target:
     path: str
     """Path and query, percent-encoded."""
     address: IPAddress | None
-    """The host where it is an address itself."""
+    """The host, if it is itself an address."""
     is_listed: bool
-    """Whether `outbound.allow` names it: then its address need not be public."""
+    """Whether `outbound.allow` lists it; if so, its address need not be public."""
 
     @property
     def url(self) -> str:
-        """The URL as it is asked for."""
+        """The URL as it is requested."""
         return f"{self.scheme}://{self.authority}{self.path}"
 
     @property
     def authority(self) -> str:
-        """Host and, where it is not the scheme's own, port."""
+        """Host, and the port unless it is the scheme's default."""
         host = f"[{self.host}]" if ":" in self.host else self.host
         return host if self.port == PORTS[self.scheme] else f"{host}:{self.port}"
 
 
 def check_url(url: str, allowed: Allowed, *, https_only: bool = False) -> Target:
-    """Return where a URL leads if it may be asked at all, as far as that can be told without a resolver.
+    """Return where a URL leads if it may be requested, as far as can be known without resolving its name.
 
-    `https_only` takes http for listed hosts alone. Raises UrlNotAllowed, saying what is wrong.
+    `https_only` accepts http only for listed hosts. Raises UrlNotAllowed with the reason.
     """
     parts, port = _split(url)
     host, address = _host(parts.hostname or "", in_brackets="[" in parts.netloc)
     is_listed = allowed.has(host, port)
     if not is_listed:
         if parts.scheme == "http" and https_only:
-            raise UrlNotAllowed("Only https addresses are taken here.")
+            raise UrlNotAllowed("Only https addresses are accepted here.")
         if port not in PORTS.values():
             raise UrlNotAllowed(f"Port {port} is not allowed; only 80 and 443 are.")
         if host in _HERE or host.endswith(".localhost"):
-            raise UrlNotAllowed("The address is not a public one.")
+            raise UrlNotAllowed("The address is not public.")
         if address is not None:
             check_address(address)
     path = quote(parts.path or "/", safe=_SAFE) + (f"?{quote(parts.query, safe=_SAFE)}" if parts.query else "")
@@ -69,13 +69,13 @@ def check_url(url: str, allowed: Allowed, *, https_only: bool = False) -> Target
 
 
 def check_address(address: IPAddress) -> None:
-    """Raise UrlNotAllowed unless the address is public. The answer does not tell it: it may be an inside one."""
+    """Raise UrlNotAllowed unless the address is public. The message hides it, as it may be internal."""
     if not is_public(address):
-        raise UrlNotAllowed("The address is not a public one.")
+        raise UrlNotAllowed("The address is not public.")
 
 
 def _split(url: str) -> tuple[SplitResult, int]:
-    # The standard library would silently drop tabs and line ends, and others take a backslash for a slash.
+    # The standard library would silently drop tabs and line ends, and others treat a backslash as a slash.
     if len(url) > LONGEST_URL or _CONFUSING.search(url):
         raise UrlNotAllowed(f"A URL has at most {LONGEST_URL} characters, without spaces and backslashes.")
     try:
@@ -94,24 +94,24 @@ def _split(url: str) -> tuple[SplitResult, int]:
 def _host(given: str, *, in_brackets: bool) -> tuple[str, IPAddress | None]:
     if in_brackets or ":" in given:
         try:
-            # A zone (`%eth0`) is not part of an address anybody else could reach.
+            # An address with a zone (`%eth0`) means nothing outside its own machine.
             address = ipaddress.IPv6Address(given)
         except ValueError as error:
-            raise UrlNotAllowed("The host is not an address that can be read.") from error
+            raise UrlNotAllowed("The host is not a valid address.") from error
         if address.scope_id is not None:
-            raise UrlNotAllowed("The address is not a public one.")
+            raise UrlNotAllowed("The address is not public.")
         return str(address), address
     host = _ascii(given).removesuffix(".")
     labels = host.split(".")
     if not host or len(host) > 253 or not all(map(_LABEL.fullmatch, labels)):
-        raise UrlNotAllowed("The URL names no host, or one that cannot be read.")
+        raise UrlNotAllowed("The URL has no host, or an invalid one.")
     if not _NUMBER.fullmatch(labels[-1]):
         return host, None
     try:
         # Four decimal numbers without leading zeros, and nothing else: no 0x7f.1, no 2130706433.
         return host, ipaddress.IPv4Address(host)
     except ValueError as error:
-        raise UrlNotAllowed("An IPv4 address is written as four decimal numbers.") from error
+        raise UrlNotAllowed("An IPv4 address must be written as four decimal numbers.") from error
 
 
 def _ascii(host: str) -> str:
@@ -120,4 +120,4 @@ def _ascii(host: str) -> str:
     try:
         return idna.encode(host, uts46=True).decode("ascii").lower()
     except idna.IDNAError as error:
-        raise UrlNotAllowed("The host's name cannot be read.") from error
+        raise UrlNotAllowed("The host name is invalid.") from error

@@ -1,1 +1,1 @@
-"""The embedded stack in one process tree: storage, Prefect, API and worker as children of `octavo up`."""
+"""The embedded stack as one process tree: storage, Prefect, API and workers as children of `octavo up`."""

@@ -1,4 +1,4 @@
-"""One process for the length of a task, without a supervisor."""
+"""Runs one process for the duration of a task, without a supervisor."""
 
 import asyncio
 import contextlib
@@ -19,7 +19,7 @@ PROBE_SECONDS = 0.05
 
 @contextlib.contextmanager
 def running(spec: ChildSpec, children_file: Path) -> Iterator[None]:
-    """Run a process until the task is done, from when it is ready. Raises ServiceUnreachable when it never is."""
+    """Run a process for the duration of a task, once it is ready. Raises ServiceUnreachable if it never is."""
     with spec.log.open("ab") as log:
         process = subprocess.Popen(
             spec.command,
@@ -51,7 +51,7 @@ def _wait_until_ready(process: subprocess.Popen[bytes], spec: ChildSpec) -> None
         if asyncio.run(_asked(spec)):
             return
         time.sleep(PROBE_SECONDS)
-    raise ServiceUnreachable(f"The {spec.name} server does not start; see {spec.log}")
+    raise ServiceUnreachable(f"The {spec.name} server does not start; see {spec.log}.")
 
 
 async def _asked(spec: ChildSpec) -> bool:

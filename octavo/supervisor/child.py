@@ -1,4 +1,4 @@
-"""One supervised process: started, watched, started again, ended with its parent.
+"""One supervised process: started, watched, restarted, and ended with its parent.
 
 Knows processes, not Octavo.
 """
@@ -21,18 +21,18 @@ Tell = Callable[[str, str], None]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Patience:
-    """How long a keeper waits, and how long a log may grow. Seconds and bytes."""
+    """How long a keeper waits, in seconds, and how large a log may grow, in bytes."""
 
     first_pause: float = 0.1
     longest_pause: float = 5.0
     healthy_after: float = 10.0
-    """A child that has lived this long begins again with the first pause."""
+    """After a child has lived this long, the pause starts again with the shortest."""
     probe: float = 0.1
     trim: float = 30.0
     log_bytes: int = 20 * 1024 * 1024
 
     def pause(self, last: float | None, *, lived: float) -> float:
-        """Return the pause before the next start: twice the last one, up to the longest."""
+        """Return the pause before the next start: twice the previous one, up to the longest."""
         if last is None or lived >= self.healthy_after:
             return self.first_pause
         return min(last * 2, self.longest_pause)
@@ -40,32 +40,32 @@ class Patience:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ChildSpec:
-    """What to run, how to see that it is ready, and how long it may take to end."""
+    """What to run, how to tell that it is ready, and how long it may take to stop."""
 
     name: str
     command: tuple[str, ...]
     environment: Mapping[str, str] = field(repr=False)
-    """The whole environment; secrets travel here, never in `command`."""
+    """The whole environment; secrets are passed here, never in `command`."""
     log: Path
     ready: Callable[[], Awaitable[bool]]
     stop_seconds: float = 10.0
     scratch: Path | None = None
-    """A folder emptied before every start: what a life that was killed could not take away itself."""
+    """A folder that is emptied before every start, because a killed process could not clean up after itself."""
     stops_with: str | None = None
-    """Neighbours that give the same word are stopped at the same time, not one after the other."""
+    """Neighbours with the same value are stopped at the same time, not one after the other."""
     clear: Callable[[], object] | None = None
-    """Called before every start, in a thread, to take away what lies elsewhere."""
+    """Called before every start, in a thread, to clean up elsewhere."""
 
 
 def die_with_parent(parent: int) -> Callable[[], None]:
-    """Return what the child does before exec so that it is killed when its parent dies (Linux).
+    """Return what the child runs before exec so that it is killed when its parent dies (Linux).
 
-    Elsewhere there is no such call; what is left over is ended by the next `octavo up`.
+    Other systems have no such call; the next `octavo up` ends what is left over.
     """
     library = ctypes.CDLL(None, use_errno=True) if sys.platform == "linux" else None
 
     def tether() -> None:
-        # A shell's `&` leaves SIGINT ignored, and ignored signals survive exec.
+        # A shell's `&` ignores SIGINT, and ignored signals stay ignored after exec.
         signal.signal(signal.SIGINT, signal.SIG_DFL)
         if library is not None:
             library.prctl(1, signal.SIGKILL)  # 1 is PR_SET_PDEATHSIG
@@ -76,7 +76,7 @@ def die_with_parent(parent: int) -> Callable[[], None]:
 
 
 class Child:
-    """Keeps one process alive until it is told to stop."""
+    """Keeps one process running until it is told to stop."""
 
     def __init__(
         self,
@@ -95,12 +95,12 @@ class Child:
 
     @property
     def pid(self) -> int | None:
-        """The process id while it runs."""
+        """The process id while it is running."""
         running = self._process is not None and self._process.returncode is None
         return self._process.pid if self._process and running else None
 
     async def keep(self) -> None:
-        """Start the process, and again whenever it ends, until `stop` or `kill` is called."""
+        """Start the process, and restart it whenever it ends, until `stop` or `kill` is called."""
         pause: float | None = None
         while True:
             began = time.monotonic()
@@ -108,19 +108,19 @@ class Child:
             if self._stopping.is_set():
                 return
             pause = self._patience.pause(pause, lived=time.monotonic() - began)
-            self._tell(self.spec.name, f"{how}; starting again in {pause:.1f} s, see {self.spec.log}")
+            self._tell(self.spec.name, f"{how}; restarting in {pause:.1f} s, see {self.spec.log}")
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self._stopping.wait(), pause)
                 return
 
     async def _live(self, began: float) -> str:
-        """Start the process and wait for its end; returns how it ended."""
+        """Start the process, wait for its end, and return how it ended."""
         try:
             process = await self._start()
         except OSError as error:
             return f"cannot be started ({error.strerror})"
         if self._stopping.is_set():
-            # Told to stop while the process came to life: `stop` could not see it.
+            # Told to stop while the process was being started: `stop` could not see it.
             self._kill_group(signal.SIGKILL)
         watcher = asyncio.create_task(self._watch(began))
         code = await process.wait()
@@ -130,7 +130,7 @@ class Child:
         return f"ended ({_ending(code)})"
 
     async def stop(self) -> None:
-        """Ask the process to end (SIGTERM), wait, then kill its whole group."""
+        """Ask the process to stop (SIGTERM), wait, then kill its whole group."""
         self._stopping.set()
         process = self._process
         if process is None or process.returncode is not None:
@@ -140,7 +140,7 @@ class Child:
         try:
             await asyncio.wait_for(process.wait(), self.spec.stop_seconds)
         except TimeoutError:
-            self._tell(self.spec.name, f"did not end in {self.spec.stop_seconds:.0f} s; killing it")
+            self._tell(self.spec.name, f"did not stop within {self.spec.stop_seconds:.0f} s; killing it")
         self._kill_group(signal.SIGKILL)
         await process.wait()
         self._tell(self.spec.name, "stopped")
@@ -153,7 +153,7 @@ class Child:
     async def _start(self) -> asyncio.subprocess.Process:
         self._tell(self.spec.name, "starting")
         self.spec.log.parent.mkdir(parents=True, exist_ok=True)
-        # Here too: a child that dies again and again before it is ready writes the same lines each time.
+        # Here too, because a child that keeps dying before it is ready writes the same lines each time.
         self._trim_log()
         if self.spec.scratch is not None:
             shutil.rmtree(self.spec.scratch, ignore_errors=True)
@@ -167,7 +167,7 @@ class Child:
                 stdin=asyncio.subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
-                # A group of its own: Ctrl-C reaches the parent alone, which stops them in order.
+                # A group of its own, so that Ctrl-C reaches only the parent, which stops them in order.
                 start_new_session=True,
                 preexec_fn=die_with_parent(os.getpid()),
             )
@@ -184,7 +184,7 @@ class Child:
             await asyncio.sleep(self._patience.trim)
 
     def _trim_log(self) -> None:
-        # Children write in append mode, so that a log can be cut under them.
+        # Children write in append mode, so a log can be truncated while they write.
         with contextlib.suppress(FileNotFoundError):
             size = self.spec.log.stat().st_size
             if size > self._patience.log_bytes:

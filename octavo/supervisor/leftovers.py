@@ -1,4 +1,4 @@
-"""Ends what a killed stack has left running: noted by pid and start time, so that no stranger is hit."""
+"""Ends what a killed stack has left running, identified by pid and start time so that nothing else is hit."""
 
 import contextlib
 import json
@@ -11,12 +11,12 @@ from pathlib import Path
 
 
 def _started(pid: int) -> str:
-    """Return when a process began, in a form that only serves comparison; empty when there is none."""
+    """Return when a process started, in a form that only serves comparison; empty if there is none."""
     try:
         state, *fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
         if state == "Z":
-            return ""  # it has ended; only its new parent, who may never do so, can clear it away
-        # The kernel counts from its own start, so that a number means nothing after the next one.
+            return ""  # it has ended; only its new parent, which may never do so, can reap it
+        # The kernel counts from boot, so a number means nothing after the next boot.
         return f"{Path('/proc/sys/kernel/random/boot_id').read_text().strip()} {fields[18]}"
     except (FileNotFoundError, ProcessLookupError):
         if Path("/proc/self/stat").exists():
@@ -26,14 +26,14 @@ def _started(pid: int) -> str:
 
 
 def note(file: Path, pids: Iterable[int]) -> None:
-    """Write down which processes are ours."""
+    """Record which processes are ours."""
     draft = file.with_suffix(".new")
     draft.write_text(json.dumps({str(pid): _started(pid) for pid in pids}))
     draft.replace(file)
 
 
 def end(file: Path, *, seconds: float = 5.0) -> list[int]:
-    """Kill what was noted and still runs, wait until it is gone; returns the pids. Call under the lock."""
+    """Kill recorded processes that still run, wait until they are gone, return their pids. Call under the lock."""
     noted = _noted(file)
     left = [pid for pid, started in noted.items() if started and _started(pid) == started]
     for pid in left:

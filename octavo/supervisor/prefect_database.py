@@ -1,7 +1,7 @@
-"""Gives back the room that was pruned from the embedded Prefect server's SQLite file.
+"""Returns space freed by pruning from the embedded Prefect server's SQLite file to the disk.
 
-Deleted rows leave free pages, which later rows take first: the file stays as large as it has been at its
-largest. It is written anew, smaller, before the server starts: then nobody else has it open.
+Deleted rows leave free pages, which later rows use first, so the file never shrinks by itself. It is
+rewritten, smaller, before the server starts, when nobody else has it open.
 """
 
 import sqlite3
@@ -12,15 +12,15 @@ LEAST_FREE_PART = 0.5
 
 
 def compact(path: Path, *, least_free_bytes: int = LEAST_FREE_BYTES) -> int:
-    """Write the file anew if it is mostly free pages; returns the bytes that were given back, 0 mostly.
+    """Rewrite the file if it is mostly free pages; return the bytes that were freed, usually 0.
 
-    A file that is damaged, locked, or has no room beside it is left as it is: the server says more about it.
+    A file that is damaged, locked, or has no space next to it is left alone: the server will report it.
     """
     if not path.exists():
         return 0
     before = path.stat().st_size
     try:
-        # A leftover server that still ends may hold the file for a moment; it is not waited for long.
+        # A leftover server that is still stopping may hold the file for a moment; do not wait long for it.
         connection = sqlite3.connect(path, timeout=1.0, isolation_level=None)
         try:
             if _free_bytes(connection) >= max(least_free_bytes, LEAST_FREE_PART * before):

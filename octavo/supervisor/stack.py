@@ -1,4 +1,4 @@
-"""The embedded stack as child processes: which commands, which environment, how each shows that it is ready."""
+"""The embedded stack as child processes: their commands, environments, and how each shows that it is ready."""
 
 import os
 import sys
@@ -20,11 +20,11 @@ from octavo.supervisor.child import ChildSpec
 TREE = Path(__file__).resolve().parent.parent.parent
 LOOPBACK = "127.0.0.1"
 EVERY_ADDRESS = {"0.0.0.0": LOOPBACK, "::": "::1"}  # noqa: S104 - compared, not bound
-"""Hosts that mean every address of the machine, and the one of them that this machine uses itself."""
+"""Hosts that mean every address of the machine, each with the one that this machine uses itself."""
 WORKER_STOP_SECONDS = 60.0
 
-# Measured: batched recorder and persister, or 10,000 task runs lose records; never a flush interval
-# below 1, which spins a core for ever; lease storage on disk, or slots leak over a killed server.
+# Measured: without batching in recorder and persister, 10,000 task runs lose records; a flush interval
+# below 1 spins a core for ever; without lease storage on disk, a killed server leaks slots.
 PREFECT_ENVIRONMENT = {
     "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
     "DO_NOT_TRACK": "1",
@@ -53,7 +53,7 @@ VACUUMS_PER_RETENTION = 24
 
 @dataclass(frozen=True, slots=True)
 class Addresses:
-    """Where each part of one stack is."""
+    """The address of each part of one stack."""
 
     api_url: str
     internal_api_url: str
@@ -84,18 +84,18 @@ class Stack:
 
     @property
     def prefect_ui_url(self) -> str:
-        """Where people look at runs."""
+        """Address of the Prefect UI."""
         return self._settings.prefect.ui_url or self.addresses.prefect_url.removesuffix("/api")
 
     def _derived_public_url(self) -> str | None:
-        """Return the embedded storage at the host under which clients know the API, if it listens there."""
+        """Return the embedded storage at the host at which clients know the API, if it listens there."""
         known = urlsplit(self._settings.api.public_url or "")
         if self._settings.storage.endpoint_url or self._storage_host not in EVERY_ADDRESS or known.scheme != "http":
             return None
         return _url(known.hostname, self._storage_port) if known.hostname else None
 
     def advice(self) -> list[str]:
-        """Return what an operator should know about these addresses before clients meet them."""
+        """Return what an operator should know about these addresses before clients use them."""
         urls = {
             "OCTAVO_API__PUBLIC_URL": self.addresses.api_url,
             "OCTAVO_STORAGE__PUBLIC_URL": self.addresses.storage_public_url,
@@ -103,13 +103,13 @@ class Stack:
         if self._settings.api.host not in EVERY_ADDRESS:
             return []
         return [
-            f"clients on other machines are sent to {url}; set {name} to an address they reach"
+            f"clients on other machines are sent to {url}; set {name} to an address they can reach"
             for name, url in urls.items()
             if urlsplit(url).hostname in (LOOPBACK, "::1")
         ]
 
     def listeners(self) -> list[tuple[str, str, int]]:
-        """Return name, host and port of everything this stack will listen on."""
+        """Return name, host and port of everything that this stack will listen on."""
         found = [("api", self._settings.api.host, self._api_port)]
         if not self._settings.storage.endpoint_url:
             found.append(("storage", self._storage_host, self._storage_port))
@@ -118,13 +118,13 @@ class Stack:
         return found
 
     def specs(self) -> list[ChildSpec]:
-        """Return the children in the order of their start; they are stopped in the reverse order."""
+        """Return the children in the order in which they start; they are stopped in reverse."""
         storage = [] if self._settings.storage.endpoint_url else [self._storage()]
         prefect = [] if self._settings.prefect.api_url else [self._prefect()]
         return [*storage, *prefect, self._api(), *map(self._worker, self._settings.worker.names)]
 
     def storage_alone(self) -> ChildSpec | None:
-        """Return the storage server for work on a stack that is stopped; None where storage is not ours."""
+        """Return the storage server for work on a stopped stack; None if storage is not embedded."""
         return None if self._settings.storage.endpoint_url else self._storage()
 
     def _storage(self) -> ChildSpec:
@@ -135,7 +135,7 @@ class Stack:
             embedded.find_rclone(),
             self._directory.objects,
             addresses=addresses,
-            # The server takes one origin; with several, the API's own list still guards the API.
+            # The server supports one origin; with several, the API still keeps to its own list.
             allowed_origin=(origins[0] if len(origins) == 1 else "*") if origins else None,
         )
         return ChildSpec(
@@ -144,7 +144,7 @@ class Stack:
             environment=embedded.storage_environment(keys, os.environ),
             log=self._directory.logs / "storage.log",
             ready=answers(self.addresses.storage_url, any_status=True),
-            # Before a start nothing is being uploaded: whatever is unfinished, of any age, was given up.
+            # Before a start nothing is being uploaded: whatever is unfinished, of any age, was abandoned.
             clear=partial(embedded.remove_abandoned_uploads, self._directory.objects, older_than_seconds=0.0),
         )
 
@@ -164,7 +164,7 @@ class Stack:
         )
         return ChildSpec(
             name="prefect",
-            # The server's app itself, patient with SQLite, in one process that can be ended by its pid.
+            # Prefect's app, with retries when SQLite is busy, in one process that can be ended by its pid.
             command=(
                 *(sys.executable, "-m", "uvicorn", "--factory", "deployments.prefect_server:create_app"),
                 *("--host", LOOPBACK, "--port", str(self._prefect_port), "--log-level", "warning"),
@@ -209,7 +209,7 @@ class Stack:
             command=(sys.executable, "-m", "api"),
             environment=self._octavo_environment(),
             log=self._directory.logs / "api.log",
-            # 503 tells that the API itself is there while another part is not yet.
+            # A 503 shows that the API itself is up while another part is not yet.
             ready=answers(f"{self.addresses.internal_api_url}/health", any_status=True),
         )
 
@@ -222,7 +222,7 @@ class Stack:
         return ChildSpec(
             name=name,
             command=(sys.executable, "-m", "deployments.worker"),
-            # What the worker keeps for a while lies where its next life begins by clearing it away.
+            # The temporary files of a worker are where its next start begins by deleting them.
             environment=self._octavo_environment()
             | {
                 "TMPDIR": str(scratch),
@@ -240,11 +240,11 @@ class Stack:
 
 
 def vacuum_environment(keep_events_days: float) -> dict[str, str]:
-    """Return how long Prefect's server keeps events, and how often it looks for old ones and for orphans."""
+    """Return how long Prefect's server keeps events, and how often it checks for old ones and for orphans."""
     keep_seconds = max(1, round(keep_events_days * 24 * 3600))
     period = str(max(1, min(LONGEST_VACUUM_PERIOD_SECONDS, keep_seconds // VACUUMS_PER_RETENTION)))
     return {
-        # As ISO 8601: a bare number of seconds, which the other settings take, stops the server from starting.
+        # As ISO 8601: a bare number of seconds, which other settings accept, keeps the server from starting.
         "PREFECT_SERVER_EVENTS_RETENTION_PERIOD": f"PT{keep_seconds}S",
         "PREFECT_SERVER_SERVICES_DB_VACUUM_LOOP_SECONDS": period,
         "PREFECT_SERVER_SERVICES_DB_VACUUM_ORPHAN_CLEANUP_LOOP_SECONDS": period,
@@ -252,7 +252,7 @@ def vacuum_environment(keep_events_days: float) -> dict[str, str]:
 
 
 def _reachable(host: str) -> str:
-    """Return an address under which a server bound to `host` is reached from this machine."""
+    """Return an address at which a server bound to `host` can be reached from this machine."""
     return EVERY_ADDRESS.get(host, host)
 
 
@@ -261,7 +261,7 @@ def _url(host: str, port: int) -> str:
 
 
 def answers(url: str, *, any_status: bool = False) -> Callable[[], Awaitable[bool]]:
-    """Return a probe: does this address answer, with 200 unless any status will do?"""
+    """Return a probe that checks whether this address answers, with 200 unless any status will do."""
 
     async def probe() -> bool:
         try:
@@ -274,7 +274,7 @@ def answers(url: str, *, any_status: bool = False) -> Callable[[], Awaitable[boo
 
 
 def is_there(file: Path) -> Callable[[], Awaitable[bool]]:
-    """Return a probe: does this file exist?"""
+    """Return a probe that checks whether this file exists."""
 
     async def probe() -> bool:
         return await anyio.Path(file).exists()

@@ -1,4 +1,4 @@
-"""Starts the children together, keeps them, and stops them in order when told to."""
+"""Starts the children together, keeps them running, and stops them in order when told to."""
 
 import asyncio
 import itertools
@@ -11,7 +11,7 @@ from octavo.supervisor.child import Child, ChildSpec, Patience, Tell
 
 
 class Supervisor:
-    """A flat tree: every child starts at once and waits by itself for what it needs."""
+    """Supervises a flat tree: every child starts at once and waits by itself for what it needs."""
 
     def __init__(
         self, specs: Sequence[ChildSpec], *, tell: Tell, children_file: Path, patience: Patience | None = None
@@ -25,25 +25,25 @@ class Supervisor:
         leftovers.note(self._file, [child.pid for child in self._children if child.pid is not None])
 
     def stop(self) -> None:
-        """Begin to stop; said a second time, kill everything at once."""
+        """Begin to stop; when called a second time, kill everything at once."""
         if self._stop.is_set():
             for child in self._children:
                 child.kill()
         self._stop.set()
 
     async def run(self, *, on_started: Callable[[], None] = lambda: None) -> None:
-        """Keep the children until SIGTERM, SIGINT, SIGHUP or `stop`; the last of the list is stopped first."""
+        """Keep the children running until SIGTERM, SIGINT, SIGHUP or `stop`; the last in the list is stopped first."""
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
-            # SIGHUP ignored is nohup's doing: the stack is to outlive its terminal.
+            # An ignored SIGHUP means nohup: the stack should outlive its terminal.
             if signal.getsignal(number) is not signal.SIG_IGN or number is not signal.SIGHUP:
                 loop.add_signal_handler(number, self.stop)
         keepers = [asyncio.create_task(child.keep()) for child in self._children]
         on_started()
         stopping = asyncio.create_task(self._stop.wait())
-        # A keeper never ends by itself; one that raised is a defect that must show.
+        # A keeper never ends by itself; one that raised is a bug that must be seen.
         await asyncio.wait([stopping, *keepers], return_when=asyncio.FIRST_COMPLETED)
-        self._tell("octavo", "stopping: what was begun is finished first; Ctrl-C again ends it at once")
+        self._tell("octavo", "stopping: what has begun is finished first; Ctrl-C again stops at once")
         for _, together in itertools.groupby(reversed(self._children), lambda child: child.spec.stops_with or child):
             await asyncio.gather(*(child.stop() for child in together))
         stopping.cancel()

@@ -1,1 +1,1 @@
-"""Webhooks: whom customers want told of a batch's end, what was sent, how it is signed. Pure."""
+"""Webhooks: who is notified of a batch's end, what was sent, and how it is signed. Pure."""

@@ -1,4 +1,4 @@
-"""What a dialect's webhooks need of it to be trusted: a secret's spelling, and a message's headers."""
+"""What a dialect provides to sign its webhooks: the form of a secret, and a message's headers."""
 
 import hashlib
 import hmac
@@ -14,20 +14,20 @@ class Signer(Protocol):
     """Signs the messages of one dialect."""
 
     def secret(self, key: bytes) -> str:
-        """Return a secret as the receiver is given it, made of 32 bytes."""
+        """Return a secret in the form given to the receiver, made from 32 bytes."""
         ...
 
     def headers(
         self, message_id: DeliveryId, moment: datetime, body: bytes, secrets: Sequence[str]
     ) -> Mapping[str, str]:
-        """Return what goes with a message: who sent which, when; one signature for each secret that counts."""
+        """Return a message's headers: its id, its time, and one signature for each valid secret."""
         ...
 
 
 def secrets_of(webhook: Webhook, master: str, signer: Signer, moment: datetime) -> list[str]:
     """Return the secrets that sign for a webhook now, the newest first.
 
-    They are made of the installation's own key and kept nowhere: neither the ledger nor its archive holds one.
+    They are derived from the installation's key and stored nowhere, neither in the ledger nor in its archive.
     """
     numbers = [webhook.secret_no]
     if webhook.former_until is not None and moment < webhook.former_until:

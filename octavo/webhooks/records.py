@@ -1,7 +1,7 @@
-"""Webhooks, deliveries and attempts, as everybody sees them.
+"""Records of webhooks, deliveries and attempts.
 
-A webhook is an address of a customer's. A delivery is one message to one webhook; it is sent again, in attempts,
-until the receiver takes it. A customer may have it sent anew at any time (a replay).
+A webhook is a customer's address. A delivery is one message to one webhook, sent in attempts until the receiver
+accepts it. A customer may have it sent again at any time (a replay).
 """
 
 from dataclasses import dataclass, replace
@@ -12,25 +12,25 @@ from octavo.batches import Batch, BatchStatus, Counts
 from octavo.identifiers import BatchId, CustomerId, DeliveryId, WebhookId
 
 PING = "webhook.ping"
-"""A message about nothing, sent when its customer asks for it."""
+"""A test message, sent on the customer's request."""
 BATCH_EVENTS = ("batch.completed", "batch.partially_failed", "batch.failed", "batch.cancelled")
-"""What a webhook may ask to be told of: a batch has come to this end."""
+"""The events a webhook can subscribe to: a batch has ended this way."""
 V1 = "v1"
-"""The dialect whose bodies and signatures a webhook gets."""
+"""The dialect that determines a webhook's bodies and signatures."""
 GONE = 410
-"""With this status a receiver says that it wants no more, ever."""
+"""The status with which a receiver declines all further messages."""
 ANSWER_CHARACTERS = 1000
-"""How much of a receiver's answer is kept."""
+"""How many characters of a receiver's answer are kept."""
 
 
 def event_of(status: BatchStatus) -> str:
-    """Return the event of a batch that has ended so."""
+    """Return the event for a batch that has ended this way."""
     return f"batch.{status.value}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Webhook:
-    """An address of a customer's, and what it is told of."""
+    """A customer's address and its subscribed events."""
 
     webhook_id: WebhookId
     customer_id: CustomerId
@@ -41,27 +41,27 @@ class Webhook:
     updated_at: datetime
     dialect: str = V1
     disabled_reason: str | None = None
-    """Why the service itself has switched it off."""
+    """Why the service itself has disabled it."""
     secret_no: int = 1
-    """Which of its secrets signs: the secret itself is made of this and kept nowhere."""
+    """Number of the secret that signs; the secret is derived from it and stored nowhere."""
     former_until: datetime | None = None
-    """Until then the secret before that one signs as well."""
+    """Until then the previous secret signs as well."""
 
 
 class DeliveryStatus(StrEnum):
-    """Where a delivery stands."""
+    """The status of a delivery."""
 
     PENDING = "pending"
     DELIVERED = "delivered"
     FAILED = "failed"
-    """Every attempt of the schedule was made, or the receiver is gone."""
+    """Every scheduled attempt was made, or the receiver is gone."""
     CANCELLED = "cancelled"
-    """Its webhook was switched off, or its batch deleted, before the receiver took it."""
+    """Its webhook was disabled, or its batch deleted, before the receiver accepted it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BatchEnd:
-    """What a batch came to when it ended; it may be reopened and end otherwise later."""
+    """How a batch ended; it may be reopened and end differently later."""
 
     batch_id: BatchId
     status: BatchStatus
@@ -73,7 +73,7 @@ class BatchEnd:
 
     @classmethod
     def of(cls, batch: Batch) -> "BatchEnd":
-        """Return the end of a batch. Raises ValueError for one that goes on."""
+        """Return the end of a batch. Raises ValueError for one that has not ended."""
         if batch.completed_at is None:
             raise ValueError(f"{batch.batch_id} has not ended")
         return cls(
@@ -111,37 +111,37 @@ class Delivery:
     status: DeliveryStatus = DeliveryStatus.PENDING
     attempts: int = 0
     schedule_no: int = 0
-    """Attempts since it was made or last replayed."""
+    """Attempts since it was created or last replayed."""
     next_attempt_at: datetime | None = None
     leased_until: datetime | None = None
-    """Until then somebody is sending it; None when nobody is."""
+    """Until then a worker is sending it; None if none is."""
     lease_no: int = 0
     completed_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Attempt:
-    """One POST and what came of it."""
+    """One POST and its outcome."""
 
     attempt_no: int
     started_at: datetime
     seconds: float
     status_code: int | None
-    """None when there was no answer."""
+    """None if there was no answer."""
     error: str | None
-    """Why there was none."""
+    """Why there was no answer."""
     answer: str = ""
     """The beginning of the answer's body."""
 
     @property
     def has_succeeded(self) -> bool:
-        """Whether the receiver has taken the message."""
+        """Whether the receiver has accepted the message."""
         return self.status_code is not None and 200 <= self.status_code < 300
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AttemptReport:
-    """A worker's word about a delivery it holds; counts only under the delivery's current `lease_no`."""
+    """A worker's report about a delivery it holds; valid only under the delivery's current `lease_no`."""
 
     delivery_id: DeliveryId
     lease_no: int
@@ -152,7 +152,7 @@ class AttemptReport:
     answer: str = ""
 
     def attempt(self, attempt_no: int) -> Attempt:
-        """Return it as it is kept."""
+        """Return it as it is stored."""
         return Attempt(
             attempt_no=attempt_no,
             started_at=self.started_at,
@@ -165,7 +165,7 @@ class AttemptReport:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DueDelivery:
-    """A delivery that is to be sent now, and what of."""
+    """A delivery to be sent now, with its webhook and batch."""
 
     delivery: Delivery
     webhook: Webhook
@@ -175,7 +175,7 @@ class DueDelivery:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WebhookChange:
-    """What is to be another; what is None stays."""
+    """Fields to change; those that are None stay."""
 
     url: str | None = None
     events: tuple[str, ...] | None = None

@@ -1,4 +1,4 @@
-"""When a delivery is sent, and what an attempt makes of it. Pure: no storage, no clock."""
+"""When a delivery is sent, and what follows from an attempt. Pure: no storage, no clock."""
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
@@ -20,16 +20,16 @@ from octavo.webhooks.records import (
 )
 
 AT_ONCE_PER_WEBHOOK = 2
-"""Deliveries to one webhook on their way at once: a slow receiver holds up nobody but itself."""
+"""Deliveries to one webhook in flight at once: a slow receiver delays only itself."""
 AT_ONCE_PER_CUSTOMER = 4
 FORMER_SECRET = timedelta(hours=24)
-"""How long the secret before a rotation goes on signing beside the new one."""
-RECEIVER_GONE = "The receiver answered 410: it wants no more."
+"""How long the previous secret keeps signing after a rotation."""
+RECEIVER_GONE = "The receiver answered 410: it wants no more messages."
 
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
-    """A delivery that is due, as little of it as the choice needs."""
+    """A due delivery, reduced to what the choice needs."""
 
     delivery_id: DeliveryId
     webhook_id: WebhookId
@@ -38,14 +38,14 @@ class Candidate:
 
 
 def wants(webhook: Webhook, event: str) -> bool:
-    """Whether a webhook is to be told of an event."""
+    """Whether a webhook gets a message about an event."""
     return webhook.enabled and (event in webhook.events or event == PING)
 
 
 def deliveries_of(batch: Batch, webhooks: Iterable[Webhook], due_at: datetime) -> list[Delivery]:
-    """Return one delivery of a batch's end for each webhook that wants it.
+    """Return one delivery about a batch's end for each webhook that subscribes to it.
 
-    `due_at` is what the clock says now; the batch's own moment may be ahead of it.
+    `due_at` is the current time; the batch's own time may be ahead of it.
     """
     event, end = event_of(batch.status), BatchEnd.of(batch)
     made = [new_delivery(webhook, event, due_at) for webhook in webhooks if wants(webhook, event)]
@@ -53,7 +53,7 @@ def deliveries_of(batch: Batch, webhooks: Iterable[Webhook], due_at: datetime) -
 
 
 def new_delivery(webhook: Webhook, event: str, moment: datetime) -> Delivery:
-    """Return a delivery about nothing that is due at once."""
+    """Return a test delivery that is due at once."""
     return Delivery(
         delivery_id=new_delivery_id(),
         webhook_id=webhook.webhook_id,
@@ -68,7 +68,7 @@ def new_delivery(webhook: Webhook, event: str, moment: datetime) -> Delivery:
 def choose(
     due: Iterable[Candidate], on_their_way: Iterable[tuple[WebhookId, CustomerId]], limit: int
 ) -> list[DeliveryId]:
-    """Return which of the due deliveries are sent next: the longest due first, few per webhook and customer."""
+    """Return which due deliveries are sent next: the longest overdue first, few per webhook and customer."""
     webhooks, customers = Counter[WebhookId](), Counter[CustomerId]()
     for webhook_id, customer_id in on_their_way:
         webhooks[webhook_id] += 1
@@ -84,43 +84,43 @@ def choose(
 
 
 def leased(delivery: Delivery, until: datetime) -> Delivery:
-    """Return a delivery that somebody sends now."""
+    """Return a delivery as leased to a sender."""
     return replace(delivery, leased_until=until, lease_no=delivery.lease_no + 1)
 
 
 def given_back(delivery: Delivery, moment: datetime) -> Delivery:
-    """Return a delivery whose sender is lost: its lease is over, and a late word about it counts until another's."""
+    """Return a delivery whose sender is lost; a late report still counts until another sender holds it."""
     return replace(delivery, leased_until=moment)
 
 
 def attempted(delivery: Delivery, attempt: Attempt, retry_seconds: Sequence[float], moment: datetime) -> Delivery:
-    """Return a delivery after an attempt: taken, to be sent again, or given up.
+    """Return a delivery after an attempt: accepted, to be sent again, or given up.
 
-    `retry_seconds` is the schedule: how long each attempt comes after the one before; the first is the first's.
+    `retry_seconds` is the schedule: how long after the previous one each attempt is made, from the first.
     """
     schedule_no = delivery.schedule_no + 1
     after = replace(delivery, attempts=attempt.attempt_no, schedule_no=schedule_no, leased_until=None)
     if attempt.has_succeeded:
         return ended(after, DeliveryStatus.DELIVERED, moment)
     if delivery.status is not DeliveryStatus.PENDING:
-        return after  # it was called off meanwhile
+        return after  # it was cancelled meanwhile
     if attempt.status_code == GONE or schedule_no >= len(retry_seconds):
         return ended(after, DeliveryStatus.FAILED, moment)
     return replace(after, next_attempt_at=moment + timedelta(seconds=retry_seconds[schedule_no]))
 
 
 def ended(delivery: Delivery, status: DeliveryStatus, moment: datetime) -> Delivery:
-    """Return a delivery that nobody sends any more, unless it is replayed."""
+    """Return a delivery as cancelled: it is not sent again unless it is replayed."""
     return replace(delivery, status=status, next_attempt_at=None, completed_at=moment)
 
 
 def replayed(delivery: Delivery, moment: datetime) -> Delivery:
-    """Return a delivery that is sent anew, from the beginning of the schedule."""
+    """Return a delivery to be sent again, from the beginning of the schedule."""
     return replace(delivery, status=DeliveryStatus.PENDING, schedule_no=0, next_attempt_at=moment, completed_at=None)
 
 
 def changed(webhook: Webhook, change: WebhookChange, moment: datetime) -> Webhook:
-    """Return a webhook with what is given changed; one that is switched on again has no reason to be off."""
+    """Return a webhook with the given changes; enabling it again clears the reason why it was disabled."""
     enabled = webhook.enabled if change.enabled is None else change.enabled
     return replace(
         webhook,
@@ -133,10 +133,10 @@ def changed(webhook: Webhook, change: WebhookChange, moment: datetime) -> Webhoo
 
 
 def rotated(webhook: Webhook, moment: datetime) -> Webhook:
-    """Return a webhook with its next secret; the one before signs for a while as well."""
+    """Return a webhook with its next secret; the previous one also signs for a while."""
     return replace(webhook, secret_no=webhook.secret_no + 1, former_until=moment + FORMER_SECRET, updated_at=moment)
 
 
 def gone(webhook: Webhook, moment: datetime) -> Webhook:
-    """Return a webhook whose receiver wants no more."""
+    """Return a webhook as disabled, because its receiver wants no more messages."""
     return replace(webhook, enabled=False, disabled_reason=RECEIVER_GONE, updated_at=moment)

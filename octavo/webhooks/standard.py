@@ -1,4 +1,4 @@
-"""Signatures by Standard Webhooks 1.0: HMAC-SHA256 over `id.timestamp.body`, `v1` before it."""
+"""Signatures by Standard Webhooks 1.0: HMAC-SHA256 over `id.timestamp.body`, prefixed with `v1`."""
 
 import base64
 import hashlib

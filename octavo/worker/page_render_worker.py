@@ -9,7 +9,7 @@ from tenacity import Retrying, retry_if_exception_type, stop_after_attempt
 from octavo.client.page_render_protocol import PageRenderResult, PageRenderTask
 from octavo.client.worker import WorkerClient
 from octavo.documents import pages_of
-from octavo.engines.contract import PageDrawing, Source
+from octavo.engines.contract import PageToRender, Source
 from octavo.engines.sandbox.failures import ChildLost
 from octavo.errors import (
     DocumentError,
@@ -73,15 +73,15 @@ class PageRenderWorker:
         return PageRenderResult(key=task.key)
 
     def _image(self, task: PageRenderTask) -> bytes:
-        drawing = self._drawing(task)
+        page = self._page_to_render(task)
         with tempfile.TemporaryDirectory(prefix="octavo-page-") as folder:
             source = self._source(task, Path(folder) / "document")
             after_lost_child = Retrying(
                 retry=retry_if_exception_type(ChildLost), stop=stop_after_attempt(1 + MAX_LOST_CHILDREN), reraise=True
             )
-            return after_lost_child(self._extractor.draw, source, drawing, seconds=task.seconds)
+            return after_lost_child(self._extractor.render_page, source, page, seconds=task.seconds)
 
-    def _drawing(self, task: PageRenderTask) -> PageDrawing:
+    def _page_to_render(self, task: PageRenderTask) -> PageToRender:
         """Return how the page is to be drawn, by what its result says of it.
 
         Raises ResultExpired, PageNotDrawn, NoPageImages.
@@ -97,7 +97,7 @@ class PageRenderWorker:
         if known.width * known.height == 0:
             raise NoPageImages("Pages of this format have no size and no images, only those of PDF and image files.")
         height = max(1, round(task.width * known.height / known.width))
-        return PageDrawing(task.page_no, task.width, height, known.rotation)
+        return PageToRender(task.page_no, task.width, height, known.rotation)
 
     def _source(self, task: PageRenderTask, path: Path) -> Source:
         try:

@@ -65,7 +65,7 @@ def test_a_worker_told_to_end_drains_and_the_next_one_finishes_the_batch(stack: 
         assert first["state"]["name"] == "Drained"
         assert others
         assert others[-1]["name"].endswith("(part 2)")
-        assert "worker   ended (exit code 0); starting again in" in stack.terminal[told:]
+        assert "worker   ended (exit code 0); restarting in" in stack.terminal[told:]
     stack.wait_until_healthy()
 
 
@@ -77,7 +77,7 @@ def test_a_part_that_is_killed_is_started_again_and_the_batch_finishes(stack: St
         told = len(stack.terminal)
         stack.strike(part, signal.SIGKILL)
         assert_all_succeeded(batch.wait_until_ended(), 24)
-        assert f"{part:<8} ended (signal SIGKILL); starting again in " in stack.terminal[told:]
+        assert f"{part:<8} ended (signal SIGKILL); restarting in " in stack.terminal[told:]
         wait_for(lambda: f"{part:<8} ready after" in stack.terminal[told:], limit=40, what=f"{part} ready again")
     stack.wait_until_healthy()
 

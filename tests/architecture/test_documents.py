@@ -7,7 +7,8 @@ from typing import cast
 
 import pytest
 
-from octavo.engines.contract import Engine, ExtractOptions, Limits, Source
+from octavo.engines.contract import Engine, Limits, Source
+from octavo.parse_options import ParseOptions
 from tests.architecture.checkout import ROOT, files
 
 LINK = re.compile(r"(?<!!)\[[^\]]*\]\((?P<target>[^)\s]+)\)")
@@ -117,7 +118,7 @@ def test_the_engine_of_the_howto_works(tmp_path: Path) -> None:
     source = tmp_path / "note.txt"
     source.write_text("a note", encoding="utf-8")
     engine = cast(type[Engine], made["PlainEngine"])()
-    reading = engine.extract(Source(path=source), ExtractOptions(), Limits(), Counted(), tmp_path)
+    reading = engine.extract(Source(path=source), ParseOptions(), Limits(), Counted(), tmp_path)
     assert [block.text for block in reading.document.blocks] == ["a note"]
     assert engine.availability().available
 

@@ -3,8 +3,9 @@
 from pathlib import Path
 
 from octavo.documents import Box, Document, Figure, Page
-from octavo.engines.contract import Availability, ExtractOptions, Limits, Progress, Reading, Source
+from octavo.engines.contract import Availability, Limits, Progress, Reading, Source
 from octavo.engines.failing import FailingEngine
+from octavo.parse_options import ParseOptions
 
 BOX = Box(0, 0, 1, 1)
 
@@ -15,7 +16,7 @@ class ManyPagesEngine(FailingEngine):
     name = "many-pages"
 
     def extract(
-        self, source: Source, options: ExtractOptions, limits: Limits, progress: Progress, folder: Path
+        self, source: Source, options: ParseOptions, limits: Limits, progress: Progress, folder: Path
     ) -> Reading:
         progress.counted(limits.max_pages + 1)
         return Reading(Document((Page(1, 1.0, 1.0),)))
@@ -27,7 +28,7 @@ class ScriptImageEngine(FailingEngine):
     name = "script-image"
 
     def extract(
-        self, source: Source, options: ExtractOptions, limits: Limits, progress: Progress, folder: Path
+        self, source: Source, options: ParseOptions, limits: Limits, progress: Progress, folder: Path
     ) -> Reading:
         figure = Figure(1, 0, BOX, "image/png", 1, 1, 0)
         return Reading(Document((Page(1, 1.0, 1.0),), figures=(figure,)), (b"<script>alert(1)</script>",))
@@ -39,7 +40,7 @@ class MissingImageEngine(FailingEngine):
     name = "missing-image"
 
     def extract(
-        self, source: Source, options: ExtractOptions, limits: Limits, progress: Progress, folder: Path
+        self, source: Source, options: ParseOptions, limits: Limits, progress: Progress, folder: Path
     ) -> Reading:
         return Reading(Document((Page(1, 1.0, 1.0),), figures=(Figure(1, 0, BOX, "image/png", 1, 1, 7),)))
 

@@ -11,8 +11,9 @@ from pathlib import Path
 from typing import Any
 
 from octavo.documents import Document, Page
-from octavo.engines.contract import ExtractOptions, Limits, Progress, Reading, Source
+from octavo.engines.contract import Limits, Progress, Reading, Source
 from octavo.engines.failing import FailingEngine
+from octavo.parse_options import ParseOptions
 
 Told = Any
 """The progress that a child is given, and what hangs on it."""
@@ -28,7 +29,7 @@ class GreedyEngine(FailingEngine):
     name = "greedy"
 
     def extract(
-        self, source: Source, options: ExtractOptions, limits: Limits, progress: Progress, folder: Path
+        self, source: Source, options: ParseOptions, limits: Limits, progress: Progress, folder: Path
     ) -> Reading:
         DEEDS[source.path.read_text()](progress, folder)
         return Reading(Document((Page(1, 1.0, 1.0),)))

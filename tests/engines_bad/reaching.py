@@ -11,8 +11,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 from octavo.documents import Block, Box, Document, Page
-from octavo.engines.contract import ExtractOptions, Limits, Progress, Reading, Source
+from octavo.engines.contract import Limits, Progress, Reading, Source
 from octavo.engines.failing import FailingEngine
+from octavo.parse_options import ParseOptions
 
 BOX = Box(0, 0, 1, 1)
 METADATA = "http://169.254.169.254/latest/meta-data/"
@@ -28,7 +29,7 @@ class ReachingEngine(FailingEngine):
     name = "reaching"
 
     def extract(
-        self, source: Source, options: ExtractOptions, limits: Limits, progress: Progress, folder: Path
+        self, source: Source, options: ParseOptions, limits: Limits, progress: Progress, folder: Path
     ) -> Reading:
         told = json.loads(source.path.read_text())
         attempts = {**_network(told["port"]), **_files(told["read"]), **_processes(told["owner"])}

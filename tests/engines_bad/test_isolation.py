@@ -14,11 +14,12 @@ import pytest
 from PIL import Image
 
 from octavo.directory import DataDirectory
-from octavo.engines.contract import ExtractOptions, Limits, PageDrawing, Progress, Source
+from octavo.engines.contract import Limits, PageToRender, Progress, Source
 from octavo.engines.registry import TEST_ENGINES, EngineRegistry
 from octavo.engines.sandbox.confinement import WALLS
 from octavo.errors import ExtractionFailed
 from octavo.extraction.extractor import Extractor
+from octavo.parse_options import ParseOptions
 from tests.engines_bad.engines import REFERENCES
 from tests.engines_bad.reaching import ReachingEngine
 from tests.observers import Observing
@@ -88,7 +89,7 @@ def attempts(extractor: Extractor, folder: Path, *, port: int = 9, read: tuple[P
     """Return how each attempt of the reaching engine ended."""
     path = folder / "document"
     path.write_text(json.dumps({"port": port, "read": [str(name) for name in read], "owner": os.getpid()}))
-    document = extractor.extract(Source(path), ExtractOptions(engine="reaching")).document
+    document = extractor.extract(Source(path), ParseOptions(engine="reaching")).document
     return dict(block.text.split(": ", 1) for block in document.blocks)
 
 
@@ -118,7 +119,7 @@ def test_the_attempts_would_succeed_outside_of_a_child(
     told = {"port": listener[0].getsockname()[1], "read": [str(key), neighbour], "owner": os.getppid(), "only": done}
     path = tmp_path / "document"
     path.write_text(json.dumps(told))
-    reading = ReachingEngine().extract(Source(path), ExtractOptions(), LIMITS, Silent(), tmp_path)
+    reading = ReachingEngine().extract(Source(path), ParseOptions(), LIMITS, Silent(), tmp_path)
     assert [block.text for block in reading.document.blocks] == [f"{name}: DONE" for name in done]
     listener[0].accept()[0].close()
 
@@ -178,7 +179,7 @@ def test_the_document_of_the_child_beside_it_cannot_be_read(
 
     def neighbour() -> None:
         with pytest.raises(Enough):
-            extractor.extract(Source(other), ExtractOptions(engine="failing"), Observing(on_counted=hold))
+            extractor.extract(Source(other), ParseOptions(engine="failing"), Observing(on_counted=hold))
 
     read = threading.Event()
     thread = threading.Thread(target=neighbour)
@@ -217,7 +218,7 @@ def test_a_child_that_draws_pages_has_the_same_walls(
     key.write_text("secret")
     Image.new("L", (40, 30)).save(page)
     with Extractor(processes=1, limits=LIMITS, registry=EngineRegistry(REFERENCES)) as extractor:
-        extractor.draw(Source(page), PageDrawing(1, 40, 30, 0), seconds=20.0)
+        extractor.render_page(Source(page), PageToRender(1, 40, 30, 0), seconds=20.0)
         assert extractor.protection == WALLS
         drew = children_of(extractor)
         # Given back, so that the next document is read in the very child that drew.
@@ -262,7 +263,7 @@ def test_each_limit_has_its_own_message(tmp_path: Path, word: str, told: str) ->
         Extractor(processes=1, limits=limits, registry=EngineRegistry(REFERENCES)) as extractor,
         pytest.raises(ExtractionFailed, match=told),
     ):
-        extractor.extract(Source(path), ExtractOptions(engine="greedy"))
+        extractor.extract(Source(path), ParseOptions(engine="greedy"))
 
 
 def test_descriptors_that_a_child_sends_do_not_stay_with_its_owner(extractor: Extractor, tmp_path: Path) -> None:
@@ -270,7 +271,7 @@ def test_descriptors_that_a_child_sends_do_not_stay_with_its_owner(extractor: Ex
     path.write_text("descriptors")
     extractor.warm_up()
     before = len(list(Path("/proc/self/fd").iterdir()))
-    extractor.extract(Source(path), ExtractOptions(engine="greedy"))
+    extractor.extract(Source(path), ParseOptions(engine="greedy"))
     assert len(list(Path("/proc/self/fd").iterdir())) <= before + 1
 
 

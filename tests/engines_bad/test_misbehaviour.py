@@ -13,11 +13,12 @@ from pathlib import Path
 import pytest
 
 from octavo.documents import Document
-from octavo.engines.contract import ExtractOptions, Limits, Source
+from octavo.engines.contract import Limits, Source
 from octavo.engines.registry import TEST_ENGINES, EngineRegistry
 from octavo.engines.sandbox.failures import ChildLost
 from octavo.errors import DOCUMENT_ERRORS, ExtractionFailed, InternalError, UnknownEngine
 from octavo.extraction.extractor import Extractor
+from octavo.parse_options import ParseOptions
 from tests.engines_bad.engines import REFERENCES
 from tests.observers import Observing
 
@@ -50,7 +51,7 @@ def read(extractor: Extractor, tmp_path: Path) -> Read:
     def read(word: str, *, engine: str = "failing", extractor: Extractor = extractor) -> Document:
         path = tmp_path / "document"
         path.write_text(word)
-        return extractor.extract(Source(path), ExtractOptions(engine=engine)).document
+        return extractor.extract(Source(path), ParseOptions(engine=engine)).document
 
     return read
 
@@ -121,7 +122,7 @@ def test_what_a_hanging_child_has_started_ends_with_it(tmp_path: Path) -> None:
             groups.append(child)
 
         with pytest.raises(ExtractionFailed, match="no page was finished within 1 s"):
-            hasty.extract(Source(path), ExtractOptions(engine="failing"), Observing(on_counted=await_grandchild))
+            hasty.extract(Source(path), ParseOptions(engine="failing"), Observing(on_counted=await_grandchild))
         until(lambda: processes_in(groups[0]) == [])
 
 
@@ -138,7 +139,7 @@ def test_eating_processor_time_is_the_documents_failure(tmp_path: Path) -> None:
         Extractor(processes=1, limits=limits, registry=REGISTRY) as extractor,
         pytest.raises(ExtractionFailed, match="processor time"),
     ):
-        extractor.extract(Source(path), ExtractOptions(engine="failing"))
+        extractor.extract(Source(path), ParseOptions(engine="failing"))
 
 
 def test_processor_time_is_counted_anew_for_each_document(tmp_path: Path) -> None:
@@ -147,7 +148,7 @@ def test_processor_time_is_counted_anew_for_each_document(tmp_path: Path) -> Non
     path.write_text("busy")
     with Extractor(processes=1, limits=limits, registry=REGISTRY) as extractor:
         texts = {
-            extractor.extract(Source(path), ExtractOptions(engine="failing")).document.blocks[0].text for _ in range(4)
+            extractor.extract(Source(path), ParseOptions(engine="failing")).document.blocks[0].text for _ in range(4)
         }
     assert len(texts) == 1, "one child served all of them"
 
@@ -204,7 +205,7 @@ def test_a_child_is_used_again_until_it_has_served_its_number(tmp_path: Path) ->
     path.write_text("pid")
     with Extractor(processes=1, limits=LIMITS, registry=REGISTRY) as extractor:
         children = [
-            extractor.extract(Source(path), ExtractOptions(engine="failing")).document.blocks[0].text for _ in range(5)
+            extractor.extract(Source(path), ParseOptions(engine="failing")).document.blocks[0].text for _ in range(5)
         ]
     assert children[0] == children[2] != children[3] == children[4]
 
@@ -234,7 +235,7 @@ def test_begin_is_called_once_even_if_the_document_is_tried_twice(extractor: Ext
     path.write_text("crash")
     begun: list[int] = []
     with pytest.raises(ExtractionFailed):
-        extractor.extract(Source(path), ExtractOptions(engine="failing"), Observing(on_begin=lambda: begun.append(1)))
+        extractor.extract(Source(path), ParseOptions(engine="failing"), Observing(on_begin=lambda: begun.append(1)))
     assert begun == [1]
 
 
@@ -253,7 +254,7 @@ def test_what_an_observer_raises_ends_the_work_and_comes_out(
     with pytest.raises(Refused):
         extractor.extract(
             Source(path),
-            ExtractOptions(engine="failing"),
+            ParseOptions(engine="failing"),
             Observing(on_begin=refuse) if moment == "on_begin" else Observing(on_counted=refuse),
         )
     assert read("still well").blocks[0].text == "still"
@@ -268,10 +269,10 @@ def test_a_document_waits_for_a_child_and_has_not_begun(tmp_path: Path) -> None:
 
         def hang() -> None:
             with pytest.raises(ExtractionFailed):
-                extractor.extract(Source(busy), ExtractOptions(engine="failing"), Observing(on_begin=first.set))
+                extractor.extract(Source(busy), ParseOptions(engine="failing"), Observing(on_begin=first.set))
 
         def follow() -> None:
-            extractor.extract(Source(path), ExtractOptions(engine="failing"), Observing(on_begin=second.set))
+            extractor.extract(Source(path), ParseOptions(engine="failing"), Observing(on_begin=second.set))
 
         threads = [threading.Thread(target=hang)]
         threads[0].start()
@@ -296,7 +297,7 @@ def test_a_lost_fork_server_loses_the_document_and_is_replaced(read: Read, tmp_p
             os.kill(fork_server, signal.SIGKILL)
 
         with pytest.raises(ChildLost):
-            extractor.extract(Source(path), ExtractOptions(engine="failing"), Observing(on_counted=kill_fork_server))
+            extractor.extract(Source(path), ParseOptions(engine="failing"), Observing(on_counted=kill_fork_server))
         assert read("well", extractor=extractor).blocks[0].text == "well"
 
 
@@ -312,7 +313,7 @@ def test_closing_ends_children_and_removes_folders(tmp_path: Path) -> None:
 
     def hang() -> None:
         with pytest.raises(ChildLost):
-            extractor.extract(Source(document), ExtractOptions(engine="failing"), Observing(on_begin=begun.set))
+            extractor.extract(Source(document), ParseOptions(engine="failing"), Observing(on_begin=begun.set))
         ended.set()
 
     thread = threading.Thread(target=hang)
@@ -326,13 +327,13 @@ def test_closing_ends_children_and_removes_folders(tmp_path: Path) -> None:
     until(lambda: not any(Path(f"/proc/{pid}").exists() for pid in children))
     assert list(work.iterdir()) == []
     with pytest.raises(ChildLost, match="closed"):
-        extractor.extract(Source(document), ExtractOptions(engine="failing"))
+        extractor.extract(Source(document), ParseOptions(engine="failing"))
 
 
 OWNER = """
 import sys, dataclasses
 from pathlib import Path
-from octavo.engines.contract import ExtractOptions, Limits, Source
+from octavo.engines.contract import Limits, Source
 from octavo.engines.observer import ReadingObserver
 from octavo.engines.registry import TEST_ENGINES, EngineRegistry
 from octavo.extraction.extractor import Extractor
@@ -343,7 +344,7 @@ registry, work = EngineRegistry(TEST_ENGINES), Path(sys.argv[1])
 extractor = Extractor(processes=1, limits=Limits(), registry=registry, work_directory=work)
 extractor.warm_up()
 print(extractor.fork_server_pid, flush=True)
-options = ExtractOptions(engine="failing")
+options = ParseOptions(engine="failing")
 extractor.extract(Source(Path(sys.argv[2])), options, Begun())
 """
 

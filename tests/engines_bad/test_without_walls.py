@@ -24,14 +24,15 @@ seccomp.install_filter(libc)
 READER = """
 import json, sys
 from pathlib import Path
-from octavo.engines.contract import ExtractOptions, Limits, Source
+from octavo.engines.contract import Limits, Source
 from octavo.engines.registry import TEST_ENGINES, EngineRegistry
 from octavo.errors import OctavoError
 from octavo.extraction.extractor import Extractor
+from octavo.parse_options import ParseOptions
 registry = EngineRegistry(TEST_ENGINES)
 with Extractor(processes=1, limits=Limits(), registry=registry, sandbox_require=sys.argv[1]) as extractor:
     try:
-        document = extractor.extract(Source(Path(sys.argv[2])), ExtractOptions(engine="failing")).document
+        document = extractor.extract(Source(Path(sys.argv[2])), ParseOptions(engine="failing")).document
         print(json.dumps([document.blocks[0].text, extractor.protection]))
     except OctavoError as error:
         print(json.dumps([error.code, error.message]))

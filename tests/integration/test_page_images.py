@@ -16,7 +16,7 @@ from api.app import create_app
 from api.http.dependencies import Service
 from octavo.batches import Batch, ClaimedItem
 from octavo.client.worker import WorkerClient
-from octavo.engines.contract import Limits, PageDrawing, Source
+from octavo.engines.contract import Limits, PageToRender, Source
 from octavo.engines.mupdf import pymupdf
 from octavo.engines.registry import EngineRegistry
 from octavo.extraction.extractor import Extractor
@@ -46,10 +46,10 @@ class Counting(Extractor):
     drawn = 0
     go = threading.Event()
 
-    def draw(self, source: Source, drawing: PageDrawing, *, seconds: float) -> bytes:
+    def render_page(self, source: Source, page: PageToRender, *, seconds: float) -> bytes:
         self.drawn += 1
         assert self.go.wait(LIMIT_SECONDS)
-        return super().draw(source, drawing, seconds=seconds)
+        return super().render_page(source, page, seconds=seconds)
 
 
 @dataclass

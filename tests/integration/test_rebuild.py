@@ -210,7 +210,7 @@ def test_storage_elsewhere_that_does_not_answer_is_told_and_changes_nothing(octa
         "OCTAVO_STORAGE__SECRET_KEY": "secret",
     }
     before = data.directory.ledger.read_bytes()
-    assert "Storage does not answer as it should" in refused(rebuild(octavo, data.path, "--force", **elsewhere))
+    assert "Storage gave an unexpected answer" in refused(rebuild(octavo, data.path, "--force", **elsewhere))
     assert data.directory.ledger.read_bytes() == before
     del elsewhere["OCTAVO_STORAGE__SECRET_KEY"]
     assert "OCTAVO_STORAGE__SECRET_KEY" in refused(rebuild(octavo, data.path, "--force", **elsewhere))

@@ -16,13 +16,13 @@ from octavo.engines.contract import (
     AVAILABLE,
     Availability,
     EngineKind,
-    ExtractOptions,
     Limits,
     Progress,
     Reading,
     Source,
 )
 from octavo.engines.pages.thresholds.pipeline import PipelineThresholds
+from octavo.parse_options import ParseOptions
 
 if TYPE_CHECKING:
     from octavo.engines.pages.page_view import RegionDetector
@@ -99,7 +99,7 @@ class PagesEngine:
         self._policy.make_detector(self._policy.thresholds)
 
     def extract(
-        self, source: Source, options: ExtractOptions, limits: Limits, progress: Progress, folder: Path
+        self, source: Source, options: ParseOptions, limits: Limits, progress: Progress, folder: Path
     ) -> Reading:
         # Imported here, because the parsers belong in the fork server and its children alone.
         from octavo.engines.pages.reading import DocumentReader

@@ -1,13 +1,13 @@
 """A page as an image for people, of exactly the box its text is in. Runs in a sandboxed child.
 
-It takes the steps the readers take, so that what is drawn stands where they say that it stands.
+It takes the steps the readers take, so that what is rendered stands where they say that it stands.
 """
 
 from pathlib import Path
 
 from PIL import Image, ImageOps
 
-from octavo.engines.contract import Limits, PageDrawing, Source
+from octavo.engines.contract import Limits, PageToRender, Source
 from octavo.engines.detect import detect
 from octavo.engines.mupdf import PDF_ERRORS, PdfPage, pymupdf
 from octavo.engines.pages.files.images import IMAGE_ERRORS, go_to_frame, on_white, opened_image, stated_rotation
@@ -19,10 +19,10 @@ _TURNS = {90: Image.Transpose.ROTATE_270, 180: Image.Transpose.ROTATE_180, 270: 
 _MAX_REASON = 200
 
 
-def draw(source: Source, wanted: PageDrawing, limits: Limits) -> bytes:
+def render(source: Source, wanted: PageToRender, limits: Limits) -> bytes:
     """Return a page as a PNG of exactly the size that is wanted.
 
-    Raises `UnsupportedInput` for a format without page images, `ExtractionFailed` for a page that cannot be drawn.
+    Raises `UnsupportedInput` for a format without page images, `ExtractionFailed` for a page that cannot be rendered.
     """
     if wanted.width * wanted.height > limits.max_page_pixels:
         raise ExtractionFailed(f"{wanted.width} x {wanted.height} pixels are more than is allowed")
@@ -42,7 +42,7 @@ def draw(source: Source, wanted: PageDrawing, limits: Limits) -> bytes:
     raise UnsupportedInput(f"a document of the kind {kind} has no page images, only PDF and image files have")
 
 
-def _pdf_page(path: Path, wanted: PageDrawing) -> bytes:
+def _pdf_page(path: Path, wanted: PageToRender) -> bytes:
     with opened_pdf(path) as document:
         page: PdfPage = document.load_page(wanted.page_no - 1)
         rotation = int(page.rotation) % 360
@@ -57,7 +57,7 @@ def _pdf_page(path: Path, wanted: PageDrawing) -> bytes:
         return bytes(pixels.tobytes("png"))
 
 
-def _frame(path: Path, wanted: PageDrawing, limits: Limits) -> bytes:
+def _frame(path: Path, wanted: PageToRender, limits: Limits) -> bytes:
     with opened_image(path, limits) as image:
         go_to_frame(image, wanted.page_no, limits)
         turn = (wanted.rotation - stated_rotation(image)) % 360

@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, NoReturn, cast
 
-from octavo.engines.contract import Limits, PageDrawing, Source
+from octavo.engines.contract import Limits, PageToRender, Source
 from octavo.engines.registry import EngineRegistry
 from octavo.engines.sandbox.confinement import Require, confine, grant_cpu
 from octavo.engines.sandbox.failures import SandboxUnavailable
@@ -106,8 +106,8 @@ def _answer_to(channel: Channel, task: Header, work: Path, registry: EngineRegis
     path = work / "source"
     _copy(channel.take_descriptor(), path)
     source = Source(path=path, **claimed)
-    if task["drawing"] is not None:
-        return _draw(source, PageDrawing(**cast(dict[str, Any], task["drawing"])), limits)
+    if task["render"] is not None:
+        return _render(source, PageToRender(**cast(dict[str, Any], task["render"])), limits)
     options = ParseOptions.of_values(cast(dict[str, Any], task["options"]))
     engine = registry.resolve(options.engine)
     reporter = _ProgressReporter(channel, kept, cast(float | None, task["keep_seconds"]), limits.max_kept_bytes)
@@ -115,11 +115,11 @@ def _answer_to(channel: Channel, task: Header, work: Path, registry: EngineRegis
     return reading.document.to_json().encode(), reading.images
 
 
-def _draw(source: Source, drawing: PageDrawing, limits: Limits) -> Answer:
+def _render(source: Source, page: PageToRender, limits: Limits) -> Answer:
     # Imported here, because the parsers belong in the fork server and its children alone.
-    from octavo.engines.pages.rendering import draw
+    from octavo.engines.pages.rendering import render
 
-    return b"", (draw(source, drawing, limits),)
+    return b"", (render(source, page, limits),)
 
 
 def _copy(descriptor: int, path: Path) -> None:
@@ -161,13 +161,13 @@ def task_for(source: Source, options: ParseOptions, kept: Sequence[bytes], keep_
         "options": options.to_values(),
         "kept": [len(piece) for piece in kept],
         "keep_seconds": keep_seconds,
-        "drawing": None,
+        "render": None,
     }
 
 
-def drawing_task_for(source: Source, drawing: PageDrawing) -> Header:
+def render_task_for(source: Source, page: PageToRender) -> Header:
     """Return the frame that asks a child to draw a page; the descriptor goes with it."""
-    return {"type": "task", "source": _claimed(source), "kept": [], "drawing": dataclasses.asdict(drawing)}
+    return {"type": "task", "source": _claimed(source), "kept": [], "render": dataclasses.asdict(page)}
 
 
 def _claimed(source: Source) -> Header:

@@ -10,10 +10,10 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from octavo.engines.contract import Limits, PageDrawing, Source
+from octavo.engines.contract import Limits, PageToRender, Source
 from octavo.engines.observer import ReadingObserver
 from octavo.engines.registry import EngineRegistry
-from octavo.engines.sandbox.child import drawing_task_for, task_for
+from octavo.engines.sandbox.child import render_task_for, task_for
 from octavo.engines.sandbox.confinement import Require
 from octavo.engines.sandbox.failures import (
     ChildDied,
@@ -73,9 +73,9 @@ class Child:
         task = task_for(source, options, kept, observer.keep_seconds)
         return self._ask(source, task, self._limits.wall_seconds, observer, kept)
 
-    def draw(self, source: Source, drawing: PageDrawing, seconds: float) -> UntrustedReading:
+    def render_page(self, source: Source, page: PageToRender, seconds: float) -> UntrustedReading:
         """Have the child draw a page within so many seconds: an image without a document. Raises as `read` does."""
-        return self._ask(source, drawing_task_for(source, drawing), seconds, ReadingObserver())
+        return self._ask(source, render_task_for(source, page), seconds, ReadingObserver())
 
     def _ask(
         self,

@@ -7,10 +7,11 @@ from pathlib import Path
 import pytest
 
 from octavo.documents import Document
-from octavo.engines.contract import ExtractOptions, Limits, Source
+from octavo.engines.contract import Limits, Source
 from octavo.engines.registry import BUILT_IN, TEST_ENGINES, EngineRegistry
 from octavo.errors import DocumentTooLarge, ExtractionFailed, PageLimitExceeded, UnknownEngine, UnsupportedInput
 from octavo.extraction.extractor import Extractor
+from octavo.parse_options import ParseOptions
 from octavo.samples import make_damaged, make_locked, make_report, make_text_named_pdf
 from tests.observers import Observing
 
@@ -25,11 +26,11 @@ def extractor() -> Iterator[Extractor]:
 
 
 @pytest.fixture(params=PARSING_ENGINES)
-def options(request: pytest.FixtureRequest) -> ExtractOptions:
-    return ExtractOptions(engine=str(request.param))
+def options(request: pytest.FixtureRequest) -> ParseOptions:
+    return ParseOptions(engine=str(request.param))
 
 
-def extract(extractor: Extractor, path: Path, options: ExtractOptions) -> Document:
+def extract(extractor: Extractor, path: Path, options: ParseOptions) -> Document:
     return extractor.extract(Source(path, filename=path.name), options).document
 
 
@@ -43,46 +44,46 @@ def test_an_engine_says_what_it_is(name: str) -> None:
     assert engine.availability().available
 
 
-def test_a_report_is_read(extractor: Extractor, tmp_path: Path, options: ExtractOptions) -> None:
+def test_a_report_is_read(extractor: Extractor, tmp_path: Path, options: ParseOptions) -> None:
     make_report(tmp_path / "report.pdf")
     document = extract(extractor, tmp_path / "report.pdf", options)
     assert document.page_count == 2
     assert document.blocks
 
 
-def test_the_same_bytes_give_the_same_document(extractor: Extractor, tmp_path: Path, options: ExtractOptions) -> None:
+def test_the_same_bytes_give_the_same_document(extractor: Extractor, tmp_path: Path, options: ParseOptions) -> None:
     make_report(tmp_path / "report.pdf")
     assert extract(extractor, tmp_path / "report.pdf", options) == extract(extractor, tmp_path / "report.pdf", options)
 
 
-def test_a_damaged_document_fails(extractor: Extractor, tmp_path: Path, options: ExtractOptions) -> None:
+def test_a_damaged_document_fails(extractor: Extractor, tmp_path: Path, options: ParseOptions) -> None:
     make_damaged(tmp_path / "damaged.pdf")
     with pytest.raises(ExtractionFailed, match="damaged"):
         extract(extractor, tmp_path / "damaged.pdf", options)
 
 
 def test_an_encrypted_document_fails_and_the_message_says_password(
-    extractor: Extractor, tmp_path: Path, options: ExtractOptions
+    extractor: Extractor, tmp_path: Path, options: ParseOptions
 ) -> None:
     make_locked(tmp_path / "locked.pdf")
     with pytest.raises(ExtractionFailed, match="password"):
         extract(extractor, tmp_path / "locked.pdf", options)
 
 
-def test_text_under_a_pdf_name_is_unsupported(extractor: Extractor, tmp_path: Path, options: ExtractOptions) -> None:
+def test_text_under_a_pdf_name_is_unsupported(extractor: Extractor, tmp_path: Path, options: ParseOptions) -> None:
     make_text_named_pdf(tmp_path / "note.pdf")
     with pytest.raises(UnsupportedInput, match="text/plain"):
         extract(extractor, tmp_path / "note.pdf", options)
 
 
-def test_an_empty_document_is_unsupported(extractor: Extractor, tmp_path: Path, options: ExtractOptions) -> None:
+def test_an_empty_document_is_unsupported(extractor: Extractor, tmp_path: Path, options: ParseOptions) -> None:
     (tmp_path / "empty.pdf").touch()
     with pytest.raises(UnsupportedInput, match="empty"):
         extract(extractor, tmp_path / "empty.pdf", options)
 
 
 def test_a_document_over_the_byte_limit_is_too_large(
-    extractor: Extractor, tmp_path: Path, options: ExtractOptions
+    extractor: Extractor, tmp_path: Path, options: ParseOptions
 ) -> None:
     with (tmp_path / "large.pdf").open("wb") as file:
         file.truncate(LIMITS.max_bytes + 1)
@@ -91,7 +92,7 @@ def test_a_document_over_the_byte_limit_is_too_large(
 
 
 def test_a_document_over_the_page_limit_is_refused_before_it_is_read(
-    extractor: Extractor, tmp_path: Path, options: ExtractOptions
+    extractor: Extractor, tmp_path: Path, options: ParseOptions
 ) -> None:
     make_report(tmp_path / "report.pdf")
     counted: list[int] = []
@@ -103,7 +104,7 @@ def test_a_document_over_the_page_limit_is_refused_before_it_is_read(
     assert counted == []
 
 
-def test_pages_are_counted_before_they_are_read(extractor: Extractor, tmp_path: Path, options: ExtractOptions) -> None:
+def test_pages_are_counted_before_they_are_read(extractor: Extractor, tmp_path: Path, options: ParseOptions) -> None:
     make_report(tmp_path / "report.pdf")
     counted: list[int] = []
     extractor.extract(Source(tmp_path / "report.pdf"), options, Observing(on_counted=counted.append))
@@ -138,7 +139,7 @@ def test_an_impossible_parameter_is_refused(name: str) -> None:
 def test_a_remote_engine_runs_without_a_child(extractor: Extractor, tmp_path: Path) -> None:
     (tmp_path / "document").write_text("anything")
     with Extractor(processes=1, limits=LIMITS, registry=EngineRegistry(TEST_ENGINES)) as extractor:
-        extraction = extractor.extract(Source(tmp_path / "document"), ExtractOptions(engine="sleep:0.01"))
+        extraction = extractor.extract(Source(tmp_path / "document"), ParseOptions(engine="sleep:0.01"))
         assert extractor.fork_server_pid is None
     assert extraction.engine == "sleep:0.01"
     assert 0.01 <= extraction.seconds < 5

@@ -8,9 +8,10 @@ from pathlib import Path
 from PIL import Image
 
 from octavo.documents import Document
-from octavo.engines.contract import Engine, ExtractOptions, Limits, Source
+from octavo.engines.contract import Engine, Limits, Source
 from octavo.engines.mupdf import PdfDocument, PdfPage, pymupdf
 from octavo.engines.registry import EngineRegistry
+from octavo.parse_options import ParseOptions
 
 WIDTH, HEIGHT = 595.0, 842.0
 PROSE = (
@@ -100,7 +101,7 @@ def read(engine: str | Engine, path: Path) -> Document:
     """Return what an engine makes of a file."""
     with tempfile.TemporaryDirectory() as folder:
         reader = EngineRegistry.installed().resolve(engine) if isinstance(engine, str) else engine
-        return reader.extract(Source(path), ExtractOptions(), Limits(), _Silent(), Path(folder)).document
+        return reader.extract(Source(path), ParseOptions(), Limits(), _Silent(), Path(folder)).document
 
 
 class _Silent:

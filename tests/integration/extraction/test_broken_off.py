@@ -6,12 +6,13 @@ from pathlib import Path
 
 import pytest
 
-from octavo.engines.contract import ExtractOptions, Limits, Source
+from octavo.engines.contract import Limits, Source
 from octavo.engines.drawing import BODY, HEADING, Sheets, scanned
 from octavo.engines.mupdf import pymupdf
 from octavo.engines.registry import EngineRegistry
 from octavo.extraction.extraction import Extraction
 from octavo.extraction.extractor import Extractor
+from octavo.parse_options import ParseOptions
 from octavo.samples import LETTER, REPORT_TABLE
 from tests.observers import Observing
 
@@ -75,7 +76,7 @@ def with_scan(path: Path, folder: Path) -> Path:
 
 
 def read(extractor: Extractor, path: Path, keeper: Keeper | None, engine: str = "fast") -> Extraction:
-    return extractor.extract(Source(path), ExtractOptions(engine=engine), None if keeper is None else keeper.observer())
+    return extractor.extract(Source(path), ParseOptions(engine=engine), None if keeper is None else keeper.observer())
 
 
 @pytest.mark.parametrize("engine", ["fast", "auto"])
@@ -130,6 +131,6 @@ def test_a_thousand_pages_are_read_in_less_than_a_gibibyte(extractor: Extractor,
     path = many_times(draw(tmp_path / "short.pdf", 20), MANY // 20, tmp_path / "long.pdf")
     keeper = Keeper()
     with extractor._pool.child(fresh=True) as child:
-        child.read(Source(path), ExtractOptions(engine="fast"), keeper.observer(keep_seconds=1.0))
+        child.read(Source(path), ParseOptions(engine="fast"), keeper.observer(keep_seconds=1.0))
         assert peak_bytes(child.pid) < GIBI
     assert keeper.done == list(range(MANY))

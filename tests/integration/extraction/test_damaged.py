@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from PIL import Image, ImageDraw, ImageFont
 
-from octavo.engines.contract import ExtractOptions, Limits, Source
+from octavo.engines.contract import Limits, Source
 from octavo.engines.mupdf import PdfDocument, PdfPage, pymupdf
 from octavo.engines.pages.draft import PageDraft
 from octavo.engines.pages.files.pdf import PdfReader
@@ -17,6 +17,7 @@ from octavo.engines.registry import EngineRegistry
 from octavo.errors import ExtractionFailed
 from octavo.extraction.extraction import Extraction
 from octavo.extraction.extractor import Extractor
+from octavo.parse_options import ParseOptions
 
 Read = Callable[[bytes], Extraction]
 
@@ -32,7 +33,7 @@ def read(extractor: Extractor, tmp_path: Path) -> Iterator[Read]:
     def read(data: bytes) -> Extraction:
         path = tmp_path / "document"
         path.write_bytes(data)
-        return extractor.extract(Source(path), ExtractOptions())
+        return extractor.extract(Source(path), ParseOptions())
 
     yield read
     assert extractor.child_failures == {}

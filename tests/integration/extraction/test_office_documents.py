@@ -10,11 +10,12 @@ import pytest
 from bench.formats import trouble
 from bench.office_files import WRITERS
 from bench.office_plan import plan
-from octavo.engines.contract import ExtractOptions, Limits, Source
+from octavo.engines.contract import Limits, Source
 from octavo.engines.registry import EngineRegistry
 from octavo.errors import DocumentError, ExtractionFailed, UnsupportedInput
 from octavo.extraction.extraction import Extraction
 from octavo.extraction.extractor import Extractor
+from octavo.parse_options import ParseOptions
 from octavo.render.markdown import render_markdown
 from tests.integration.extraction.conftest import Extract
 
@@ -33,7 +34,7 @@ def named() -> Named:
 
     def read(path: Path, content_type: str | None) -> Extraction:
         with Extractor(processes=1, limits=Limits(), registry=EngineRegistry()) as extractor:
-            return extractor.extract(Source(path, filename=path.name, content_type=content_type), ExtractOptions())
+            return extractor.extract(Source(path, filename=path.name, content_type=content_type), ParseOptions())
 
     return read
 

@@ -11,11 +11,12 @@ import pytest
 from PIL import Image, ImageChops, ImageDraw, ImageFont
 
 from octavo.documents import Document, Page
-from octavo.engines.contract import ExtractOptions, Limits, PageDrawing, Source
+from octavo.engines.contract import Limits, PageToRender, Source
 from octavo.engines.mupdf import pymupdf
 from octavo.engines.registry import EngineRegistry
 from octavo.errors import ExtractionFailed, UnsupportedInput
 from octavo.extraction.extractor import Extractor
+from octavo.parse_options import ParseOptions
 
 WORDS = "The sheet was damped before it went to press"
 LIMITS = replace(Limits(), max_page_pixels=4_000_000)
@@ -30,17 +31,17 @@ def extractor() -> Iterator[Extractor]:
         yield made
 
 
-def of(page: Page, width: int = WIDTH) -> PageDrawing:
-    return PageDrawing(page.page_no, width, max(1, round(width * page.height / page.width)), page.rotation)
+def of(page: Page, width: int = WIDTH) -> PageToRender:
+    return PageToRender(page.page_no, width, max(1, round(width * page.height / page.width)), page.rotation)
 
 
 def image_of(extractor: Extractor, path: Path, page: Page, width: int = WIDTH) -> Image.Image:
-    data = extractor.draw(Source(path, filename=path.name), of(page, width), seconds=SECONDS)
+    data = extractor.render_page(Source(path, filename=path.name), of(page, width), seconds=SECONDS)
     return Image.open(io.BytesIO(data)).convert("RGB")
 
 
 def read(extractor: Extractor, path: Path) -> Document:
-    return extractor.extract(Source(path, filename=path.name), ExtractOptions(engine="fast")).document
+    return extractor.extract(Source(path, filename=path.name), ParseOptions(engine="fast")).document
 
 
 def ink_outside(image: Image.Image, document: Document, page_no: int = 1, margin: float = 3.0) -> int:
@@ -238,6 +239,6 @@ def endless(path: Path) -> Path:
 def test_a_drawing_ends_with_its_time(extractor: Extractor, tmp_path: Path) -> None:
     began = time.monotonic()
     with pytest.raises(ExtractionFailed, match="longer than 1 s"):
-        extractor.draw(Source(endless(tmp_path / "page.pdf")), PageDrawing(1, 400, 533, 0), seconds=1.0)
+        extractor.render_page(Source(endless(tmp_path / "page.pdf")), PageToRender(1, 400, 533, 0), seconds=1.0)
     assert time.monotonic() - began < 15
     assert image_of(extractor, written(tmp_path / "next.pdf"), Page(1, 600.0, 800.0)).size == (800, 1067)

@@ -4,9 +4,10 @@ import threading
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from octavo.engines.contract import ExtractOptions, Limits, Source
+from octavo.engines.contract import Limits, Source
 from octavo.engines.registry import EngineRegistry
 from octavo.extraction.extractor import Extractor
+from octavo.parse_options import ParseOptions
 from tests.observers import Observing
 
 HELD_SECONDS = 1.0
@@ -23,11 +24,11 @@ def test_waiting_for_a_child_is_no_reading(tmp_path: Path, samples: Path) -> Non
     source = Source(samples / "two-columns.pdf", filename="two-columns.pdf")
     with Extractor(processes=1, limits=Limits(), registry=EngineRegistry()) as extractor:
         extractor.warm_up()
-        extractor.extract(source, ExtractOptions())
+        extractor.extract(source, ParseOptions())
         with ThreadPoolExecutor(2) as pool:
-            first = pool.submit(extractor.extract, source, ExtractOptions(), Observing(on_begin=hold))
+            first = pool.submit(extractor.extract, source, ParseOptions(), Observing(on_begin=hold))
             assert has_begun.wait(60)
-            second = pool.submit(extractor.extract, source, ExtractOptions())
+            second = pool.submit(extractor.extract, source, ParseOptions())
             threading.Event().wait(HELD_SECONDS)
             may_go_on.set()
             assert first.result(60).seconds < HELD_SECONDS

@@ -231,7 +231,7 @@ def test_an_archive_without_customers_is_not_half_restored(
 ) -> None:
     writer.look()
     objects.delete(stored(objects, keys.ACCOUNTS))
-    with pytest.raises(ArchiveUnreadable, match="no customers"):
+    with pytest.raises(ArchiveUnreadable, match="no readable customers"):
         rebuilt()
 
 

@@ -123,7 +123,7 @@ def test_an_empty_folder_is_told(octavo: Octavo, tmp_path: Path) -> None:
     (tmp_path / "in").mkdir()
     (tmp_path / "in" / ".hidden").write_text("not looked at")
     line = one_line(octavo("submit", tmp_path / "in", "--key", "k", "--out", tmp_path / "out"))
-    assert "There is no file in what was given." in line
+    assert "There are no files in the given paths." in line
 
 
 def test_no_key_says_where_one_comes_from(octavo: Octavo, document: Path) -> None:
@@ -178,7 +178,7 @@ def another_service() -> Iterator[str]:
 def test_an_address_of_something_else_is_told(octavo: Octavo, document: Path, tmp_path: Path) -> None:
     with another_service() as url:
         line = one_line(octavo("submit", document, "--key", "k", "--url", url, "--out", tmp_path / "out"))
-    assert "is that the address of Octavo?" in line
+    assert "is the address right?" in line
 
 
 def test_a_change_of_a_customer_that_changes_nothing_is_told(octavo: Octavo) -> None:

@@ -10,10 +10,11 @@ import pytest
 from typer.testing import CliRunner
 
 from octavo.cli.app import app
-from octavo.conformance import Verdict, markdown, run
+from octavo.conformance import CheckStatus, markdown, run
 from octavo.conformance.contract import CHECKS, a_pdf
-from octavo.engines.contract import ExtractOptions, Limits, Source
+from octavo.engines.contract import Limits, Source
 from octavo.engines.registry import EngineRegistry
+from octavo.parse_options import ParseOptions
 
 Answer = Callable[[str, str], tuple[int, object]]
 
@@ -52,7 +53,7 @@ def test_a_server_that_says_yes_to_everything_keeps_nothing(told: object) -> Non
     with a_server(lambda _, __: (200, told)) as url:
         found = run(CHECKS, url, "key", other_key="other")
     contract = [one for one in found if not one.is_extension]
-    assert [one.claim for one in contract if one.verdict is Verdict.PASSED] == []
+    assert [one.claim for one in contract if one.verdict is CheckStatus.PASSED] == []
     assert len(found) == len(CHECKS)
 
 
@@ -62,8 +63,8 @@ def test_one_planted_fault_is_one_failed_claim() -> None:
 
     with a_server(refuses_no_key) as url:
         found = {one.claim: one for one in run(CHECKS, url, "key")}
-    assert found["a wrong key is refused"].verdict is Verdict.FAILED
-    assert found["another customer's batch is one that does not exist"].verdict is Verdict.SKIPPED
+    assert found["a wrong key is refused"].verdict is CheckStatus.FAILED
+    assert found["another customer's batch is one that does not exist"].verdict is CheckStatus.SKIPPED
 
 
 def test_the_command_writes_the_report_and_fails(tmp_path_factory: pytest.TempPathFactory) -> None:
@@ -96,5 +97,5 @@ def test_the_pdf_of_the_checks_can_be_read(tmp_path_factory: pytest.TempPathFact
             pass
 
     engine = EngineRegistry.installed().resolve("fast")
-    read = engine.extract(Source(folder / "check.pdf"), ExtractOptions(engine="fast"), Limits(), Silent(), folder)
+    read = engine.extract(Source(folder / "check.pdf"), ParseOptions(engine="fast"), Limits(), Silent(), folder)
     assert [block.text for block in read.document.blocks] == ["Read me."]

@@ -139,14 +139,14 @@ def test_work_whose_result_went_before_it_was_reported_is_done_again(
     write_result(world, objects, "res_shared")
     expiry.look()
     assert stored(objects, keys.RESULTS) == []
-    with expiry.guard.reporting([finish(item, outcome("res_shared"))]) as reports:
+    with expiry.deletion_guard.reporting([finish(item, outcome("res_shared"))]) as reports:
         assert [report.kind for report in reports] == [ReportKind.RELEASE]
         (verdict,) = world.ledger.work.report(reports)
     assert verdict.accepted
     assert world.now(batch).counts.pending == 1
     (again,) = world.take(batch)
     write_result(world, objects, "res_shared")
-    with expiry.guard.reporting([finish(again, outcome("res_shared"))]) as reports:
+    with expiry.deletion_guard.reporting([finish(again, outcome("res_shared"))]) as reports:
         world.ledger.work.report(reports)
     assert world.now(batch).counts.succeeded == 1
     expiry.look()
@@ -160,7 +160,7 @@ def test_half_a_result_is_no_result(world: World, objects: MemoryObjects, expiry
     expiry.look()
     customer_id, result_id = world.customer.customer_id, ResultId("res_shared")
     objects.write(keys.result_key(customer_id, result_id, "extract-page.json"), b"{}", "application/json")
-    with expiry.guard.reporting([finish(item, outcome("res_shared"))]) as reports:
+    with expiry.deletion_guard.reporting([finish(item, outcome("res_shared"))]) as reports:
         assert reports[0].kind is ReportKind.RELEASE
 
 
@@ -177,7 +177,7 @@ def test_drawn_pages_go_with_their_result_and_do_not_count_when_it_is_made_again
     assert stored(objects, keys.RESULTS) == []
     write_result(world, objects, "res_shared")
     report = finish(item, outcome("res_shared"))
-    with expiry.guard.reporting([report]) as reports:
+    with expiry.deletion_guard.reporting([report]) as reports:
         assert reports == [report]
 
 
@@ -191,7 +191,7 @@ def test_a_page_drawn_too_late_is_no_result(
     customer_id = world.customer.customer_id
     objects.write(keys.drawn_page_key(customer_id, ResultId("res_shared"), 1, 200), b"png", "image/png")
     monkeypatch.setattr(deletion_guard, "WRITING_SECONDS", 0.0)
-    with expiry.guard.reporting([finish(item, outcome("res_shared"))]) as reports:
+    with expiry.deletion_guard.reporting([finish(item, outcome("res_shared"))]) as reports:
         assert reports[0].kind is ReportKind.RELEASE
 
 
@@ -205,7 +205,7 @@ def test_a_result_with_fewer_objects_than_went_long_ago_is_taken(
     write_result(world, objects, "res_shared", images=0)
     monkeypatch.setattr(deletion_guard, "WRITING_SECONDS", 0.0)
     report = finish(item, outcome("res_shared"))
-    with expiry.guard.reporting([report]) as reports:
+    with expiry.deletion_guard.reporting([report]) as reports:
         assert reports == [report]
 
 
@@ -218,14 +218,14 @@ def test_a_report_waits_for_the_deletion_of_its_result_and_a_deletion_for_a_repo
     inside = threading.Event()
 
     def report() -> None:
-        with expiry.guard.reporting([finish(item, outcome("res_shared"))]):
+        with expiry.deletion_guard.reporting([finish(item, outcome("res_shared"))]):
             order.append("reported")
 
     def delete() -> None:
-        with expiry.guard.deleting([result_id]):
+        with expiry.deletion_guard.deleting([result_id]):
             order.append("deleted")
 
-    for hold, other in ((expiry.guard.deleting([result_id]), report), (_reporting(expiry, item), delete)):
+    for hold, other in ((expiry.deletion_guard.deleting([result_id]), report), (_reporting(expiry, item), delete)):
         order.clear()
         inside.clear()
         with hold:
@@ -237,14 +237,14 @@ def test_a_report_waits_for_the_deletion_of_its_result_and_a_deletion_for_a_repo
         assert order[0] == "first"
         assert len(order) == 2
     write_result(world, objects, "res_other")
-    with expiry.guard.deleting([result_id]):
+    with expiry.deletion_guard.deleting([result_id]):
         other_report = finish(item, outcome("res_other"))
-        with expiry.guard.reporting([other_report]) as reports:
+        with expiry.deletion_guard.reporting([other_report]) as reports:
             assert reports == [other_report], "other results are not held up"
 
 
 def _reporting(expiry: Expiry, item: ClaimedItem) -> "contextlib.AbstractContextManager[object]":
-    return expiry.guard.reporting([finish(item, outcome("res_shared"))])
+    return expiry.deletion_guard.reporting([finish(item, outcome("res_shared"))])
 
 
 def _after(inside: threading.Event, work: Callable[[], None]) -> None:

@@ -86,7 +86,7 @@ def test_a_child_that_lived_well_begins_with_the_first_pause_again() -> None:
 def test_a_child_that_dies_is_started_again_and_never_given_up(tmp_path: Path) -> None:
     lives = tmp_path / "lives"
     told = keep_until(shell(tmp_path, 'echo life >> "$FOLDER/lives"; exit 3'), lambda _: len(lines_of(lives)) >= 12)
-    endings = [line for line in told.lines if "ended (exit code 3); starting again in" in line]
+    endings = [line for line in told.lines if "ended (exit code 3); restarting in" in line]
     assert len(endings) >= 11
 
 
@@ -95,14 +95,14 @@ def test_a_killed_child_is_told_with_its_signal(tmp_path: Path) -> None:
     told = keep_until(
         shell(tmp_path, 'echo life >> "$FOLDER/lives"; kill -KILL $$'), lambda _: len(lines_of(lives)) >= 2
     )
-    assert any("ended (signal SIGKILL); starting again in 0.0 s, see" in line for line in told.lines)
+    assert any("ended (signal SIGKILL); restarting in 0.0 s, see" in line for line in told.lines)
 
 
 def test_a_command_that_cannot_be_started_is_tried_again_and_told_in_one_line(tmp_path: Path) -> None:
     spec = ChildSpec(name="part", command=(str(tmp_path / "no"),), environment={}, log=tmp_path / "log", ready=at_once)
     tell = Teller()
     keep_until(spec, lambda _: len(tell.lines) >= 5, tell=tell)
-    assert "part cannot be started (No such file or directory); starting again in 0.0 s" in tell.lines[1]
+    assert "part cannot be started (No such file or directory); restarting in 0.0 s" in tell.lines[1]
     assert all("\n" not in line for line in tell.lines)
 
 
@@ -127,7 +127,7 @@ def test_ready_is_told_when_the_probe_says_so_and_not_before(tmp_path: Path) -> 
 def test_a_child_that_ignores_sigterm_is_killed_with_its_whole_group(tmp_path: Path) -> None:
     script = 'trap "" TERM; sleep 60 & echo $! > "$FOLDER/grandchild"; echo $$ > "$FOLDER/child"; wait; wait'
     told = keep_until(shell(tmp_path, script, stop_seconds=0.2), lambda _: lines_of(tmp_path / "child"))
-    assert "part did not end in 0 s; killing it" in told.lines
+    assert "part did not stop within 0 s; killing it" in told.lines
     assert told.lines[-1] == "part stopped"
     assert not is_running(read_pid(tmp_path / "child"))
     assert not is_running(read_pid(tmp_path / "grandchild"))
@@ -145,7 +145,7 @@ def test_a_stop_while_the_next_start_is_awaited_ends_the_keeper_at_once(tmp_path
     patient = Patience(first_pause=600.0, longest_pause=600.0, probe=0.01)
     tell = Teller()
     keep_until(shell(tmp_path, "exit 1"), lambda _: len(tell.lines) >= 3, patience=patient, tell=tell)
-    assert "starting again in 600.0 s" in tell.lines[-1]
+    assert "restarting in 600.0 s" in tell.lines[-1]
 
 
 def test_a_child_that_comes_to_life_while_it_is_stopped_does_not_survive(tmp_path: Path) -> None:

@@ -87,8 +87,8 @@ def test_a_stubborn_child_holds_up_the_others_no_longer_than_its_time(tmp_path: 
         pids = [found.pid(name) for name in ("storage", "worker", "grandchild")]
         told = found.end(signal.SIGTERM)
     assert told[-4:] == [
-        "octavo stopping: what was begun is finished first; Ctrl-C again ends it at once",
-        "worker did not end in 0 s; killing it",
+        "octavo stopping: what has begun is finished first; Ctrl-C again stops at once",
+        "worker did not stop within 0 s; killing it",
         "worker stopped",
         "storage stopped",
     ]

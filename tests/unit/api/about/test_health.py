@@ -51,7 +51,7 @@ async def test_a_node_with_two_workers_is_well_when_both_are_there(
 ) -> None:
     api = api_of(ledger, clock, tmp_path, count=2)
     api.service.workers.heartbeat(WorkerId("embedded/1"))
-    assert await worker_part(api) == ("down", "1 of 2 workers are there")
+    assert await worker_part(api) == ("down", "1 of 2 workers are alive")
     api.service.workers.heartbeat(WorkerId("embedded-2/1"))
     assert await worker_part(api) == ("ok", None)
     assert (await api.client().get("/health")).json()["workers"] == ["embedded", "embedded-2"]

@@ -54,7 +54,7 @@ def test_it_serves_and_health_names_what_is_missing(tmp_path: Path, caplog: pyte
         )
     assert answer.status_code == 503
     assert answer.json()["parts"]["storage"]["status"] == "down"
-    assert "No storage is configured" in answer.json()["parts"]["storage"]["message"]
+    assert "no storage configured" in answer.json()["parts"]["storage"]["message"]
     assert (worker.status_code, worker.json()["error"]) == (503, "uploads_not_configured")
     assert "storage" not in caplog.text, "nothing asks again and again"
 
