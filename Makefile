@@ -7,11 +7,14 @@ BIN := .venv/bin
 # Another Python than the first that fits: make run PYTHON=python3.12
 # What to hand to the tests or benches: make test ARGS="-k ledger -x"
 ARGS ?=
+# How often `make soak` runs the tests, and beside how many busy loops.
+RUNS ?= 5
+BUSY ?= 0
 
 LOCK := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
 	--no-emit-index-url --no-header --extra build pyproject.toml
 
-.PHONY: help run test check lint format docs bench lock clean setup-run setup-test
+.PHONY: help run test soak check lint format docs bench lock clean setup-run setup-test
 
 help: ## List what can be asked for
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' Makefile
@@ -21,6 +24,9 @@ run: setup-run ## Install what is needed, start the service and send it the samp
 
 test: setup-test ## Install what the tests need and run them
 	@$(BIN)/pytest --numprocesses auto --dist loadgroup $(ARGS)
+
+soak: setup-test ## Run the tests RUNS times beside BUSY busy loops and list what failed
+	@$(BIN)/python -m scripts.repeat_tests --runs $(RUNS) --busy $(BUSY) $(ARGS)
 
 check: lint test ## Everything CI asks for: import rules, lint, format, types, tests
 

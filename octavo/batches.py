@@ -276,6 +276,8 @@ class Item:
     """Whether its result was there already, of the same bytes, engine version and options."""
     failed_pages: int = 0
     """Pages of its result that could not be read."""
+    engine: str | None = None
+    """The engine that read its document, with its version; None until it has succeeded."""
 
     @property
     def file_id(self) -> FileId:

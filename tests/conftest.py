@@ -7,9 +7,12 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests import temporary
+from tests.budgets import Budgets
 
 if TYPE_CHECKING:
     from xdist.scheduler import Scheduling
+
+BUDGETS = Budgets.read()
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -47,6 +50,18 @@ def pytest_collection_finish() -> None:
 
 def pytest_sessionfinish() -> None:
     gc.unfreeze()
+
+
+def pytest_runtest_logreport(report: pytest.TestReport) -> None:
+    BUDGETS.add(report.nodeid, report.duration)
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    terminalreporter.section("seconds of all workers by group, of its budget")
+    for line in BUDGETS.lines():
+        terminalreporter.write_line(line)
+    for warning in BUDGETS.warnings():
+        terminalreporter.write_line(f"WARNING: {warning}", yellow=True)
 
 
 @pytest.fixture(scope="module", autouse=True)

@@ -22,7 +22,7 @@ from octavo.objects.s3 import S3Objects, S3Settings
 
 BUCKET = "octavo-test"
 SECOND_HOST = "127.0.0.2"
-START_SECONDS = 20.0
+START_SECONDS = 60.0
 
 
 @contextlib.contextmanager

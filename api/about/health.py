@@ -12,6 +12,7 @@ from pydantic import BaseModel
 from api.http.dependencies import Service, ServiceDep
 from api.threads import in_thread
 from octavo import __version__
+from octavo.authorities import authorities
 from octavo.engines.sandbox.confinement import WALLS
 from octavo.errors import OctavoError
 from octavo.identifiers import WorkerId
@@ -121,7 +122,7 @@ async def _prefect(service: Service) -> str | None:
     if url is None:
         return "no Prefect API is configured"
     try:
-        async with httpx.AsyncClient(trust_env=False) as client:
+        async with httpx.AsyncClient(trust_env=False, verify=authorities()) as client:
             answer = await client.get(f"{url}/health", timeout=PROBE_SECONDS)
         return None if answer.status_code == 200 else f"HTTP {answer.status_code}"
     except httpx.HTTPError as error:

@@ -9,6 +9,7 @@ from api.http.periods import PeriodDep
 from api.http.problems import problems
 from octavo.errors import CustomerDisabled, InvalidApiKey, InvalidPeriod
 from octavo.ledger.contract import PageAccount
+from octavo.service.usage import customer_usage
 
 router = APIRouter(prefix="/v1/usage", tags=["v1"])
 
@@ -51,11 +52,11 @@ def quota_resource(account: PageAccount) -> QuotaResource:
 )
 def get_usage(customer: CustomerDep, service: ServiceDep, period: PeriodDep) -> UsageResponse:
     """Get what was billed, by day, and what is left of the quota."""
-    days = service.ledger.billing.usage(period.first, period.last, customer.customer_id)
+    found = customer_usage(service.ledger.billing, customer.customer_id, period)
     return UsageResponse(
         data=[
             UsageDayResource(date=day.date.isoformat(), pages=day.pages, items=day.items, batches=day.batches)
-            for day in days
+            for day in found.days
         ],
-        quota=quota_resource(service.ledger.billing.page_account(customer.customer_id)),
+        quota=quota_resource(found.account),
     )

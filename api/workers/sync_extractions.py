@@ -25,6 +25,7 @@ from octavo.errors import (
 )
 from octavo.identifiers import CallId, CustomerId, WorkerId, new_call_id
 from octavo.ledger.contract import Ledger
+from octavo.service.sync_extraction import SyncRequest
 
 RETRY_AFTER_SECONDS = 5
 ERRORS: dict[str, type[OctavoError]] = {
@@ -32,22 +33,6 @@ ERRORS: dict[str, type[OctavoError]] = {
     UrlNotAllowed.code: UrlNotAllowed,
     FetchFailed.code: FetchFailed,
 }
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SyncRequest:
-    """A document that a customer waits for."""
-
-    customer_id: CustomerId
-    engine: str
-    extract_text: bool
-    extract_images: bool
-    has_quota: bool
-    url: str | None = None
-    path: Path | None = None
-    """Its bytes, where they were sent along."""
-    filename: str | None = None
-    content_type: str | None = None
 
 
 @dataclass(eq=False, slots=True)

@@ -12,6 +12,7 @@ from typing import Any
 import httpx
 from tenacity import RetryCallState, Retrying, retry_if_exception_type, stop_after_attempt, stop_after_delay
 
+from octavo.authorities import authorities
 from octavo.backoff import exponential
 from octavo.errors import OctavoError, ServiceUnreachable
 
@@ -58,9 +59,12 @@ class CustomerClient:
             limits=limits,
             transport=transport,
             trust_env=False,
+            verify=authorities(),
         )
         # Storage does not get the API key: the presigned URL is enough.
-        self._storage = httpx.Client(timeout=timeout, limits=limits, transport=transport, trust_env=False)
+        self._storage = httpx.Client(
+            timeout=timeout, limits=limits, transport=transport, trust_env=False, verify=authorities()
+        )
         self._is_known = self._is_storage_known = self._has_no_bulk = False
 
     def __enter__(self) -> "CustomerClient":

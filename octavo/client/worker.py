@@ -12,6 +12,7 @@ import httpx
 from pydantic import TypeAdapter, ValidationError
 from tenacity import Retrying, retry_if_exception_type, stop_before_delay
 
+from octavo.authorities import authorities
 from octavo.backoff import exponential
 from octavo.client.broker_protocol import Accepted, WorkRequest
 from octavo.client.customer import Refused
@@ -81,6 +82,7 @@ class WorkerClient:
             timeout=httpx.Timeout(30.0, connect=5.0),
             limits=httpx.Limits(max_connections=100, max_keepalive_connections=50),
             trust_env=False,
+            verify=authorities(),
             transport=transport,
         )
 

@@ -3,10 +3,11 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
+from octavo.batch_options import BatchOptions
 from octavo.batches import ClaimedItem
 from octavo.engines.office.kinds import declared_kind
 from octavo.parse_options import ParseOptions
-from octavo.render.registry import ExtractPage, Rendering
+from octavo.render.registry import Rendering, rendering_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,14 +19,9 @@ class ItemOptions:
 
     @classmethod
     def of_batch(cls, options: Mapping[str, object]) -> "ItemOptions":
-        """Read them from a batch's effective options."""
-        return cls(
-            ParseOptions(engine=str(options["engine"])),
-            ExtractPage(
-                extract_text=bool(options["extract_text"]),
-                extract_images=bool(options["extract_images"]),
-            ),
-        )
+        """Read them from a batch's effective options; the worker's engine may have another version by now."""
+        asked = BatchOptions.of_values(options)
+        return cls(replace(asked.parse, engine_version=None), rendering_of(asked))
 
     def of_item(self, item: ClaimedItem) -> "ItemOptions":
         """Return them with what is known of one item: the same text is another document as .csv than as .txt."""

@@ -9,7 +9,7 @@ from datetime import datetime
 from typing import Any
 
 from octavo.batch_options import BatchOptions, Dialect
-from octavo.batches import ApiKey, Batch, BatchStatus, Counts, Item, ItemStatus, Source, SourceKind
+from octavo.batches import ApiKey, Batch, BatchStatus, Counts, Item, ItemStatus, NewItem, Source, SourceKind
 from octavo.identifiers import BatchId, CustomerId, DeliveryId, FileId, ItemId, ResultId, RunId, WebhookId, WorkerId
 from octavo.webhooks.records import Attempt, BatchEnd, Delivery, DeliveryStatus
 
@@ -59,24 +59,38 @@ class ItemRow:
     source_url: str | None = None
     metadata: Mapping[str, object] | None = None
 
-    def source(self) -> Source:
+    @staticmethod
+    def input_fields(made: NewItem) -> dict[str, Any]:
+        """Return the fields that say what an item is made of."""
+        return {
+            "file_id": made.source.file_id,
+            "source_kind": made.source.kind,
+            "source_name": made.source.name,
+            "source_url": made.source.url,
+            "metadata": made.metadata,
+        }
+
+    def input(self) -> NewItem:
         """Return what the item is made of."""
-        return Source(kind=self.source_kind, file_id=self.file_id, name=self.source_name, url=self.source_url)
+        source = Source(kind=self.source_kind, file_id=self.file_id, name=self.source_name, url=self.source_url)
+        return NewItem(source=source, metadata=self.metadata)
 
     def record(self) -> Item:
         """Return the item as everybody sees it."""
+        made = self.input()
         return Item(
             item_id=self.item_id,
             batch_id=self.batch_id,
             customer_id=self.customer_id,
             dialect=self.dialect,
-            source=self.source(),
-            metadata=self.metadata,
+            source=made.source,
+            metadata=made.metadata,
             position=self.position,
             status=self.status,
             attempts=self.attempts,
             page_count=self.page_count,
             result_id=self.result_id,
+            engine=self.engine,
             error_code=self.error_code,
             error_message=self.error_message,
             error_retryable=self.error_retryable,

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
 from typing import ClassVar, Protocol
 
+from octavo.batch_options import BatchOptions, ExtractPageOptions
 from octavo.documents import Document
 from octavo.identifiers import ResultId
 from octavo.render.extract_page import render_extract_page
@@ -128,6 +129,14 @@ _KINDS: Mapping[str, type[ExtractPage] | type[Markdown] | type[Html]] = {
 }
 NAMES = tuple(_KINDS)
 """The names of all renderings."""
+
+
+def rendering_of(options: BatchOptions) -> ExtractPage:
+    """Return the rendering that a batch asked for. Raises ValueError for a dialect that has none."""
+    shown = options.shown
+    if not isinstance(shown, ExtractPageOptions):
+        raise ValueError(f"there is no rendering for the dialect {options.dialect}")
+    return ExtractPage(extract_text=shown.extract_text, extract_images=shown.extract_images)
 
 
 def rendering(name: str, options: Mapping[str, object]) -> Rendering:

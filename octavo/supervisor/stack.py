@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 import anyio
 import httpx
 
+from octavo.authorities import authorities
 from octavo.directory import DataDirectory
 from octavo.objects import embedded
 from octavo.settings import Settings
@@ -265,7 +266,7 @@ def answers(url: str, *, any_status: bool = False) -> Callable[[], Awaitable[boo
 
     async def probe() -> bool:
         try:
-            async with httpx.AsyncClient(trust_env=False, timeout=5.0) as client:
+            async with httpx.AsyncClient(trust_env=False, timeout=5.0, verify=authorities()) as client:
                 return (await client.get(url)).status_code == 200 or any_status
         except httpx.HTTPError:
             return False

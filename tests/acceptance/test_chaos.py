@@ -51,7 +51,7 @@ def sleeping_inputs(folder: Path, items: int) -> list[Input]:
     return [Input(path, path.name) for path in sorted(folder.iterdir())]
 
 
-@pytest.mark.timeout(600)
+@pytest.mark.timeout(900)
 def test_ten_kills_change_no_outcome_bill_nothing_twice_and_leave_nothing_over(
     own: Stack, tmp_path: Path, temporary: Path
 ) -> None:

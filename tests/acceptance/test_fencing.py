@@ -65,7 +65,7 @@ def submit(stack: Stack, client: CustomerClient, folder: Path, items: int) -> Ba
     return stack.submit_sleeping(client, folder, items=items, seconds=3)
 
 
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(900)
 def test_a_worker_that_was_stopped_overwrites_nothing_and_works_on(impatient: Stack, tmp_path: Path) -> None:
     stopped = impatient.pid_of("worker")
     log = impatient.data / "logs" / "worker.log"

@@ -71,7 +71,7 @@ def done_by(fleet: Fleet, batch: Batch, worker: Process) -> int:
     return int(fleet.stack.prefect("POST", "/task_runs/count", wanted))
 
 
-@pytest.mark.timeout(240)  # ten processes start; on a busy machine that alone takes a minute
+@pytest.mark.timeout(900)  # ten processes start; on a busy machine that alone takes a minute
 def test_workers_share_a_batch_and_it_ends_well_whoever_joins_leaves_or_dies(fleet: Fleet, tmp_path: Path) -> None:
     stays, drains = fleet.worker("stays", slots=SLOTS), fleet.worker("drains", slots=SLOTS)
     key = fleet.stack.new_key(CUSTOMER)

@@ -49,7 +49,7 @@ def archived_outcomes(stack: Stack, batch_id: str) -> int:
     return sum(len(piece.read_bytes().splitlines()) - 1 for piece in folder.rglob("*.jsonl"))
 
 
-@pytest.mark.timeout(240)
+@pytest.mark.timeout(900)
 def test_a_ledger_deleted_in_mid_batch_is_made_anew_and_the_batch_goes_on(own: Stack, tmp_path: Path) -> None:
     with CustomerClient(own.url, own.new_key("acme")) as client:
         file_ids = [stage(client, tmp_path / f"page-{number:03}.txt") for number in range(ITEMS)]

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import fields, replace
 from datetime import datetime
 
-from octavo.batches import ItemStatus, NewItem
+from octavo.batches import ItemStatus
 from octavo.identifiers import BatchId, FileId
 from octavo.ledger.archive import (
     Accounts,
@@ -193,7 +193,7 @@ def _manifests(view: Snapshot, batches: Sequence[BatchRow]) -> Iterable[Manifest
             items=tuple((item.item_id, item.file_id) for item in its_items),
             files=tuple(files[file_id] for file_id in dict.fromkeys(item.file_id for item in its_items)),
         )
-        inputs = tuple(NewItem(source=item.source(), metadata=item.metadata) for item in its_items)
+        inputs = tuple(item.input() for item in its_items)
         yield made if inputs == made.of_files() else replace(made, inputs=inputs)
 
 

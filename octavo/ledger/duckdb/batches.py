@@ -16,7 +16,7 @@ from octavo.ledger.duckdb.snapshot import Snapshot
 from octavo.ledger.duckdb.store import Facet, read, write
 from octavo.ledger.duckdb.tables import BATCHES, IDEMPOTENCY_KEYS, ITEMS
 from octavo.ledger.duckdb.transaction import Transaction
-from octavo.ledger.rows import BatchRow
+from octavo.ledger.rows import BatchRow, ItemRow
 from octavo.ledger.watching import Unwatch
 
 _BEGINNING = datetime(1970, 1, 1, tzinfo=UTC)
@@ -31,11 +31,13 @@ class DuckdbBatches(Facet):
 
     def create(self, new: NewBatch) -> tuple[Batch, bool]:
         rules.check_batch(new)
-        # Ten thousand ids take a while: the writer need not make them.
-        return self._create(new, sorted(new_item_id() for _ in new.items))
+        # What takes a while for ten thousand items is done before the writer has to do with it.
+        return self._create(new, sorted(new_item_id() for _ in new.items), _inputs(new.items))
 
     @write
-    def _create(self, tx: Transaction, new: NewBatch, item_ids: Sequence[ItemId]) -> tuple[Batch, bool]:
+    def _create(
+        self, tx: Transaction, new: NewBatch, item_ids: Sequence[ItemId], inputs: dict[str, Any]
+    ) -> tuple[Batch, bool]:
         if new.idempotency_key is not None:
             earlier = _replay(tx, new.customer_id, new.idempotency_key, new.body_digest)
             if earlier is not None:
@@ -43,10 +45,10 @@ class DuckdbBatches(Facet):
         check_files(tx, new.customer_id, new.file_ids)
         batch = rules.new_batch_row(new, tx.stamp())
         add_batch(tx, batch)
+        _name_files(tx, inputs)
         ITEMS.insert(
             tx,
             item_id=list(item_ids),
-            file_id=list(new.file_ids),
             position=list(range(len(item_ids))),
             batch_no=batch.batch_no,
             batch_id=new.batch_id,
@@ -54,7 +56,7 @@ class DuckdbBatches(Facet):
             created_at=batch.created_at,
             updated_at=batch.created_at,
             dialect=batch.dialect,
-            **_inputs(tx, new.items),
+            **inputs,
         )
         if new.idempotency_key is not None:
             keep_idempotency_key(tx, new.customer_id, new.idempotency_key, new.body_digest, new.batch_id, tx.now)
@@ -184,20 +186,21 @@ class DuckdbBatches(Facet):
         return self._store.writer.watches.add(batch_id, tell)
 
 
-def _inputs(tx: Transaction, items: Sequence[NewItem]) -> dict[str, Any]:
-    """Return what items are made of, by field; a file that has no other name here has its own."""
-    sources = [item.source for item in items]
-    unnamed = [one.file_id for one in sources if one.name is None and one.kind is SourceKind.FILE]
-    names: dict[FileId, str] = dict(tx.rows("file_names", file_ids=list(unnamed))) if unnamed else {}
-    found: dict[str, Any] = {
-        "source_name": [names.get(one.file_id) if one.name is None else one.name for one in sources]
-    }
-    if any(one.kind is not SourceKind.FILE for one in sources):
-        found["source_kind"] = [one.kind for one in sources]
-        found["source_url"] = [one.url for one in sources]
-    if any(item.metadata is not None for item in items):
-        found["metadata"] = [item.metadata for item in items]
-    return found
+def _inputs(items: Sequence[NewItem]) -> dict[str, Any]:
+    """Return what items are made of, by field."""
+    rows = [ItemRow.input_fields(item) for item in items]
+    return {name: [row[name] for row in rows] for name in rows[0]}
+
+
+def _name_files(tx: Transaction, inputs: dict[str, Any]) -> None:
+    """Give items of files the files' names, where they have no other."""
+    names, kinds, file_ids = (inputs[name] for name in ("source_name", "source_kind", "file_id"))
+    unnamed = [place for place, kind in enumerate(kinds) if kind is SourceKind.FILE and names[place] is None]
+    found: dict[FileId, str] = {}
+    if unnamed:
+        found = dict(tx.rows("file_names", file_ids=[file_ids[place] for place in unnamed]))
+    for place in unnamed:
+        names[place] = found.get(file_ids[place])
 
 
 def _working_batch(tx: Transaction, customer_id: CustomerId, batch_id: BatchId) -> BatchRow:

@@ -3,9 +3,9 @@
 from collections.abc import Sequence
 
 from octavo.ledger import rules
-from octavo.ledger.allotment import Allotment, Answer, Turns, Waiting, end_waits
 from octavo.ledger.duckdb.run_rows import store_runs
 from octavo.ledger.duckdb.transaction import Transaction
+from octavo.ledger.scheduling import Answer, ClaimRound, Turns, WaitingClaim, end_waits
 
 
 class Claims:
@@ -16,14 +16,14 @@ class Claims:
 
     def __init__(self) -> None:
         self._turns = Turns()
-        self._waiting: list[Waiting] = []
-        self._arrived: list[Waiting] = []
+        self._waiting: list[WaitingClaim] = []
+        self._arrived: list[WaitingClaim] = []
 
     def begin(self) -> None:
         """Forget what a commit that failed has added."""
         self._arrived = []
 
-    def take(self, tx: Transaction, asked: Sequence[Waiting]) -> list[None]:
+    def take(self, tx: Transaction, asked: Sequence[WaitingClaim]) -> list[None]:
         """Take claims that have come with this commit."""
         requests = [one.request for one in asked]
         batches = tx.working.load_batches(tx, [request.batch_id for request in requests])
@@ -40,7 +40,7 @@ class Claims:
         tx.has_news = True
         return [None] * len(asked)
 
-    def serve(self, tx: Transaction) -> list[tuple[Waiting, Answer]]:
+    def serve(self, tx: Transaction) -> list[tuple[WaitingClaim, Answer]]:
         """Hand out what is free; returns what to tell whom once the commit has succeeded."""
         waiting = [*self._waiting, *self._arrived]
         for run_id, worker_id in tx.ended_waits:
@@ -48,7 +48,7 @@ class Claims:
         if not waiting or not tx.has_claims_to_serve():
             return []
         batches = tx.working.load_batches(tx, {one.request.batch_id for one in waiting})
-        allotment = Allotment(
+        claim_round = ClaimRound(
             tx.work,
             caps=tx.working.caps(tx, {batch.customer_id for batch in batches.values()}),
             runs=tx.working.load_runs(tx, {one.request.run_id for one in waiting}),
@@ -59,9 +59,9 @@ class Claims:
             turns=self._turns,
             now=tx.now,
         )
-        return allotment.serve(waiting)
+        return claim_round.serve(waiting)
 
-    def keep(self, answers: Sequence[tuple[Waiting, Answer]]) -> None:
+    def keep(self, answers: Sequence[tuple[WaitingClaim, Answer]]) -> None:
         """Let the commit count, and tell those who are answered."""
         answered = {one for one, _ in answers}
         self._waiting = [one for one in [*self._waiting, *self._arrived] if one not in answered]

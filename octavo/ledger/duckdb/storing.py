@@ -1,11 +1,11 @@
 """Items, batches and slices on their way from the rules into DuckDB: storing what changed."""
 
-from octavo.ledger import rules
 from octavo.ledger.duckdb.snapshot import Snapshot
 from octavo.ledger.duckdb.tables import BATCHES, ITEMS, RESERVATIONS, SLICES, USAGE
+from octavo.ledger.unit_of_work import UnitOfWork
 
 
-def store_work(view: Snapshot, work: rules.Work) -> None:
+def store_work(view: Snapshot, work: UnitOfWork) -> None:
     """Write what has changed: items, leases, slices, batches, usage, digests."""
     ITEMS.update(view, list(work.changed_items.values()))
     ITEMS.update(view, list(work.progressed_items.values()), "updated_at", "pages_done", "pages_total", "kept_in")
@@ -18,7 +18,7 @@ def store_work(view: Snapshot, work: rules.Work) -> None:
         view.rows("set_sha256", file_ids=list(work.sha256), sha256s=list(work.sha256.values()))
 
 
-def _store_reservations(view: Snapshot, work: rules.Work) -> None:
+def _store_reservations(view: Snapshot, work: UnitOfWork) -> None:
     if work.quotas.dropped:
         view.rows("drop_reservations", item_ids=sorted(work.quotas.dropped))
     RESERVATIONS.insert_rows(
@@ -28,7 +28,7 @@ def _store_reservations(view: Snapshot, work: rules.Work) -> None:
     )
 
 
-def _store_slices(view: Snapshot, work: rules.Work) -> None:
+def _store_slices(view: Snapshot, work: UnitOfWork) -> None:
     SLICES.insert_rows(view, [row for row in work.new_slices if row.slice_id not in work.closed_slices])
     if work.closed_slices:
         view.rows("close_slices", slice_ids=sorted(work.closed_slices))

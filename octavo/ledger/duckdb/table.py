@@ -135,7 +135,7 @@ class Table(Generic[R]):
 
         A field that is not given has the record's default. `clause` goes behind the statement (`ON CONFLICT ...`).
         """
-        given = self._defaults | values
+        given = _given_once(self._defaults | values)
         many = frozenset(name for name, value in given.items() if isinstance(value, list))
         known = ("insert", many, clause)
         sql = self._known.get(known)
@@ -146,7 +146,8 @@ class Table(Generic[R]):
     def insert_rows(self, view: Runs, rows: Sequence[R], *, clause: str = "") -> None:
         """Insert these rows; without any, nothing."""
         if rows:
-            self.insert(view, clause=clause, **self._values(rows, self._fields))
+            values = {name: [getattr(row, name) for row in rows] for name in self._fields}
+            self.insert(view, clause=clause, **values)
 
     def update(self, view: Runs, rows: Sequence[R], *names: str) -> None:
         """Write back fields of rows, by key: those that are named, else all that are not fixed."""
@@ -159,17 +160,6 @@ class Table(Generic[R]):
         elif rows:
             lists = {name: self._bound(name, [getattr(row, name) for row in rows]) for name in (*self._key, *changing)}
             view.run(self._update_sql(changing, many=True), lists)
-
-    def _values(self, rows: Sequence[R], names: Sequence[str]) -> dict[str, Any]:
-        """Return fields as `insert` takes them; what is the same object in all rows is given once."""
-        found: dict[str, Any] = {}
-        for name in names:
-            values = [getattr(row, name) for row in rows]
-            first = values[0]
-            found[name] = first if len(values) > 1 and all(one is first for one in values) else values
-        if not any(isinstance(one, list) for one in found.values()):
-            found[names[0]] = [getattr(row, names[0]) for row in rows]
-        return found
 
     def _bound(self, name: str, value: Any) -> Parameter:  # noqa: ANN401 # whatever the field holds
         write = self._by_field[name].write
@@ -205,3 +195,14 @@ class Table(Generic[R]):
         lists = ", ".join(f"unnest(${one.field}::{one.sql_type}[]) AS {one.name}" for one in (*key, *new))
         rows = " AND ".join(f"{self.name}.{one.name} = u.{one.name}" for one in key)
         return f"UPDATE {self.name} SET {values} FROM (SELECT {lists}) u WHERE {rows}"  # noqa: S608
+
+
+def _given_once(values: dict[str, Any]) -> dict[str, Any]:
+    """Return values of columns; one that is the same object in all rows is given once, for lists are dear."""
+    found = dict(values)
+    lists = [name for name, value in values.items() if isinstance(value, list)]
+    for name in lists[1:]:
+        first = values[name][0]
+        if all(one is first for one in values[name]):
+            found[name] = first
+    return found

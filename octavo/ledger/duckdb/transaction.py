@@ -13,6 +13,7 @@ from octavo.ledger.duckdb.snapshot import Snapshot, Statements
 from octavo.ledger.duckdb.storing import store_work
 from octavo.ledger.duckdb.working_set import WorkingSet
 from octavo.ledger.rows import BatchRow, ItemRow
+from octavo.ledger.unit_of_work import UnitOfWork
 
 
 class Transaction(Snapshot):
@@ -33,7 +34,7 @@ class Transaction(Snapshot):
         self.stamp = rules.Stamp(now, last)
         self.working = working
         self.ended_waits: list[tuple[RunId | None, WorkerId | None]] = []
-        self._work: rules.Work | None = None
+        self._work: UnitOfWork | None = None
         self.has_news = False
         """Whether a claim that waits may have something to hear: a lane or an item is free, a run or a batch over."""
         self.has_deliveries = False
@@ -42,10 +43,10 @@ class Transaction(Snapshot):
         """Batches that show something else with this commit."""
 
     @property
-    def work(self) -> rules.Work:
+    def work(self) -> UnitOfWork:
         """What this commit does to items, batches and slices; stored with `flush`, at the latest at its end."""
         if self._work is None:
-            self._work = rules.Work(
+            self._work = UnitOfWork(
                 {}, self.working.batches, self.working.slices(self), self.stamp, self.working.quotas(self)
             )
         return self._work
@@ -91,7 +92,7 @@ class Transaction(Snapshot):
             self._work.forget_changes()
 
     @staticmethod
-    def _frees_something(work: rules.Work) -> bool:
+    def _frees_something(work: UnitOfWork) -> bool:
         return bool(work.closed_slices) or any(map(rules.is_free, work.changed_items.values()))
 
     def has_claims_to_serve(self) -> bool:

@@ -12,7 +12,6 @@ from octavo.batches import RunStatus
 from octavo.errors import OctavoError
 from octavo.identifiers import BatchId, RunId, WorkerId
 from octavo.ledger import rules
-from octavo.ledger.allotment import Answer, Waiting
 from octavo.ledger.contract import Claim, ClaimRequest, HeldSlots, ItemProgress, OnClaim, Report, ReportResult
 from octavo.ledger.duckdb.leases import give_back
 from octavo.ledger.duckdb.run_rows import store_runs
@@ -20,6 +19,7 @@ from octavo.ledger.duckdb.snapshot import Snapshot
 from octavo.ledger.duckdb.store import Facet, read, write, write_together
 from octavo.ledger.duckdb.tables import RUNS
 from octavo.ledger.duckdb.transaction import Transaction
+from octavo.ledger.scheduling import Answer, WaitingClaim
 
 
 class DuckdbWork(Facet):
@@ -28,7 +28,7 @@ class DuckdbWork(Facet):
     def claim(self, request: ClaimRequest) -> Claim:
         rules.check_claim(request)
         answers: list[Answer] = []
-        self._claim(Waiting(request, answers.append, stays=False))
+        self._claim(WaitingClaim(request, answers.append, stays=False))
         (answer,) = answers
         if isinstance(answer, OctavoError):
             raise answer
@@ -36,10 +36,10 @@ class DuckdbWork(Facet):
 
     def wait_for_claim(self, request: ClaimRequest, on_claim: OnClaim) -> None:
         rules.check_claim(request)
-        self._claim(Waiting(request, on_claim, stays=True))
+        self._claim(WaitingClaim(request, on_claim, stays=True))
 
     @write_together
-    def _claim(self, tx: Transaction, asked: Sequence[Waiting]) -> list[None]:
+    def _claim(self, tx: Transaction, asked: Sequence[WaitingClaim]) -> list[None]:
         return self._store.writer.claims.take(tx, asked)
 
     @write

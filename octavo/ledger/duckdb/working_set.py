@@ -15,6 +15,7 @@ from octavo.ledger.duckdb.tables import BATCHES, ITEMS, RESERVATIONS, RUNS, SLIC
 from octavo.ledger.duckdb.values import Row
 from octavo.ledger.quotas import QuotaRow, Quotas, ReservationRow
 from octavo.ledger.rows import BatchRow, ItemRow, SliceRow
+from octavo.ledger.unit_of_work import UnitOfWork
 from octavo.webhooks.records import Webhook
 
 FREE_ITEMS_READ = 200
@@ -201,7 +202,7 @@ class WorkingSet:
         for item_id in pending:
             del self.items[item_id]
 
-    def settle(self, work: rules.Work) -> None:
+    def settle(self, work: UnitOfWork) -> None:
         """Take what a piece of work has done, once it is stored."""
         if self._slices is not None:
             for slice_id in work.closed_slices:

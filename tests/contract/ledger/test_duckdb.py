@@ -178,7 +178,7 @@ def test_nothing_is_ever_fetched(ledger: DuckdbLedger) -> None:
             assert looking.execute(f"SELECT current_setting('{setting}')").fetchone() == (False,)
 
 
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(900)
 def test_killed_in_the_middle_of_writing_nothing_acknowledged_is_lost(path: Path) -> None:
     """Ten times here; `python -m bench.ledger_kills` does it fifty times."""
     assert len(kill_while_writing(path, (40, 15, 60, 1, 25, 10, 33, 5, 20, 50))) >= 250

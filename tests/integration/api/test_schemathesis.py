@@ -40,7 +40,7 @@ checks.not_a_server_error.expected-statuses = ["2xx", "4xx", "503"]
 include-path-regex = "^/v1/extract(/file)?$"
 checks.not_a_server_error.expected-statuses = ["2xx", "4xx", "504"]
 """
-pytestmark = pytest.mark.timeout(600)
+pytestmark = pytest.mark.timeout(900)
 
 
 @pytest.fixture(scope="module")

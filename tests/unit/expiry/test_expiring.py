@@ -209,6 +209,41 @@ def test_a_result_with_fewer_objects_than_went_long_ago_is_taken(
         assert reports == [report]
 
 
+def test_a_result_that_was_shown_in_more_ways_than_it_is_now_is_taken(
+    world: World, objects: MemoryObjects, expiry: Expiry
+) -> None:
+    worked_off(world, objects, world.batch(), "res_shared")
+    customer_id, result_id = world.customer.customer_id, ResultId("res_shared")
+    other = keys.rendering_key(customer_id, result_id, "extract-page", {"extract_text": False})
+    objects.write(other, b"{}", "application/json")
+    (item,) = world.take(world.batch())
+    world.clock.go(hours=2)
+    expiry.look()
+    assert stored(objects, keys.RESULTS) == [], "every rendering goes with its result"
+    write_result(world, objects, "res_shared")
+    report = finish(item, outcome("res_shared"))
+    with expiry.deletion_guard.reporting([report]) as reports:
+        assert reports == [report]
+
+
+@pytest.mark.parametrize("seconds", [0.0, 30.0])
+def test_a_rendering_of_a_document_that_went_is_no_result(
+    world: World, objects: MemoryObjects, expiry: Expiry, monkeypatch: pytest.MonkeyPatch, seconds: float
+) -> None:
+    """A worker that found the document, and made a rendering of it, may write that one after the document went."""
+    worked_off(world, objects, world.batch(), "res_shared")
+    (item,) = world.take(world.batch())
+    world.clock.go(hours=2)
+    expiry.look()
+    key = keys.rendering_key(
+        world.customer.customer_id, ResultId("res_shared"), "extract-page", {"extract_text": False}
+    )
+    objects.write(key, b"{}", "application/json")
+    monkeypatch.setattr(deletion_guard, "WRITING_SECONDS", seconds)
+    with expiry.deletion_guard.reporting([finish(item, outcome("res_shared"))]) as reports:
+        assert reports[0].kind is ReportKind.RELEASE
+
+
 def test_a_report_waits_for_the_deletion_of_its_result_and_a_deletion_for_a_report(
     world: World, objects: MemoryObjects, expiry: Expiry
 ) -> None:

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from octavo.batch_options import BatchOptions
 from octavo.batches import BatchStatus, NewBatch, NewItem
 from octavo.identifiers import BatchId, CustomerId, FileId
-from octavo.ledger.rules import Room, Stamp, new_batch_row
+from octavo.ledger.rules import Capacity, Stamp, new_batch_row
 
 NOON = datetime(2026, 11, 23, 12, tzinfo=UTC)
 
@@ -30,7 +30,7 @@ def test_a_claim_opens_as_many_even_slices_as_room_and_items_allow(
         ),
         NOON,
     )
-    room = Room(customer=customer, worker=worker, run=lanes)
+    room = Capacity(customer=customer, worker=worker, run=lanes)
     sizes = room.sizes(batch, each)
     assert len(sizes) == max(0, min(customer, worker, lanes, items))
     if sizes:

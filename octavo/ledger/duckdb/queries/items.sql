@@ -60,16 +60,20 @@ WHERE batch_no = $batch_no
 ORDER BY position;
 
 -- name: items_of_customer
--- purpose: Return a page of a customer's items in an order; <key> and the like are filled in by `listing`.
+-- purpose: Return a page of a customer's items; `listing` fills in <key> and the like. Only rows on it are read whole.
 SELECT {items} FROM items
-WHERE customer_id = $customer_id
-    AND ($dialect IS NULL OR dialect = $dialect)
-    AND ($batch_id IS NULL OR batch_id = $batch_id)
-    AND ($statuses::VARCHAR[] IS NULL OR list_contains($statuses::VARCHAR[], status))
-    AND ($source_name IS NULL OR source_name = $source_name)
-    AND ($part IS NULL OR contains(lower(source_name), lower($part)))
-    AND ($created_from IS NULL OR created_at >= $created_from)
-    AND ($created_before IS NULL OR created_at < $created_before)
-    AND ($moment IS NULL OR (<key> <beyond>= $moment AND (<key> <beyond> $moment OR item_id <beyond> $item_id)))
-ORDER BY <key> <direction>, item_id <direction>
-LIMIT $limit;
+WHERE rowid IN (
+    SELECT rowid FROM items
+    WHERE customer_id = $customer_id
+        AND ($dialect IS NULL OR dialect = $dialect)
+        AND ($batch_id IS NULL OR batch_id = $batch_id)
+        AND ($statuses::VARCHAR[] IS NULL OR list_contains($statuses::VARCHAR[], status))
+        AND ($source_name IS NULL OR source_name = $source_name)
+        AND ($part IS NULL OR contains(lower(source_name), lower($part)))
+        AND ($created_from IS NULL OR created_at >= $created_from)
+        AND ($created_before IS NULL OR created_at < $created_before)
+        AND ($moment IS NULL OR (<key> <beyond>= $moment AND (<key> <beyond> $moment OR item_id <beyond> $item_id)))
+    ORDER BY <key> <direction>, item_id <direction>
+    LIMIT $limit
+)
+ORDER BY <key> <direction>, item_id <direction>;

@@ -13,11 +13,11 @@ from typing import Any
 import httpx
 import pytest
 
-from api.v1 import exports
 from octavo.identifiers import BatchId, ResultId
 from octavo.objects import keys
 from octavo.objects.memory import MemoryObjects
 from octavo.outcomes import Succeeded
+from octavo.service import exports
 from tests.unit.api.service import Api, failed
 from tests.unit.api.serving import served
 from tests.unit.api.v1.test_results import BOTH

@@ -16,6 +16,7 @@ from octavo.identifiers import BatchId, CustomerId, RunId, WorkerId
 from octavo.ledger import refusals, rules
 from octavo.ledger.contract import Claim, ClaimRequest, OnClaim
 from octavo.ledger.rows import BatchRow, ItemRow, SliceRow
+from octavo.ledger.unit_of_work import UnitOfWork
 
 Answer = Claim | OctavoError
 MOST_REMEMBERED = 10_000
@@ -23,7 +24,7 @@ MOST_REMEMBERED = 10_000
 
 
 @dataclass(eq=False, slots=True)
-class Waiting:
+class WaitingClaim:
     """One claim before a ledger; `stays` is whether it waits when there is nothing for it."""
 
     request: ClaimRequest
@@ -33,7 +34,9 @@ class Waiting:
     """Whether it wants no slot any more and only hears how things stand."""
 
 
-def end_waits(waiting: Iterable[Waiting], *, run_id: RunId | None = None, worker_id: WorkerId | None = None) -> None:
+def end_waits(
+    waiting: Iterable[WaitingClaim], *, run_id: RunId | None = None, worker_id: WorkerId | None = None
+) -> None:
     """Let the standing claims of a run, or a worker, hear at the next serving how things stand, without a slot."""
     for one in waiting:
         if one.stays and (one.request.run_id == run_id or one.request.worker_id == worker_id):
@@ -64,7 +67,7 @@ class Turns:
 class _Asker:
     """A claim while it is served."""
 
-    waiting: Waiting
+    waiting: WaitingClaim
     batch: BatchRow
     most_items: int
     """Items of one slice at most: near a batch's end fewer, so that no slot stands idle while another has many."""
@@ -75,7 +78,7 @@ class _Asker:
         return self.waiting.request
 
 
-class Allotment:
+class ClaimRound:
     """One serving: the rows it may touch, and what each claim came to.
 
     `work` has the batches that are asked for; `free` takes items for one slice of at most so many, by position,
@@ -84,7 +87,7 @@ class Allotment:
 
     def __init__(
         self,
-        work: rules.Work,
+        work: UnitOfWork,
         *,
         caps: Mapping[CustomerId, int],
         runs: Mapping[RunId, Run],
@@ -114,9 +117,9 @@ class Allotment:
         self._of_run[row.run_id] += 1
         self._of_batch[row.batch_id] += 1
 
-    def serve(self, waiting: Sequence[Waiting]) -> list[tuple[Waiting, Answer]]:
+    def serve(self, waiting: Sequence[WaitingClaim]) -> list[tuple[WaitingClaim, Answer]]:
         """Give slots, one at a time and in turn, until nobody gets any more; return the claims that are answered."""
-        answers: list[tuple[Waiting, Answer]] = []
+        answers: list[tuple[WaitingClaim, Answer]] = []
         askers: list[_Asker] = []
         for one in waiting:
             found = self._asker(one)
@@ -128,7 +131,7 @@ class Allotment:
         told = [(asker.waiting, self._claim(asker)) for asker in askers]
         return answers + [(one, claim) for one, claim in told if not one.stays or _says_something(claim)]
 
-    def _asker(self, one: Waiting) -> _Asker | OctavoError:
+    def _asker(self, one: WaitingClaim) -> _Asker | OctavoError:
         request = one.request
         batch = self._work.batches.get(request.batch_id)
         if batch is None:
@@ -154,8 +157,8 @@ class Allotment:
                 active.remove(asker)
             self._turns.take(asker.batch)
 
-    def _room(self, asker: _Asker) -> rules.Room:
-        return rules.room(
+    def _room(self, asker: _Asker) -> rules.Capacity:
+        return rules.capacity(
             replace(asker.request, slots=asker.request.slots - len(asker.got)),
             cap=self._caps[asker.batch.customer_id],
             of_customer=self._of_customer[asker.batch.customer_id],
