@@ -1,4 +1,4 @@
-"""Registers work pool and deployments with Prefect, from `prefect.yaml`, again and again without harm.
+"""Registers work pool and deployments with Prefect, from `prefect.yaml`; safe to repeat.
 
 `octavo up` calls it before its worker starts; a fleet may call `prefect deploy --all` instead.
 """
@@ -65,7 +65,7 @@ def load_flow(entrypoint: str) -> Flow[..., Any]:
 
 
 async def register(client: PrefectClient) -> list[str]:
-    """Make or renew pools and deployments; returns the deployments' full names."""
+    """Create or update pools and deployments; return the deployments' full names."""
     names = []
     for wanted in read_deployments():
         with contextlib.suppress(ObjectAlreadyExists):

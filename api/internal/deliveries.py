@@ -29,7 +29,7 @@ async def claim(
 
 @router.post("/attempts")
 async def attempt(body: AttemptReport, service: ServiceDep) -> AttemptTaken:
-    """Take a worker's word about an attempt."""
+    """Take a worker's report about an attempt."""
     return AttemptTaken(taken=await service.deliveries.report(body))
 
 

@@ -73,7 +73,7 @@ def _owned(service: Service, run: Run) -> tuple[Batch, str]:
 
 @router.post("/runs/end")
 async def end_run(body: NamedRun, service: ServiceDep) -> Notifications:
-    """End a run; what it held goes back to whoever comes next."""
+    """End a run; what it held goes back to the next worker."""
     await in_thread(lambda: service.ledger.runs.end(body.run_id, RunStatus.ENDED))
     return Notifications(count=service.workers.notifications)
 
@@ -145,7 +145,7 @@ async def claim(
 
 @router.post("/reports")
 async def report(body: Reports, service: ServiceDep) -> list[ReportResult]:
-    """Take a worker's words about its items."""
+    """Take a worker's reports about its items."""
     service.workers.heartbeat(body.worker_id)
     return await in_thread(lambda: _report(body, service))
 

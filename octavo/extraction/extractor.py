@@ -100,7 +100,7 @@ class Extractor:
         return self._pool.fork_server_pid
 
     def close(self) -> None:
-        """End all children; documents in work end with `ChildLost`."""
+        """End all children; documents in progress end with `ChildLost`."""
         self._pool.close()
 
     def waits_for_child(self, engine: str | None) -> bool:
@@ -133,7 +133,7 @@ class Extractor:
         engine read in a child that has read nothing before; `is_apart` in one beside the `processes`, at once: the
         caller limits how many these are. `stop` may end a local engine's reading from another thread.
 
-        Raises a `DocumentError` for what the document came to, `UnknownEngine`, `ChildLost` (somebody else
+        Raises a `DocumentError` for what is wrong with the document, `UnknownEngine`, `ChildLost` (somebody else
         ended the parser: not the document's fault, worth another try), `SandboxUnavailable`, and
         `ReadingStopped` once `stop` was set.
         """

@@ -79,7 +79,7 @@ class Inputs:
     def refuse_full_disk(self, error: Exception) -> None:
         """Raise StorageUnavailable if the disk is full: then everything fails, and the document is not to blame."""
         if self.is_disk_full():
-            raise StorageUnavailable("The disk for documents in work is full.") from error
+            raise StorageUnavailable("The disk for documents in progress is full.") from error
 
     def is_disk_full(self) -> bool:
         """Whether the disk for documents in work has no room left."""

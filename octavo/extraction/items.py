@@ -63,7 +63,7 @@ class ItemWork:
         return self._inputs.fetch(item)
 
     def is_storage_there(self) -> bool:
-        """Whether storage takes bytes, and the disk for documents in work has room."""
+        """Whether storage takes bytes, and the disk for documents in progress has room."""
         try:
             # Storage that is full answers all questions and takes nothing.
             self._objects.write(keys.ROOM_PROBE, bytes(PROBE_BYTES), "application/octet-stream")

@@ -176,7 +176,7 @@ class SliceProcessor:
             return None
         except (StorageUnavailable, ChildLost, ServiceUnreachable, SandboxUnavailable):
             raise
-        except Exception:  # the edge of the worker: a defect of ours must not be taken for a bad document
+        except Exception:  # the edge of the worker: a bug of our own must not be taken for a bad document
             logger.exception("item %s met a defect", item.item_id)
             return failure(InternalError("Something went wrong on our side; submit the file again."))
         finally:

@@ -64,7 +64,7 @@ class SliceWorker:
 
     @property
     def slots(self) -> int:
-        """How many slices may be in work at once."""
+        """How many slices may be in progress at once."""
         return self._slots
 
     @property
