@@ -3,7 +3,7 @@
 Prefect on SQLite answers 503 when two requests write at the same moment, and Prefect's client then
 waits 2, 4, 8 seconds: eight batches submitted at once were started over 13 seconds that way. A request that
 was refused so has changed nothing (its transaction was rolled back), so it is simply asked again, here,
-some milliseconds later. On PostgreSQL none of this is needed. Seen with 3.8.8; it can go when SQLite's
+some milliseconds later. On PostgreSQL none of this is needed. Seen with 3.8.8, and 3.9.1 answers the same way; it can go when SQLite's
 SQLITE_BUSY is waited out inside Prefect.
 """
 
