@@ -34,7 +34,7 @@ def make_long(data: Path, pages: int, path: Path) -> int:
 
 
 def mebibytes(pid: int, name: str) -> int:
-    """Return a figure of a process as the kernel tells it."""
+    """Return a figure of a process as reported by the kernel."""
     for line in Path(f"/proc/{pid}/status").read_text().splitlines():
         if line.startswith(f"{name}:"):
             return int(line.split()[1]) // 1024

@@ -150,7 +150,7 @@ def webhook_sender(settings: Settings, client: WorkerClient) -> WebhookSender:
 
 
 def sync_worker(settings: Settings, client: WorkerClient, reader: Extractor) -> SyncWorker:
-    """Return a worker's sync lane."""
+    """Return a worker's part that serves sync extractions."""
     return SyncWorker(
         client,
         reader,

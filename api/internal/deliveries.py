@@ -29,11 +29,11 @@ async def claim(
 
 @router.post("/attempts")
 async def attempt(body: AttemptReport, service: ServiceDep) -> AttemptTaken:
-    """Take a worker's word about an attempt."""
+    """Take a worker's report about an attempt."""
     return AttemptTaken(taken=await service.deliveries.report(body))
 
 
 @router.post("/prune")
 async def prune(_: DeliveryPruning, service: ServiceDep) -> DeliveriesPruned:
-    """Remove deliveries that have had their time; the flow `prune` asks for it."""
+    """Remove deliveries that are old enough; the flow `prune` asks for it."""
     return DeliveriesPruned(deliveries=await service.deliveries.prune())

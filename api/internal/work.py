@@ -72,7 +72,7 @@ def _owned(service: Service, run: Run) -> tuple[Batch, str]:
 
 @router.post("/runs/end")
 async def end_run(body: NamedRun, service: ServiceDep) -> Notifications:
-    """End a run; what it held goes back to whoever comes next."""
+    """End a run; what it held goes back to the next worker."""
     await in_thread(lambda: service.ledger.runs.end(body.run_id, RunStatus.ENDED))
     return Notifications(count=service.workers.notifications)
 
@@ -144,7 +144,7 @@ async def claim(
 
 @router.post("/reports")
 async def report(body: Reports, service: ServiceDep) -> list[ReportResult]:
-    """Take a worker's words about its items."""
+    """Take a worker's reports about its items."""
     service.workers.heartbeat(body.worker_id)
     return await in_thread(lambda: _report(body, service))
 
@@ -162,6 +162,6 @@ async def reserve(body: Reservation, service: ServiceDep) -> Reserved:
 
 @router.post("/prune")
 async def prune(body: Pruning, service: ServiceDep) -> Pruned:
-    """Remove from the ledger what has had its time; the flow `prune` asks for it."""
+    """Remove from the ledger what is old enough; the flow `prune` asks for it."""
     seen_before = now() - timedelta(seconds=body.keep_runs_seconds)
     return await in_thread(lambda: service.ledger.runs.prune(seen_before))

@@ -1,9 +1,9 @@
-"""Shows open lanes in Prefect: as many slots of `customer:<id>` are taken as this worker has lanes open.
+"""Shows open slices in Prefect: this worker takes one slot of `customer:<id>` for each of its open slices.
 
-The ledger decides; these slots make the limit visible and real for whatever else uses it. They
-are taken off the path of the work, in one lease per slot, and where Prefect has none to give
-the lane works on. A dead worker's leases are given back by the next life of its name, if that finds
-the note of them, or run out by themselves within a minute.
+The ledger decides; these slots make the limit visible, and real for anything else that uses it. They
+are taken alongside the work, in one lease per slot, and if Prefect has none to give the work
+continues without. A dead worker's leases are returned by the next process of its name, if that finds
+the record of them, or expire by themselves within a minute.
 """
 
 import json
@@ -27,12 +27,12 @@ RENEW_SECONDS = 20.0
 SETTLE_SECONDS = 0.25
 """Between two looks at the worker."""
 LINGER_SECONDS = 1.0
-"""How long a slot outlives its lane: one that goes from one slice to the next is closed for a moment and keeps it."""
+"""How long a Prefect slot is kept after its slice closed, so that it can pass to the customer's next slice."""
 TROUBLE = (httpx.HTTPError, PrefectHTTPStatusError)
 
 
 class CustomerSlots:
-    """Keeps Prefect's slots equal to the open slots of this worker; one lease of Prefect's per lane."""
+    """Keeps Prefect's slots equal to the open slices of this worker; one Prefect lease per slot."""
 
     def __init__(self, slice_worker: SliceWorker, note: Path | None = None) -> None:
         self._slice_worker = slice_worker
@@ -41,14 +41,14 @@ class CustomerSlots:
         self._noted: list[str] = []
         self._leases: dict[CustomerId, list[UUID]] = {}
         self._high: dict[CustomerId, tuple[int, float]] = {}
-        """The most lanes seen lately, and until when they count."""
+        """The most open slices seen lately, and until when they count."""
         self._has_changed = threading.Event()
         self._again = math.inf
         """When to ask once more for a slot that was not free."""
         self._client: PrefectClient | None = None
 
     def changed(self) -> None:
-        """Say, from any thread, that lanes were opened or closed."""
+        """Note, from any thread, that slices were opened or closed."""
         self._has_changed.set()
 
     async def run(self) -> None:
@@ -107,7 +107,7 @@ class CustomerSlots:
         self._write_note()
 
     def _lately(self, customer_id: CustomerId, lanes: int) -> int:
-        """Return the most lanes of the last second; while these are more than now, the worker is looked at again."""
+        """Return the most open slices of the last second; while that is more than now, the worker is checked again."""
         moment = anyio.current_time()
         high, until = self._high.get(customer_id, (0, 0.0))
         if lanes >= high or moment >= until:
@@ -134,10 +134,10 @@ class CustomerSlots:
                 )
                 leases.append(UUID(answer.json()["lease_id"]))
         except TROUBLE as error:
-            # Full (423), or Prefect is away: the ledger has opened the lane, so it works on without. It is asked
-            # again, for another worker's slot outlives its lane by a moment, and a dead worker's by a minute.
+            # Full (423), or Prefect is away: the ledger has opened the slice, so it works without. The slot is
+            # requested again, as another worker keeps one for a moment longer, and a dead worker for a minute.
             self._again = anyio.current_time() + LINGER_SECONDS
-            logger.info("no slot for a lane of %s: %s", customer_id, error)
+            logger.info("no Prefect slot for a slice of %s: %s", customer_id, error)
 
     async def _give_back(self, customer_id: CustomerId, wanted: int) -> None:
         leases = self._leases.get(customer_id, [])

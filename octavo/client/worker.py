@@ -100,7 +100,7 @@ class WorkerClient:
         self._call("/workers/drain", Hello(worker_id=self.worker_id), Notifications, patience_seconds=2.0)
 
     def goodbye(self) -> None:
-        """End this worker's life in good order."""
+        """End this worker's life in an orderly way."""
         self._call("/workers/goodbye", Hello(worker_id=self.worker_id), Notifications, patience_seconds=2.0)
 
     def wait_for_runs(self, seen: int, seconds: float) -> int:
@@ -160,7 +160,7 @@ class WorkerClient:
         return self._call("/runs/summary", NamedRun(run_id=run_id), RunSummary)
 
     def prune(self, keep_runs_seconds: float) -> Pruned:
-        """Have the ledger remove what has had its time; returns how much that was."""
+        """Have the ledger remove what is old enough; returns how much that was."""
         return self._call("/prune", Pruning(keep_runs_seconds=keep_runs_seconds), Pruned)
 
     def sweep(self, stored: tuple[ObjectInfo, ...]) -> Swept:
@@ -187,7 +187,7 @@ class WorkerClient:
         return self._call("/deliveries/attempts", report, AttemptTaken).taken
 
     def prune_deliveries(self) -> int:
-        """Have the ledger remove deliveries that have had their time; returns how many."""
+        """Have the ledger remove deliveries that are old enough; returns how many."""
         return self._call("/deliveries/prune", DeliveryPruning(), DeliveriesPruned).deliveries
 
     def claim_sync(self, wait_seconds: float) -> SyncTask | None:
@@ -224,7 +224,7 @@ class WorkerClient:
         return self._call("/sync/pages", asked, Accepted).accepted
 
     def end_sync(self, result: SyncResult) -> bool:
-        """Report what a document came to. Raises StaleLease when nobody waits for it any more."""
+        """Report how a document ended. Raises StaleLease when nobody waits for it any more."""
         return self._call("/sync/end", result, Accepted, patience_seconds=SHORT_PATIENCE_SECONDS).accepted
 
     def claim_page_render(self, wait_seconds: float) -> PageRenderTask | None:
@@ -232,7 +232,7 @@ class WorkerClient:
         return self._ask_for_work("/page-renders/claims", OfferedPageRender, wait_seconds).task
 
     def end_page_render(self, result: PageRenderResult) -> bool:
-        """Report what rendering a page came to; False when nobody knows of it any more."""
+        """Report the result of rendering a page; False when nobody knows of it any more."""
         return self._call("/page-renders/end", result, Accepted, patience_seconds=SHORT_PATIENCE_SECONDS).accepted
 
     def _ask_for_work(self, path: str, offer: type[T], wait_seconds: float) -> T:

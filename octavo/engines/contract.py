@@ -98,7 +98,7 @@ AVAILABLE = Availability(True)
 
 
 class Progress(Protocol):
-    """How an engine tells its keeper that it is alive; every call starts the page clock anew."""
+    """How an engine tells its keeper that it is alive; every call starts the page clock again."""
 
     def counted(self, pages: int) -> None:
         """Say how many pages the document has, before work is spent on them."""
@@ -148,7 +148,7 @@ class PageObserver:
 class Engine(Protocol):
     """A way to read documents.
 
-    `extract` raises a `DocumentError` for what the document itself came to. Anything else it raises is
+    `extract` raises a `DocumentError` for what is wrong with the document itself. Anything else it raises is
     a defect of the engine and ends as `ExtractionFailed` after a second try.
 
     What only some engines can do is a protocol of its own below, and asked for with `isinstance`.

@@ -196,7 +196,7 @@ class Extractor:
         return self._pool.fork_server_pid
 
     def close(self) -> None:
-        """End all children; documents in work end with `ChildLost`."""
+        """End all children; documents in progress end with `ChildLost`."""
         self._pool.close()
 
     def waits_for_child(self, engine: str | None) -> bool:
@@ -233,7 +233,7 @@ class Extractor:
         beside the `processes`, at once: the caller limits how many these are. `care` is for who follows the pages;
         `stop` may end a local engine's reading from another thread.
 
-        Raises a `DocumentError` for what the document came to, `UnknownEngine`, `ChildLost` (somebody else
+        Raises a `DocumentError` for what is wrong with the document, `UnknownEngine`, `ChildLost` (somebody else
         ended the parser: not the document's fault, worth another try), `SandboxUnavailable`, and
         `ReadingStopped` once `stop` was set.
         """

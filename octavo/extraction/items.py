@@ -39,7 +39,7 @@ WRITERS = 16
 PROBE_BYTES = 1024 * 1024
 KEEP_SECONDS = 20.0
 SCRATCH_ROOM_BYTES = 64 * 1024 * 1024
-"""With less than this the disk for documents in work counts as full; looked at only when something has failed."""
+"""With less than this the disk for documents in progress counts as full; looked at only when something has failed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,7 +137,7 @@ class ItemWork:
         in_fresh_child: bool = False,
         course: Course | None = None,
     ) -> Outcome:
-        """Return what the item came to; its result is in storage when it succeeded.
+        """Return how the item ended; its result is in storage when it succeeded.
 
         `begin` is called once, when work on the document really begins. `on_counted` is told the number of pages
         before they are read, and again where it turns out to be another. What either raises ends the work. Both are
@@ -191,7 +191,7 @@ class ItemWork:
     def _reused(
         self, item: ClaimedItem, options: ItemOptions, sha256: str, result_id: ResultId, stored: StoredResult
     ) -> Succeeded | None:
-        """Return what the item came to with a result that is there; its rendering is made if it lacks it.
+        """Return how the item ended with a result that is there; its rendering is made if it lacks it.
 
         None if a part of the result has gone since it was found. Raises StorageUnavailable.
         """
@@ -219,7 +219,7 @@ class ItemWork:
         return keys.result_id(item.customer_id, sha256, chosen)
 
     def is_storage_there(self) -> bool:
-        """Whether storage takes bytes, and the disk for documents in work has room."""
+        """Whether storage takes bytes, and the disk for documents in progress has room."""
         try:
             # Storage that is full answers all questions and takes nothing.
             self._objects.write(keys.ROOM_PROBE, bytes(PROBE_BYTES), "application/octet-stream")
@@ -231,7 +231,7 @@ class ItemWork:
     def _refuse_full_disk(self, error: Exception) -> None:
         """Raise StorageUnavailable if the disk is full: then all fails, and nothing of it is the document's fault."""
         if self._is_disk_full():
-            raise StorageUnavailable("The disk for documents in work is full.") from error
+            raise StorageUnavailable("The disk for documents in progress is full.") from error
 
     def _is_disk_full(self) -> bool:
         return shutil.disk_usage(self._folder).free < SCRATCH_ROOM_BYTES

@@ -1,4 +1,4 @@
-"""What one worker process has on its bench: its slices, their leases, the lanes they are worked off in."""
+"""What one worker process holds: its slices, their leases, and the threads that process them."""
 
 from octavo.worker.slice_worker import SliceWorker
 from octavo.worker.webhook_sender import WebhookSender

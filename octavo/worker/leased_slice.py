@@ -1,4 +1,4 @@
-"""A slice on the bench and how far its work has come."""
+"""A slice that the worker holds, and how far it has got."""
 
 from concurrent.futures import Future
 from dataclasses import dataclass, field
@@ -24,12 +24,12 @@ class LeasedSlice:
     attempts: dict[ItemId, int] = field(default_factory=dict)
     finished: set[ItemId] = field(default_factory=set)
     courses: dict[ItemId, Course] = field(default_factory=dict)
-    """How far the reading of the item in work has come."""
+    """How far the reading of the item in progress has come."""
     is_lost: bool = False
     """Whether the lease is no longer ours."""
     is_done: bool = False
-    """Whether nothing of it is left to do: its lane is free, its lease is not renewed."""
+    """Whether nothing of it is left to do: its slot is free, its lease is not renewed."""
     is_abandoned: bool = False
     """Whether nobody will ask how it ended."""
     work: "Future[Ended] | None" = None
-    """The work on it, where a lane has begun it by itself."""
+    """The work on it, if the worker has begun it by itself."""

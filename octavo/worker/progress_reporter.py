@@ -15,7 +15,7 @@ class ProgressReporter:
         self._told: dict[ItemId, ItemProgress] = {}
 
     def look(self, leased: Iterable[LeasedSlice], least_seconds: float) -> tuple[ItemProgress, ...]:
-        """Return how far items are that have been in work for so long, where that has changed."""
+        """Return how far items are that have been in progress for so long, where that has changed."""
         began_before = time.monotonic() - least_seconds
         found = [
             ItemProgress(

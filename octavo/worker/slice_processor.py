@@ -24,11 +24,11 @@ MAX_OUTAGES = 20
 
 
 class _Draining(Exception):
-    """Ends work on a worker that takes nothing new: what was about to begin, what the next worker can go on with."""
+    """Ends work on a worker that takes nothing new: what was about to begin, what the next worker can continue with."""
 
 
 class SliceProcessor:
-    """The way from a claimed slice to its outcomes; one for all lanes of a worker. Thread-safe."""
+    """Takes a claimed slice to its outcomes; one for all slices of a worker. Thread-safe."""
 
     def __init__(
         self,
@@ -88,7 +88,7 @@ class SliceProcessor:
     def _work_on(
         self, leased: LeasedSlice, item: ClaimedItem, fetched: "Future[Input] | None", *, is_last_attempt: bool
     ) -> tuple[Outcome | None, "Future[bool] | None"]:
-        """Return the item's outcome and the ledger's word on it, which may be on its way; nothing for one given up."""
+        """Return the item's outcome and the ledger's answer, which may be pending; nothing for one given up."""
         if self._draining.is_set() and item.item_id not in leased.attempts:
             self.give_back(leased, item)
             return None, None
@@ -177,14 +177,14 @@ class SliceProcessor:
             return None
         except (StorageUnavailable, ChildLost, ServiceUnreachable, SandboxUnavailable):
             raise
-        except Exception:  # the edge of the worker: a defect of ours must not be taken for a bad document
+        except Exception:  # the edge of the worker: a bug of our own must not be taken for a bad document
             logger.exception("item %s met a defect", item.item_id)
             return failure(InternalError("Something went wrong on our side; submit the file again."))
         finally:
             leased.courses.pop(item.item_id, None)
 
     def _between_pages(self, leased: LeasedSlice, course: Course) -> None:
-        """End a reading that nobody wants any more, or that the next worker goes on with and loses nothing."""
+        """End a reading that nobody wants any more, or that the next worker continues with and loses nothing."""
         if leased.is_lost:
             raise StaleLease("the lease was lost during the reading")
         if self._draining.is_set() and course.is_just_kept:
@@ -194,10 +194,10 @@ class SliceProcessor:
         return self._work.fetch(item) if fetched is None else fetched.result()
 
     def _begin(self, leased: LeasedSlice, item: ClaimedItem) -> None:
-        """Say that work begins, without waiting for the ledger's word: a late outcome is refused anyway."""
+        """Say that work begins, without waiting for the ledger's answer: a late outcome is refused anyway."""
         times = leased.attempts.get(item.item_id, 0)
         if self._draining.is_set() and times == 0:
-            # It has waited for a child until now; whoever comes next begins it.
+            # It has waited for a child until now; the next worker begins it.
             raise _Draining
         is_again = times > 0
         report = Report(kind=ReportKind.BEGIN, item_id=item.item_id, lease_no=item.lease_no, again=is_again)

@@ -1,7 +1,7 @@
 """The bench of one worker process. Knows nothing of Prefect.
 
-A flow run opens itself here and claims slices; each is begun in a lane as soon as it is claimed, and the
-task run that shows it joins that work by the slice's id. A thread renews the leases of what lies on the bench.
+A flow run opens itself here and claims slices; each is begun in a thread as soon as it is claimed, and the
+task run that shows it joins that work by the slice's id. A thread renews the leases of what the worker holds.
 """
 
 import contextlib
@@ -72,7 +72,7 @@ class SliceWorker:
 
     @property
     def slots(self) -> int:
-        """How many slices may be in work at once."""
+        """How many slices may be in progress at once."""
         return self._slots
 
     @property
@@ -85,7 +85,7 @@ class SliceWorker:
         self._beat.start()
 
     def drain(self) -> None:
-        """Claim nothing more; what is on the bench is finished. Claims that wait are answered at once."""
+        """Claim nothing more; slices already held are finished. Claims that wait are answered at once."""
         self._draining.set()
         try:
             self._client.drain()
@@ -102,7 +102,7 @@ class SliceWorker:
             self._beat.join(timeout=5)
 
     def slots_by_customer(self) -> Mapping[CustomerId, int]:
-        """Return how many lanes each customer has open here."""
+        """Return how many slices each customer has open here."""
         with self._lock:
             found: dict[CustomerId, int] = {}
             for leased in [leased for leased in self._leased.values() if not leased.is_done]:
@@ -151,7 +151,7 @@ class SliceWorker:
                 return
 
     def started_claims(self, run_id: RunId) -> Iterator[tuple[str, ...]]:
-        """Yield slices as `claims` does, each begun in a lane by then: no lane waits for whoever takes them.
+        """Yield slices as `claims` does, each already begun, so that no slot waits for the caller.
 
         Claims in a thread of its own, a little ahead of the taker. What that thread raises is raised here.
         """
@@ -202,7 +202,7 @@ class SliceWorker:
             return run_id in self._cancelled
 
     def is_stale(self, run_id: RunId) -> bool:
-        """Whether the run was given up by the API and claims no more, though what it has begun goes on."""
+        """Whether the run was given up by the API and claims no more, though what it has begun continues."""
         with self._lock:
             return run_id in self._stale
 
@@ -213,7 +213,7 @@ class SliceWorker:
         return self._client.summary(run_id)
 
     def forget_run(self, run_id: RunId) -> None:
-        """Take a run, and whatever of it is left, off the bench."""
+        """Take a run, and whatever of it is left, from the worker."""
         with self._lock:
             self._runs.pop(run_id, None)
             self._percent.pop(run_id, None)
@@ -226,7 +226,7 @@ class SliceWorker:
         self.on_change()
 
     def prune(self, keep_runs_seconds: float) -> Pruned:
-        """Have the ledger remove what has had its time."""
+        """Have the ledger remove what is old enough."""
         return self._client.prune(keep_runs_seconds)
 
     @property
@@ -254,17 +254,17 @@ class SliceWorker:
         return f"{leased.run.customer_name}: {name}" + (f" and {len(rest)} more" if rest else "")
 
     def begin_slices(self, slice_ids: Sequence[str]) -> None:
-        """Begin the first attempt at these slices, each in a lane of this worker, before anybody asks for it."""
+        """Begin the first attempt at these slices, each in a thread of this worker, before anybody asks for it."""
         with self._lock:
             found = [self._leased[slice_id] for slice_id in slice_ids if slice_id in self._leased]
         for leased in found:
             leased.work = self._threads.submit(self._process, leased, is_last_attempt=False)
 
     def process(self, slice_id: str, *, is_last_attempt: bool) -> Ended:
-        """Work a slice off, item by item, or join the work on it; returns how many items succeeded and failed.
+        """Process a slice, item by item, or attach to the work on it; return how many items succeeded and failed.
 
         Raises OcrProviderError when an item should be tried again and this was not the last attempt: the
-        slice stays on the bench, and items that are done are not repeated.
+        slice stays with the worker, and items that are done are not repeated.
         """
         with self._lock:
             leased = self._leased.get(slice_id)
@@ -289,7 +289,7 @@ class SliceWorker:
             is_kept = True
             raise
         finally:
-            # What is not kept must leave its lane whatever happened, or its lease would be renewed for ever.
+            # What is not kept must free its slot whatever happened, or its lease would be renewed for ever.
             if not is_kept:
                 leased.is_done = True
                 self.on_change()

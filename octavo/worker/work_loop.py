@@ -36,7 +36,7 @@ class WorkLoop(Generic[Work]):
             threading.Thread(target=self.run, name=f"octavo-{self._name}-{number}", daemon=True).start()
 
     def drain(self) -> None:
-        """Ask for nothing more; work that has begun goes on as long as the process lives."""
+        """Ask for nothing more; work that has begun continues as long as the process lives."""
         self.draining.set()
 
     def run(self) -> None:

@@ -171,7 +171,7 @@ class Child:
             if passed := exceeded_limit(usage_of(self.pid, self._folder, self._limits), self._before, self._limits):
                 self.kill()
                 raise ExtractionFailed(passed)
-        # Also where there is more to read: who never stops talking must not go on for ever.
+        # Also where there is more to read: who never stops talking must not continue for ever.
         if time.monotonic() > end:
             raise self._overdue(f"the document took longer than {seconds:g} s")
         return self._channel.receive(min(end, page_end))
@@ -304,7 +304,7 @@ class ChildPool:
         return fork_server.pid if fork_server is not None and fork_server.alive else None
 
     def close(self) -> None:
-        """End all children; documents in work end with `ChildLost`."""
+        """End all children; documents in progress end with `ChildLost`."""
         with self._changed:
             self._closed = True
             idle, self._idle = self._idle, []
