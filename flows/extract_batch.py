@@ -41,7 +41,11 @@ MOST_TASK_RUNS = 48
     log_prints=False,
 )
 def extract_batch(batch_id: str) -> State[None]:
-    """Extract one batch; several runs of this flow may share a batch."""
+    """Extract one batch; several runs of this flow may share a batch.
+
+    Args:
+        batch_id: The batch to extract, as the API returned it: `batch_...`.
+    """
     here, run_id = worker.current(), RunId(str(flow_run.id))
     opened = here.open_run(run_id, BatchId(batch_id))
     task_runs, progress = TaskRuns(here), Progress(opened)

@@ -357,8 +357,18 @@ class Worker:
         await self.slots.release_all()
 
     async def die(self) -> None:
-        """End without a word, as a worker that is killed."""
+        """End without a word, as a worker that is killed, between two looks at its lanes.
+
+        Prefect counts a slot before the worker hears of its lease: cut off there, nobody could give it back.
+        """
         assert not self.follower.done()
+        looks = self.slice_worker.looks
+
+        async def has_looked_again() -> bool:
+            self.slots.changed()
+            return self.slice_worker.looks > looks
+
+        await until(has_looked_again)
         self.follower.cancel()
         with contextlib.suppress(asyncio.CancelledError):
             await self.follower
