@@ -42,12 +42,12 @@ class AttemptTaken:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class DeliveryPruning:
-    """Asks the ledger to remove deliveries that are old enough."""
+class PruneDeliveriesRequest:
+    """Asks the ledger to remove deliveries that have had their time."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class DeliveriesPruned:
+class PrunedDeliveries:
     """How many were removed."""
 
     deliveries: int

@@ -124,22 +124,22 @@ class Notifications:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Pruning:
-    """Asks the ledger to remove what is old enough."""
+class PruneRequest:
+    """Asks the ledger to remove what has had its time."""
 
     keep_runs_seconds: float
     """How long ended runs are kept."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Sweeping:
+class SweepRequest:
     """Shows objects of storage, so that those that nobody names are deleted."""
 
     stored: tuple[ObjectInfo, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Swept:
+class SweepResult:
     """How many were deleted, and why none may be."""
 
     deleted: int
@@ -147,7 +147,7 @@ class Swept:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Forgotten:
+class RemovedRecords:
     """How many records were removed from the ledger."""
 
     batches: int
