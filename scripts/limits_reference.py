@@ -13,6 +13,7 @@ from api.v1 import batches, bulk, extract, webhooks
 from api.v1.schemas import CreateBatchRequest, CreateFileRequest
 from octavo.batches import DEFAULT_ITEM_CAP, MAX_ITEMS_PER_BATCH
 from octavo.ledger.rules import IDEMPOTENCY_WINDOW
+from octavo.service import submission
 from octavo.settings import ApiSettings, LimitSettings, StorageSettings, WebhookSettings
 
 # The groups themselves: they hold the defaults, whatever the environment says.
@@ -86,13 +87,13 @@ def _requests() -> Iterator[Limit]:
     yield Limit("a file name", f"{_longest(CreateFileRequest, 'filename')} characters", "422")
     yield Limit("a content type", f"{_longest(CreateFileRequest, 'content_type')} characters", "422")
     yield Limit("an engine's name", f"{_longest(CreateBatchRequest, 'engine')} characters", "422")
-    yield Limit("an `Idempotency-Key`", f"{batches.MAX_KEY_CHARACTERS} characters", "422 `invalid_idempotency_key`")
+    yield Limit("an `Idempotency-Key`", f"{submission.MAX_KEY_CHARACTERS} characters", "422 `invalid_idempotency_key`")
     yield Limit(
         "how long an `Idempotency-Key` is remembered", _hours(IDEMPOTENCY_WINDOW.total_seconds()), "a new batch"
     )
     yield Limit(
         "`metadata`, as JSON",
-        f"{_bytes(batches.MAX_METADATA_BYTES)}, {batches.MAX_METADATA_DEPTH} levels",
+        f"{_bytes(submission.MAX_METADATA_BYTES)}, {submission.MAX_METADATA_DEPTH} levels",
         "422 `metadata_too_large`",
     )
     yield Limit("`limit` of a list of batches", f"1 to {_most('/v1/batches', 'limit')}", "422")

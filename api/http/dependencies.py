@@ -1,4 +1,4 @@
-"""What routes are given: the parts of the service, and who is asking."""
+"""The parts of the service, as routes get them."""
 
 from dataclasses import dataclass, field
 from typing import Annotated, cast
@@ -15,7 +15,6 @@ from api.workers.claims import Claims
 from api.workers.page_renders import PageRenders
 from api.workers.registry import WorkerRegistry
 from api.workers.sync_extractions import SyncExtractions
-from octavo.batches import Customer
 from octavo.engines.registry import EngineRegistry
 from octavo.ledger.contract import Ledger
 from octavo.objects.contract import ObjectStore
@@ -50,10 +49,6 @@ class Service:
     rates: SubmissionRates = field(default_factory=SubmissionRates)
     long_polls: LongPolls = field(default_factory=LongPolls)
 
-    def retention_seconds(self, customer: Customer) -> int:
-        """Return how long inputs and results of this customer are kept that are made now."""
-        return customer.retention_seconds or self.settings.limits.retention_seconds
-
 
 async def service(request: Request) -> Service:
     """Return the parts of this app; async, as a plain function would be called in a thread at each request."""
@@ -61,3 +56,11 @@ async def service(request: Request) -> Service:
 
 
 ServiceDep = Annotated[Service, Depends(service)]
+
+
+async def long_polls(service: ServiceDep) -> LongPolls:
+    """Return the long polls of this process."""
+    return service.long_polls
+
+
+LongPollsDep = Annotated[LongPolls, Depends(long_polls)]

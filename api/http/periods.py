@@ -1,27 +1,15 @@
 """The days that a report covers: `from` and `to`, both inclusive, in UTC."""
 
 import re
-from dataclasses import dataclass
-from datetime import date, timedelta
+from datetime import date
 from typing import Annotated
 
 from fastapi import Depends, Query
 from pydantic import BeforeValidator
 
-from octavo.errors import InvalidPeriod
-from octavo.timestamps import now
+from octavo.service.usage import Period
 
-DAYS = 30
-"""How many days a report covers by default, including today."""
 _DAY = re.compile(r"\d{4}-\d{2}-\d{2}", re.ASCII)
-
-
-@dataclass(frozen=True, slots=True)
-class Period:
-    """Days from the first to the last, both included."""
-
-    first: date
-    last: date
 
 
 def _day(given: object) -> object:
@@ -41,11 +29,7 @@ async def period(
     last: Annotated[Day, Query(alias="to", description="Last day, UTC; by default today.")] = None,
 ) -> Period:
     """Return the requested days. Raises InvalidPeriod if they end before they begin."""
-    until = last or now().date()
-    since = first or until - timedelta(days=min(DAYS - 1, (until - date.min).days))
-    if since > until:
-        raise InvalidPeriod(f"The period ends on {until}, before it begins on {since}; swap from and to.")
-    return Period(since, until)
+    return Period.between(first, last)
 
 
 PeriodDep = Annotated[Period, Depends(period)]

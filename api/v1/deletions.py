@@ -3,9 +3,8 @@
 from fastapi import APIRouter, Response
 
 from api.http.auth import CustomerDep
-from api.http.dependencies import ServiceDep
 from api.http.problems import problems
-from api.threads import in_thread
+from api.http.use_cases import DeletionsDep
 from octavo.errors import (
     BatchNotFinished,
     BatchNotFound,
@@ -27,10 +26,9 @@ router = APIRouter(prefix="/v1", tags=["v1", "async-batch"])
     response_class=Response,
     responses=problems(InvalidApiKey, CustomerDisabled, UnknownFiles, FileInUse),
 )
-async def delete_file(file_id: str, customer: CustomerDep, service: ServiceDep) -> Response:
+async def delete_file(file_id: str, customer: CustomerDep, deletions: DeletionsDep) -> Response:
     """Delete a file and its bytes; results made from it stay until their batch is deleted."""
-    doomed = await in_thread(lambda: service.ledger.files.delete(customer.customer_id, FileId(file_id)))
-    await service.retention.finish(doomed)
+    await deletions.delete_file(customer, FileId(file_id))
     return Response(status_code=204)
 
 
@@ -42,8 +40,7 @@ async def delete_file(file_id: str, customer: CustomerDep, service: ServiceDep) 
     response_class=Response,
     responses=problems(InvalidApiKey, CustomerDisabled, BatchNotFound, BatchNotFinished),
 )
-async def delete_batch(batch_id: str, customer: CustomerDep, service: ServiceDep) -> Response:
+async def delete_batch(batch_id: str, customer: CustomerDep, deletions: DeletionsDep) -> Response:
     """Delete a batch that has ended, with its items and results; delete its files separately."""
-    doomed = await in_thread(lambda: service.ledger.batches.delete(customer.customer_id, BatchId(batch_id)))
-    await service.retention.finish(doomed)
+    await deletions.delete_batch(customer, BatchId(batch_id))
     return Response(status_code=204)

@@ -1,10 +1,7 @@
 """`/v1/extract`: one document, read while the caller waits."""
 
 import contextlib
-import shutil
-import tempfile
-from collections.abc import AsyncIterator, Mapping
-from pathlib import Path
+from collections.abc import AsyncIterator, Awaitable, Mapping
 from typing import Annotated, Any, Literal, TypeVar
 
 from fastapi import APIRouter, Request, Response
@@ -14,16 +11,12 @@ from starlette.datastructures import FormData, UploadFile
 from starlette.exceptions import HTTPException
 
 from api.http.auth import AddressesAllowed, CustomerDep
-from api.http.dependencies import Service, ServiceDep
 from api.http.json_bodies import StrictJsonRoute
 from api.http.long_poll import CLIENT_GONE, while_there
 from api.http.problems import problems
-from api.http.quota import require_pages
-from api.threads import in_thread
+from api.http.use_cases import SyncExtractionDep
 from api.v1.extract_schemas import ExtractRequest, ExtractResponse, SchemaExtractRequest, SchemaExtractResponse
 from api.v1.rate_limits import AddressExtraction, FileExtraction
-from api.workers.sync_extractions import SyncRequest
-from octavo.batches import Customer
 from octavo.errors import (
     CustomerDisabled,
     DocumentTooLarge,
@@ -41,7 +34,7 @@ from octavo.errors import (
     UploadsOnly,
     UrlNotAllowed,
 )
-from octavo.outbound import Allowed, check_url
+from octavo.service.sync_extraction import Shown, SyncExtraction, UploadedDocument
 
 router = APIRouter(prefix="/v1/extract", tags=["v1"], route_class=StrictJsonRoute)
 FORM_BYTES = 1024 * 1024
@@ -103,16 +96,14 @@ def _form(name: str, options: type[BaseModel]) -> dict[str, Any]:
     dependencies=[AddressesAllowed, AddressExtraction],
     responses=problems(*OF_DOCUMENTS, UploadsOnly, UrlNotAllowed, FetchFailed),
 )
-async def extract(body: ExtractRequest, request: Request, customer: CustomerDep, service: ServiceDep) -> Response:
+async def extract(
+    body: ExtractRequest, request: Request, customer: CustomerDep, extraction: SyncExtractionDep
+) -> Response:
     """Fetch a document by URL and read it at once; the answer is its result."""
     if not body.url:
         raise _missing("url")
-    if not service.settings.outbound.url_inputs:
-        raise UrlNotAllowed("This service does not fetch URLs; send the document itself to /v1/extract/file.")
-    service.sync_extractions.require_capacity(customer.customer_id)
-    check_url(body.url, Allowed.read(service.settings.outbound.allow))
-    await in_thread(lambda: require_pages(service, customer))
-    return await _answer(request, service, _asked(service, customer, body.extract_text, body.extract_images, body.url))
+    shown = Shown(body.extract_text, body.extract_images)
+    return await _answer(request, extraction.of_address(customer, body.url, shown))
 
 
 @router.post(
@@ -124,26 +115,14 @@ async def extract(body: ExtractRequest, request: Request, customer: CustomerDep,
     responses=problems(*OF_DOCUMENTS),
     openapi_extra=_form("ExtractFileForm", FormOptions),
 )
-async def extract_file(request: Request, customer: CustomerDep, service: ServiceDep) -> Response:
+async def extract_file(request: Request, customer: CustomerDep, extraction: SyncExtractionDep) -> Response:
     """Read an uploaded document at once; the answer is its result."""
-    service.sync_extractions.require_capacity(customer.customer_id)
-    await in_thread(lambda: require_pages(service, customer))
+    await extraction.admit(customer)
     async with _read_form(request) as form:
-        document = _document(form, service)
+        document = _document(form, extraction)
         options = _options(FormOptions, form)
-        with tempfile.TemporaryDirectory(prefix="octavo-call-") as folder:
-            path = Path(folder) / "document"
-            await in_thread(lambda: _save(document, path))
-            asked = _asked(
-                service,
-                customer,
-                options.extract_text,
-                options.extract_images,
-                path=path,
-                filename=document.filename or None,
-                content_type=document.content_type,
-            )
-            return await _answer(request, service, asked)
+        shown = Shown(options.extract_text, options.extract_images)
+        return await _answer(request, extraction.of_upload(customer, _uploaded(document), shown))
 
 
 @router.post(
@@ -167,40 +146,17 @@ async def extract_schema(_: SchemaExtractRequest, __: CustomerDep) -> Response:
     responses=problems(InvalidApiKey, CustomerDisabled, SchemaExtractionUnavailable),
     openapi_extra=_form("Body_extract_schema_file_v1", SchemaFormOptions),
 )
-async def extract_schema_file(request: Request, _: CustomerDep, service: ServiceDep) -> Response:
+async def extract_schema_file(request: Request, _: CustomerDep, extraction: SyncExtractionDep) -> Response:
     """Not available yet: fill a schema from an uploaded document."""
     async with _read_form(request) as form:
-        _document(form, service)
+        _document(form, extraction)
         _options(SchemaFormOptions, form)
     raise _unavailable()
 
 
-def _asked(
-    service: Service,
-    customer: Customer,
-    extract_text: bool,
-    extract_images: bool,
-    url: str | None = None,
-    path: Path | None = None,
-    filename: str | None = None,
-    content_type: str | None = None,
-) -> SyncRequest:
-    return SyncRequest(
-        customer_id=customer.customer_id,
-        engine=service.engines.resolve(None).name,
-        extract_text=extract_text,
-        extract_images=extract_images,
-        has_quota=customer.page_quota is not None,
-        url=url,
-        path=path,
-        filename=filename,
-        content_type=content_type,
-    )
-
-
-async def _answer(request: Request, service: Service, asked: SyncRequest) -> Response:
+async def _answer(request: Request, reading: Awaitable[str]) -> Response:
     """Wait for the result as long as somebody is there to read it."""
-    result = await while_there(request, service.sync_extractions.extract(asked))
+    result = await while_there(request, reading)
     if result is None:
         return Response(status_code=CLIENT_GONE)
     return Response(result, media_type="application/json")
@@ -219,14 +175,16 @@ async def _read_form(request: Request) -> AsyncIterator[FormData]:
         await form.close()
 
 
-def _document(form: FormData, service: Service) -> UploadFile:
+def _document(form: FormData, extraction: SyncExtraction) -> UploadFile:
     document = form.get("file")
     if not isinstance(document, UploadFile):
         raise _missing("file")
-    limit = service.settings.limits.max_file_bytes
-    if (document.size or 0) > limit:
-        raise DocumentTooLarge(f"The document has {document.size} bytes; at most {limit} are accepted.")
+    extraction.check_size(document.size or 0)
     return document
+
+
+def _uploaded(document: UploadFile) -> UploadedDocument:
+    return UploadedDocument(document.file, document.size or 0, document.filename or None, document.content_type)
 
 
 Options = TypeVar("Options", bound=BaseModel)
@@ -239,11 +197,6 @@ def _options(shape: type[Options], form: FormData) -> Options:
     except ValidationError as error:
         found = [{**row, "loc": ("body", *row["loc"])} for row in error.errors(include_url=False)]
         raise RequestValidationError(found) from error
-
-
-def _save(document: UploadFile, path: Path) -> None:
-    with path.open("wb") as file:
-        shutil.copyfileobj(document.file, file, 1024 * 1024)
 
 
 def _missing(name: str) -> RequestValidationError:

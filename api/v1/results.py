@@ -1,16 +1,15 @@
 """`/v1/batches/{id}/items/{id}/result`: an item's result, and renderings of it for people to read."""
 
-from datetime import timedelta
 from typing import Annotated, Literal
 
 from fastapi import APIRouter, Query, Response
 from fastapi.responses import RedirectResponse
 
 from api.http.auth import CustomerDep
-from api.http.dependencies import Service, ServiceDep
 from api.http.problems import problems
-from octavo.batch_options import ExtractPageOptions
-from octavo.batches import Batch, Item, ItemStatus
+from api.http.use_cases import ResultsDep
+from octavo.batch_options import Dialect
+from octavo.batches import Batch
 from octavo.errors import (
     BatchNotFound,
     CustomerDisabled,
@@ -20,11 +19,9 @@ from octavo.errors import (
     ResultNotReady,
     StorageUnavailable,
 )
-from octavo.identifiers import BatchId, ItemId, ResultId
-from octavo.objects.contract import ObjectMissing
-from octavo.render.registry import ExtractPage, Html, Markdown, Rendering
-from octavo.results.renderings import StoredRenderings
-from octavo.timestamps import now
+from octavo.identifiers import BatchId, ItemId
+from octavo.render.registry import ExtractPage, Html, Markdown, Rendering, rendering_of
+from octavo.service.results import ReadyItem, Results
 
 router = APIRouter(prefix="/v1", tags=["v1", "async-batch"])
 PAGE_POLICY = "default-src 'none'; img-src data:; style-src 'unsafe-inline'; sandbox"
@@ -65,86 +62,33 @@ def get_result(
     batch_id: str,
     item_id: str,
     customer: CustomerDep,
-    service: ServiceDep,
+    results: ResultsDep,
     format: Annotated[Literal["json", "markdown", "html"], Query()] = "json",
 ) -> Response:
     """Get the result: a redirect to a link that is valid for five minutes, or until the result expires.
 
     As `markdown` or `html` the answer is the document itself, without a redirect.
     """
-    batch = service.ledger.batches.get(customer.customer_id, BatchId(batch_id))
-    item = service.ledger.batches.item(batch.batch_id, ItemId(item_id))
-    if item.status is not ItemStatus.SUCCEEDED or item.result_id is None:
-        raise ResultNotReady(
-            "Only a succeeded item has a result; see its status and error.",
-            status=item.status.value,
-        )
-    left = seconds_left(batch, item)
-    if left <= 0:
-        raise _expired()
-    if format != "json":
-        return _readable(service, batch, item, item.result_id, format)
-    link = service.objects.presign_get(
-        result_key(service, batch, item.result_id),
-        expires_seconds=link_seconds(left, service.settings.storage.presign_get_seconds),
-        content_type="application/json",
-    )
-    return RedirectResponse(link.url, status_code=302, headers={"Cache-Control": "no-store"})
+    ready = results.get(customer.customer_id, BatchId(batch_id), ItemId(item_id))
+    shown = shown_of(ready.batch)
+    if format == "json":
+        return redirect(results.link(ready, shown))
+    if format == "markdown":
+        return _readable(results, ready, Markdown(shown.extract_text, shown.extract_images))
+    page = Html(shown.extract_text, shown.extract_images, title=results.title(ready))
+    return _readable(results, ready, page, **{"Content-Security-Policy": PAGE_POLICY})
 
 
-def link_seconds(left: float, longest: int) -> int:
-    """Return how long a link to a result may live that is kept for `left` seconds. Raises ResultExpired."""
-    if left <= 0:
-        raise _expired()
-    return max(1, min(longest, int(left)))
+def redirect(link: str) -> RedirectResponse:
+    """Return the way to an object in storage; nobody keeps it, as the link ends."""
+    return RedirectResponse(link, status_code=302, headers={"Cache-Control": "no-store"})
 
 
-def seconds_left(batch: Batch, item: Item) -> float:
-    """Return how long the result of an item is still kept; nothing is left of one that has not ended."""
-    if item.completed_at is None:
-        return 0.0
-    return (item.completed_at + timedelta(seconds=batch.retention_seconds) - now()).total_seconds()
+def shown_of(batch: Batch) -> ExtractPage:
+    """Return the JSON that a batch asked for."""
+    return rendering_of(batch.options) if batch.dialect is Dialect.EXTRACT_PAGE else ExtractPage()
 
 
-def _expired() -> ResultExpired:
-    return ResultExpired("The retention of the result has ended and it was deleted; submit the file again.")
-
-
-def result_key(service: Service, batch: Batch, result_id: ResultId) -> str:
-    """Return the key of the JSON that a batch asked for. Raises ResultExpired, StorageUnavailable."""
-    renderings, shown = StoredRenderings(service.objects), _shown(batch)
-    if shown == ExtractPage():
-        # Written with every result since the first version, and never taken away before it.
-        return renderings.key(batch.customer_id, result_id, shown)
-    try:
-        return renderings.provide(batch.customer_id, result_id, shown, engine=_engine(batch))
-    except ObjectMissing:
-        raise _expired() from None
-
-
-def _shown(batch: Batch) -> ExtractPage:
-    shown = batch.options.shown
-    if not isinstance(shown, ExtractPageOptions):
-        return ExtractPage()
-    return ExtractPage(extract_text=shown.extract_text, extract_images=shown.extract_images)
-
-
-def _engine(batch: Batch) -> str:
-    return f"{batch.options.parse.engine} {batch.options.parse.engine_version}"
-
-
-def _readable(
-    service: Service, batch: Batch, item: Item, result_id: ResultId, kind: Literal["markdown", "html"]
-) -> Response:
-    asked = _shown(batch)
-    headers = {"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"}
-    shown: Rendering = Markdown(asked.extract_text, asked.extract_images)
-    if kind == "html":
-        file = service.ledger.files.find(batch.customer_id, [item.file_id]).get(item.file_id)
-        shown = Html(asked.extract_text, asked.extract_images, title=(file.filename if file else None) or item.item_id)
-        headers["Content-Security-Policy"] = PAGE_POLICY
-    try:
-        page = StoredRenderings(service.objects).make(batch.customer_id, result_id, shown, engine=_engine(batch))
-    except ObjectMissing:
-        raise _expired() from None
-    return Response(page, media_type=shown.media_type, headers=headers)
+def _readable(results: Results, ready: ReadyItem, shown: Rendering, **fields: str) -> Response:
+    headers = {"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff", **fields}
+    return Response(results.render(ready, shown), media_type=shown.media_type, headers=headers)

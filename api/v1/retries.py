@@ -6,14 +6,11 @@ from fastapi import APIRouter
 from pydantic import BaseModel, Field, model_validator
 
 from api.http.auth import CustomerDep
-from api.http.dependencies import ServiceDep
 from api.http.json_bodies import StrictJsonRoute
 from api.http.problems import problems
-from api.http.quota import require_pages
-from api.v1.batch_bodies import batch_body
+from api.http.use_cases import BatchesDep, EstimatesDep
 from api.v1.rate_limits import BatchRetry
-from api.v1.schemas import BatchResource
-from octavo import cursors
+from api.v1.schemas import BatchResource, batch_body
 from octavo.errors import (
     BatchCancelling,
     BatchNotFound,
@@ -83,25 +80,24 @@ class RetriedBatch(BatchResource):
     ),
 )
 def retry_failed(
-    batch_id: str, customer: CustomerDep, service: ServiceDep, request: RetryRequest | None = None
+    batch_id: str,
+    customer: CustomerDep,
+    batches: BatchesDep,
+    estimates: EstimatesDep,
+    request: RetryRequest | None = None,
 ) -> RetriedBatch:
     """Run failed items again, all or some, and optionally those with failed pages; ids stay the same."""
     wanted = request or RetryRequest(codes=None, failed_pages=False)
-    if wanted.codes != []:
-        require_pages(service, customer)
     asked = Retry(
         customer_id=customer.customer_id,
         batch_id=BatchId(batch_id),
         codes=None if wanted.codes is None else frozenset(wanted.codes),
         failed_pages=wanted.failed_pages,
     )
-    found = service.ledger.batches.retry_failed(asked)
-    if found.items and found.had_ended:
-        service.dispatcher.start(found.batch.batch_id)
-    is_over = found.batch.status.is_terminal
+    found = batches.retry_failed(customer, asked)
     return RetriedBatch(
-        **batch_body(service.estimates, customer, found.batch),
-        retried=found.items,
-        expired=found.expired,
-        next_cursor=None if is_over else cursors.encode(batch_id, found.since, ""),
+        **batch_body(estimates, customer, found.retried.batch),
+        retried=found.retried.items,
+        expired=found.retried.expired,
+        next_cursor=found.next_cursor,
     )

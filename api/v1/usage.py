@@ -4,9 +4,9 @@ from fastapi import APIRouter
 from pydantic import BaseModel, Field
 
 from api.http.auth import CustomerDep
-from api.http.dependencies import ServiceDep
 from api.http.periods import PeriodDep
 from api.http.problems import problems
+from api.http.use_cases import UsageDep
 from octavo.errors import CustomerDisabled, InvalidApiKey, InvalidPeriod
 from octavo.ledger.contract import PageAccount
 
@@ -49,13 +49,13 @@ def quota_resource(account: PageAccount) -> QuotaResource:
     summary="Get Usage Endpoint",
     responses=problems(InvalidApiKey, CustomerDisabled, InvalidPeriod),
 )
-def get_usage(customer: CustomerDep, service: ServiceDep, period: PeriodDep) -> UsageResponse:
+def get_usage(customer: CustomerDep, usage: UsageDep, period: PeriodDep) -> UsageResponse:
     """Get what was billed, by day, and what is left of the quota."""
-    days = service.ledger.billing.usage(period.first, period.last, customer.customer_id)
+    found = usage.of_customer(customer.customer_id, period)
     return UsageResponse(
         data=[
             UsageDayResource(date=day.date.isoformat(), pages=day.pages, items=day.items, batches=day.batches)
-            for day in days
+            for day in found.days
         ],
-        quota=quota_resource(service.ledger.billing.page_account(customer.customer_id)),
+        quota=quota_resource(found.account),
     )

@@ -7,11 +7,10 @@ from fastapi import APIRouter, Query
 from pydantic import BaseModel, ConfigDict, Field
 
 from api.http.auth import AddressesAllowed, CustomerDep
-from api.http.dependencies import Service, ServiceDep
 from api.http.json_bodies import StrictJsonRoute
 from api.http.problems import problems
+from api.http.use_cases import WebhooksDep
 from api.v1.rate_limits import Ping, Replay
-from octavo import cursors
 from octavo.errors import (
     CustomerDisabled,
     DeliveryNotFound,
@@ -25,10 +24,9 @@ from octavo.errors import (
     WebhookNotFound,
 )
 from octavo.identifiers import DeliveryId, WebhookId
-from octavo.ledger.contract import DeliveryCursor, NewWebhook
-from octavo.outbound import Allowed, check_url
-from octavo.timestamps import now, to_wire
-from octavo.webhooks.records import BATCH_EVENTS, Attempt, Delivery, Webhook, WebhookChange
+from octavo.service.webhooks import DeliveryRecord
+from octavo.timestamps import to_wire
+from octavo.webhooks.records import BATCH_EVENTS, Webhook
 
 router = APIRouter(prefix="/v1/webhooks", tags=["v1", "webhooks"], route_class=StrictJsonRoute)
 EventName = Literal["batch.completed", "batch.partially_failed", "batch.failed", "batch.cancelled"]
@@ -130,10 +128,6 @@ class DeliveryListResponse(BaseModel):
     next_cursor: str | None = None
 
 
-def _check(url: str, service: Service) -> None:
-    check_url(url, Allowed.read(service.settings.outbound.allow), https_only=True)
-
-
 @router.post(
     "",
     operation_id="create_webhook_v1",
@@ -141,19 +135,10 @@ def _check(url: str, service: Service) -> None:
     dependencies=[AddressesAllowed],
     responses=problems(InvalidApiKey, CustomerDisabled, UploadsOnly, TooManyWebhooks, UrlNotAllowed),
 )
-def create_webhook(request: CreateWebhookRequest, customer: CustomerDep, service: ServiceDep) -> WebhookWithSecret:
+def create_webhook(request: CreateWebhookRequest, customer: CustomerDep, webhooks: WebhooksDep) -> WebhookWithSecret:
     """Register an address to get a message when a batch ends; the answer shows its signing secret, once."""
-    _check(request.url, service)
-    made = service.ledger.webhooks.add(
-        NewWebhook(
-            customer_id=customer.customer_id,
-            url=request.url,
-            events=tuple(dict.fromkeys(request.events)),
-            enabled=request.enabled,
-            most=service.settings.webhooks.per_customer,
-        )
-    )
-    return WebhookWithSecret(**_fields(made), secret=service.webhook_messages.secret(made, now()))
+    made, secret = webhooks.create(customer, request.url, request.events, enabled=request.enabled)
+    return WebhookWithSecret(**_fields(made), secret=secret)
 
 
 @router.get(
@@ -162,9 +147,9 @@ def create_webhook(request: CreateWebhookRequest, customer: CustomerDep, service
     summary="List Webhooks Endpoint",
     responses=problems(InvalidApiKey, CustomerDisabled),
 )
-def list_webhooks(customer: CustomerDep, service: ServiceDep) -> WebhookListResponse:
+def list_webhooks(customer: CustomerDep, webhooks: WebhooksDep) -> WebhookListResponse:
     """List webhooks, oldest first."""
-    found = service.ledger.webhooks.of_customer(customer.customer_id)
+    found = webhooks.of_customer(customer)
     return WebhookListResponse(data=[WebhookResource(**_fields(webhook)) for webhook in found])
 
 
@@ -174,9 +159,9 @@ def list_webhooks(customer: CustomerDep, service: ServiceDep) -> WebhookListResp
     summary="Get Webhook Endpoint",
     responses=problems(InvalidApiKey, CustomerDisabled, WebhookNotFound),
 )
-def get_webhook(webhook_id: str, customer: CustomerDep, service: ServiceDep) -> WebhookResource:
+def get_webhook(webhook_id: str, customer: CustomerDep, webhooks: WebhooksDep) -> WebhookResource:
     """Get a webhook; its secret is not shown again."""
-    return WebhookResource(**_fields(service.ledger.webhooks.get(customer.customer_id, WebhookId(webhook_id))))
+    return WebhookResource(**_fields(webhooks.get(customer, WebhookId(webhook_id))))
 
 
 @router.patch(
@@ -187,17 +172,10 @@ def get_webhook(webhook_id: str, customer: CustomerDep, service: ServiceDep) -> 
     responses=problems(InvalidApiKey, CustomerDisabled, UploadsOnly, WebhookNotFound, UrlNotAllowed),
 )
 def update_webhook(
-    webhook_id: str, request: ChangeWebhookRequest, customer: CustomerDep, service: ServiceDep
+    webhook_id: str, request: ChangeWebhookRequest, customer: CustomerDep, webhooks: WebhooksDep
 ) -> WebhookResource:
     """Change a webhook; disabling it cancels what was still to be sent."""
-    if request.url is not None:
-        _check(request.url, service)
-    change = WebhookChange(
-        url=request.url,
-        events=None if request.events is None else tuple(dict.fromkeys(request.events)),
-        enabled=request.enabled,
-    )
-    changed = service.ledger.webhooks.update(customer.customer_id, WebhookId(webhook_id), change)
+    changed = webhooks.update(customer, WebhookId(webhook_id), request.url, request.events, request.enabled)
     return WebhookResource(**_fields(changed))
 
 
@@ -207,9 +185,9 @@ def update_webhook(
     summary="Delete Webhook Endpoint",
     responses=problems(InvalidApiKey, CustomerDisabled, WebhookNotFound),
 )
-def delete_webhook(webhook_id: str, customer: CustomerDep, service: ServiceDep) -> DeletedWebhook:
+def delete_webhook(webhook_id: str, customer: CustomerDep, webhooks: WebhooksDep) -> DeletedWebhook:
     """Delete a webhook with the record of everything sent to it."""
-    service.ledger.webhooks.delete(customer.customer_id, WebhookId(webhook_id))
+    webhooks.delete(customer, WebhookId(webhook_id))
     return DeletedWebhook(id=webhook_id)
 
 
@@ -219,10 +197,10 @@ def delete_webhook(webhook_id: str, customer: CustomerDep, service: ServiceDep) 
     summary="Rotate Webhook Secret Endpoint",
     responses=problems(InvalidApiKey, CustomerDisabled, WebhookNotFound),
 )
-def rotate_webhook(webhook_id: str, customer: CustomerDep, service: ServiceDep) -> WebhookWithSecret:
+def rotate_webhook(webhook_id: str, customer: CustomerDep, webhooks: WebhooksDep) -> WebhookWithSecret:
     """Give a webhook a new secret; for 24 hours messages are signed with both."""
-    rotated = service.ledger.webhooks.rotate_secret(customer.customer_id, WebhookId(webhook_id))
-    return WebhookWithSecret(**_fields(rotated), secret=service.webhook_messages.secret(rotated, now()))
+    rotated, secret = webhooks.rotate_secret(customer, WebhookId(webhook_id))
+    return WebhookWithSecret(**_fields(rotated), secret=secret)
 
 
 @router.post(
@@ -232,10 +210,9 @@ def rotate_webhook(webhook_id: str, customer: CustomerDep, service: ServiceDep) 
     dependencies=[Ping],
     responses=problems(InvalidApiKey, CustomerDisabled, RateLimited, WebhookNotFound, WebhookDisabled),
 )
-def ping_webhook(webhook_id: str, customer: CustomerDep, service: ServiceDep) -> DeliveryResource:
+def ping_webhook(webhook_id: str, customer: CustomerDep, webhooks: WebhooksDep) -> DeliveryResource:
     """Send a test message, whatever events the webhook subscribes to."""
-    made = service.ledger.webhooks.ping(customer.customer_id, WebhookId(webhook_id))
-    return DeliveryResource(**_delivery_fields(made, ()))
+    return _resource(webhooks.ping(customer, WebhookId(webhook_id)))
 
 
 @router.get(
@@ -247,27 +224,13 @@ def ping_webhook(webhook_id: str, customer: CustomerDep, service: ServiceDep) ->
 def list_deliveries(
     webhook_id: str,
     customer: CustomerDep,
-    service: ServiceDep,
+    webhooks: WebhooksDep,
     cursor: str | None = None,
     limit: Annotated[int, Query(ge=1, le=200)] = 50,
 ) -> DeliveryListResponse:
     """List what was sent to a webhook, newest first, with every attempt."""
-    scope, after = f"deliveries:{webhook_id}", None
-    if cursor is not None:
-        created_at, delivery_id = cursors.decode(scope, cursor)
-        after = DeliveryCursor(created_at, DeliveryId(delivery_id))
-    found = service.ledger.deliveries.of_webhook(
-        customer.customer_id, WebhookId(webhook_id), after=after, limit=limit + 1
-    )
-    page = found[:limit]
-    more = cursors.encode(scope, page[-1].created_at, page[-1].delivery_id) if len(found) > limit else None
-    attempts = service.ledger.deliveries.attempts([delivery.delivery_id for delivery in page])
-    return DeliveryListResponse(
-        data=[
-            DeliveryResource(**_delivery_fields(delivery, attempts.get(delivery.delivery_id, ()))) for delivery in page
-        ],
-        next_cursor=more,
-    )
+    page = webhooks.delivery_page(customer, WebhookId(webhook_id), cursor, limit)
+    return DeliveryListResponse(data=[_resource(record) for record in page.deliveries], next_cursor=page.next_cursor)
 
 
 @router.get(
@@ -276,9 +239,9 @@ def list_deliveries(
     summary="Get Webhook Delivery Endpoint",
     responses=problems(InvalidApiKey, CustomerDisabled, DeliveryNotFound),
 )
-def get_delivery(delivery_id: str, customer: CustomerDep, service: ServiceDep) -> DeliveryResource:
+def get_delivery(delivery_id: str, customer: CustomerDep, webhooks: WebhooksDep) -> DeliveryResource:
     """Get one delivery with every attempt."""
-    return _delivery(service, service.ledger.deliveries.get(customer.customer_id, DeliveryId(delivery_id)))
+    return _resource(webhooks.delivery(customer, DeliveryId(delivery_id)))
 
 
 @router.post(
@@ -288,14 +251,9 @@ def get_delivery(delivery_id: str, customer: CustomerDep, service: ServiceDep) -
     dependencies=[Replay],
     responses=problems(InvalidApiKey, CustomerDisabled, RateLimited, DeliveryNotFound, WebhookDisabled),
 )
-def replay_delivery(delivery_id: str, customer: CustomerDep, service: ServiceDep) -> DeliveryResource:
+def replay_delivery(delivery_id: str, customer: CustomerDep, webhooks: WebhooksDep) -> DeliveryResource:
     """Send a delivery again, now and then by the whole schedule, under the same `webhook-id`."""
-    return _delivery(service, service.ledger.deliveries.replay(customer.customer_id, DeliveryId(delivery_id)))
-
-
-def _delivery(service: Service, delivery: Delivery) -> DeliveryResource:
-    attempts = service.ledger.deliveries.attempts([delivery.delivery_id])
-    return DeliveryResource(**_delivery_fields(delivery, attempts.get(delivery.delivery_id, ())))
+    return _resource(webhooks.replay(customer, DeliveryId(delivery_id)))
 
 
 def _fields(webhook: Webhook) -> dict[str, Any]:
@@ -311,28 +269,29 @@ def _fields(webhook: Webhook) -> dict[str, Any]:
     }
 
 
-def _delivery_fields(delivery: Delivery, attempts: "list[Attempt] | tuple[()]") -> dict[str, Any]:
-    return {
-        "id": delivery.delivery_id,
-        "webhook_id": delivery.webhook_id,
-        "event": delivery.event,
-        "batch_id": delivery.end.batch_id if delivery.end else None,
-        "status": delivery.status.value,
-        "created_at": to_wire(delivery.created_at),
-        "completed_at": _wire(delivery.completed_at),
-        "next_attempt_at": _wire(delivery.next_attempt_at),
-        "attempts": [
-            {
-                "attempt": attempt.attempt_no,
-                "started_at": to_wire(attempt.started_at),
-                "seconds": attempt.seconds,
-                "status_code": attempt.status_code,
-                "error": attempt.error,
-                "answer": attempt.answer,
-            }
-            for attempt in attempts
+def _resource(record: DeliveryRecord) -> DeliveryResource:
+    delivery = record.delivery
+    return DeliveryResource(
+        id=delivery.delivery_id,
+        webhook_id=delivery.webhook_id,
+        event=delivery.event,
+        batch_id=delivery.end.batch_id if delivery.end else None,
+        status=delivery.status.value,
+        created_at=to_wire(delivery.created_at),
+        completed_at=_wire(delivery.completed_at),
+        next_attempt_at=_wire(delivery.next_attempt_at),
+        attempts=[
+            AttemptResource(
+                attempt=attempt.attempt_no,
+                started_at=to_wire(attempt.started_at),
+                seconds=attempt.seconds,
+                status_code=attempt.status_code,
+                error=attempt.error,
+                answer=attempt.answer,
+            )
+            for attempt in record.attempts
         ],
-    }
+    )
 
 
 def _wire(moment: datetime | None) -> str | None:

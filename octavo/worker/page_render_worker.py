@@ -25,13 +25,13 @@ from octavo.errors import (
 from octavo.extraction.extractor import Extractor
 from octavo.objects import keys
 from octavo.objects.contract import ObjectMissing, ObjectStore, ObjectTooLarge
+from octavo.results.renderings import MAX_DOCUMENT_BYTES
 from octavo.worker.work_loop import WorkLoop
 
 logger = logging.getLogger(__name__)
 WAIT_SECONDS = 20.0
 MAX_LOST_CHILDREN = 2
 """How often the child may be killed from outside before rendering fails; the viewer can ask again."""
-MAX_DOCUMENT_BYTES = 256 * 1024**2
 
 
 class PageRenderWorker:
@@ -52,7 +52,7 @@ class PageRenderWorker:
         self._loop.start(self._slots)
 
     def drain(self) -> None:
-        """Take no more; what is in work goes on as long as the process lives."""
+        """Take no more; what is in progress continues as long as the process lives."""
         self._loop.drain()
 
     def _do(self, task: PageRenderTask) -> None:

@@ -215,7 +215,7 @@ def held_bill(api: Api, monkeypatch: pytest.MonkeyPatch, *, fails: bool = False)
             raise ValueError("no commit")
         return write(customer_id, call_id, pages)
 
-    monkeypatch.setattr(api.ledger, "bill_call", bill)
+    monkeypatch.setattr(api.ledger.billing, "bill_call", bill)
     try:
         yield go
     finally:
