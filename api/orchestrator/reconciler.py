@@ -199,7 +199,7 @@ class Reconciler:
                 self._dispatcher.start(batch_id)
 
     async def _clear_away(self, run: Run) -> None:
-        """End a run whose batch was over before a worker took it; Prefect would show it as late for ever."""
+        """End a run whose batch ended before a worker took it; otherwise Prefect would show it as late for ever."""
         if self._dispatcher.is_starting(run.batch_id):
             return
         if run.run_id is None:
