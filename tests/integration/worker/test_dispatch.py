@@ -1,4 +1,4 @@
-"""The dispatcher, the reconciler and the lane slots at a real Prefect, with runs that no worker picks up."""
+"""The dispatcher, the reconciler and the customer slots with a real Prefect, and runs that no worker picks up."""
 
 import asyncio
 import contextlib

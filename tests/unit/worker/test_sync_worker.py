@@ -1,4 +1,4 @@
-"""The sync lane of a worker: real documents in real children, behind a real API; nothing goes on for nobody."""
+"""A sync worker: real documents in real children, behind a real API; nothing continues without a caller."""
 
 import http.client
 import json
