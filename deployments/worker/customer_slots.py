@@ -95,7 +95,7 @@ class CustomerSlots:
         try:
             await (await self._connected()).release_concurrency_slots_with_lease(lease)
         except TROUBLE as error:
-            logger.info("lease %s runs out by itself: %s", lease, error)
+            logger.info("lease %s expires by itself: %s", lease, error)
 
     async def _follow(self) -> None:
         lanes = self._slice_worker.slots_by_customer()

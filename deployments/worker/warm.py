@@ -228,7 +228,7 @@ class OctavoWorker(BaseWorker[BaseJobConfiguration, BaseVariables, OctavoWorkerR
 
     async def _flow(self, flow_run: FlowRun) -> Flow[..., Any]:
         if flow_run.deployment_id is None:
-            raise ValueError("a warm worker runs deployments only")
+            raise ValueError("this worker runs deployments only")
         deployment = await self.client.read_deployment(flow_run.deployment_id)
         entrypoint = deployment.entrypoint or ""
         module, _, name = entrypoint.rpartition(".")

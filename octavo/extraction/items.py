@@ -240,7 +240,7 @@ class ItemWork:
         try:
             found = self._objects.download(item.object_key, path, max_bytes=item.size_bytes)
         except ObjectMissing:
-            raise UploadMissing("The file's bytes are not in storage any more; upload it again.") from None
+            raise UploadMissing("The file's bytes are no longer in storage; upload it again.") from None
         except ObjectTooLarge as error:
             raise ExtractionFailed(
                 f"The stored file is larger than the {item.size_bytes} bytes that were declared; upload it again."

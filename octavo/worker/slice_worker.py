@@ -90,7 +90,7 @@ class SliceWorker:
         try:
             self._client.drain()
         except OctavoError as error:
-            logger.warning("the API does not hear that this worker drains: %s", error.message)
+            logger.warning("the API cannot be told that this worker drains: %s", error.message)
 
     def close(self) -> None:
         """Stop renewing leases, send what is still to be said."""
@@ -309,7 +309,7 @@ class SliceWorker:
     def _give_up(self, leased: LeasedSlice) -> None:
         left = [item for item in leased.slice.items if item.item_id not in leased.finished]
         if left and not leased.is_done:
-            logger.warning("slice %s was never worked off; it goes back", leased.slice.slice_id)
+            logger.warning("slice %s was never processed; it is given back", leased.slice.slice_id)
             for item in left:
                 self._processor.give_back(leased, item)
         self._remove(leased.slice.slice_id)
