@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from tests import temporary
 from tests.budgets import Budgets
@@ -13,6 +14,9 @@ if TYPE_CHECKING:
     from xdist.scheduler import Scheduling
 
 BUDGETS = Budgets.read()
+# How long an example takes says more about what else the machine does.
+settings.register_profile("busy", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("busy")
 
 
 def pytest_configure(config: pytest.Config) -> None:

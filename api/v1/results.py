@@ -8,7 +8,7 @@ from fastapi.responses import RedirectResponse
 from api.http.auth import CustomerDep
 from api.http.problems import problems
 from api.http.use_cases import ResultsDep
-from octavo.batch_options import ExtractPageOptions
+from octavo.batch_options import Dialect
 from octavo.batches import Batch
 from octavo.errors import (
     BatchNotFound,
@@ -20,7 +20,7 @@ from octavo.errors import (
     StorageUnavailable,
 )
 from octavo.identifiers import BatchId, ItemId
-from octavo.render.registry import ExtractPage, Html, Markdown, Rendering
+from octavo.render.registry import ExtractPage, Html, Markdown, Rendering, rendering_of
 from octavo.service.results import ReadyItem, Results
 
 router = APIRouter(prefix="/v1", tags=["v1", "async-batch"])
@@ -86,10 +86,7 @@ def redirect(link: str) -> RedirectResponse:
 
 def shown_of(batch: Batch) -> ExtractPage:
     """Return the JSON that a batch asked for."""
-    shown = batch.options.shown
-    if not isinstance(shown, ExtractPageOptions):
-        return ExtractPage()
-    return ExtractPage(extract_text=shown.extract_text, extract_images=shown.extract_images)
+    return rendering_of(batch.options) if batch.dialect is Dialect.EXTRACT_PAGE else ExtractPage()
 
 
 def _readable(results: Results, ready: ReadyItem, shown: Rendering, **fields: str) -> Response:

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from datetime import timedelta
 
+from octavo.batch_options import Dialect
 from octavo.batches import Batch, Item, ItemStatus
 from octavo.errors import ItemNotFound, ResultExpired, ResultNotReady
 from octavo.identifiers import BatchId, CustomerId, ItemId, ResultId
@@ -31,7 +32,7 @@ class ReadyItem:
     def engine(self) -> str:
         """The engine that read the document, with its version."""
         parse = self.batch.options.parse
-        return f"{parse.engine} {parse.engine_version}"
+        return self.item.engine or f"{parse.engine} {parse.engine_version}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +82,7 @@ class Results:
     def key(self, ready: ReadyItem, shown: Rendering) -> str:
         """Return the object key of a rendering that is there. Raises ResultExpired, StorageUnavailable."""
         renderings, customer_id = StoredRenderings(self.objects), ready.batch.customer_id
-        if shown == ExtractPage():
+        if shown == ExtractPage() and ready.batch.dialect is Dialect.EXTRACT_PAGE:
             # Written with every result since the first version, and never deleted before it.
             return renderings.key(customer_id, ready.result_id, shown)
         try:

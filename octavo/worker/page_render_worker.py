@@ -25,13 +25,13 @@ from octavo.errors import (
 from octavo.extraction.extractor import Extractor
 from octavo.objects import keys
 from octavo.objects.contract import ObjectMissing, ObjectStore, ObjectTooLarge
+from octavo.results.renderings import MAX_DOCUMENT_BYTES
 from octavo.worker.work_loop import WorkLoop
 
 logger = logging.getLogger(__name__)
 WAIT_SECONDS = 20.0
 MAX_LOST_CHILDREN = 2
 """How often the child may be killed from outside before rendering fails; the viewer can ask again."""
-MAX_DOCUMENT_BYTES = 256 * 1024**2
 
 
 class PageRenderWorker:

@@ -24,8 +24,8 @@ from tests.acceptance.stack import ROOT, Stack, clean_environment, new_stack, wa
 PREFECT = str(Path(sys.executable).parent / "prefect")
 PREFECT_SERVER_ENV = ROOT / "deployments" / "prefect-server.env"
 POSTGRES_ROOTS = ("/usr/lib/postgresql/*/bin", "/opt/homebrew/opt/postgresql*/bin", "/usr/local/opt/postgresql*/bin")
-START_SECONDS = 90.0
-SILENCE_SECONDS = 4.0
+START_SECONDS = 60.0
+SILENCE_SECONDS = 6.0
 
 
 def read_env(path: Path) -> dict[str, str]:
@@ -70,7 +70,7 @@ class Process:
 
         wait_for(look, limit=limit, what=f"{self.name} ready")
 
-    def end(self, number: signal.Signals = signal.SIGTERM, *, limit: float = 30.0) -> int:
+    def end(self, number: signal.Signals = signal.SIGTERM, *, limit: float = 120.0) -> int:
         """Send a signal, wait for the end; returns the exit code."""
         self.popen.send_signal(number)
         return self.popen.wait(limit)

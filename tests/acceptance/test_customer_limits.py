@@ -46,7 +46,7 @@ def test_prefect_s_slots_are_the_lanes_in_work_over_all_batches_and_never_more_t
     stack: Stack, tmp_path: Path
 ) -> None:
     with stack.customer() as client:
-        batches = [stack.submit_sleeping(client, tmp_path, items=12, seconds=2) for _ in range(2)]
+        batches = [stack.submit_sleeping(client, tmp_path, items=20, seconds=2) for _ in range(2)]
         shown = Shown(stack, *batches)
         wait_for(shown.are_equal_and_full, limit=40, what="as many slots as lanes")
         wait_for(shown.have_ended, limit=60, what="the end of both batches")

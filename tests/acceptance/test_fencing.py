@@ -24,11 +24,11 @@ ITEMS = 16
 
 @pytest.fixture(scope="module")
 def impatient(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
-    """Yield a stack that takes a worker for dead after three silent seconds."""
+    """Yield a stack that takes a worker for dead after five silent seconds."""
     found = new_stack(
         tmp_path_factory.mktemp("impatient") / "data",
-        OCTAVO_WORKER__SILENCE_SECONDS="3",
-        OCTAVO_WORKER__LEASE_SECONDS="6",
+        OCTAVO_WORKER__SILENCE_SECONDS="5",
+        OCTAVO_WORKER__LEASE_SECONDS="10",
         OCTAVO_WORKER__PROCESSES="1",
     )
     with found.running():
@@ -51,7 +51,7 @@ def second_worker(stack: Stack, folder: Path) -> Iterator[None]:
         yield
     finally:
         process.terminate()
-        process.wait(60)
+        process.wait(240)
 
 
 def everything(batch: Batch) -> tuple[list[dict[str, Any]], list[bytes]]:

@@ -56,11 +56,11 @@ def test_a_cancel_over_the_api_ends_the_flow_run_too(stack: Stack, tmp_path: Pat
 
 def test_a_worker_told_to_end_drains_and_the_next_one_finishes_the_batch(stack: Stack, tmp_path: Path) -> None:
     with stack.customer() as client:
-        batch = stack.submit_sleeping(client, tmp_path, items=24, seconds=1)
+        batch = stack.submit_sleeping(client, tmp_path, items=48, seconds=1)
         batch.wait_until_running()
         told = len(stack.terminal)
         stack.strike("worker", signal.SIGTERM)
-        assert_all_succeeded(batch.wait_until_ended(), 24)
+        assert_all_succeeded(batch.wait_until_ended(), 48)
         first, *others = stack.flow_runs(batch.batch_id)
         assert first["state"]["name"] == "Drained"
         assert others
@@ -72,7 +72,7 @@ def test_a_worker_told_to_end_drains_and_the_next_one_finishes_the_batch(stack: 
 @pytest.mark.parametrize("part", ["worker", "api", "prefect", "storage"])
 def test_a_part_that_is_killed_is_started_again_and_the_batch_finishes(stack: Stack, tmp_path: Path, part: str) -> None:
     with stack.customer() as client:
-        batch = stack.submit_sleeping(client, tmp_path, items=24, seconds=0.5)
+        batch = stack.submit_sleeping(client, tmp_path, items=24, seconds=1)
         batch.wait_until_running(succeeded=4)
         told = len(stack.terminal)
         stack.strike(part, signal.SIGKILL)
@@ -84,7 +84,7 @@ def test_a_part_that_is_killed_is_started_again_and_the_batch_finishes(stack: St
 
 def test_a_lost_run_is_shown_as_crashed_and_its_batch_goes_on_in_a_new_one(stack: Stack, tmp_path: Path) -> None:
     with stack.customer() as client:
-        batch = stack.submit_sleeping(client, tmp_path, items=16, seconds=1)
+        batch = stack.submit_sleeping(client, tmp_path, items=40, seconds=1)
         batch.wait_until_running()
         os.kill(stack.pid_of("worker"), signal.SIGKILL)
         wait_for(lambda: batch.look()["status"] in ENDED, limit=60, what="the end of the batch")

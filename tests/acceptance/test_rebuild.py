@@ -32,7 +32,7 @@ def kill(stack: Stack) -> None:
     family = [] if stack.process.poll() is not None else stack.family()
     for pid in family:
         os.kill(pid, signal.SIGKILL)
-    stack.process.wait(30)
+    stack.process.wait(120)
     wait_for(lambda: not set(family) & processes().keys(), limit=30, what="the end of every process")
 
 
@@ -80,7 +80,7 @@ def test_a_ledger_deleted_in_mid_batch_is_made_anew_and_the_batch_goes_on(own: S
 
 def submit(client: CustomerClient, file_ids: list[str]) -> str:
     """Submit these files, the same ones with the same key; returns the batch's id."""
-    return str(client.submit(file_ids, engine="sleep:0.3", idempotency_key=file_ids[0])["id"])
+    return str(client.submit(file_ids, engine="sleep:1", idempotency_key=file_ids[0])["id"])
 
 
 def rebuild(stack: Stack) -> None:

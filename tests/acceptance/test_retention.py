@@ -65,12 +65,14 @@ def test_a_batch_outlives_its_files_and_all_bytes_are_gone_within_a_minute_after
         ends = moment(first["completed_at"]) + timedelta(seconds=RETENTION_SECONDS)
 
         def refused() -> httpx.Response | None:
+            asked = datetime.now(UTC)
             answer = ask(batch, "GET", first["result_url"])
+            assert asked < ends or answer.status_code == 410, "from the very second"
             return None if answer.status_code == 302 else answer
 
         gone = wait_for(refused, limit=30, what="the end of the first result")
         assert (gone.status_code, gone.json()["error"]) == (410, "result_expired")
-        assert timedelta(0) <= datetime.now(UTC) - ends < timedelta(seconds=1), "from the very second"
+        assert datetime.now(UTC) >= ends, "and not before"
         found = batch.wait_until_ended()
         assert found["counts"]["succeeded"] == 18, "every item has found its bytes"
         assert moment(found["completed_at"]) > files_end + timedelta(seconds=RETENTION_SECONDS)
@@ -142,18 +144,14 @@ def test_bytes_put_after_their_file_was_deleted_are_swept_by_the_flow(stack: Sta
         assert set(before) <= set(on_disk(stack)), "nothing else is touched"
 
 
-def test_pending_items_are_cancelled_within_three_seconds_while_a_large_batch_runs(
-    stack: Stack, tmp_path: Path
-) -> None:
+def test_pending_items_of_a_large_batch_are_cancelled_before_those_in_work_end(stack: Stack, tmp_path: Path) -> None:
     with stack.customer("cancelling") as client:
-        batch = stack.submit_sleeping(client, tmp_path, items=300, seconds=3)
+        batch = stack.submit_sleeping(client, tmp_path, items=300, seconds=10)
         wait_for(lambda: batch.look()["counts"]["running"] >= 4, limit=40, what="items in work")
-        asked = time.monotonic()
         assert ask(batch, "POST", f"/v1/batches/{batch.batch_id}/cancel").json()["status"] == "cancelling"
         found = wait_for(
             lambda: (seen := batch.look())["counts"]["pending"] == 0 and seen, limit=3, what="no item pending"
         )
-        assert time.monotonic() - asked < 3
         running = found["counts"]["running"]
         assert running >= 1, "what is in work goes on"
         end = batch.wait_until_ended()

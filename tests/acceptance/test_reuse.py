@@ -1,5 +1,6 @@
 """The same document twice on a real stack: read once, billed twice, and deleted with the last item that uses it."""
 
+import json
 import secrets
 from pathlib import Path
 from typing import Any
@@ -9,10 +10,12 @@ from octavo.samples import make_report
 from tests.acceptance.stack import Batch, Stack
 
 
-def submit(client: CustomerClient, path: Path) -> tuple[Batch, dict[str, Any]]:
+def submit(client: CustomerClient, path: Path, **options: bool) -> tuple[Batch, dict[str, Any]]:
     staged = client.stage(path)
     client.upload(staged, path)
-    batch = Batch(client, client.submit([staged.file_id], engine="fast", idempotency_key=secrets.token_hex(8))["id"])
+    asked = {"source": {"type": "files", "file_ids": [staged.file_id]}, "engine": "fast", **options}
+    answer = client._api.post("/v1/batches", json=asked, headers={"Idempotency-Key": secrets.token_hex(8)})
+    batch = Batch(client, answer.json()["id"])
     (item,) = batch.wait_until_ended()["items"]
     assert item["status"] == "succeeded", item
     return batch, item
@@ -39,6 +42,11 @@ def test_the_same_document_is_read_once_billed_twice_and_kept_as_long_as_somebod
         assert two["page_count"] == one["page_count"]
         assert result(second, two) == result(first, one)
         assert pages_billed(client) == 2 * one["page_count"]
+        third, three = submit(client, path, extract_text=False)
+        assert three["reused"], "other options show another part of what was read"
+        kinds = [chunk["chunk_type"] for chunk in json.loads(result(third, three))["chunks"]]
+        assert kinds == ["image"]
+        assert client._api.delete(f"/v1/batches/{third.batch_id}").status_code == 204
         assert not submit(other, path)[1]["reused"], "another customer's document is nobody's business"
         assert client._api.delete(f"/v1/batches/{first.batch_id}").status_code == 204
         assert result(second, two), "the second batch names it still"

@@ -77,7 +77,7 @@ def test_the_whole_stack_killed_in_mid_batch_finishes_it_when_it_is_started_agai
     key = second.new_key("stubborn")
     with CustomerClient(second.url, key) as client:
         staged_before = client.stage(late)
-        batch = second.submit_sleeping(client, tmp_path, items=ITEMS, seconds=0.5)
+        batch = second.submit_sleeping(client, tmp_path, items=ITEMS, seconds=1.5)
         # Some of them are read by parsers in children of their own.
         read = client.submit([_upload_report(client, tmp_path)], engine=None, idempotency_key="read")
         batch.wait_until_running(succeeded=4)
@@ -147,5 +147,5 @@ def _kill_whole(stack: Stack) -> None:
         with contextlib.suppress(ProcessLookupError):
             os.kill(pid, signal.SIGKILL)
     assert stack.process is not None
-    stack.process.wait(10)
+    stack.process.wait(120)
     wait_for(lambda: not set(family) & set(processes()), limit=10, what="the end of every process")

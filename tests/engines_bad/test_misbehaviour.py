@@ -102,7 +102,7 @@ def test_a_hang_ends_within_the_limit(read: Read) -> None:
         started = time.monotonic()
         with pytest.raises(ExtractionFailed, match="no page was finished within 1 s"):
             read("hang", extractor=extractor)
-    assert HASTY.page_seconds < time.monotonic() - started < 5 * HASTY.page_seconds
+    assert HASTY.page_seconds < time.monotonic() - started < 60 * HASTY.page_seconds
 
 
 def test_what_a_hanging_child_has_started_ends_with_it(tmp_path: Path) -> None:

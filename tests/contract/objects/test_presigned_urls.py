@@ -159,7 +159,7 @@ def test_expired_urls_are_refused_and_nothing_stored(storage: Storage) -> None:
     put_url = _put_url(storage, key, seconds=1)
     # Signed after the other, so when this one has expired, the other has too.
     get_url = _get_url(storage, present, seconds=1)
-    assert _becomes_refused(storage, get_url, within_seconds=10)
+    assert _becomes_refused(storage, get_url, within_seconds=60)
     assert storage.put(put_url, PDF).status in {400, 403}
     assert not storage.holds(key)
 
@@ -186,7 +186,7 @@ def test_lengthened_expiry_is_refused(storage: Storage) -> None:
 def test_url_tells_when_it_expires(storage: Storage) -> None:
     expected = datetime.now(UTC) + timedelta(seconds=90)
     url = storage.objects.presign_put(storage.new_key(), size_bytes=1, expires_seconds=90)
-    assert abs((url.expires_at - expected).total_seconds()) < 5
+    assert abs((url.expires_at - expected).total_seconds()) < 30
     assert url.expires_at.tzinfo is UTC
 
 

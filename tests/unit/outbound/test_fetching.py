@@ -185,7 +185,7 @@ def test_a_body_in_drops_ends_at_the_deadline(tmp_path: Path) -> None:
     with serving(say) as server:
         began = time.monotonic()
         refused(server, tmp_path, FetchFailed, quick=True)
-        assert time.monotonic() - began < 10
+        assert time.monotonic() - began < 40, "all of it would take 50 s"
         stop.set()
 
 
