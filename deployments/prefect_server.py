@@ -3,8 +3,8 @@
 Prefect on SQLite answers 503 when two requests write at the same moment, and Prefect's client then
 waits 2, 4, 8 seconds: eight batches submitted at once were started over 13 seconds that way. A request
 refused like this has changed nothing (its transaction was rolled back), so it is simply repeated here,
-some milliseconds later. PostgreSQL does not need this. Seen with 3.8.8; it can go when Prefect itself
-waits for SQLITE_BUSY.
+some milliseconds later. PostgreSQL does not need this. Seen with 3.8.8 and 3.9.1; it can go when
+Prefect itself waits for SQLITE_BUSY.
 """
 
 import asyncio

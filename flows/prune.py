@@ -41,7 +41,9 @@ LONGEST_RUN = timedelta(hours=1)
 def prune(keep_runs_days: float | None = None) -> State[None]:
     """Remove Octavo's old flow runs with everything attached to them, then old rows of the ledger.
 
-    `keep_runs_days` overrides the setting `prefect.keep_runs_days` for this run.
+    Args:
+        keep_runs_days: How many days ended flow runs are kept, for this run only. Empty: the setting
+            `prefect.keep_runs_days`.
     """
     keep = timedelta(days=read_settings().prefect.keep_runs_days if keep_runs_days is None else keep_runs_days)
     with get_client(sync_client=True) as client:
