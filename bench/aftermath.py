@@ -1,4 +1,4 @@
-"""What must be so after the kill test: nothing is left over, and the books are right."""
+"""What must hold after the kill test: nothing is left over, and the books are right."""
 
 import time
 from collections import Counter
@@ -18,7 +18,7 @@ SETTLE_SECONDS = 150.0
 
 @dataclass(frozen=True, slots=True)
 class Books:
-    """What the ledger of a stack that has ended says of one customer."""
+    """What the ledger of a stopped stack says about one customer."""
 
     unfinished_items: int
     leases: int
@@ -31,7 +31,7 @@ class Books:
 
     @property
     def problems(self) -> list[str]:
-        """What is wrong with them, in words."""
+        """What is wrong with them, as sentences."""
         found = {
             f"{self.unfinished_items} items did not end": self.unfinished_items > 0,
             f"{self.leases} leases are left": self.leases > 0,
@@ -45,7 +45,7 @@ class Books:
 
 
 def books(data: Path, customer: str) -> Books:
-    """Read the books of one customer out of the file of a stack that has ended; leases are those of all."""
+    """Read one customer's books from the ledger of a stopped stack; leases are those of all customers."""
     with duckdb.connect(data / "ledger.duckdb", read_only=True) as ledger:
         row = ledger.execute(
             """
@@ -82,7 +82,7 @@ def left_running(data: Path, pid: int) -> list[str]:
 
 
 def left_on_disk(data: Path, temporary: Path, *, is_running: bool) -> list[str]:
-    """Return files and folders that nobody will remove; a stack of one worker has one fork server and its folder."""
+    """Return files and folders that nothing will remove; a stack with one worker has one fork server with a folder."""
     # Each worker has a folder of its own there, which stays.
     scratch = [path for path in (data / "scratch").glob("*/*") if path.name != "ready"]
     sandboxes = [path for path in scratch if path.name.startswith("octavo-sandbox-")]
@@ -93,7 +93,7 @@ def left_on_disk(data: Path, temporary: Path, *, is_running: bool) -> list[str]:
 
 
 def slots_taken(url: str) -> int:
-    """Return how many lanes Prefect shows as open, over all customers; -1 while it does not answer."""
+    """Return how many slots Prefect shows as taken, over all customers; -1 while it does not answer."""
     try:
         ui = httpx.get(f"{url}/health", timeout=30, trust_env=False).json()["prefect_ui_url"]
         limits = httpx.post(f"{ui}/api/v2/concurrency_limits/filter", json={}, timeout=30, trust_env=False).json()
@@ -103,7 +103,7 @@ def slots_taken(url: str) -> int:
 
 
 def settle(data: Path, temporary: Path, pid: int, url: str | None = None) -> dict[str, object]:
-    """Wait until a stack that has nothing to do looks like it; return what still does not, and after how long.
+    """Wait until an idle stack looks idle; return what still does not, and after how long.
 
     With the API's `url` Prefect's slots are looked at, too.
     """

@@ -29,7 +29,7 @@ CLIENTS = 8
 POLLS = 400
 FEW_ITEMS = 10_000
 QUIET_SHARE = 0.05
-"""Of one core: below this the API has nothing left to do."""
+"""Share of one core below which the API is idle."""
 QUIET_LOOKS = 3
 LONGEST_QUIETING_SECONDS = 1200.0
 Json = dict[str, Any]
@@ -57,7 +57,7 @@ class Customer:
         return found
 
     def measured(self, act: Callable[[], object], times: int, clients: int = 1) -> Json:
-        """Do something so often, by so many at once; returns latencies in ms and the API's CPU for each in ms."""
+        """Do something repeatedly and concurrently; return latencies in ms and the API's CPU for each in ms."""
 
         def timed(_: int) -> float:
             began = time.perf_counter()
@@ -83,7 +83,7 @@ def cpu_seconds(stack: Running) -> float:
 
 
 def wait_until_quiet(stack: Running) -> None:
-    """Wait until the API has archived what was put into its ledger, and the like."""
+    """Wait until the API has finished its background work, such as archiving."""
     limit = time.monotonic() + LONGEST_QUIETING_SECONDS
     quiet = 0
     while quiet < QUIET_LOOKS:
@@ -105,7 +105,7 @@ def entries(count: int) -> Json:
 
 
 def upload(staged: Json) -> list[str]:
-    """PUT five bytes to each address; returns the ids."""
+    """PUT five bytes to each address; return the ids."""
     limits = httpx.Limits(max_connections=CLIENTS, max_keepalive_connections=CLIENTS)
     with httpx.Client(trust_env=False, timeout=60, limits=limits) as storage, ThreadPoolExecutor(CLIENTS) as pool:
         list(
@@ -172,7 +172,7 @@ def joined(took: list[Json]) -> Json:
 
 
 def polling(items: int) -> Json:
-    """Measure a poll that finds 100 changed items, and one that finds none, beside so many stored items."""
+    """Measure a poll that finds 100 changed items, and one that finds none, with many items stored."""
     with tempfile.TemporaryDirectory(prefix="octavo-bench-") as folder:
         data = Path(folder) / "data"
         DataDirectory(data).prepare()

@@ -46,7 +46,7 @@ def storage(directory: DataDirectory) -> Iterator[S3Objects]:
 
 
 def work_off(ledger: DuckdbLedger, batch: Batch) -> float:
-    """Let every item succeed, eight slices of ten at a time; returns seconds."""
+    """Let every item succeed, eight slices of ten at a time; return the seconds it took."""
     begun = time.perf_counter()
     request = ClaimRequest(
         batch_id=batch.batch_id, run_id=RunId("bench"), worker_id=WorkerId("bench/1"), slots=CAP, slice_items=10
@@ -66,7 +66,7 @@ def work_off(ledger: DuckdbLedger, batch: Batch) -> float:
 
 
 class Looking:
-    """Looks every second in a thread of its own, and adds up what that costs."""
+    """Runs the archive every second in a thread of its own, and adds up the cost."""
 
     def __init__(self, writer: ArchiveWriter) -> None:
         self._writer = writer

@@ -25,12 +25,12 @@ CHUNK_BYTES = 64 * 1024
 AT_ONCE = 50
 LOOK_SECONDS = 0.02
 TARGET_MB = AT_ONCE * 4.2
-"""The most that the API may grow by: of each body that comes at once no more is held than is read, 4 MiB."""
+"""The most that the API may grow by: of concurrent bodies no more is held than has been read, 4 MiB each."""
 Send = Callable[[httpx.Client], httpx.Response]
 
 
 class Watch:
-    """Notes the most memory of a process while it is open."""
+    """Records the peak memory of a process while it is open."""
 
     def __init__(self, pid: int) -> None:
         self._pid = pid

@@ -18,7 +18,7 @@ def deflated(chunks: Iterable[bytes]) -> bytes:
 
 
 def repeated(piece: bytes, size: int) -> Iterator[bytes]:
-    """Yield a piece again and again, `size` bytes in all or a little more."""
+    """Yield a piece repeatedly, `size` bytes in total or a little more."""
     chunk = piece * max(1, _CHUNK // len(piece))
     for _ in range(-(-size // len(chunk))):
         yield chunk

@@ -18,7 +18,7 @@ SHOW = b"(Water rises in the harbour.) Tj T* "
 
 
 def flate(piece: bytes, size: int) -> Callable[[Path], None]:
-    """Return what writes a page whose content is a piece again and again, `size` bytes unpacked."""
+    """Return a writer of a page whose content repeats a piece, `size` bytes unpacked."""
     return lambda path: one_page(stream(deflated(repeated(piece, size)), FLATE), path)
 
 
@@ -115,7 +115,7 @@ def text_lines(path: Path) -> None:
 def pages(
     count: int, *, same: bool, content: bytes = b"BT /F 9 Tf 50 800 Td (High water.) Tj ET"
 ) -> Callable[[Path], None]:
-    """Return what writes so many pages: of one object each, or one object as often."""
+    """Return a writer of many pages, with an object each or all with the same one."""
 
     def make(path: Path) -> None:
         page = (
@@ -168,7 +168,7 @@ def nested_arrays(path: Path) -> None:
 
 
 def text(size: int, count: int) -> Callable[[Path], None]:
-    """Return what writes pages that show `size` bytes of text between them, packed as they are."""
+    """Return a writer of pages with `size` bytes of text in total, compressed."""
     lines = SHOW * (size // count // len(SHOW))
     return pages(count, same=True, content=b"BT /F 9 Tf 12 TL 50 800 Td " + lines + b"ET")
 
@@ -206,7 +206,7 @@ def png_of_text(path: Path) -> None:
 
 
 def patched(kind: str, change: Callable[[bytes], bytes]) -> Callable[[Path], None]:
-    """Return what writes a small image of which some bytes are changed."""
+    """Return a writer of a small image with some bytes changed."""
 
     def make(path: Path) -> None:
         buffer = io.BytesIO()

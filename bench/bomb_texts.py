@@ -1,4 +1,4 @@
-"""Office files, mail, markup and plain text that are bombs, or that name places elsewhere.
+"""Office files, mail, markup and plain text that are bombs, or that refer to other addresses.
 
 Where they are read, they must be read within limits; where not, they are unsupported. `{here}` is an address
 that listens, to show that nobody calls.
@@ -25,12 +25,12 @@ SHEET = "http://schemas.openxmlformats.org/spreadsheetml/2006/main"
 
 
 def plain(text: str) -> MakeAt:
-    """Return what writes a text; `{here}` in it becomes the address."""
+    """Return a writer of a text in which `{here}` becomes the address."""
     return lambda path, here: _write(path, text.replace("{here}", here).encode())
 
 
 def long(piece: bytes, size: int, head: bytes = b"", tail: bytes = b"") -> MakeAt:
-    """Return what writes a piece again and again."""
+    """Return a writer that repeats a piece."""
 
     def make(path: Path, here: str) -> None:
         with path.open("wb") as file:
@@ -40,7 +40,7 @@ def long(piece: bytes, size: int, head: bytes = b"", tail: bytes = b"") -> MakeA
 
 
 def within(seed: str, member: str, change: Callable[[str, str], str | Iterable[bytes]]) -> MakeAt:
-    """Return what writes a sound office file of `bench.seeds` with one member changed."""
+    """Return a writer of a valid office file from `bench.seeds` with one member changed."""
 
     def make(path: Path, here: str) -> None:
         (data,) = (found.data for found in own_seeds() if found.name == seed)
@@ -131,7 +131,7 @@ def nested_mail(path: Path, here: str) -> None:
 
 
 def outside_mail(path: Path, here: str) -> None:
-    """A mail whose HTML names pictures elsewhere, and whose text stands elsewhere."""
+    """A mail whose HTML refers to pictures at other addresses, and whose text is at another address."""
     path.write_text(
         'From: a@example.org\nSubject: far\nMIME-Version: 1.0\nContent-Type: multipart/mixed; boundary="b"\n\n--b\n'
         f'Content-Type: text/html\n\n<img src="{here}/mail.png"><p>High water at six.</p>\n--b\n'
@@ -166,7 +166,7 @@ _SHEET_TAIL = "</table:table></office:spreadsheet></office:body></office:documen
 
 
 def open_sheet(row: str) -> MakeAt:
-    """Return what writes an OpenDocument sheet of one row."""
+    """Return a writer of an OpenDocument sheet with one row."""
 
     def make(path: Path, here: str) -> None:
         content = _SHEET_HEAD + row + _SHEET_TAIL

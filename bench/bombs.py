@@ -1,4 +1,4 @@
-"""Bombs of our own making through the sandbox, good documents beside them: each ends within its limits.
+"""Sends bombs through the sandbox, with good documents beside them: each must end within its limits.
 
     python -m bench.bombs [--only NAME ...]
 
@@ -74,7 +74,7 @@ class End:
 
 
 class Neighbour:
-    """Reads good documents, one after the other, until told to stop, and checks what they come to."""
+    """Reads good documents, one after the other, until told to stop, and checks their results."""
 
     def __init__(self, extractor: Extractor, paths: list[Path]) -> None:
         self._extractor = extractor
@@ -110,7 +110,7 @@ class Neighbour:
 
 
 class Meter:
-    """Takes the memory of this process and of all its descendants, ten times a second."""
+    """Samples the memory of this process and all its descendants, ten times a second."""
 
     def __init__(self, pid: int) -> None:
         self._pid = pid
@@ -141,7 +141,7 @@ class Meter:
 
 
 def proportional_kib(pid: int) -> int:
-    """Return the memory of a process, what it shares counted by its share; 0 for one that has ended."""
+    """Return the proportional memory of a process; 0 for one that has ended."""
     try:
         lines = Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines()
     except OSError:
@@ -163,7 +163,7 @@ def cpu_seconds(pid: int) -> float:
 
 @contextmanager
 def listening() -> Iterator[tuple[str, list[str]]]:
-    """Yield an address and the list of what is asked there."""
+    """Yield an address and the list of requests made to it."""
     asked: list[str] = []
 
     class Answer(BaseHTTPRequestHandler):
@@ -185,7 +185,7 @@ def listening() -> Iterator[tuple[str, list[str]]]:
 
 
 def read_bomb(extractor: Extractor, path: Path) -> tuple[str, str]:
-    """Return how a document ends: a code and some words."""
+    """Return how a document ends: a code and a message."""
     source = Source(path, filename=path.name, content_type=TYPES.get(path.suffix), size=path.stat().st_size)
     try:
         extraction = extractor.extract(source, ParseOptions())
@@ -204,7 +204,7 @@ def read_bomb(extractor: Extractor, path: Path) -> tuple[str, str]:
 
 
 def bound_mib(limits: Limits) -> int:
-    """Return what a worker that reads so many documents at once may take, in all its processes."""
+    """Return how much memory a worker with that many documents at once may take, in all its processes."""
     return PLACES * (limits.memory_bytes // MIB + DOCUMENT_MIB) + WORKER_MIB
 
 
@@ -247,7 +247,7 @@ def _at(make: Callable[[Path, str], None], here: str, path: Path) -> None:
 
 
 def run(names: list[str], folder: Path) -> tuple[list[End], list[str]]:
-    """Set off the bombs of these names, all if there are none; return their ends and what was asked of the network."""
+    """Read the bombs of these names, all if none are given; return how they ended and which requests were made."""
     limits = wiring.limits(Settings())
     good = [folder / "report.pdf", folder / "columns.pdf"]
     make_report(good[0])

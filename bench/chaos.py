@@ -26,7 +26,7 @@ from octavo.samples import make_samples
 
 FOLDERS = ("pages", "receipts", "tables", "broken", "office")
 TRUTH = (".json", ".xml", ".csv", ".expected.md", ".txt")
-"""What lies beside the documents and tells what is in them."""
+"""Files next to the documents that describe their content."""
 
 
 def find_documents(data: Path) -> list[Path]:
@@ -41,7 +41,7 @@ def drawn_documents(folder: Path) -> list[Path]:
 
 
 def mixed(documents: list[Path], items: int, dice: random.Random) -> list[Input]:
-    """Return so many inputs, each document about as often as any other, in a random order."""
+    """Return a number of inputs in random order, each document about equally often."""
     many = (documents * (items // len(documents) + 1))[:items]
     dice.shuffle(many)
     return [Input(path, f"{number:05}-{path.parent.name}-{path.name}") for number, path in enumerate(many)]
@@ -62,7 +62,7 @@ Ending = tuple[str, int | None, int | None]
 
 
 def by_document(ends: list[ItemEnd]) -> dict[Path, set[Ending]]:
-    """Return how each document ended, with how many pages and chunks; more than one way is a finding."""
+    """Return how each document ended, with its pages and chunks; more than one way is a finding."""
     found: dict[Path, set[Ending]] = {}
     for end in ends:
         found.setdefault(end.input.path, set()).add((outcome(end), end.page_count, end.chunk_count))
@@ -149,7 +149,7 @@ def main() -> int:
     print(json.dumps(figures, indent=1))
     print(f"written to {write_scorecard(arguments.scorecard, figures)}")
     is_good = not (different or figures["results_not_readable"] or ledger.problems or left_overs(left))
-    print("all is as it should be" if is_good else "SOMETHING IS WRONG, see above")
+    print("everything is as it should be" if is_good else "SOMETHING IS WRONG, see above")
     return 0 if is_good else 1
 
 

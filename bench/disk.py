@@ -32,7 +32,7 @@ BOUNDS = {
     "ledger_kib_per_1000_items": 1200,
     "logs_bytes": 4 * 2 * 20 * MIB,
 }
-"""What `docs/explain/growth.md` says, with some room; `besides` is SQLite's log, which keeps its largest size."""
+"""What `docs/explain/growth.md` says, with a margin; `besides` is SQLite's log, which keeps its largest size."""
 
 
 def sizes(data: Path) -> dict[str, int]:
@@ -80,7 +80,7 @@ class Prefect:
         }
 
     def prune(self) -> dict[str, Any]:
-        """Run the flow that prunes, with nothing kept; returns its last state."""
+        """Run the flow `prune` so that it keeps nothing; return its last state."""
         deployment = self._http.get("/deployments/name/prune/prune").json()["id"]
         body = {"parameters": {"keep_runs_days": 0}}
         run = self._http.post(f"/deployments/{deployment}/create_flow_run", json=body).json()["id"]
@@ -94,7 +94,7 @@ class Prefect:
 
 
 def fill(stack: Running, client: CustomerClient, file_ids: list[str], items: int) -> dict[str, object]:
-    """Let a batch of no work go through; returns how long it took and what is on disk afterwards."""
+    """Run a batch without work; return how long it took and what is on disk afterwards."""
     began = time.monotonic()
     batch = client.submit((file_ids * items)[:items], engine="sleep:0", idempotency_key=random_part())
     ended, _ = all_items(client, batch["id"])
@@ -105,7 +105,7 @@ def fill(stack: Running, client: CustomerClient, file_ids: list[str], items: int
 
 
 def prune(stack: Running) -> dict[str, object]:
-    """Prune, wait until the events are gone, too, and return what that left."""
+    """Prune, wait until the events are gone as well, and return what is left."""
     prefect = Prefect(stack)
     before, began = prefect.rows(), time.monotonic()
     state = prefect.prune()

@@ -28,12 +28,12 @@ from octavo.identifiers import random_part
 
 CAP = 8
 FILES = 200
-"""Distinct files, so that items in work at the same time have distinct results."""
+"""Distinct files, so that concurrent items have distinct results."""
 
 
 @dataclass(frozen=True, slots=True)
 class Arm:
-    """One run: so many items of so many seconds each, and what it should come to."""
+    """One run: a number of items of a given length, and the target."""
 
     name: str
     items: int
@@ -62,7 +62,7 @@ def moment(text: str) -> float:
 
 
 def all_items(client: CustomerClient, batch_id: str) -> tuple[dict[str, Any], list[dict[str, Any]]]:
-    """Follow a batch to its end; returns it and each item as it was last seen."""
+    """Follow a batch to its end; return it and each item as last seen."""
     seen: dict[str, dict[str, Any]] = {}
     last: dict[str, Any] = {}
     for last in client.follow(batch_id):

@@ -1,4 +1,4 @@
-"""How soon results go when their time is over: `python -m bench.expiry [--items N]`.
+"""How soon results are deleted after their retention: `python -m bench.expiry [--items N]`.
 
 A batch's results are kept for 30 s here. Every result is asked for again and again around its last second: an answer
 that leads to bytes after that second is wrong, so is a 410 before it. And the storage's folder is looked at: how long
@@ -34,9 +34,9 @@ class Answers:
     """What was answered around the last second of each result."""
 
     early: int = 0
-    """Refused while there was time left, by more than the clocks' resolution."""
+    """Refused before the result expired, by more than the clocks' resolution."""
     late: int = 0
-    """Led to bytes though the time was over when it was asked."""
+    """Led to bytes although the result had expired when it was requested."""
     asked: int = 0
     after: int = 0
     """Of these, asked within a second after the end."""
@@ -52,7 +52,7 @@ class Answers:
 
 
 def ask_around(stack: Running, key: str, ends: list[tuple[float, str]], answers: Answers) -> None:
-    """Ask for results, those that end next first, from a second before until they are refused."""
+    """Request results, those that expire next first, from a second before until they are refused."""
     with httpx.Client(base_url=stack.url, headers={"X-API-KEY": key}, trust_env=False, timeout=20) as client:
         for ends_at, url in ends:
             time.sleep(max(0.0, ends_at - 0.05 - time.time()))

@@ -22,7 +22,7 @@ from octavo.parse_options import ParseOptions
 
 
 class Silent:
-    """Takes an engine's progress when it runs in this process."""
+    """Receives an engine's progress when it runs in this process."""
 
     def counted(self, pages: int) -> None: ...
 

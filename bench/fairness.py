@@ -1,4 +1,4 @@
-"""Who gets the lanes: `python -m bench.fairness`.
+"""Who gets the slots: `python -m bench.fairness`.
 
 Two batches of one customer, items of 2 s: their shares of the first three quarters of the work. Then another
 customer submits ten items while the first one has 10,000 waiting: how long until its first item starts.
@@ -21,7 +21,7 @@ NEWCOMER_TRIALS = 5
 
 
 def ended_items(client: CustomerClient, batch_id: str) -> list[float]:
-    """Follow a batch to its end; returns when each item ended."""
+    """Follow a batch to its end; return when each item ended."""
     seen: dict[str, float] = {}
     for found in client.follow(batch_id):
         seen |= {item["id"]: moment(item["completed_at"]) for item in found["items"] if item["completed_at"]}

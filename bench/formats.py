@@ -24,7 +24,8 @@ from octavo.documents import Document
 from octavo.engines.contract import Limits, Source
 from octavo.engines.registry import EngineRegistry
 from octavo.errors import DocumentError
-from octavo.extraction.extractor import Extraction, Extractor
+from octavo.extraction.extraction import Extraction
+from octavo.extraction.extractor import Extractor
 from octavo.parse_options import ParseOptions
 from octavo.render.markdown import render_markdown
 
@@ -36,7 +37,7 @@ SLIDES = frozenset({"pptx", "odp"})
 
 @dataclass(frozen=True, slots=True)
 class Seen:
-    """What came of one made-up document."""
+    """How one generated document was read."""
 
     parts: int
     missing: tuple[str, ...]
@@ -55,7 +56,7 @@ def wanted(extension: str) -> list[Part]:
 
 
 def trouble(extension: str, markdown: str, document: Document) -> list[str]:
-    """Return what is not as it was written."""
+    """Return what differs from what was written."""
     parts = wanted(extension)
     lines = [line.replace("&lt;", "<").replace("&gt;", ">").replace("&amp;", "&") for line in markdown.splitlines()]
     whole = "\n".join(lines)
@@ -126,7 +127,7 @@ def samples(extractor: Extractor, folder: Path) -> Iterator[dict[str, object]]:
 
 
 def shared_words(ours: str, theirs: str) -> float:
-    """Return which share of the words of another's output is in ours."""
+    """Return the share of the words in another reader's output that is in ours."""
     have, want = (
         Counter(re.findall(r"\w+", re.sub(r"<!--.*?-->|<[^>]+>|&\w+;", " ", text))) for text in (ours, theirs)
     )

@@ -28,7 +28,8 @@ from bench.seeds import Seed, fingerprint, given_seeds, own_seeds
 from octavo.engines.contract import Limits, Source
 from octavo.engines.registry import EngineRegistry
 from octavo.errors import DocumentError, UnsupportedInput
-from octavo.extraction.extractor import Extraction, Extractor
+from octavo.extraction.extraction import Extraction
+from octavo.extraction.extractor import Extractor
 from octavo.identifiers import ResultId
 from octavo.parse_options import ParseOptions
 from octavo.render.extract_page import render_extract_page
@@ -43,7 +44,7 @@ SLOWEST = 5
 
 @dataclass(frozen=True, slots=True)
 class End:
-    """How a mutant ended: `code` is `ok`, a listed code, or what should not be."""
+    """How a mutant ended: `code` is `ok`, a listed code, or something that must not happen."""
 
     number: int
     seed: str
@@ -64,7 +65,7 @@ class End:
 
 
 class Run:
-    """Reads mutants, as many at once as there are extractors, each of which has a child."""
+    """Reads mutants, one at a time per extractor, each of which has a child."""
 
     def __init__(self, seed: int, seeds: list[Seed], keep: Path, extractors: Iterable[Extractor]) -> None:
         self._seed = seed
@@ -104,7 +105,7 @@ def _read(number: int, made: Mutant, path: Path, extractor: Extractor) -> End:
 
 
 def _rendered(extraction: Extraction) -> None:
-    """Render the result in every way it is shown: that, too, must hold whatever the document says."""
+    """Make every rendering of the result: none may fail, whatever the document contains."""
     document, images = extraction.document, extraction.images
     chunks = render_extract_page(
         document, images=ImagesInMemory(images), result_id=ResultId("res_fuzz"), engine="auto 1"
@@ -115,7 +116,7 @@ def _rendered(extraction: Extraction) -> None:
 
 
 def _noted(notes: Path) -> Iterator[End]:
-    """Yield the ends that an earlier run has noted; a last line that was cut off is done again."""
+    """Yield the ends that an earlier run has recorded; a truncated last line is repeated."""
     for line in notes.read_text().splitlines() if notes.exists() else ():
         try:
             found = json.loads(line)

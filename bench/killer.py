@@ -29,7 +29,7 @@ class Blows:
 
 @dataclass
 class Killer:
-    """Strikes one process every few seconds until it has killed enough; `ended` continues whatever it has stopped."""
+    """Kills a process every few seconds until it has killed enough; `ended` continues whatever it has suspended."""
 
     pid: int
     blows: Blows
@@ -48,11 +48,11 @@ class Killer:
 
     @property
     def goes_on(self) -> bool:
-        """Whether there are kills to come."""
+        """Whether there are kills left."""
         return self._thread.is_alive()
 
     def end(self) -> None:
-        """Strike no more, and let what is stopped go on."""
+        """Stop killing, and continue whatever is suspended."""
         self._over.set()
         self._thread.join()
 

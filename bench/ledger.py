@@ -74,7 +74,7 @@ def show(what: str, took: list[float]) -> None:
 
 
 def cycles(ledger: DuckdbLedger, threads: int) -> None:
-    """Work batches off in so many threads, four to a customer, for some seconds."""
+    """Process batches in several threads, four per customer, for some seconds."""
     took: list[float] = []
     stop = time.perf_counter() + SECONDS
     customers = [ledger.accounts.ensure_customer(f"cycles {number}") for number in range(max(1, threads // 4))]

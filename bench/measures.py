@@ -1,4 +1,4 @@
-"""How alike two readings of a page are: its text in order, its tables, its headings. All from 0 to 1.
+"""How similar two readings of a page are: its text in order, its tables, its headings. All from 0 to 1.
 
 Texts are compared with rapidfuzz, trees with apted. A tree whose twin is the same text is not computed.
 """

@@ -1,4 +1,4 @@
-"""Whether any process grows with the work done: `python -m bench.memory [--items N]`.
+"""Whether any process grows with the work it has done: `python -m bench.memory [--items N]`.
 
 Small documents go through one stack, batch after batch. Every few seconds the resident memory of each process is noted
 beside the number of items done; after a warm-up a straight line is laid through it. Our own processes may grow by at
@@ -45,7 +45,7 @@ class Watch:
             self.look()
 
     def look(self) -> None:
-        """Note what every kind holds; of the children, which come and go, the largest counts."""
+        """Record what every kind holds; of the children, which come and go, the largest counts."""
         family = dict(members(self.pid))
         found: dict[str, float] = defaultdict(float)
         for pid, kind in family.items():
@@ -82,7 +82,7 @@ def follow(client: CustomerClient, watch: Watch, lock: threading.Lock, file_ids:
 
 
 def work(stack: Running, watch: Watch, items: int, folder: Path) -> float:
-    """Let so many items through, of two customers at once; returns the seconds it took."""
+    """Process a number of items of two customers at once; return the seconds it took."""
     paths = one_page_pdfs(folder, min(FILES, items // CUSTOMERS))
     lock = threading.Lock()
 

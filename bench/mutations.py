@@ -1,4 +1,4 @@
-"""Sound documents made unsound, each by a number: the same seed and number give the same bytes.
+"""Valid documents made invalid, each by a number: the same seed and number give the same bytes.
 
 Except for those of the encrypted document, which is drawn with chance.
 """

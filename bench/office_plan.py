@@ -69,7 +69,7 @@ Part = Heading | Paragraph | Item | PlannedTable
 
 @dataclass(slots=True)
 class Words:
-    """Gives out texts that end in a word of their own."""
+    """Produces texts that each end in a unique word."""
 
     used: int = field(default=0)
 

@@ -3,7 +3,7 @@
 Pages per second through the whole service, from the batch's creation to its end, against a bare process pool that calls
 the same engine on local files. Both in turn, on the same machine in the same minutes; the ratio of the medians counts.
 With the fast engine the pool has as many processes as the worker has children; with an engine of half a second a
-page, which waits, it has as many as the customer has lanes.
+page, which waits, it has as many as the customer has slots.
 """
 
 import argparse
@@ -34,14 +34,14 @@ WARM_UP = 32
 
 
 class Draw(Protocol):
-    """Makes so many documents in a folder."""
+    """Creates a number of documents in a folder."""
 
     def __call__(self, folder: Path, *, count: int) -> list[Path]: ...
 
 
 @dataclass(frozen=True, slots=True)
 class Arm:
-    """One engine: how many documents, in how many processes, and the least share of the bare speed."""
+    """One engine: how many documents, in how many processes, and the lowest accepted share of the bare speed."""
 
     name: str
     engine: str

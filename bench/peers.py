@@ -1,4 +1,4 @@
-"""The measures of `bench.quality`, taken of what other projects make of the same pages.
+"""The measures of `bench.quality`, applied to what other projects read from the same pages.
 
     python -m bench.peers --data DIR --folder DIR [--peers a,b] [--scorecard]
 
@@ -81,7 +81,7 @@ def tables_as_html(markdown: str) -> str:
 
 
 def measure(python: Path, name: str, samples: Sequence[tuple[Sample, str]], folder: Path) -> dict[str, Any]:
-    """Have a peer read all samples, and return its figures by kind of sample."""
+    """Let a peer read all samples, and return its figures by kind of sample."""
     found: dict[str, Any] = {}
     for kind in ("pages", "tables"):
         chosen = [sample for sample, its_kind in samples if its_kind == kind]

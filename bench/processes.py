@@ -1,4 +1,4 @@
-"""A process and all its descendants, as /proc tells of them (Linux)."""
+"""A process and all its descendants, according to /proc (Linux)."""
 
 import os
 from dataclasses import dataclass

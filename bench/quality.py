@@ -1,4 +1,4 @@
-"""How well an engine reads pages whose truth is known, and how many it reads in a second of one core.
+"""How well an engine reads pages with ground truth, and how many it reads per second of one core.
 
     python -m bench.quality --data DIR [--engine NAME] [--half even|odd] [--scorecard]
 
@@ -92,7 +92,7 @@ def _part_of_page(table: Table, page_no: int) -> str:
 
 
 def read(engine: str, sample: Sample, kind: str) -> Scored:
-    """Have an engine read a document in this process, and measure every page with a truth."""
+    """Let an engine read a document in this process, and measure every page with ground truth."""
     before = _cpu()
     try:
         with tempfile.TemporaryDirectory() as folder:
@@ -115,7 +115,7 @@ def score(kind: str, sample: Sample, markdown: dict[int, str]) -> dict[int, dict
 
 
 def _remembered(kind: str, found: str, truth: str) -> dict[str, float | None]:
-    """Measure, unless the same was measured before: trees are dear, and most pages stay as they were."""
+    """Measure unless the same was measured before: trees are expensive, and most pages stay the same."""
     code = Path(sys.modules["bench.measures"].__file__ or "").read_bytes()
     digest = hashlib.sha256(b"\0".join([code, kind.encode(), found.encode(), truth.encode()])).hexdigest()
     memory = Path(tempfile.gettempdir()) / "octavo-quality-memory" / digest
@@ -187,7 +187,7 @@ def _preload(engine: str) -> None:
 
 
 def run(engine: str, samples: Iterable[tuple[Sample, str]], processes: int) -> list[Scored]:
-    """Have all samples read, in processes that have the engine loaded."""
+    """Read all samples, in processes that have the engine loaded."""
     importlib.import_module("bench.measures")
     tasks = [(engine, sample, kind) for sample, kind in samples]
     context = get_context("fork")

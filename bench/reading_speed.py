@@ -1,4 +1,4 @@
-"""How close the `fast` engine comes to the speed at which PyMuPDF hands out text and nothing else is done.
+"""How close the `fast` engine comes to the speed of PyMuPDF when nothing is done with the text.
 
     python -m bench.reading_speed [--pages N] [--scorecard]
 

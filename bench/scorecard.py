@@ -1,4 +1,4 @@
-"""Writes what a bench measured: figures, machine, versions, date, as one JSON file that is committed."""
+"""Writes what a bench measured (figures, machine, versions, date) as a JSON file that is committed."""
 
 import importlib.metadata
 import json

@@ -1,4 +1,4 @@
-"""Small documents of our own that `bench.fuzz` mutates: drawn here, none of anybody else's."""
+"""Small documents that `bench.fuzz` mutates, all drawn here, none of them anybody else's."""
 
 import hashlib
 import io
@@ -97,7 +97,7 @@ def given_seeds(folder: Path) -> list[Seed]:
 
 
 def fingerprint(seeds: Sequence[Seed]) -> str:
-    """Return a short digest of what the seeds are, by names and sizes: some drawings hold chance."""
+    """Return a short digest of the seeds by names and sizes, because some drawings are random."""
     told = "\n".join(f"{seed.name} {len(seed.data)}" for seed in seeds)
     return hashlib.sha256(told.encode()).hexdigest()[:8]
 
@@ -144,7 +144,7 @@ def _saved(data: bytes, **how: object) -> bytes:
 
 
 def _marked(data: bytes) -> bytes:
-    """Return a PDF with what others have less of: a page within a page, turned; an outline, links, a form field."""
+    """Return a PDF with rarer features: a rotated page within a page, an outline, links, a form field."""
     with pymupdf.open() as document, pymupdf.open("pdf", data) as other:
         page = document.new_page(width=400, height=500)
         page.show_pdf_page(pymupdf.Rect(20, 20, 380, 300), other, 0, rotate=90)

@@ -17,7 +17,7 @@ from octavo.directory import free_port
 READY_SECONDS = 180.0
 UNLIMITED = {"OCTAVO_LIMITS__SUBMISSIONS_PER_MINUTE": "1000000"}
 READ_ALL = {"OCTAVO_WORKER__REUSE_RESULTS": "false"}
-"""A bench that sends the same documents twice measures their reading twice."""
+"""With reuse off, a bench that sends the same documents twice measures reading them twice."""
 OCTAVO = Path(sys.executable).parent / "octavo"
 
 
@@ -37,7 +37,7 @@ class Running:
 
 @contextlib.contextmanager
 def running_stack(data: Path | None = None, **settings: str) -> Iterator[Running]:
-    """Start a stack without a rate limit that reads all it is given, yield it when it is ready.
+    """Start a stack without rate limit and without reuse of results, and yield it when it is ready.
 
     `settings` are environment variables.
     """

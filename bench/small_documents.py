@@ -1,4 +1,4 @@
-"""Small documents for benches, all different, and how they get into a stack."""
+"""Small documents for benches, all different, and functions to send them to a stack."""
 
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -19,7 +19,7 @@ PROSE = (
 
 
 def one_page_pdfs(folder: Path, count: int) -> list[Path]:
-    """Draw so many PDFs of one page: a heading and three paragraphs, each with the page's number in it."""
+    """Draw a number of one-page PDFs: a heading and three paragraphs, each with the page's number in it."""
     folder.mkdir(parents=True, exist_ok=True)
     return [_one_page_pdf(folder / f"page-{number:05}.pdf", number) for number in range(count)]
 
@@ -38,7 +38,7 @@ def _one_page_pdf(path: Path, number: int) -> Path:
 
 
 def full_page_pdfs(folder: Path, count: int) -> list[Path]:
-    """Draw so many PDFs of one page as offices write them: some 2,500 characters under headings, and a ruled table."""
+    """Draw a number of one-page office PDFs: some 2,500 characters under headings, and a ruled table."""
     folder.mkdir(parents=True, exist_ok=True)
     return [_full_page_pdf(folder / f"page-{number:05}.pdf", number) for number in range(count)]
 
@@ -58,7 +58,7 @@ def _full_page_pdf(path: Path, number: int) -> Path:
 
 
 def copies_of(folder: Path, originals: list[Path], count: int) -> list[Path]:
-    """Write so many PDFs, the originals in turn, each with bytes of its own: a comment behind the end of the file."""
+    """Write a number of PDFs, the originals in turn, each made unique by a comment after the end of the file."""
     folder.mkdir(parents=True, exist_ok=True)
     paths = [folder / f"page-{number:05}.pdf" for number in range(count)]
     for number, path in enumerate(paths):
@@ -67,7 +67,7 @@ def copies_of(folder: Path, originals: list[Path], count: int) -> list[Path]:
 
 
 def distinct_texts(folder: Path, count: int) -> list[Path]:
-    """Write so many short texts for the sleeping engine, whose results are told apart by their bytes."""
+    """Write a number of short texts for the sleeping engine, each with bytes of its own."""
     folder.mkdir(parents=True, exist_ok=True)
     paths = [folder / f"text-{number:05}.txt" for number in range(count)]
     for number, path in enumerate(paths):

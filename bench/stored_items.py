@@ -1,4 +1,4 @@
-"""A ledger that holds so many items of ended batches, made as a rebuild makes one: from an archive's parts."""
+"""A ledger with many items of ended batches, made like a rebuilt one, from an archive's parts."""
 
 import hashlib
 import secrets
@@ -32,7 +32,7 @@ class Stored:
 
 
 def fill(path: Path, items: int) -> Stored:
-    """Make a ledger at `path` with so many items that ended, in batches of 10,000, of one customer."""
+    """Make a ledger at `path` with that many ended items of one customer, in batches of 10,000."""
     # By a ledger of its own, so that customer and key are whatever this version makes of them.
     model = memory_ledger()
     customer = model.accounts.ensure_customer("stored")

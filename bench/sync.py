@@ -1,4 +1,4 @@
-"""What the sync lane and batches do to each other: `python -m bench.sync [--items N] [--calls N]`.
+"""What sync extractions and batches do to each other: `python -m bench.sync [--items N] [--calls N]`.
 
 Documents sent to `POST /v1/extract/file` one after the other: on an idle stack, and while another customer's batch
 keeps every place of the workers busy. And that batch's speed: alone, beside one such caller, and beside so many at
@@ -32,7 +32,7 @@ MANY = 8
 
 @dataclass
 class Callers:
-    """Some callers, each sending one document after the other until told to stop, or until so many were sent."""
+    """Callers that each send one document after the other until told to stop or until enough were sent."""
 
     url: str
     key: str
@@ -57,7 +57,7 @@ class Callers:
 
     @contextmanager
     def calling(self, count: int) -> Iterator[None]:
-        """Have so many of them call while the body runs."""
+        """Let several of them call while the body runs."""
         threads = [threading.Thread(target=self.send) for _ in range(count)]
         for thread in threads:
             thread.start()
@@ -80,7 +80,7 @@ class Callers:
 
 
 def batch_rate(client: CustomerClient, file_ids: list[str]) -> float:
-    """Run a batch to its end; returns its items per second."""
+    """Run a batch to its end; return its items per second."""
     batch = client.submit(file_ids, engine="auto", idempotency_key=random_part())
     (last,) = deque(client.follow(batch["id"]), maxlen=1)
     assert last["counts"]["succeeded"] == len(file_ids), last["counts"]

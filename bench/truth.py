@@ -1,4 +1,4 @@
-"""Pages with a known truth, from the two kinds of folders that the quality bench reads."""
+"""Pages with ground truth, from the two kinds of folders that the quality bench reads."""
 
 import xml.etree.ElementTree as ET
 from collections import defaultdict

@@ -62,14 +62,14 @@ def end_milliseconds(folder: Path, webhooks: int, ends: int) -> float:
 
 
 class Arrivals:
-    """When each message came in."""
+    """When each message arrived."""
 
     def __init__(self) -> None:
         self.port = 0
         self.times: list[float] = []
 
     def wait_for(self, count: int) -> float:
-        """Return when the message of this number came in, from 1."""
+        """Return when the message of this number arrived, from 1."""
         limit = time.monotonic() + LIMIT_SECONDS
         while len(self.times) < count:
             if time.monotonic() > limit:
@@ -100,7 +100,7 @@ def receiving() -> Iterator[Arrivals]:
 
 
 def add_webhook(url: str, key: str, arrivals: Arrivals) -> tuple[httpx.Client, str]:
-    """Return a client of this key, and the address of a webhook that it has made."""
+    """Return a client with this key, and the address of a webhook that it has created."""
     http = httpx.Client(base_url=url, headers={"X-API-KEY": key}, trust_env=False, timeout=60)
     made = http.post("/v1/webhooks", json={"url": f"http://127.0.0.1:{arrivals.port}/"})
     made.raise_for_status()
@@ -108,7 +108,7 @@ def add_webhook(url: str, key: str, arrivals: Arrivals) -> tuple[httpx.Client, s
 
 
 def arrival_seconds(client: CustomerClient, file_id: str, arrivals: Arrivals) -> float:
-    """Let a batch run to its end; returns how long after that its message came in."""
+    """Run a batch to its end; return how long after that its message arrived."""
     before = len(arrivals.times)
     first_item_seconds(client, [file_id])
     ended = max(

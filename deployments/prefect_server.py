@@ -1,10 +1,10 @@
-"""The embedded Prefect server: Prefect's own app, patient with SQLite.
+"""The embedded Prefect server: Prefect's own app, with retries when SQLite is busy.
 
 Prefect on SQLite answers 503 when two requests write at the same moment, and Prefect's client then
-waits 2, 4, 8 seconds: eight batches submitted at once were started over 13 seconds that way. A request that
-was refused so has changed nothing (its transaction was rolled back), so it is simply asked again, here,
-some milliseconds later. On PostgreSQL none of this is needed. Seen with 3.8.8; it can go when SQLite's
-SQLITE_BUSY is waited out inside Prefect.
+waits 2, 4, 8 seconds: eight batches submitted at once were started over 13 seconds that way. A request
+refused like this has changed nothing (its transaction was rolled back), so it is simply repeated here,
+some milliseconds later. PostgreSQL does not need this. Seen with 3.8.8 and 3.9.1; it can go when
+Prefect itself waits for SQLITE_BUSY.
 """
 
 import asyncio
@@ -20,14 +20,14 @@ BUSY = 503
 
 
 class Patient:
-    """ASGI middleware: asks again while the answer is 503, for a limited time."""
+    """ASGI middleware: repeats a request while the answer is 503, for a limited time."""
 
     def __init__(self, app: ASGIApp, *, patience_seconds: float = PATIENCE_SECONDS) -> None:
         self._app = app
         self._patience_seconds = patience_seconds
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Pass everything but HTTP through; keep the body of HTTP so that it can be said again."""
+        """Pass everything but HTTP through; buffer HTTP bodies so that they can be repeated."""
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
@@ -55,7 +55,7 @@ class Patient:
         try:
             await self._app(scope, _said_again(body, receive), send_unless_busy)
         except Exception:
-            # Starlette answers and then raises the cause again, for the log; a busy database is no news.
+            # Starlette answers and then raises the cause again, for the log; a busy database need not be logged.
             if not is_busy:
                 raise
         return not is_busy
@@ -74,7 +74,7 @@ async def _whole_body(receive: Receive) -> bytes | None:
 
 
 def _said_again(body: bytes, receive: Receive) -> Receive:
-    """Return a receiver that says the body first, and then whatever comes (a disconnect)."""
+    """Return a receiver that yields the body first, and then whatever comes (a disconnect)."""
     is_said = False
 
     async def said() -> Message:
@@ -88,7 +88,7 @@ def _said_again(body: bytes, receive: Receive) -> Receive:
 
 
 def create_app() -> ASGIApp:
-    """Return Prefect's server app, made patient; `uvicorn --factory` calls it."""
+    """Return Prefect's server app with retries; `uvicorn --factory` calls it."""
     from prefect.server.api.server import create_app as create_prefect_app  # slow to import, and only here
 
     make: Callable[[], ASGIApp] = create_prefect_app

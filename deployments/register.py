@@ -1,95 +1,106 @@
-"""Registers work pool and deployments with Prefect, from `prefect.yaml`, again and again without harm.
+"""Registers the work pool, the deployments and their schedules with Prefect; every worker does so when it starts.
 
-`octavo up` calls it before its worker starts; a fleet may call `prefect deploy --all` instead.
+What is missing is created. Of a deployment that exists, only what belongs to Octavo is renewed: entrypoint, version,
+description, parameter schema. Its schedules, parameters, tags, limits and whether it is paused belong to the people
+who look after it (ADR 0045): a change made in the Prefect UI stays, and a schedule that was deleted stays deleted.
 """
 
 import contextlib
-import importlib
-from pathlib import Path
-from typing import Any
+from collections.abc import Mapping
 
-import yaml
 from prefect.client.orchestration import PrefectClient
-from prefect.client.schemas.actions import DeploymentScheduleCreate, WorkPoolCreate
-from prefect.client.schemas.schedules import CronSchedule
-from prefect.exceptions import ObjectAlreadyExists
-from prefect.flows import Flow
-from prefect.utilities.callables import parameter_schema
-from pydantic import BaseModel
+from prefect.client.schemas.actions import DeploymentUpdate, VariableCreate, VariableUpdate, WorkPoolCreate
+from prefect.client.schemas.responses import DeploymentResponse
+from prefect.exceptions import ObjectAlreadyExists, ObjectNotFound
 
+from deployments.declared import DeclaredDeployment, read_declared
 from deployments.worker import OctavoWorker
 
-PREFECT_YAML = Path(__file__).resolve().parent.parent / "prefect.yaml"
+SCHEDULES_VARIABLE = "octavo_schedules"
+"""Name of the Prefect variable that lists the schedules ever created here, by deployment.
 
-
-class _Pool(BaseModel):
-    name: str
-    work_queue_name: str = "default"
-    job_variables: dict[str, Any] = {}
-
-
-class _Schedule(BaseModel):
-    cron: str
-    timezone: str = "UTC"
-    slug: str
-
-    def order(self) -> DeploymentScheduleCreate:
-        """Return what Prefect is asked for."""
-        return DeploymentScheduleCreate(schedule=CronSchedule(cron=self.cron, timezone=self.timezone), slug=self.slug)
-
-
-class _Deployment(BaseModel):
-    name: str
-    description: str | None = None
-    entrypoint: str
-    tags: list[str] = []
-    parameters: dict[str, Any] = {}
-    schedules: list[_Schedule] = []
-    work_pool: _Pool
-
-
-class _PrefectYaml(BaseModel):
-    deployments: list[_Deployment]
-
-
-def read_deployments() -> list[_Deployment]:
-    """Return what `prefect.yaml` declares."""
-    return _PrefectYaml.model_validate(yaml.safe_load(PREFECT_YAML.read_text())).deployments
-
-
-def load_flow(entrypoint: str) -> Flow[..., Any]:
-    """Import a flow by its dotted name."""
-    module, _, name = entrypoint.rpartition(".")
-    flow: Flow[..., Any] = getattr(importlib.import_module(module), name)
-    return flow
+Without it a schedule that somebody deleted looks the same as one that a new version declares for the first time.
+"""
+Slugs = Mapping[str, list[str]]
 
 
 async def register(client: PrefectClient) -> list[str]:
-    """Make or renew pools and deployments; returns the deployments' full names."""
-    names = []
-    for wanted in read_deployments():
-        with contextlib.suppress(ObjectAlreadyExists):
-            await client.create_work_pool(
-                WorkPoolCreate(
-                    name=wanted.work_pool.name,
-                    type=OctavoWorker.type,
-                    base_job_template=OctavoWorker.get_default_base_job_template(),
-                )
-            )
-        flow = load_flow(wanted.entrypoint)
-        flow_id = await client.create_flow_from_name(flow.name)
-        await client.create_deployment(
-            flow_id=flow_id,
-            name=wanted.name,
-            description=wanted.description,
-            entrypoint=wanted.entrypoint,
-            tags=wanted.tags,
-            parameters=wanted.parameters,
-            schedules=[schedule.order() for schedule in wanted.schedules],
-            parameter_openapi_schema=parameter_schema(flow).model_dump(exclude_unset=True),
-            work_pool_name=wanted.work_pool.name,
-            work_queue_name=wanted.work_pool.work_queue_name,
-            job_variables=wanted.work_pool.job_variables,
+    """Create what is missing, renew what is Octavo's own; return the deployments' full names."""
+    known = await _created_schedules(client)
+    created: dict[str, list[str]] = {}
+    for declared in read_declared():
+        name = f"{declared.load_flow().name}/{declared.name}"
+        await _ensure_work_pool(client, declared.work_pool.name)
+        found = await _find(client, name)
+        if found is None:
+            await _create(client, declared)
+        else:
+            await _renew(client, found, declared)
+            await _add_schedules(client, found, declared, known.get(name, []))
+        created[name] = sorted({*known.get(name, []), *(schedule.slug for schedule in declared.schedules)})
+    if created != known:
+        await _note_schedules(client, created)
+    return list(created)
+
+
+async def _ensure_work_pool(client: PrefectClient, name: str) -> None:
+    template = OctavoWorker.get_default_base_job_template()
+    with contextlib.suppress(ObjectAlreadyExists):
+        await client.create_work_pool(
+            WorkPoolCreate(name=name, type=OctavoWorker.type, base_job_template=template),
         )
-        names.append(f"{flow.name}/{wanted.name}")
-    return names
+
+
+async def _find(client: PrefectClient, name: str) -> DeploymentResponse | None:
+    try:
+        return await client.read_deployment_by_name(name)
+    except ObjectNotFound:
+        return None
+
+
+async def _create(client: PrefectClient, declared: DeclaredDeployment) -> None:
+    """Create a deployment with all its schedules; one that was deleted comes back as it is declared."""
+    await client.create_deployment(
+        flow_id=await client.create_flow_from_name(declared.load_flow().name),
+        name=declared.name,
+        tags=declared.tags,
+        parameters=declared.parameters,
+        schedules=[schedule.to_prefect() for schedule in declared.schedules],
+        work_pool_name=declared.work_pool.name,
+        work_queue_name=declared.work_pool.work_queue_name,
+        job_variables=declared.work_pool.job_variables,
+        **declared.owned(),
+    )
+
+
+async def _renew(client: PrefectClient, found: DeploymentResponse, declared: DeclaredDeployment) -> None:
+    """Send what differs, if anything does: an update removes the runs that are already scheduled."""
+    changed = {name: value for name, value in declared.owned().items() if getattr(found, name) != value}
+    if changed:
+        await client.update_deployment(found.id, DeploymentUpdate(**changed))
+
+
+async def _add_schedules(
+    client: PrefectClient, found: DeploymentResponse, declared: DeclaredDeployment, known: list[str]
+) -> None:
+    """Create the schedules that were never created here and are not there under their slug."""
+    present = {*known, *(schedule.slug for schedule in found.schedules)}
+    missing = [schedule.to_prefect() for schedule in declared.schedules if schedule.slug not in present]
+    if missing:
+        await client.create_deployment_schedules(found.id, missing)
+
+
+async def _created_schedules(client: PrefectClient) -> Slugs:
+    """Return the slugs of the schedules created here, by deployment; nothing where the variable is not ours to read."""
+    variable = await client.read_variable_by_name(SCHEDULES_VARIABLE)
+    value = variable.value if variable else None
+    if not isinstance(value, dict):
+        return {}
+    return {name: list(map(str, slugs)) for name, slugs in value.items() if isinstance(slugs, list)}
+
+
+async def _note_schedules(client: PrefectClient, created: dict[str, list[str]]) -> None:
+    try:
+        await client.create_variable(VariableCreate(name=SCHEDULES_VARIABLE, value=created, tags=["octavo"]))
+    except ObjectAlreadyExists:
+        await client.update_variable(VariableUpdate(name=SCHEDULES_VARIABLE, value=created))

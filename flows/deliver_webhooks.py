@@ -1,6 +1,6 @@
-"""The flow that sends what webhooks are to be told: claims deliveries that are due and maps `deliver` over them.
+"""The flow that sends webhook deliveries: claims those that are due and maps `deliver` over them.
 
-Started by the API when something is due and nobody is there to send it; it ends when nothing has come for a while.
+The API starts it when something is due and nobody is sending; it ends when nothing has come for a while.
 """
 
 import time
@@ -18,11 +18,11 @@ from tasks import worker
 from tasks.deliver import deliver
 
 AT_ONCE = 32
-"""Deliveries on their way from one flow run; each waits for its receiver most of the time."""
+"""Deliveries in flight from one flow run; each waits for its receiver most of the time."""
 LINGER_SECONDS = 5.0
-"""How long a run waits for the next delivery: one that comes soon needs no new run."""
+"""How long a run waits for the next delivery, which then needs no new run."""
 LONGEST_SECONDS = 600.0
-"""After this long another run takes over, so that none is kept in Prefect for ever."""
+"""After this long another run takes over, so that no run stays in Prefect for ever."""
 
 
 @flow(
@@ -54,7 +54,7 @@ def deliver_webhooks() -> State[None]:
 
 
 class Sending:
-    """The task runs of one flow run that go on, told of their ends by Prefect's engine in this process."""
+    """The unfinished task runs of one flow run; Prefect's engine in this process reports their ends."""
 
     def __init__(self) -> None:
         self.count = 0
@@ -66,13 +66,13 @@ class Sending:
         future.add_done_callback(self._ended.put)
 
     def wait_for_room(self) -> None:
-        """Take off what has ended; return when there are few enough that one may be added."""
+        """Drop what has ended; return when there are few enough to add another."""
         while self.count and (self.count >= AT_ONCE or not self._ended.empty()):
             self._ended.get()
             self.count -= 1
 
     def wait_for_all(self) -> None:
-        """Return when none goes on any more."""
+        """Return when all have ended."""
         while self.count:
             self._ended.get()
             self.count -= 1

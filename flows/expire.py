@@ -1,7 +1,7 @@
-"""The flow that looks for what retention itself does not see: orphans in storage, records that are old.
+"""The flow that finds what retention itself does not see: orphans in storage, old records.
 
-What is due is expired by a loop of the API, within seconds and without a worker. What nobody names (bytes that came
-by an upload URL after their file was deleted, results of work that was refused) is found by looking at all there is.
+A loop in the API expires what is due, within seconds and without a worker. Objects that nothing refers to (bytes
+uploaded after their file was deleted, results of refused work) are found by listing everything.
 """
 
 from prefect import flow, get_run_logger
@@ -13,11 +13,11 @@ from tasks import worker
 
 @flow(name="expire", validate_parameters=False, persist_result=False, log_prints=False)
 def expire() -> State[None]:
-    """Sweep storage, have the ledger forget batches and files that were records for long enough."""
+    """Sweep storage, and delete batches and files from the ledger that were kept as records for long enough."""
     here = worker.current()
     tidied = here.sweeper.tidy(lambda: here.is_draining)
     told = (
-        f"{tidied.objects} objects nobody names, {tidied.uploads} unfinished uploads, "
+        f"{tidied.objects} orphaned objects, {tidied.uploads} unfinished uploads, "
         f"{tidied.batches} batches and {tidied.files} files of the ledger"
     )
     if tidied.objection is not None:

@@ -1,4 +1,4 @@
-"""The flow of a batch: open it, claim, map `extract` over what was claimed, tell how it ended."""
+"""The flow of a batch: open it, claim, map `extract` over what was claimed, report how it ended."""
 
 from collections.abc import Iterable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -28,9 +28,9 @@ from tasks.extract import extract
 STEP_PERCENT = 5.0
 LAST_WRITING_SECONDS = 15.0
 THREADS = 64
-"""More than any number of lanes one run may have; lanes, not threads, are the limit."""
+"""More than the slots any run may have; slots, not threads, are the limit."""
 MOST_TASK_RUNS = 48
-"""Task runs at once: where Prefect is slower than the work, the work waits for it, not memory."""
+"""Task runs at once: if Prefect is slower than the work, the work waits instead of filling memory."""
 
 
 @flow(
@@ -41,12 +41,16 @@ MOST_TASK_RUNS = 48
     log_prints=False,
 )
 def extract_batch(batch_id: str) -> State[None]:
-    """Extract one batch; several runs of this flow may share a batch."""
+    """Extract one batch; several runs of this flow may share a batch.
+
+    Args:
+        batch_id: The batch to extract, as the API returned it: `batch_...`.
+    """
     here, run_id = worker.current(), RunId(str(flow_run.id))
     opened = here.open_run(run_id, BatchId(batch_id))
     task_runs, progress = TaskRuns(here), Progress(opened)
     with tags(f"customer:{opened.customer_id}"):
-        # The work on these slices has begun; their task runs join it, and show it. Under tag limits it waits for them.
+        # The work on these slices has begun; their task runs attach to it. Under tag limits it waits for them.
         for slice_ids in here.claims(run_id) if opened.tag_limits else here.started_claims(run_id):
             task_runs.add(slice_ids, extract.map(list(slice_ids)))
             task_runs.wait_for_room()
@@ -56,13 +60,13 @@ def extract_batch(batch_id: str) -> State[None]:
     summary = here.end_run(run_id)
     progress.end(summary)
     _show_failures(opened, summary)
-    return _last_word(summary, is_cancelled=is_cancelled, is_draining=here.is_draining)
+    return _final_state(summary, is_cancelled=is_cancelled, is_draining=here.is_draining)
 
 
 class TaskRuns:
-    """The task runs of one flow run that go on.
+    """The unfinished task runs of one flow run.
 
-    Told of their ends by Prefect's engine in this process: a future's `state` would be read from the server each time.
+    Prefect's engine in this process reports their ends: a future's `state` would be read from the server each time.
     """
 
     def __init__(self, here: SliceWorker) -> None:
@@ -75,26 +79,26 @@ class TaskRuns:
         for slice_id, future in zip(slice_ids, futures, strict=True):
             self._going_on[slice_id] = future
             future.add_done_callback(partial(self._note_end, slice_id))
-        self._take_off_ended()
+        self._remove_ended()
 
     def _note_end(self, slice_id: str, _: PrefectFuture[State[None]]) -> None:
         self._ended.put(slice_id)
 
     def wait_for_room(self) -> None:
-        """Return when there are few enough that one may be added."""
+        """Return when there are few enough to add another."""
         while len(self._going_on) > MOST_TASK_RUNS:
-            self._take_off(self._ended.get())
+            self._remove(self._ended.get())
 
     def wait_for_all(self) -> None:
-        """Return when none goes on any more."""
+        """Return when all have ended."""
         while self._going_on:
-            self._take_off(self._ended.get())
+            self._remove(self._ended.get())
 
-    def _take_off_ended(self) -> None:
+    def _remove_ended(self) -> None:
         while not self._ended.empty():
-            self._take_off(self._ended.get())
+            self._remove(self._ended.get())
 
-    def _take_off(self, slice_id: str) -> None:
+    def _remove(self, slice_id: str) -> None:
         """A slice whose task run ended before it reached the worker goes back."""
         self._here.give_up(slice_id)
         del self._going_on[slice_id]
@@ -109,7 +113,7 @@ def _title(opened: OpenedRun) -> str:
 
 
 class Progress:
-    """The batch's progress artifact, written beside the work: a slow or absent Prefect delays no item."""
+    """The batch's progress artifact, written alongside the work: a slow or absent Prefect delays no item."""
 
     def __init__(self, opened: OpenedRun) -> None:
         self._opened = opened
@@ -119,13 +123,13 @@ class Progress:
         self._writing: Future[None] | None = None
 
     def show(self, percent: float) -> None:
-        """Write every five percent, unless the last writing is still under way."""
+        """Write every five percent, unless the last write is still in progress."""
         is_due = self._artifact is None or percent >= self._shown + STEP_PERCENT
         if is_due and (self._writing is None or self._writing.done()):
             self._writing = self._writer.submit(copy_context().run, self._write, percent)
 
     def end(self, summary: RunSummary) -> None:
-        """Write where the batch stands at the end of this run, within a limited time."""
+        """Write the state of the batch at the end of this run, within a limited time."""
         total = max(1, self._opened.total_items)
         percent = round(100.0 * (total - summary.unfinished) / total, 1)
         last = self._writer.submit(copy_context().run, self._write, percent)
@@ -136,7 +140,7 @@ class Progress:
             get_run_logger().warning("the progress artifact lags behind: %s", error)
 
     def _write(self, percent: float) -> None:
-        # In a synchronous context these calls answer at once, whatever their type says.
+        # In a synchronous context these calls return directly, whatever their type says.
         if self._artifact is None:
             key = f"progress-{_key(self._opened.batch_id)}"
             made = create_progress_artifact(percent, key=key, description=_title(self._opened))
@@ -156,7 +160,7 @@ def _show_failures(opened: OpenedRun, summary: RunSummary) -> None:
         )
 
 
-def _last_word(summary: RunSummary, *, is_cancelled: bool, is_draining: bool) -> State[None]:
+def _final_state(summary: RunSummary, *, is_cancelled: bool, is_draining: bool) -> State[None]:
     counts = f"{summary.succeeded} ok, {summary.failed} failed"
     if summary.cancelled:
         counts += f", {summary.cancelled} cancelled"
@@ -164,7 +168,7 @@ def _last_word(summary: RunSummary, *, is_cancelled: bool, is_draining: bool) ->
         return Cancelled(message=counts)
     if summary.unfinished:
         name = "Drained" if is_draining else "HandedOn"
-        return Completed(name=name, message=f"{counts}, {summary.unfinished} go on elsewhere")
+        return Completed(name=name, message=f"{counts}, {summary.unfinished} continue elsewhere")
     if summary.failed:
         return Completed(name="CompletedWithErrors", message=counts)
     return Completed(message=counts)

@@ -1,7 +1,7 @@
-"""The flow that keeps the stack from growing: what has had its time goes, in Prefect and in the ledger.
+"""The flow that keeps the stack from growing: what is old enough goes, in Prefect and in the ledger.
 
-Prefect's server prunes its events, and the logs and artifacts of runs that are gone, by itself (`db_vacuum`). What it
-would do with flow runs has no say in whose they are, so these are removed here: ours only, one at a time.
+Prefect's server prunes its events, and the logs and artifacts of deleted runs, by itself (`db_vacuum`). For flow
+runs it would not distinguish whose they are, so they are removed here: only Octavo's, one at a time.
 """
 
 import contextlib
@@ -34,14 +34,16 @@ from tasks import worker
 
 PAGE = 50
 LONGEST_RUN = timedelta(hours=1)
-"""Of a pruning, or of one run that sends webhooks."""
+"""Longest run of `prune` or `deliver-webhooks`."""
 
 
 @flow(name="prune", validate_parameters=False, persist_result=False, log_prints=False)
 def prune(keep_runs_days: float | None = None) -> State[None]:
-    """Remove old flow runs of ours with all that hangs on them, then old rows of the ledger.
+    """Remove Octavo's old flow runs with everything attached to them, then old rows of the ledger.
 
-    `keep_runs_days` stands, for once, in place of the setting `prefect.keep_runs_days`.
+    Args:
+        keep_runs_days: How many days ended flow runs are kept, for this run only. Empty: the setting
+            `prefect.keep_runs_days`.
     """
     keep = timedelta(days=read_settings().prefect.keep_runs_days if keep_runs_days is None else keep_runs_days)
     with get_client(sync_client=True) as client:
@@ -82,20 +84,20 @@ def _remove_flow_runs(client: SyncPrefectClient, keep: timedelta) -> int:
 
 
 def _remove(client: SyncPrefectClient, flow_run_ids: list[UUID]) -> None:
-    """Remove these flow runs; their task runs and states go with them, and their logs a moment later."""
+    """Remove these flow runs with their task runs and states; their logs follow a moment later."""
     named: dict[str, Any] = {"any_": [str(flow_run_id) for flow_run_id in flow_run_ids]}
-    # First: nothing would lead to an artifact whose flow run is gone.
+    # First, because nothing would lead to an artifact whose flow run is gone.
     answer = client.request("POST", "/artifacts/filter", json={"artifacts": {"flow_run_id": named}, "limit": 200})
     for artifact in answer.json():
         client.request("DELETE", "/artifacts/{id}", path_params={"id": artifact["id"]})
     for flow_run_id in flow_run_ids:
-        # One by one: each takes up to thousands of task runs with it, in a transaction that others wait for.
+        # One by one: each deletes up to thousands of task runs, in a transaction that others wait for.
         with contextlib.suppress(ObjectNotFound):
             client.delete_flow_run(flow_run_id)
 
 
 def _end_lost_runs(client: SyncPrefectClient) -> None:
-    """Show runs of flows other than batches' whose worker died as Crashed; the ledger does not know them."""
+    """Show runs of other flows whose worker died as Crashed; the ledger does not know them."""
     undone = FlowRunFilter(
         state=FlowRunFilterState(type=FlowRunFilterStateType(any_=[StateType.PENDING, StateType.RUNNING])),
         start_time=FlowRunFilterStartTime(before_=now() - LONGEST_RUN),

@@ -1,4 +1,4 @@
-"""How long to wait before trying again, in the terms of tenacity: one schedule for every retry loop of ours."""
+"""How long to wait before trying again, in the terms of tenacity: one schedule for every retry loop."""
 
 from tenacity.wait import wait_base, wait_random_exponential
 

@@ -21,7 +21,7 @@ from octavo.identifiers import BatchId, CustomerId, FileId, ItemId, KeyId, Resul
 
 MAX_ITEMS_PER_BATCH = 10_000
 DEFAULT_ITEM_CAP = 8
-"""Items of one customer in work at once, over all batches and workers (the contract's figure)."""
+"""Items of one customer in progress at once, over all batches and workers (the contract's figure)."""
 BATCH_PRIORITY = 60
 """`/v1` batches; lower goes first (sync calls are 40)."""
 MAX_LOST_LEASES = 5
@@ -311,7 +311,7 @@ class ClaimedItem:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Slice:
-    """The items one lane works through, one after the other, under one lease."""
+    """Items that are processed one after the other under one lease."""
 
     slice_id: str
     items: tuple[ClaimedItem, ...]

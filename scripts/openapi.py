@@ -1,8 +1,8 @@
-"""Write the golden copy of the served OpenAPI document anew, and the list of what it adds to the contract.
+"""Regenerate the golden copy of the served OpenAPI document, and the list of what it adds to the contract.
 
     python -m scripts.openapi
 
-Both are committed beside the tests: a change of the interface is seen in the diff of its commit.
+Both are committed with the tests, so a change of the interface shows in the diff of its commit.
 """
 
 import json

@@ -1,11 +1,11 @@
-"""Make `.venv` hold exactly what a lock file says, and the checkout itself.
+"""Make `.venv` contain exactly what a lock file says, and the checkout itself.
 
     python scripts/set_up.py run|test
 
 A stamp in the environment records the digests of what it was made from. As long as they are the
-same nothing is done; another `requirements.lock` (or a Python asked for by `make PYTHON=...`) makes
-it anew, another `pyproject.toml` installs the checkout again, and `test` adds the development
-lock, which holds every pin of the other.
+same, nothing is done; a changed `requirements.lock` (or another Python, `make PYTHON=...`) makes it
+again, a changed `pyproject.toml` reinstalls the checkout, and `test` adds the development lock,
+which contains every pin of the other.
 """
 
 import hashlib
@@ -29,7 +29,7 @@ def digest(name: str) -> str:
 
 
 def wanted() -> dict[str, str]:
-    """Return what an up-to-date environment's stamp says, `test` being the development lock's part."""
+    """Return the stamp of an up-to-date environment; `test` is the development lock's part."""
     return {
         "python": sys.executable,
         "run": digest(LOCKS["run"]),
@@ -41,8 +41,8 @@ def wanted() -> dict[str, str]:
 
 
 def stamped() -> dict[str, str]:
-    """Return what the environment was made from; empty where there is none, or none that works."""
-    if not (VENV / "bin" / "python").exists():  # also when the Python it stands on is gone
+    """Return what the environment was made from; empty if there is none that works."""
+    if not (VENV / "bin" / "python").exists():  # also if the Python it was made from is gone
         return {}
     try:
         stamp: dict[str, str] = json.loads(STAMP.read_text(encoding="utf-8"))
@@ -52,14 +52,14 @@ def stamped() -> dict[str, str]:
 
 
 def make_environment() -> None:
-    """Make an empty environment in the place of the old one."""
+    """Create an empty environment in place of the old one."""
     print(f"Making .venv with Python {sys.version.split()[0]}", flush=True)
     shutil.rmtree(VENV, ignore_errors=True)
     subprocess.run([sys.executable, "-m", "venv", str(VENV)], check=True)
 
 
 def pip(*arguments: str) -> None:
-    """Run the environment's pip, which the machine's own configuration tells where packages are."""
+    """Run the environment's pip, which finds packages by the machine's own configuration."""
     environment = os.environ | {"PIP_DISABLE_PIP_VERSION_CHECK": "1"}
     # Otherwise the user's or another environment's settings decide where packages go.
     for name in ("PIP_TARGET", "PIP_PREFIX", "PIP_USER", "PYTHONPATH", "PYTHONHOME"):
@@ -69,13 +69,13 @@ def pip(*arguments: str) -> None:
 
 
 def is_sound(have: dict[str, str], want: dict[str, str]) -> bool:
-    """Tell whether the environment holds the lock of the service, and the Python that was asked for."""
+    """Tell whether the environment matches the service's lock and the requested Python."""
     python_fits = not os.environ.get("PYTHON") or have.get("python") == want["python"]
     return python_fits and all(have.get(key) == want[key] for key in ("run", "root"))
 
 
 def steps(goal: str, have: dict[str, str], want: dict[str, str]) -> list[str]:
-    """Return what is to be done, in order, out of `environment`, `lock` and `project`."""
+    """Return what has to be done, in order, out of `environment`, `lock` and `project`."""
     if not is_sound(have, want):
         return ["environment", "lock", "project"]
     lock = ["lock"] if goal == "test" and have.get("test") != want["test"] else []
@@ -89,27 +89,27 @@ def carry_out(step: str, goal: str) -> None:
         make_environment()
     elif step == "lock":
         print(f"Installing {LOCKS[goal]}", flush=True)
-        # As a constraint, too: a pin binds what asks for the package with an extra only so, and pip would
-        # take the newest release for that, find no hash for it, and give up.
+        # Also as a constraint: otherwise a pin does not apply where the package is required with an extra, and
+        # pip would take the newest release for that, find no hash for it, and give up.
         pip("install", "--quiet", "--require-hashes", "--requirement", LOCKS[goal], "--constraint", LOCKS[goal])
     else:
         pip("install", "--quiet", "--no-deps", "--no-build-isolation", "--editable", ".")
 
 
 def main(goal: str) -> int:
-    """Bring the environment to what `goal` needs; return the exit status."""
+    """Bring the environment up to date for `goal`; return the exit status."""
     want, have = wanted(), stamped()
     to_do = steps(goal, have, want)
     if not to_do:
         return 0
     began = time.monotonic()
-    # The stamp goes first: an installation that is broken off must not look whole.
+    # The stamp is removed first: an interrupted installation must not look complete.
     STAMP.unlink(missing_ok=True)
     try:
         for step in to_do:
             carry_out(step, goal)
     except subprocess.CalledProcessError as error:
-        print(f"Set-up failed (status {error.returncode}); what went wrong is said above.", file=sys.stderr)
+        print(f"Set-up failed (status {error.returncode}); the reason is printed above.", file=sys.stderr)
         return 1
     kept = {} if "environment" in to_do else have
     done = {key: value for key, value in want.items() if key != "test" or goal == "test"}

@@ -1,9 +1,9 @@
-"""See that the programs Octavo starts are on this machine; install what is missing or say how.
+"""Check that the programs Octavo starts are on this machine; install what is missing or say how.
 
     python scripts/system_packages.py run|test
 
-`run` is what the service needs, `test` that and what the tests need. The programs themselves are
-asked, not the package manager, so it does not matter where they came from. What is missing is
+`run` is what the service needs, `test` adds what the tests need. The programs themselves are checked,
+not the package manager, so it does not matter where they came from. What is missing is
 installed with apt-get (as root or through sudo) or Homebrew. Where that cannot be done the command
 fails and prints what to install; nothing is ever skipped.
 """
@@ -20,7 +20,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 SNAP_CHROMIUM = "chromium from the snap store"
-"""Stands for the one package that Ubuntu has no deb of."""
+"""Represents the one package for which Ubuntu has no deb."""
 
 # Services are neither started now nor at the next boot: the tests start their own, on their own
 # ports. A policy-rc.d that answers 101 is Debian's way to say so; one that is there already stays.
@@ -49,7 +49,7 @@ fi
 
 @dataclass(frozen=True, slots=True)
 class Need:
-    """Something that must be on the machine: how to tell, and the packages that bring it."""
+    """Something that must be on the machine: how to check, and the packages that provide it."""
 
     what: str
     is_here: Callable[[], bool]
@@ -79,12 +79,12 @@ def libmagic_loads() -> bool:
 
 
 def virtual_environments_work() -> bool:
-    """Tell whether this Python can make a virtual environment with pip in it (Debian splits that off)."""
+    """Tell whether this Python can create a virtual environment with pip (Debian packages that separately)."""
     return all(importlib.util.find_spec(name) is not None for name in ("venv", "ensurepip"))
 
 
 def chromium_is_here() -> bool:
-    """Tell whether there is a Chromium or Chrome; Ubuntu's script that only asks for a snap is none."""
+    """Tell whether there is a Chromium or Chrome; Ubuntu's script that only asks for a snap does not count."""
     if Path("/Applications/Chromium.app").exists() or Path("/Applications/Google Chrome.app").exists():
         return True
     for name in ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable"):
@@ -95,14 +95,14 @@ def chromium_is_here() -> bool:
 
 
 def is_snap_stub(program: Path) -> bool:
-    """Tell whether a program is a script that stands for a snap which is not installed."""
+    """Tell whether a program is only a placeholder for a snap that is not installed."""
     with program.open("rb") as file:
         start = file.read(4096)
     return start.startswith(b"#!") and b"snap install" in start and not Path("/snap/bin/chromium").exists()
 
 
 def postgresql_is_here() -> bool:
-    """Tell whether PostgreSQL's server programs are here; Debian and Homebrew keep them off the path."""
+    """Tell whether PostgreSQL's server programs are installed; Debian and Homebrew keep them off the path."""
     if shutil.which("initdb") is not None:
         return True
     roots = {
@@ -119,7 +119,7 @@ def redis_is_here() -> bool:
 
 
 def needs_of(goal: str) -> list[Need]:
-    """Return what `run` or `test` needs, in the order it is told."""
+    """Return what `run` or `test` needs, in the order in which it is listed."""
     needs = [
         Need("Python's venv and ensurepip", virtual_environments_work, (venv_package(),), ("python@3.13",)),
         Need(
@@ -142,12 +142,14 @@ def needs_of(goal: str) -> list[Need]:
             Need("Chromium", chromium_is_here, (chromium,), ("--cask", "chromium")),
             Need("PostgreSQL's server", postgresql_is_here, ("postgresql",), ("postgresql@17",)),
             Need("Redis' server", redis_is_here, ("redis-server",), ("redis",)),
+            Need("curl", lambda: shutil.which("curl") is not None, ("curl",), ("curl",)),
+            Need("jq", lambda: shutil.which("jq") is not None, ("jq",), ("jq",)),
         ]
     return needs
 
 
 def venv_package() -> str:
-    """Return Debian's name of what completes this Python: the default one's has no version in it."""
+    """Return the name of Debian's venv package for this Python; the default one has no version in it."""
     is_default = Path(sys.executable).resolve() == Path("/usr/bin/python3").resolve()
     return "python3-venv" if is_default else f"python3.{sys.version_info.minor}-venv"
 
@@ -163,7 +165,7 @@ def distribution() -> str:
 
 
 def install_commands(missing: Sequence[Need]) -> list[list[str]]:
-    """Return the commands that install these needs; none where no known package manager is here."""
+    """Return the commands that install these needs; none without a known package manager."""
     if shutil.which("apt-get") is not None:
         names = list(dict.fromkeys(name for need in missing for name in need.apt))
         commands = []
@@ -179,20 +181,20 @@ def install_commands(missing: Sequence[Need]) -> list[list[str]]:
 
 
 def prefix_for_root() -> list[str] | None:
-    """Return what to put before a command to run it as root; None where no way is open."""
+    """Return the prefix that runs a command as root; None if that is impossible."""
     if os.geteuid() == 0:
         return []
     if shutil.which("sudo") is None:
         return None
     if sys.stdin is not None and sys.stdin.isatty():
         return ["sudo"]
-    # Without a terminal nobody can answer a password prompt: ask whether one would come.
+    # Without a terminal nobody can answer a password prompt: check whether one would appear.
     silent = ["sudo", "-n"]
     return silent if subprocess.run([*silent, "true"], capture_output=True, check=False).returncode == 0 else None
 
 
 def run(command: list[str]) -> None:
-    """Run one of `install_commands`, as root where it must be; whether it did is asked afterwards."""
+    """Run one of `install_commands`, as root if necessary; the result is checked afterwards."""
     prefix = [] if command[0] == "brew" else prefix_for_root()
     if prefix is None or shutil.which(command[0]) is None:
         return
@@ -204,7 +206,7 @@ def run(command: list[str]) -> None:
 
 def say_how(goal: str, missing: Sequence[Need]) -> str:
     """Return the message for a machine on which something is still missing."""
-    lines = [f"`make {goal}` needs what is not on this machine:", *(f"  {need.what}" for need in missing)]
+    lines = [f"`make {goal}` needs programs that are not on this machine:", *(f"  {need.what}" for need in missing)]
     commands = install_commands(missing)
     if not commands:
         lines.append("Install it with this system's package manager (Debian's names:")
@@ -214,13 +216,13 @@ def say_how(goal: str, missing: Sequence[Need]) -> str:
         sudo = "" if commands[0][0] == "brew" else "sudo "
         lines += [f"  {sudo}{shlex.join(command)}" for command in commands]
         if any(command[0] == "snap" for command in commands):
-            lines.append("(Ubuntu has no deb of Chromium; Google Chrome's deb does as well.)")
+            lines.append("(Ubuntu has no deb of Chromium; Google Chrome's deb works as well.)")
     lines.append(f"Then run `make {goal}` again.")
     return "\n".join(lines)
 
 
 def main(goal: str) -> int:
-    """Bring the machine to what `goal` needs; return the exit status."""
+    """Install on the machine what `goal` needs; return the exit status."""
     needs = needs_of(goal)
     missing = [need for need in needs if not need.is_here()]
     if not missing:

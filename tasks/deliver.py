@@ -11,12 +11,12 @@ from tasks import worker
 
 
 def delivery_name() -> str:
-    """Name a task run by what is told to whom."""
+    """Name a task run by its event and receiver."""
     given = task_run.parameters
     return worker.webhook_sender().label((DeliveryId(str(given["delivery_id"])), int(given["lease_no"])))
 
 
-# No retries here: when a delivery is sent again is the ledger's business, hours later and whatever died meanwhile.
+# No retries here: the ledger decides when a delivery is sent again, possibly hours later.
 @task(
     name="deliver",
     task_run_name=delivery_name,
@@ -25,7 +25,7 @@ def delivery_name() -> str:
     log_prints=False,
 )
 def deliver(delivery_id: str, lease_no: int) -> State[None]:
-    """Make one POST; a receiver that does not take it is no failure of ours."""
+    """Make one POST; a receiver that refuses it is not a failure of the task."""
     report = worker.webhook_sender().deliver((DeliveryId(delivery_id), lease_no))
     if report.error is not None:
         return Completed(name="NotTaken", message=report.error)

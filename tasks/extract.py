@@ -1,4 +1,4 @@
-"""The task a batch is mapped over: one claimed slice, by id."""
+"""The task that a batch is mapped over: one claimed slice, by id."""
 
 from typing import Any
 
@@ -17,7 +17,7 @@ RETRY_DELAY_SECONDS = [2.0, 8.0]
 
 
 def is_ocr_trouble(_: Task[Any, Any], __: TaskRun, state: State[Any]) -> bool:
-    """Retry trouble of an OCR provider and nothing else; documents' own failures are values."""
+    """Retry only failures of an OCR provider; documents' own failures are values."""
     try:
         state.result()
     except OcrProviderError:
@@ -44,7 +44,7 @@ def slice_name() -> str:
     log_prints=False,
 )
 def extract(slice_id: str) -> State[None]:
-    """Work one slice off; three attempts in all where OCR is in trouble."""
+    """Process one slice; three attempts in all if OCR fails."""
     is_last = int(task_run.run_count or 1) > RETRIES
     succeeded, failed = worker.current().process(slice_id, is_last_attempt=is_last)
     if failed:

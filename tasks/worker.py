@@ -27,7 +27,7 @@ def current() -> SliceWorker:
         if _slice_worker is None:
             settings = read_settings()
             reader = wiring.extractor(settings)
-            # Before hello: a worker whose sandbox cannot be set up must not claim anything.
+            # Before registering: a worker whose sandbox cannot be set up must not claim anything.
             reader.warm_up()
             # Processes of one pool live at the same time: each is a worker of its own.
             client = wiring.worker_client(settings, f"process-{secrets.token_hex(4)}")

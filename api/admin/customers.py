@@ -81,14 +81,14 @@ def list_customers(service: ServiceDep) -> CustomerList:
 
 @router.post("/customers", responses=problems(InvalidAdminToken))
 def create_customer(request: CreateCustomerRequest, service: ServiceDep) -> CustomerResource:
-    """Make a customer, without a key yet; again without harm."""
+    """Make a customer, without a key yet; safe to repeat."""
     made = service.ledger.accounts.ensure_customer(request.name)
     return _resource(_limited(service, made.customer_id, request, enabled=None))
 
 
 @router.patch("/customers/{customer_id}", responses=problems(InvalidAdminToken, CustomerNotFound))
 def change_customer(customer_id: str, request: ChangeCustomerRequest, service: ServiceDep) -> CustomerResource:
-    """Give a customer other limits, or switch it off or on; batches in work feel a new cap or quota at once."""
+    """Give a customer other limits, or switch it off or on; running batches feel a new cap or quota at once."""
     return _resource(_limited(service, CustomerId(customer_id), request, enabled=request.enabled))
 
 

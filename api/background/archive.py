@@ -67,7 +67,7 @@ class Archive:
                 await self._look()
 
     async def _look(self) -> None:
-        """Look in a thread that is left to itself when this process ends meanwhile: the next process goes on."""
+        """Look in a thread that is left to itself when this process ends meanwhile: the next process continues."""
 
         def look() -> None:
             self._is_looking = True

@@ -1,6 +1,6 @@
 """Has deliveries sent: starts the flow that sends them when one is due, and hands them out to it.
 
-The ledger says when something is due, Prefect is asked only to start a run, and about one that never spoke up.
+The ledger says when something is due, Prefect is asked only to start a run, and about one that never reported.
 Nothing here is remembered over a restart: whatever is due then is due still, in the ledger.
 """
 
@@ -34,11 +34,11 @@ SENDING_SECONDS = 10.0
 LEAST_PAUSE_SECONDS = 0.05
 LONGEST_PAUSE_SECONDS = 5.0
 SILENCE_LOOK_SECONDS = 1.0
-"""How often, while deliveries are under way, it is looked whether their workers still speak."""
+"""How often, while deliveries are under way, it is looked whether their workers still report."""
 LONGEST_SLEEP_SECONDS = 60.0
 """The clock may be set meanwhile."""
 MARGIN_SECONDS = 20.0
-"""How much longer than a POST its lease is: for the word about it, which waits while this process is started again.
+"""How much longer than a POST its lease is: for the report about it, which waits while this process is started again.
 
 What a dead worker holds is given to another as soon as its death is known, after a restart of this process when the
 lease has run out.
@@ -77,7 +77,7 @@ class Deliveries:
         self._waiting = 0
         self._alive_until = 0.0
         self._made: RunId | None = None
-        """A run that was made and has not spoken up."""
+        """A run that was made and has not reported."""
         self._deployment_id: UUID | None = None
         self._task = PeriodicTask(
             "the sending of webhooks",
@@ -234,13 +234,13 @@ class Deliveries:
             await _either(news, min(left, max(until_due, LEAST_PAUSE_SECONDS)))
 
     async def report(self, report: AttemptReport) -> bool:
-        """Take a worker's word about an attempt; False when it came too late."""
+        """Take a worker's report about an attempt; False when it came too late."""
         taken = await in_thread(lambda: self._ledger.deliveries.report(report, retry_seconds=self._given.retry_seconds))
         self._forget(HeldDelivery(report.delivery_id, report.lease_no))
         return taken
 
     async def prune(self) -> int:
-        """Remove what has had its time; returns how many deliveries."""
+        """Remove what is old enough; returns how many deliveries."""
         before = now() - timedelta(days=self._given.keep_days)
         return await in_thread(lambda: self._ledger.deliveries.prune(before))
 

@@ -70,5 +70,5 @@ class Retention:
 
 
 async def _in_abandoned_thread(work: Callable[[], int | None]) -> int | None:
-    """Work in a thread that goes on when nobody waits for it any more: the ledger knows what is left."""
+    """Work in a thread that continues when nobody waits for it any more: the ledger knows what is left."""
     return await anyio.to_thread.run_sync(work, abandon_on_cancel=True)

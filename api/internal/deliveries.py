@@ -8,10 +8,10 @@ from api.http import auth
 from api.http.dependencies import ServiceDep
 from octavo.client.delivery_protocol import (
     AttemptTaken,
-    DeliveriesPruned,
     DeliveryClaim,
-    DeliveryPruning,
     Outgoing,
+    PrunedDeliveries,
+    PruneDeliveriesRequest,
 )
 from octavo.webhooks.records import AttemptReport
 
@@ -29,11 +29,11 @@ async def claim(
 
 @router.post("/attempts")
 async def attempt(body: AttemptReport, service: ServiceDep) -> AttemptTaken:
-    """Take a worker's word about an attempt."""
+    """Take a worker's report about an attempt."""
     return AttemptTaken(taken=await service.deliveries.report(body))
 
 
 @router.post("/prune")
-async def prune(_: DeliveryPruning, service: ServiceDep) -> DeliveriesPruned:
+async def prune(_: PruneDeliveriesRequest, service: ServiceDep) -> PrunedDeliveries:
     """Remove deliveries that have had their time; the flow `prune` asks for it."""
-    return DeliveriesPruned(deliveries=await service.deliveries.prune())
+    return PrunedDeliveries(deliveries=await service.deliveries.prune())

@@ -17,7 +17,7 @@ LONGEST_WAIT_SECONDS = 30.0
 
 @router.post("/hello")
 async def hello(body: Hello, service: ServiceDep) -> Welcome:
-    """Welcome a worker; its earlier lives, known by its name, are over."""
+    """Welcome a worker; it ends earlier processes of the same name."""
     if service.storage is None:
         raise UploadsNotConfigured("This API has no storage that a worker could reach.")
     name = body.worker_id.partition("/")[0]
@@ -53,7 +53,7 @@ async def drain(body: Hello, service: ServiceDep) -> Notifications:
 
 @router.post("/goodbye")
 async def goodbye(body: Hello, service: ServiceDep) -> Notifications:
-    """Take back whatever a worker that ends in good order still holds."""
+    """Take back whatever a worker that ends in an orderly way still holds."""
     await _revoke(service, body.worker_id)
     return Notifications(count=service.workers.notifications)
 

@@ -151,7 +151,7 @@ class Dispatcher:
     # What the reconciler asks and tells
 
     async def look(self, run_id: RunId) -> RunView:
-        """Return what Prefect says of a flow run that never spoke up."""
+        """Return what Prefect says of a flow run that never reported."""
         try:
             flow_run = await (await self._connected()).read_flow_run(UUID(run_id))
         except ObjectNotFound:
@@ -178,7 +178,7 @@ class Dispatcher:
     async def _last_state(self, run: Run, shown: State[Any] | None) -> State[None] | None:
         """Return what a lost run has to be shown as; None when Prefect shows an end already."""
         if shown is None or shown.type in (StateType.RUNNING, StateType.PENDING):
-            return Crashed(message="The worker was lost; what was left goes on in a new run of this batch.")
+            return Crashed(message="The worker was lost; the rest continues in a new run of this batch.")
         if shown.is_cancelling():
             # Whether its worker had passed the cancel on before it died, nobody knows; twice does no harm.
             with contextlib.suppress(BatchNotFound):

@@ -1,8 +1,8 @@
 """Shows a customer's cap in Prefect: its global concurrency limit and, if the operator asks for it, a tag limit.
 
-The global limit `customer:ID` is what lanes take slots of. The tag limit of the same name is Prefect's own on
-task runs: real, and dear. The ones made here are noted as Prefect variables, so that switching the
-option off removes these and leaves what an operator has set by hand.
+Open slices take slots of the global limit `customer:ID`. The tag limit of the same name is Prefect's own on
+task runs: enforced, but expensive. Those created here are recorded as Prefect variables, so that switching the
+option off removes them and leaves what an operator has created by hand.
 """
 
 import logging

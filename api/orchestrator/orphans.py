@@ -47,7 +47,7 @@ PAGE = 200
 UNDONE = [StateType.RUNNING, StateType.PENDING, StateType.CANCELLING, StateType.SCHEDULED]
 LOST = "The worker was lost when the run's work was done; nothing of the batch is missing."
 NOT_NEEDED = "The batch ended before a worker was free for this run."
-LOST_WITH_RUN = "Its flow run has ended without it; what was left goes on in a new run of the batch."
+LOST_WITH_RUN = "Its flow run has ended without it; the rest continues in a new run of the batch."
 
 
 class Orphans:

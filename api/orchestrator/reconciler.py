@@ -54,7 +54,7 @@ def is_overdue(run: Run, moment: datetime) -> bool:
 class Restarts:
     """How soon a batch may have another run beside those it has: at once after progress, later and later without.
 
-    A run that ends at once, for a defect or a missing module, would otherwise be made anew every second.
+    A run that ends at once, for a defect or a missing module, would otherwise be created again every second.
     """
 
     def __init__(self) -> None:
@@ -147,7 +147,7 @@ class Reconciler:
     async def _take_from_the_dead(self) -> None:
         moment = now()
         if moment - self._looked > ABSENCE:
-            logger.warning("this process was away for %s; workers are given time to speak up", moment - self._looked)
+            logger.warning("this process was suspended for %s; workers are given time to report", moment - self._looked)
             self._workers.was_silent()
         self._looked = moment
         # Leases that ran out while nobody could renew them say nothing of their workers.
@@ -155,7 +155,7 @@ class Reconciler:
             await in_thread(self._ledger.work.expire_leases)
         for worker_id in await in_thread(self._ledger.work.workers):
             if self._workers.is_silent(worker_id):
-                logger.warning("worker %s is silent; its leases are taken away", worker_id)
+                logger.warning("worker %s is silent; its leases are revoked", worker_id)
                 await in_thread(partial(self._ledger.work.revoke, worker_id=worker_id))
 
     async def _look_after(self, found: OpenBatch) -> None:
@@ -236,5 +236,5 @@ class Reconciler:
         elif view is RunView.GONE:
             await self._dispatcher.ended_in_silence(run)
         elif view is RunView.BEGUN and now() - run.created_at > BEGINNING:
-            logger.warning("run %s was begun and never spoke up; it counts as lost", run_id)
+            logger.warning("run %s was begun and never reported; it counts as lost", run_id)
             await in_thread(lambda: self._ledger.work.revoke(run_id=run_id))

@@ -36,7 +36,7 @@ class Job(Generic[Task, Answer]):
     """The fencing token: counts the workers that were given it."""
     worker_id: WorkerId | None = None
     released: asyncio.Event = field(default_factory=asyncio.Event)
-    """Set once the worker that has it need not go on; another one for each attempt."""
+    """Set once the worker that has it need not continue; another one for each attempt."""
     is_ending: bool = False
     """Whether its end is being recorded: until that is done nobody else may end it."""
 
@@ -68,7 +68,7 @@ class Broker(Generic[Task, Answer]):
     """
 
     def __init__(self, workers: WorkerRegistry, *, outlives_askers: bool) -> None:
-        """With `outlives_askers` work that a worker has begun goes on when nobody waits for it any more."""
+        """With `outlives_askers` work that a worker has begun continues when nobody waits for it any more."""
         self._workers = workers
         self._outlives_askers = outlives_askers
         self._jobs: dict[str, Job[Task, Answer]] = {}
@@ -107,7 +107,7 @@ class Broker(Generic[Task, Answer]):
         return job
 
     def remove(self, job: Job[Task, Answer]) -> None:
-        """Take a job off; a worker that has it need not go on."""
+        """Take a job off; a worker that has it need not continue."""
         if self._jobs.get(job.job_id) is job:
             del self._jobs[job.job_id]
         job.released.set()
@@ -140,7 +140,7 @@ class Broker(Generic[Task, Answer]):
                 return job.answer.result()
             if job.worker_id is not None and not job.is_ending and self._workers.is_silent(job.worker_id):
                 if job.attempt >= MAX_ATTEMPTS:
-                    raise InternalError("The workers that had this work were lost again and again.")
+                    raise InternalError("The workers that had this work were lost repeatedly.")
                 self._take_back(job)
 
     def _take_back(self, job: Job[Task, Answer]) -> None:
@@ -173,7 +173,7 @@ class Broker(Generic[Task, Answer]):
                     await self._changed.wait()
 
     def _next(self) -> Job[Task, Answer] | None:
-        """Return the oldest waiting job of the customer whose turn it is: fewest in work, longest without a worker."""
+        """Return the oldest waiting job of the customer whose turn it is: fewest in progress, served longest ago."""
         in_work = Counter(job.customer_id for job in self._jobs.values() if job.worker_id is not None)
 
         def rank(job: Job[Task, Answer]) -> tuple[int, int]:

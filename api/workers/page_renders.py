@@ -53,7 +53,7 @@ class PageRenders:
         limit: int = 100,
         limit_per_customer: int = 16,
     ) -> None:
-        """`seconds` is the longest time a viewer waits, and rendering takes; the limits count those in work, too."""
+        """`seconds` is the longest time a viewer waits and rendering takes; limits include those in progress."""
         self.seconds = seconds
         self.limit = limit
         self.limit_per_customer = limit_per_customer
@@ -78,14 +78,14 @@ class PageRenders:
         try:
             await self.broker.wait(job, self.seconds)
         except TimeoutError:
-            raise DrawingTimeout(f"The page was not drawn within {self.seconds:g} s; ask again shortly.") from None
+            raise DrawingTimeout(f"The page was not rendered within {self.seconds:g} s; ask again shortly.") from None
         return task.key
 
     def _require_capacity(self, task: PageRenderTask) -> None:
         own = len(self.broker.of_customer(task.customer_id))
         if own >= self.limit_per_customer or len(self.broker.jobs) >= self.limit:
             raise RateLimited(
-                "As many pages as may be at once are waiting to be drawn or in work; ask again shortly.",
+                "As many page images as allowed are waiting or being rendered; ask again shortly.",
                 retry_after_seconds=RETRY_AFTER_SECONDS,
             )
 

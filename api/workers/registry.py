@@ -56,7 +56,7 @@ class WorkerRegistry:
         self._accepting.discard(worker_id)
 
     def was_silent(self) -> None:
-        """Note that this process itself could not hear: everybody is given their time to speak anew."""
+        """Note that this process itself could not hear: everybody is given their time to report again."""
         self._since = time.monotonic()
 
     @property

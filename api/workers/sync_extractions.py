@@ -53,7 +53,7 @@ class SyncExtractions:
     def __init__(
         self, ledger: Ledger, workers: WorkerRegistry, *, seconds: float, limit: int = 100, limit_per_customer: int = 8
     ) -> None:
-        """`seconds` is the longest time for one, waiting included; the limits count those in work, too."""
+        """`seconds` is the longest time for one, including the wait; limits include those in progress."""
         self.seconds = seconds
         self.limit = limit
         self.limit_per_customer = limit_per_customer
@@ -65,12 +65,12 @@ class SyncExtractions:
         self.broker.close()
 
     def require_capacity(self, customer_id: CustomerId) -> None:
-        """Raise RateLimited while a customer, or all together, have as many documents in work as they may."""
+        """Raise RateLimited while a customer, or all together, have as many documents in progress as they may."""
         own = len(self.broker.of_customer(customer_id))
         if own >= self.limit_per_customer:
-            what = f"You have as many documents waiting or in work as you may at once ({own})"
+            what = f"You have as many documents waiting or in progress as allowed ({own})"
         elif len(self.broker.jobs) >= self.limit:
-            what = "As many documents as may be at once are waiting or in work"
+            what = "As many documents as allowed are waiting or in progress"
         else:
             return
         raise RateLimited(
@@ -158,4 +158,4 @@ def _error(result: SyncResult) -> OctavoError:
 
 
 def _over_quota(message: str) -> QuotaExceeded:
-    return QuotaExceeded(message or "The page quota does not suffice for this document; have it raised.")
+    return QuotaExceeded(message or "The page quota is not enough for this document; have it raised.")

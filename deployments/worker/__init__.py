@@ -1,6 +1,6 @@
 """Our Prefect worker type, `octavo`: flow runs in one long-lived process.
 
-Named by the entry point group `prefect.collections`, so that `prefect worker start --type octavo` knows it.
+Registered in the entry point group `prefect.collections`, so that `prefect worker start --type octavo` finds it.
 """
 
 from deployments.worker.warm import OctavoWorker

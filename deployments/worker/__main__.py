@@ -51,7 +51,7 @@ async def work() -> None:
 
 
 def main() -> int:
-    """Run the worker; an operation error is told in one line."""
+    """Run the worker; an operation error is printed on one line."""
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s", force=True)
     logging.getLogger("httpx").setLevel(logging.WARNING)
     try:

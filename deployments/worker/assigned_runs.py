@@ -1,7 +1,7 @@
-"""Which batch each flow run of this worker is about: of a batch it takes one run at a time.
+"""Which batch each flow run of this worker belongs to: it takes one run of a batch at a time.
 
-Prefect does not choose among workers. Further runs of a batch are made for other workers, and a worker that took
-two would work no faster and leave its neighbours idle.
+Prefect does not choose among workers. Further runs of a batch are created for other workers, and a worker that
+took two would be no faster and leave the others idle.
 """
 
 from collections.abc import Callable, Sequence

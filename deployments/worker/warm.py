@@ -1,7 +1,7 @@
 """A worker that runs flows in its own process: no start-up of 4 to 7 seconds for every flow run.
 
-It is woken by Octavo's API, drains on SIGTERM, and turns a cancel in the Prefect UI into a cancel of
-the batch. Prefect's poll of once a second is the fallback.
+It is notified by Octavo's API, drains on SIGTERM, and turns a cancel in the Prefect UI into a cancel of
+the batch. Prefect's poll, once a second, is the fallback.
 """
 
 import asyncio
@@ -9,7 +9,6 @@ import importlib
 import logging
 import os
 import sys
-import threading
 from collections.abc import Coroutine
 from typing import Any
 from uuid import UUID
@@ -32,6 +31,7 @@ from prefect.workers.base import BaseJobConfiguration, BaseVariables, BaseWorker
 
 from deployments.worker.assigned_runs import AssignedRuns
 from deployments.worker.customer_slots import CustomerSlots
+from deployments.worker.run_listener import RunListener
 from octavo import wiring
 from octavo.client.worker import WorkerClient
 from octavo.errors import OctavoError
@@ -46,16 +46,14 @@ from tasks import worker as process_worker
 logger = logging.getLogger(__name__)
 FLOW_ROOM = "flows."
 MOST_RUNS = 256
-WAKE_SECONDS = 20.0
 CANCEL_PERIOD_SECONDS = 2.0
-PAUSE_SECONDS = 1.0
 SWITCH_SECONDS = 0.0005
 READY_FILE = "OCTAVO_READY_FILE"
-"""Names a file that is made once the worker is set up: how its supervisor tells this life from the last."""
+"""Variable with the name of a file that is created once the worker is set up, for its supervisor."""
 
 
 class OctavoWorkerResult(BaseWorkerResult):
-    """What a run came to: 0 for any state that the engine recorded."""
+    """The exit status of a run: 0 for any state that the engine recorded."""
 
 
 class OctavoWorker(BaseWorker[BaseJobConfiguration, BaseVariables, OctavoWorkerResult]):
@@ -63,7 +61,7 @@ class OctavoWorker(BaseWorker[BaseJobConfiguration, BaseVariables, OctavoWorkerR
 
     type = "octavo"
     job_configuration = BaseJobConfiguration
-    _description = "Runs Octavo's flows in one long-lived process, woken by Octavo's API."
+    _description = "Runs Octavo's flows in one long-lived process, notified by Octavo's API."
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -74,16 +72,17 @@ class OctavoWorker(BaseWorker[BaseJobConfiguration, BaseVariables, OctavoWorkerR
         self._idle = anyio.Event()
         self._threads = anyio.CapacityLimiter(MOST_RUNS)
         self._services: list[asyncio.Task[None]] = []
-        self._leaving = threading.Event()
+        self._is_leaving = False
         self._slice_worker: SliceWorker | None = None
         self._connection: WorkerClient | None = None
         self._reader: Extractor | None = None
         self._customer_slots: CustomerSlots | None = None
         self._sync_worker: SyncWorker | None = None
         self._page_render_worker: PageRenderWorker | None = None
+        self._listener: RunListener | None = None
 
     async def setup(self) -> None:
-        """Say hello to the API, warm the parsers up, begin to listen; called off meanwhile, leave in good order."""
+        """Register at the API, warm up the parsers, begin to listen; if cancelled, leave in an orderly way."""
         try:
             await self._set_up()
         except BaseException:
@@ -93,14 +92,14 @@ class OctavoWorker(BaseWorker[BaseJobConfiguration, BaseVariables, OctavoWorkerR
             raise
 
     async def _set_up(self) -> None:
-        # Prefect's engine computes in a thread per task run; a lane that only has to send a word must not stand
-        # in line behind each of them for Python's 5 ms.
+        # Prefect's engine computes in a thread per task run; a thread that only has to send a report must not wait
+        # behind each of them for Python's 5 ms.
         sys.setswitchinterval(SWITCH_SECONDS)
         settings = read_settings()
         self._connection = wiring.worker_client(settings, self.name)
         self._reader = wiring.extractor(settings)
         connection, reader = self._connection, self._reader
-        # Before hello: a worker whose sandbox cannot be set up must not claim anything.
+        # Before registering: a worker whose sandbox cannot be set up must not claim anything.
         await anyio.to_thread.run_sync(reader.warm_up)
         objects = await anyio.to_thread.run_sync(lambda: wiring.greet(settings, connection, reader))
         self._slice_worker = wiring.slice_worker(settings, connection, reader, objects)
@@ -120,10 +119,9 @@ class OctavoWorker(BaseWorker[BaseJobConfiguration, BaseVariables, OctavoWorkerR
         self._start_service(self._watch_cancels(self._slice_worker))
         if self._customer_slots is not None:
             self._start_service(self._customer_slots.run())
-        listener = threading.Thread(
-            target=self._listen, args=(connection, asyncio.get_running_loop()), name="octavo-bell", daemon=True
-        )
-        listener.start()
+        loop = asyncio.get_running_loop()
+        self._listener = RunListener(connection, lambda: asyncio.run_coroutine_threadsafe(self._fetch(), loop))
+        self._listener.start()
         if READY_FILE in os.environ:
             await anyio.Path(os.environ[READY_FILE]).touch()
 
@@ -134,7 +132,9 @@ class OctavoWorker(BaseWorker[BaseJobConfiguration, BaseVariables, OctavoWorkerR
 
     async def teardown(self, *exc_info: Any) -> None:
         """Drain: claim nothing more, let what is in work finish, then leave."""
-        self._leaving.set()
+        self._is_leaving = True
+        if self._listener is not None:
+            self._listener.stop()
         with anyio.CancelScope(shield=True):
             if self._sync_worker is not None:
                 self._sync_worker.drain()
@@ -157,7 +157,7 @@ class OctavoWorker(BaseWorker[BaseJobConfiguration, BaseVariables, OctavoWorkerR
             try:
                 await anyio.to_thread.run_sync(self._connection.goodbye)
             except OctavoError as error:
-                logger.warning("the API does not hear the goodbye: %s", error.message)
+                logger.warning("the API cannot be told that this worker leaves: %s", error.message)
         if self._slice_worker is not None:
             await anyio.to_thread.run_sync(self._slice_worker.close)
         if self._reader is not None:
@@ -165,7 +165,7 @@ class OctavoWorker(BaseWorker[BaseJobConfiguration, BaseVariables, OctavoWorkerR
 
     async def _submit_scheduled_flow_runs(self, flow_run_response: list[WorkerFlowRunResponse]) -> list[FlowRun]:
         """Take one run of a batch at a time: further ones are meant for other workers, and wait for them."""
-        chosen = [] if self._leaving.is_set() else self._assigned.choose(flow_run_response)
+        chosen = [] if self._is_leaving else self._assigned.choose(flow_run_response)
         submitted = await super()._submit_scheduled_flow_runs(chosen)
         are_submitted = {flow_run.id for flow_run in submitted}
         for entry in chosen:
@@ -174,7 +174,7 @@ class OctavoWorker(BaseWorker[BaseJobConfiguration, BaseVariables, OctavoWorkerR
         return submitted
 
     async def _submit_run(self, flow_run: FlowRun) -> None:
-        """Submit a run; one that another worker was quicker to take is forgotten."""
+        """Submit a run; one that another worker took first is dropped."""
         try:
             await super()._submit_run(flow_run)
         finally:
@@ -206,14 +206,14 @@ class OctavoWorker(BaseWorker[BaseJobConfiguration, BaseVariables, OctavoWorkerR
         return OctavoWorkerResult(identifier=str(flow_run.id), status_code=0)
 
     async def _forget(self, flow_run_id: UUID) -> None:
-        """Whatever way the flow ended, the ledger hears that its run has."""
+        """Report to the ledger that the run has ended, however the flow ended."""
         run_id, connection = RunId(str(flow_run_id)), self._connection
         if self._slice_worker is not None and connection is not None:
             self._slice_worker.forget_run(run_id)
             try:
                 await anyio.to_thread.run_sync(lambda: connection.end_run(run_id))
             except OctavoError as error:
-                logger.warning("the API does not hear that run %s ended: %s", run_id, error.message)
+                logger.warning("the API cannot be told that run %s ended: %s", run_id, error.message)
         self._active.discard(flow_run_id)
         self._assigned.drop(flow_run_id)
         if not self._active:
@@ -221,7 +221,7 @@ class OctavoWorker(BaseWorker[BaseJobConfiguration, BaseVariables, OctavoWorkerR
             self._idle = anyio.Event()
 
     async def _give_worker_labels_to_flow_run(self, flow_run_id: UUID) -> None:
-        """Leave out a call to Prefect that nothing here reads: it stands between submission and first item."""
+        """Skip a call to Prefect that nothing here needs and that would delay the first item."""
 
     async def _propose_submitting_state(self, flow_run: FlowRun) -> None:
         """Leave out the state between Pending and Running: there is no infrastructure to wait for."""
@@ -232,28 +232,11 @@ class OctavoWorker(BaseWorker[BaseJobConfiguration, BaseVariables, OctavoWorkerR
         deployment = await self.client.read_deployment(flow_run.deployment_id)
         entrypoint = deployment.entrypoint or ""
         module, _, name = entrypoint.rpartition(".")
-        # A deployment is data from another process: only our own room of flows is imported.
+        # A deployment is data from another process: only our own package of flows is imported.
         if not module.startswith(FLOW_ROOM):
             raise ValueError(f"entrypoint {entrypoint!r} is not one of ours; it must begin with {FLOW_ROOM!r}")
         flow: Flow[..., Any] = getattr(importlib.import_module(module), name)
         return flow
-
-    def _listen(self, connection: WorkerClient, loop: asyncio.AbstractEventLoop) -> None:
-        """Fetch runs as soon as the API rings.
-
-        In a daemon thread: a long poll cannot be called off, and the process must not wait for it at its end.
-        """
-        heard = -1
-        while not self._leaving.is_set():
-            try:
-                rings = connection.wait_for_runs(heard, WAKE_SECONDS)
-            except OctavoError as error:
-                logger.warning("the API cannot wake this worker: %s", error.message)
-                self._leaving.wait(PAUSE_SECONDS)
-                continue
-            if rings != heard and not self._leaving.is_set():
-                asyncio.run_coroutine_threadsafe(self._fetch(), loop)
-            heard = rings
 
     async def _fetch(self) -> None:
         try:
@@ -280,9 +263,13 @@ class OctavoWorker(BaseWorker[BaseJobConfiguration, BaseVariables, OctavoWorkerR
                 await self._cancel(slice_worker, RunId(str(flow_run.id)))
 
     async def _cancel(self, slice_worker: SliceWorker, run_id: RunId) -> None:
-        if not slice_worker.is_cancelled(run_id):
-            logger.info("run %s was cancelled in Prefect", run_id)
+        if slice_worker.is_cancelled(run_id):
+            return
+        logger.info("run %s was cancelled in Prefect", run_id)
+        try:
             await anyio.to_thread.run_sync(lambda: slice_worker.cancel_run(run_id))
+        except OctavoError as error:
+            logger.warning("the batch of run %s is not cancelled yet: %s", run_id, error.message)
 
 
 def _show_defect(service: asyncio.Task[None]) -> None:

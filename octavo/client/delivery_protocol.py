@@ -1,6 +1,6 @@
 """What workers and the API say to each other of webhooks' deliveries: plain frozen records, JSON on the wire.
 
-The API composes and signs; a worker that sends holds no secret. The word about an attempt is the ledger's own record.
+The API composes and signs; a worker that sends holds no secret. The report about an attempt is the ledger's own record.
 """
 
 from collections.abc import Mapping
@@ -36,18 +36,18 @@ class Outgoing:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AttemptTaken:
-    """Whether the word about an attempt counted; one that came too late did not."""
+    """Whether the report about an attempt counted; one that came too late did not."""
 
     taken: bool
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class DeliveryPruning:
+class PruneDeliveriesRequest:
     """Asks the ledger to remove deliveries that have had their time."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class DeliveriesPruned:
+class PrunedDeliveries:
     """How many were removed."""
 
     deliveries: int

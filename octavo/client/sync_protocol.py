@@ -48,7 +48,7 @@ class SyncPages:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SyncResult:
-    """What a document came to: a result, or the code and message of an error."""
+    """How a document ended: a result, or the code and message of an error."""
 
     call_id: CallId
     attempt: int

@@ -18,15 +18,14 @@ from octavo.client.broker_protocol import Accepted, WorkRequest
 from octavo.client.customer import Refused
 from octavo.client.delivery_protocol import (
     AttemptTaken,
-    DeliveriesPruned,
     DeliveryClaim,
-    DeliveryPruning,
     Outgoing,
+    PrunedDeliveries,
+    PruneDeliveriesRequest,
 )
 from octavo.client.page_render_protocol import OfferedPageRender, PageRenderResult, PageRenderTask
 from octavo.client.sync_protocol import OfferedSyncTask, SyncPages, SyncResult, SyncTask, SyncWatch
 from octavo.client.worker_protocol import (
-    Forgotten,
     Heartbeat,
     Hello,
     Lost,
@@ -34,12 +33,13 @@ from octavo.client.worker_protocol import (
     Notifications,
     OpenedRun,
     OpenRun,
-    Pruning,
+    PruneRequest,
+    RemovedRecords,
     Reports,
     Reserved,
     RunSummary,
-    Sweeping,
-    Swept,
+    SweepRequest,
+    SweepResult,
     Welcome,
 )
 from octavo.errors import InvalidAdminToken, ServiceUnreachable, StaleLease
@@ -100,7 +100,7 @@ class WorkerClient:
         self._call("/workers/drain", Hello(worker_id=self.worker_id), Notifications, patience_seconds=2.0)
 
     def goodbye(self) -> None:
-        """End this worker's life in good order."""
+        """End this worker's life in an orderly way."""
         self._call("/workers/goodbye", Hello(worker_id=self.worker_id), Notifications, patience_seconds=2.0)
 
     def wait_for_runs(self, seen: int, seconds: float) -> int:
@@ -161,15 +161,15 @@ class WorkerClient:
 
     def prune(self, keep_runs_seconds: float) -> Pruned:
         """Have the ledger remove what has had its time; returns how much that was."""
-        return self._call("/prune", Pruning(keep_runs_seconds=keep_runs_seconds), Pruned)
+        return self._call("/prune", PruneRequest(keep_runs_seconds=keep_runs_seconds), Pruned)
 
-    def sweep(self, stored: tuple[ObjectInfo, ...]) -> Swept:
+    def sweep(self, stored: tuple[ObjectInfo, ...]) -> SweepResult:
         """Have those of these objects deleted that nobody names."""
-        return self._call("/sweep", Sweeping(stored=stored), Swept, read_seconds=120.0)
+        return self._call("/sweep", SweepRequest(stored=stored), SweepResult, read_seconds=120.0)
 
-    def forget(self) -> Forgotten:
+    def forget(self) -> RemovedRecords:
         """Have the ledger remove some old records; none is the end."""
-        return self._call("/forget", None, Forgotten)
+        return self._call("/forget", None, RemovedRecords)
 
     def claim_deliveries(self, claim: DeliveryClaim, *, wait_seconds: float) -> list[Outgoing]:
         """Ask for webhooks' deliveries that are due, waiting for some. Raises ServiceUnreachable after seconds."""
@@ -188,7 +188,7 @@ class WorkerClient:
 
     def prune_deliveries(self) -> int:
         """Have the ledger remove deliveries that have had their time; returns how many."""
-        return self._call("/deliveries/prune", DeliveryPruning(), DeliveriesPruned).deliveries
+        return self._call("/deliveries/prune", PruneDeliveriesRequest(), PrunedDeliveries).deliveries
 
     def claim_sync(self, wait_seconds: float) -> SyncTask | None:
         """Ask for a document that a customer waits for. Raises ServiceUnreachable after seconds."""
@@ -224,7 +224,7 @@ class WorkerClient:
         return self._call("/sync/pages", asked, Accepted).accepted
 
     def end_sync(self, result: SyncResult) -> bool:
-        """Report what a document came to. Raises StaleLease when nobody waits for it any more."""
+        """Report how a document ended. Raises StaleLease when nobody waits for it any more."""
         return self._call("/sync/end", result, Accepted, patience_seconds=SHORT_PATIENCE_SECONDS).accepted
 
     def claim_page_render(self, wait_seconds: float) -> PageRenderTask | None:
@@ -232,7 +232,7 @@ class WorkerClient:
         return self._ask_for_work("/page-renders/claims", OfferedPageRender, wait_seconds).task
 
     def end_page_render(self, result: PageRenderResult) -> bool:
-        """Report what rendering a page came to; False when nobody knows of it any more."""
+        """Report the result of rendering a page; False when nobody knows of it any more."""
         return self._call("/page-renders/end", result, Accepted, patience_seconds=SHORT_PATIENCE_SECONDS).accepted
 
     def _ask_for_work(self, path: str, offer: type[T], wait_seconds: float) -> T:

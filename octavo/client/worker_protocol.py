@@ -80,7 +80,7 @@ class NamedRun:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reports:
-    """A worker's words about items it holds."""
+    """A worker's reports about items it holds."""
 
     worker_id: WorkerId
     reports: tuple[Report, ...]
@@ -104,7 +104,7 @@ class Heartbeat:
     slots: int | None = None
     """Slices it may hold at once, 0 while it drains; said again and again, for an API that was restarted."""
     progress: tuple[ItemProgress, ...] = ()
-    """How far items are that have been in work for longer than a heartbeat, where that is new."""
+    """How far items are that have been in progress for longer than a heartbeat, where that is new."""
     protection: tuple[str, ...] = ()
     """As in its hello; said again for the same reason."""
 
@@ -124,7 +124,7 @@ class Notifications:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Pruning:
+class PruneRequest:
     """Asks the ledger to remove what has had its time."""
 
     keep_runs_seconds: float
@@ -132,14 +132,14 @@ class Pruning:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Sweeping:
+class SweepRequest:
     """Shows objects of storage, so that those that nobody names are deleted."""
 
     stored: tuple[ObjectInfo, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Swept:
+class SweepResult:
     """How many were deleted, and why none may be."""
 
     deleted: int
@@ -147,7 +147,7 @@ class Swept:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Forgotten:
+class RemovedRecords:
     """How many records were removed from the ledger."""
 
     batches: int

@@ -98,7 +98,7 @@ AVAILABLE = Availability(True)
 
 
 class Progress(Protocol):
-    """How an engine tells its keeper that it is alive; every call starts the page clock anew."""
+    """How an engine tells its keeper that it is alive; every call starts the page clock again."""
 
     def counted(self, pages: int) -> None:
         """Say how many pages the document has, before work is spent on them."""
@@ -131,24 +131,10 @@ class PageKeeper(Protocol):
         """
 
 
-@dataclass(frozen=True, slots=True)
-class PageObserver:
-    """Follows the pages of one reading and keeps them. Calls come on the reader's thread.
-
-    `on_page` is told how many pages are finished, between pages: what it raises ends the reading. `keep` is given a
-    piece of finished pages every `seconds` or more, `kept` returns the pieces of earlier readings.
-    """
-
-    on_page: Callable[[int], None]
-    keep: Callable[[bytes], None]
-    kept: Callable[[], Sequence[bytes]]
-    seconds: float
-
-
 class Engine(Protocol):
     """A way to read documents.
 
-    `extract` raises a `DocumentError` for what the document itself came to. Anything else it raises is
+    `extract` raises a `DocumentError` for what is wrong with the document itself. Anything else it raises is
     a defect of the engine and ends as `ExtractionFailed` after a second try.
 
     What only some engines can do is a protocol of its own below, and asked for with `isinstance`.

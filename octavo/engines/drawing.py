@@ -71,7 +71,7 @@ class Sheet:
 
     @property
     def _page(self) -> PdfPage:
-        # Asked for anew each time: adding a page makes page objects made before it useless.
+        # Requested again each time: adding a page makes page objects made before it useless.
         return self._document[self._index]
 
     def text(self, text: str, style: Style = BODY, *, x: float = 72.0, width: float = 451.0) -> None:

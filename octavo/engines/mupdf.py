@@ -50,7 +50,7 @@ def release_caches() -> None:
     """Give back what PyMuPDF keeps of pages that are done: fonts, images, and the holes between them.
 
     Measured: without it 1.3 MB a page stay under `layout`, 0.4 MB under `fast`; the fonts of the pages that follow are
-    loaded anew, which in plain prose takes a thirtieth of the time once in forty pages.
+    loaded again, which in plain prose takes a thirtieth of the time once in forty pages.
     """
     pymupdf.TOOLS.store_shrink(100)
     if hasattr(_libc, "malloc_trim"):  # glibc's; others give memory back by themselves

@@ -28,21 +28,21 @@ class Expiry:
         taken = 0
         while True:
             due = self._ledger.lifetimes.expire(SLICE)
-            doomed = self._ledger.lifetimes.pending_deletions(SLICE)
-            if not due and not doomed:
+            pending = self._ledger.lifetimes.pending_deletions(SLICE)
+            if not due and not pending:
                 return taken
-            self._take_away(doomed)
-            taken += len(doomed)
+            self._take_away(pending)
+            taken += len(pending)
 
     def finish(self, numbers: Sequence[int]) -> None:
         """Carry out the pending deletions with these numbers before all others. Raises as `look` does."""
         for start in range(0, len(numbers), SLICE):
             self._take_away(self._ledger.lifetimes.pending_deletions(SLICE, numbers[start : start + SLICE]))
 
-    def _take_away(self, doomed: Sequence[PendingDeletion]) -> None:
-        self._objects.delete([one.object_key for one in doomed if one.object_key is not None])
-        self.take_results({one.result_id: one.customer_id for one in doomed if one.result_id is not None})
-        self._ledger.lifetimes.note_deleted([one.number for one in doomed])
+    def _take_away(self, pending: Sequence[PendingDeletion]) -> None:
+        self._objects.delete([one.object_key for one in pending if one.object_key is not None])
+        self.take_results({one.result_id: one.customer_id for one in pending if one.result_id is not None})
+        self._ledger.lifetimes.note_deleted([one.number for one in pending])
 
     def take_results(self, results: dict[ResultId, CustomerId]) -> int:
         """Delete those of these results that no item refers to any more; return how many objects they had."""

@@ -1,4 +1,4 @@
-"""What is kept of a ledger outside of it, so that it can be made anew: records only.
+"""What is kept of a ledger outside of it, so that it can be rebuilt: records only.
 
 A ledger tells what is new after a position (`Changes`); whoever archives it writes that down elsewhere
 and notes the position. `restoring` makes rows of it again.
@@ -133,7 +133,7 @@ class EndedItem:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Outcomes:
-    """Items of one batch that have ended, or are read again, and what the batch itself came to."""
+    """Items of one batch that have ended, or are read again, and how the batch itself ended."""
 
     batch_id: BatchId
     until: datetime
@@ -198,7 +198,7 @@ class ArchivedBatch:
 
 
 ArchivedPart = Accounts | KeptUsage | StagedFiles | ArchivedBatch | OpenRuns
-"""What a ledger is made anew from, in this order: accounts, usage of batches that are gone, files, batches, runs."""
+"""What a ledger is rebuilt from, in this order: accounts, usage of batches that are gone, files, batches, runs."""
 
 
 def joined(outcomes: Sequence[Outcomes]) -> Outcomes:

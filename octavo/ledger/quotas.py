@@ -1,4 +1,4 @@
-"""Pages of customers with a quota: billed, set aside for items in work, left. The one place with this arithmetic.
+"""Pages of customers with a quota: billed, set aside for items in progress, left. The one place with this arithmetic.
 
 No storage, no clock. A customer without a quota has no account here and costs one look in a dict.
 """
@@ -19,7 +19,7 @@ class QuotaRow:
 
 @dataclass(frozen=True, slots=True)
 class ReservationRow:
-    """Pages set aside for one item in work."""
+    """Pages set aside for one item in progress."""
 
     item_id: ItemId
     customer_id: CustomerId
@@ -40,7 +40,7 @@ class Quotas:
         self.dropped: set[ItemId] = set()
 
     def forget_changes(self) -> None:
-        """Begin anew with what has changed: it is stored."""
+        """Start again with what has changed: it is stored."""
         self.changed.clear()
         self.dropped.clear()
 

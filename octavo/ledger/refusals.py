@@ -108,7 +108,7 @@ def run_is_over(run_id: str) -> StaleLease:
 
 
 def lease_is_over(item_id: str) -> StaleLease:
-    """Return the refusal of a word about an item that was given to somebody else, or has ended."""
+    """Return the refusal of a report about an item that was given to somebody else, or has ended."""
     return StaleLease(f"Item {item_id} is no longer held under this lease; stop the work on it.")
 
 

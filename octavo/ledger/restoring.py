@@ -1,4 +1,4 @@
-"""Rows out of an archive: what a ledger that is made anew puts in its tables. Pure."""
+"""Rows out of an archive: what a rebuilt ledger puts in its tables. Pure."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
@@ -44,7 +44,7 @@ class Restoring:
 def check_empty(customers: Sequence[Customer]) -> None:
     """Raise ValueError for a ledger that has customers: nothing is ever mixed."""
     if customers:
-        raise ValueError("only an empty ledger can be made anew")
+        raise ValueError("only an empty ledger can be restored")
 
 
 def restored(archived: ArchivedBatch, *, generation: int, moment: datetime) -> RestoredBatch:
@@ -157,5 +157,5 @@ def _restored_files(manifest: Manifest, ended: Iterable[EndedItem]) -> list[Stag
 
 
 def restored_run(run: Run) -> Run:
-    """Return a run as it is once the ledger was made anew: whoever worked on it works no more."""
+    """Return a run as it is once the ledger was rebuilt: whoever worked on it works no more."""
     return run if run.status is RunStatus.ENDED else replace(run, status=RunStatus.LOST)

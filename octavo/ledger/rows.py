@@ -235,7 +235,7 @@ class DeletionRow:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DeliveryRow:
-    """A delivery; what its batch came to lies beside its other fields."""
+    """A delivery; how its batch ended lies beside its other fields."""
 
     delivery_id: DeliveryId
     webhook_id: WebhookId

@@ -79,7 +79,7 @@ class _Asker:
 
 
 class ClaimRound:
-    """One serving: the rows it may touch, and what each claim came to.
+    """One serving: the rows it may touch, and the result of each claim.
 
     `work` has the batches that are asked for; `free` takes items for one slice of at most so many, by position,
     as `rules.fitting` says; `claimed` turns a leased item into what its worker is told.

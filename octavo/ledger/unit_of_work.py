@@ -47,7 +47,7 @@ class UnitOfWork:
         """Those of which `pages_done`, `pages_total` or `kept_in` is new, and `updated_at` with it."""
 
     def forget_changes(self) -> None:
-        """Begin anew with what has changed: it is stored."""
+        """Start again with what has changed: it is stored."""
         for changes in (
             self.changed_items,
             self.leased_items,
@@ -97,7 +97,7 @@ class UnitOfWork:
         return True
 
     def reserve(self, asked: Reservation) -> bool:
-        """Set pages aside for an item that is in work, or begins with this. Raises StaleLease."""
+        """Set pages aside for an item that is in progress, or begins with this. Raises StaleLease."""
         item = self.items.get(asked.item_id)
         if item is None or item.slice_id is None or item.lease_no != asked.lease_no:
             raise refusals.lease_is_over(asked.item_id)

@@ -16,7 +16,7 @@ class Watches:
         self._tells: dict[BatchId, dict[object, Callable[[], None]]] = {}
 
     def add(self, batch_id: BatchId, tell: Callable[[], None]) -> Unwatch:
-        """Have `tell` called after every commit that changes the batch; what is returned ends that, again without harm.
+        """Have `tell` called after every commit that changes the batch; what is returned ends that; safe to repeat.
 
         `tell` must not block.
         """

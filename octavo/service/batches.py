@@ -27,7 +27,7 @@ class BatchState:
     batch: Batch
     items: Sequence[Item]
     next_cursor: str | None
-    """Where to go on; None when nothing more can come."""
+    """Where to continue; None when nothing more can come."""
 
     @property
     def is_news(self) -> bool:
@@ -37,7 +37,7 @@ class BatchState:
 
 @dataclass(frozen=True, slots=True)
 class RetriedBatch:
-    """A batch whose failed items run again, and where to go on reading its items."""
+    """A batch whose failed items run again, and where to continue reading its items."""
 
     retried: Retried
     next_cursor: str | None
@@ -52,10 +52,10 @@ class Batches:
     runs: RunStarter
 
     def page(self, customer: Customer, status: BatchStatus | None, cursor: str | None, limit: int) -> BatchPage:
-        """Return up to `limit` batches after the cursor. Raises InvalidCursor."""
+        """Return up to `limit` batches after the cursor; an empty one is the beginning. Raises InvalidCursor."""
         scope = f"batches:{customer.customer_id}"
         after = None
-        if cursor is not None:
+        if cursor:
             created_at, batch_id = cursors.decode(scope, cursor)
             after = BatchCursor(created_at, BatchId(batch_id))
         found = self.ledger.batches.of_customer(customer.customer_id, status=status, after=after, limit=limit + 1)
@@ -69,7 +69,7 @@ class Batches:
         batch = self.ledger.batches.get(customer_id, batch_id)
         found = self.ledger.batches.items(batch_id, after=after, limit=limit + 1)
         page = found[:limit]
-        next_cursor = cursor
+        next_cursor = cursor or None
         if page:
             next_cursor = cursors.encode(batch_id, page[-1].updated_at, page[-1].item_id)
         if len(found) <= limit and batch.status.is_terminal:
@@ -99,7 +99,7 @@ class Batches:
 
 
 def _place(batch_id: BatchId, cursor: str | None) -> ItemCursor | None:
-    if cursor is None:
+    if not cursor:
         return None
     updated_at, item_id = cursors.decode(batch_id, cursor)
     return ItemCursor(updated_at, ItemId(item_id))

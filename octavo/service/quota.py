@@ -1,4 +1,4 @@
-"""The page quota at the door: who has no page left submits nothing."""
+"""The page quota at submission: a customer without pages left cannot submit."""
 
 from octavo.batches import Customer
 from octavo.errors import QuotaExceeded
@@ -8,7 +8,7 @@ from octavo.ledger.contract import BillingLedger
 def require_pages(billing: BillingLedger, customer: Customer) -> None:
     """Return when the customer has a page left, or no quota. Raises QuotaExceeded.
 
-    Pages that are reserved for items in work do not count here: they may be given back.
+    Pages that are reserved for items in progress do not count here: they may be given back.
     """
     if customer.page_quota is None:
         return
@@ -16,6 +16,6 @@ def require_pages(billing: BillingLedger, customer: Customer) -> None:
     if account.remaining == 0:
         raise QuotaExceeded(
             f"All {customer.page_quota} pages of this customer's quota are used; "
-            "have it raised by the operator, then submit again.",
+            "ask the operator to raise it, then submit again.",
             limit=account.limit,
         )

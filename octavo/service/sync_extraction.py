@@ -44,7 +44,7 @@ class WaitingExtractions(Protocol):
         ...
 
     async def extract(self, request: SyncRequest) -> str:
-        """Return the result as JSON. Raises what the document came to, and ExtractionTimeout."""
+        """Return the result as JSON. Raises what is wrong with the document, and ExtractionTimeout."""
         ...
 
 

@@ -82,7 +82,7 @@ class Webhooks:
     def delivery_page(self, customer: Customer, webhook_id: WebhookId, cursor: str | None, limit: int) -> DeliveryPage:
         """Return up to `limit` deliveries after the cursor. Raises WebhookNotFound, InvalidCursor."""
         scope, after = f"deliveries:{webhook_id}", None
-        if cursor is not None:
+        if cursor:
             created_at, delivery_id = cursors.decode(scope, cursor)
             after = DeliveryCursor(created_at, DeliveryId(delivery_id))
         found = self.deliveries.of_webhook(customer.customer_id, webhook_id, after=after, limit=limit + 1)

@@ -1,4 +1,4 @@
-"""What one worker process has on its bench: its slices, their leases, the lanes they are worked off in."""
+"""One worker process: the slices it has leased and processes, and what else it does for the API."""
 
 from octavo.worker.slice_worker import SliceWorker
 from octavo.worker.webhook_sender import WebhookSender

@@ -52,7 +52,7 @@ class PageRenderWorker:
         self._loop.start(self._slots)
 
     def drain(self) -> None:
-        """Take no more; what is in work goes on as long as the process lives."""
+        """Take no more; what is in progress continues as long as the process lives."""
         self._loop.drain()
 
     def _do(self, task: PageRenderTask) -> None:

@@ -41,7 +41,7 @@ class WebhookSender:
         return lease[0] if outgoing is None else f"{outgoing.event} to {urlsplit(outgoing.url).hostname}"
 
     def deliver(self, lease: DeliveryLease) -> AttemptReport:
-        """Make one POST and report what came of it.
+        """Make one POST and report their outcome.
 
         Whatever happens in between, the lease runs out and the delivery is sent again. Raises ServiceUnreachable.
         """

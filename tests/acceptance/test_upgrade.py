@@ -21,7 +21,7 @@ from tests.acceptance.stack import ENDED, Stack, wait_for
 from tests.acceptance.upgrade import packed
 from tests.webhook_receiver import Receiver, receiving
 
-PORT_SECONDS = 120.0
+PORT_SECONDS = 60.0
 END_SECONDS = 90.0
 Json = dict[str, Any]
 

@@ -4,9 +4,12 @@ import importlib
 import re
 from typing import Any
 
+import prefect
 import yaml
 from prefect import Flow
 
+from deployments.declared import read_declared
+from octavo import __version__
 from tests.architecture.checkout import ROOT
 
 
@@ -26,3 +29,27 @@ def test_every_entrypoint_is_the_dotted_name_of_a_flow() -> None:
         assert re.fullmatch(r"flows(\.\w+){2}", entrypoint), entrypoint
         module, _, name = entrypoint.rpartition(".")
         assert isinstance(getattr(importlib.import_module(module), name), Flow), entrypoint
+
+
+def test_every_deployment_says_what_it_does_and_which_version_it_is_of() -> None:
+    for declared in read_declared():
+        assert declared.version == __version__, declared.name
+        assert declared.description.endswith("."), declared.name
+        assert declared.load_flow().description, declared.name
+
+
+def test_every_parameter_of_a_flow_is_described_where_the_prefect_ui_shows_it() -> None:
+    for declared in read_declared():
+        schema = declared.owned()["parameter_openapi_schema"]
+        for name, shown in schema["properties"].items():
+            assert shown.get("description"), f"{declared.entrypoint}: {name}"
+
+
+def test_schedules_have_slugs_of_their_own() -> None:
+    for declared in read_declared():
+        slugs = [schedule.slug for schedule in declared.schedules]
+        assert len(slugs) == len(set(slugs)), declared.name
+
+
+def test_prefect_yaml_names_the_prefect_that_is_pinned() -> None:
+    assert yaml.safe_load((ROOT / "prefect.yaml").read_text(encoding="utf-8"))["prefect-version"] == prefect.__version__

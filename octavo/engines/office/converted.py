@@ -17,7 +17,7 @@ _EXTENSIONS: dict[OfficeKind, str] = {"markdown": "md", "text": "txt"}
 
 def converted(data: bytes, kind: OfficeKind) -> DoclingDocument:
     """Return what docling makes of a document of this kind. Raises `ExtractionFailed`."""
-    # By a name of ours: what the customer called it must not choose the parser.
+    # By a name of our own: what the customer called it must not choose the parser.
     name = f"document.{_EXTENSIONS.get(kind, kind)}"
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")

@@ -33,7 +33,7 @@ def passages(text: str, full_line: int) -> Iterator[Passage]:
 
 def _is_ended(lines: list[str], line: str, full_line: int) -> bool:
     if _MARK.match(lines[0]) and line[:1].isspace():
-        return False  # an item goes on below its own first word
+        return False  # an item continues below its own first word
     return len(lines[-1].rstrip()) < full_line
 
 

@@ -36,7 +36,7 @@ def read_office(
     progress: Progress,
     thresholds: OfficeThresholds,
 ) -> Reading:
-    """Read a document of this kind. Raises the `DocumentError` that it came to."""
+    """Read a document of this kind. Raises the `DocumentError` that it fails with."""
     data = source.path.read_bytes()
     progress.working(1)
     if kind in ZIPPED:

@@ -14,7 +14,7 @@ from octavo.engines.pages.text.lines import TextLine
 class PageView:
     """An upright page with its lines; `paths` is how many operators draw on it, `image_cover` a share of it.
 
-    `frame` is the whole page: PyMuPDF makes it anew whenever it is asked.
+    `frame` is the whole page: PyMuPDF makes it again whenever it is asked.
     """
 
     page: PdfPage

@@ -38,7 +38,7 @@ class DocumentReader:
     thresholds: PipelineThresholds
 
     def read(self, source: Source) -> Reading:
-        """Read the document. Raises the `DocumentError` that it came to."""
+        """Read the document. Raises the `DocumentError` that it fails with."""
         kind = detect(source)
         if kind == "pdf":
             try:

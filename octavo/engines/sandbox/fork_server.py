@@ -111,7 +111,7 @@ class ForkServer:
             channel = Channel(socket.socket(fileno=descriptor), takes_descriptors=True)
             child.serve(channel, folder, self._registry, self._limits, self._configuration.require)
         finally:
-            # Whatever happened, this copy of the fork server must not go on as a fork server.
+            # Whatever happened, this copy of the fork server must not continue as a fork server.
             os._exit(child.EXIT_DEFECT)
 
     def _kill(self, pid: int) -> None:

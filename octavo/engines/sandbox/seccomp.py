@@ -3,7 +3,7 @@
 The program is a list of `sock_filter` records (linux/filter.h): check the architecture, refuse the
 32-bit numbers of x86-64, compare the number with each refused call, then with those that depend on an
 argument, allow the rest. Refused calls fail with EACCES rather than kill, so that
-libraries which merely ask go on.
+libraries which merely ask continue.
 """
 
 import ctypes

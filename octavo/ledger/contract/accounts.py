@@ -58,7 +58,7 @@ class AccountLedger(Protocol):
         ...
 
     def revoke_key(self, key_id: str) -> ApiKey | None:
-        """Revoke a key, again without harm; None when there is none."""
+        """Revoke a key; safe to repeat; None when there is none."""
         ...
 
     def principal(self, digest: str) -> Principal | None:

@@ -1,4 +1,4 @@
-"""What is new for the archive, and making a ledger anew from one."""
+"""What is new for the archive, and rebuilding a ledger from one."""
 
 from collections.abc import Iterable
 from typing import Protocol
@@ -8,7 +8,7 @@ from octavo.ledger.archive import ArchivedPart, ArchivePosition, Changes, Ledger
 
 
 class ArchiveLedger(Protocol):
-    """What an archive of the ledger is written from, and what it is made anew from."""
+    """What an archive of the ledger is written from, and what it is rebuilt from."""
 
     def identity(self) -> LedgerIdentity:
         """Return which ledger this is; its name was made at random with it."""

@@ -80,7 +80,7 @@ class Retry:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Retried:
-    """What a retry came to."""
+    """The result of a retry."""
 
     batch: Batch
     items: int
@@ -152,17 +152,17 @@ class BatchLedger(Protocol):
         ...
 
     def cancel(self, customer_id: CustomerId, batch_id: BatchId) -> Batch:
-        """Cancel what is pending, leased or not; running items go on. A finished batch stays as it is.
+        """Cancel what is pending, leased or not; running items continue. A finished batch stays as it is.
 
         Raises: BatchNotFound.
         """
         ...
 
     def retry_failed(self, asked: Retry) -> Retried:
-        """Make failed items, or such with failed pages, pending again, under their ids; a batch that had ended goes on.
+        """Make failed items, or those with failed pages, pending again under their ids; an ended batch continues.
 
-        `attempts` and `started_at` of items stay, lost leases are counted anew. `completed_at` of the batch is
-        unset, `expires_at` starts anew, a cancel that was asked before it ended is forgotten. Cancelled items
+        `attempts` and `started_at` of items stay, lost leases are counted from 0. `completed_at` of the batch is
+        unset, `expires_at` starts again, a cancel that was asked before it ended is forgotten. Cancelled items
         stay cancelled. An item whose file is expired or deleted stays as it is; without any item that is meant
         nothing changes.
 
@@ -187,6 +187,6 @@ class BatchLedger(Protocol):
     def watch(self, batch_id: BatchId, tell: Callable[[], None]) -> Unwatch:
         """Have `tell` called, on a thread of the ledger's, after every commit that changes what the batch shows.
 
-        It must not block. What is returned ends the watch, again without harm.
+        It must not block. What is returned ends the watch; safe to repeat.
         """
         ...

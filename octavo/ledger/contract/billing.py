@@ -1,7 +1,7 @@
 """Pages: set aside, billed, counted, and the audit of the bill.
 
 A page quota is a total: the pages a customer may be billed from its first one on, until the operator gives it
-another number. Pages of items in work are set aside (`reserve`) before they are read, so that items which
+another number. Pages of items in progress are set aside (`reserve`) before they are read, so that items which
 run at once never go over it together.
 """
 
@@ -23,7 +23,7 @@ class PageAccount:
     used: int
     """Billed, ever."""
     reserved: int = 0
-    """Set aside for items in work."""
+    """Set aside for items in progress."""
 
     @property
     def remaining(self) -> int | None:

@@ -47,7 +47,7 @@ class DeliveryLedger(Protocol):
         ...
 
     def replay(self, customer_id: CustomerId, delivery_id: DeliveryId) -> Delivery:
-        """Let a delivery be sent anew, now and by the whole schedule. Raises DeliveryNotFound, WebhookDisabled."""
+        """Let a delivery be sent again, now and by the whole schedule. Raises DeliveryNotFound, WebhookDisabled."""
         ...
 
     def claim(self, *, limit: int, lease_seconds: float) -> list[DueDelivery]:
@@ -68,7 +68,7 @@ class DeliveryLedger(Protocol):
     def give_back(self, held: Sequence[HeldDelivery]) -> int:
         """End the leases of a sender that is lost, now; returns how many were still under way.
 
-        A word about one of them that comes late is taken as long as nobody else has claimed it.
+        A report about one of them that comes late is taken as long as nobody else has claimed it.
         """
         ...
 

@@ -1,6 +1,6 @@
 """How long files, results and batches live in a ledger, and how they end.
 
-The ledger says what has had its time and notes what is to be deleted from storage (`PendingDeletion`) in the same
+The ledger says what is old enough and notes what is to be deleted from storage (`PendingDeletion`) in the same
 commit; whoever owns the storage deletes it and reports that it is gone. So a crash in between loses nothing.
 """
 
@@ -26,7 +26,7 @@ class LifetimeLedger(Protocol):
     """Expiry, pending deletions from storage, and orphans."""
 
     def expire(self, limit: int) -> int:
-        """Take the next things whose time is over, about `limit` of them; returns how many, 0 when none is due.
+        """Take the next things that have expired, about `limit` of them; returns how many, 0 when none is due.
 
         A file is expired at `expires_at` unless an unfinished item names it; a result when the
         retention of its batch has passed since its item was completed, and so are pages that were kept of an item
@@ -39,7 +39,7 @@ class LifetimeLedger(Protocol):
         ...
 
     def note_deleted(self, numbers: Sequence[int]) -> None:
-        """Say that these have gone from storage, or are to stay; again without harm."""
+        """Say that these have gone from storage, or are to stay; safe to repeat."""
         ...
 
     def live_results(self, result_ids: Sequence[ResultId]) -> set[ResultId]:

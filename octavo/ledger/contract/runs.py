@@ -78,9 +78,9 @@ class RunLedger(Protocol):
         ...
 
     def prune(self, runs_seen_before: datetime) -> Pruned:
-        """Remove what has had its time; again without harm.
+        """Remove what is old enough; safe to repeat.
 
         Ended runs last seen before that moment, of batches that are gone, or terminal and past `expires_at`: until then
-        a batch may go on, and the number of its last run is needed. Idempotency keys older than 24 hours.
+        a batch may continue, and the number of its last run is needed. Idempotency keys older than 24 hours.
         """
         ...

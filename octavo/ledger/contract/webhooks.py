@@ -9,7 +9,7 @@ from octavo.webhooks.records import Delivery, Webhook, WebhookChange
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NewWebhook:
-    """A webhook to be."""
+    """A webhook to create."""
 
     customer_id: CustomerId
     url: str

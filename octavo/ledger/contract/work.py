@@ -55,12 +55,12 @@ class ReportKind(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Report:
-    """A worker's word about one item; counts only while `lease_no` is the item's current lease.
+    """A worker's report about one item; counts only while `lease_no` is the item's current lease.
 
     `BEGIN` makes the item running and adds an attempt (said again, with `again=True`, it adds
     one more each time: the next OCR attempt). `started_at` keeps the first start. `FINISH` needs an
     `outcome` and stands for the `BEGIN` too if there was none. `RELEASE` gives an item that
-    was not begun, or whose work was given up in good order, back without counting it as lost; in a
+    was not begun, or whose work was given up in an orderly way, back without counting it as lost; in a
     batch whose cancel was asked the item is cancelled instead.
     """
 
@@ -142,11 +142,11 @@ class WorkLedger(Protocol):
         ...
 
     def report(self, reports: Sequence[Report]) -> list[ReportResult]:
-        """Take a worker's words, each on its own, all in one transaction; results in the same order.
+        """Take a worker's reports, each on its own, all in one transaction; results in the same order.
 
         Success writes the usage row (pages, once per item) and the file's sha256 with it (so does a
-        failure that knows the sha256). The last word about a slice frees its slot. The last terminal
-        item ends the batch: `completed_at` is set and `expires_at` starts anew from there.
+        failure that knows the sha256). The last report about a slice frees its slot. The last terminal
+        item ends the batch: `completed_at` is set and `expires_at` starts again from there.
 
         Raises: ValueError for a FINISH without an outcome; then none of the reports was taken.
         """
@@ -173,7 +173,7 @@ class WorkLedger(Protocol):
     def expire_leases(self) -> list[BatchId]:
         """Do the same to leases that have run out; returns the batches touched, in order.
 
-        Their runs stay as they are: a run that lives goes on claiming, a dead one has a dead worker.
+        Their runs stay as they are: a run that lives keeps claiming, a dead one has a dead worker.
         """
         ...
 
@@ -188,7 +188,7 @@ class WorkLedger(Protocol):
     def note_progress(self, told: Sequence[ItemProgress]) -> None:
         """Let running items show how far they are; what comes late, or changes nothing, leaves no trace.
 
-        Counts of an item begin anew with its next start. Where its pages are kept is remembered, and deleted with
+        Counts of an item start again with its next start. Where its pages are kept is remembered, and deleted with
         the item or, if it ends without a result, when its retention has passed.
         """
         ...

@@ -1,4 +1,4 @@
-"""What is new in DuckDB after a position, for whoever archives it; and a ledger made anew from an archive."""
+"""What is new in DuckDB after a position, for whoever archives it; and a ledger rebuilt from an archive."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import fields, replace

@@ -41,7 +41,7 @@ class Claims:
         return [None] * len(asked)
 
     def serve(self, tx: Transaction) -> list[tuple[WaitingClaim, Answer]]:
-        """Hand out what is free; returns what to tell whom once the commit has succeeded."""
+        """Hand out what is free; returns what to notify whom once the commit has succeeded."""
         waiting = [*self._waiting, *self._arrived]
         for run_id, worker_id in tx.ended_waits:
             end_waits(waiting, run_id=run_id, worker_id=worker_id)

@@ -44,7 +44,7 @@ class Database(Protocol):
         ...
 
     def reopen(self) -> None:
-        """Open it anew, after an error with which DuckDB gives an opened database up. Writer thread only."""
+        """Reopen it, after an error with which DuckDB gives an opened database up. Writer thread only."""
         ...
 
     def keep_private(self) -> None:
@@ -56,7 +56,7 @@ class Database(Protocol):
         ...
 
     def close(self) -> None:
-        """Release it; again without harm."""
+        """Release it; safe to repeat."""
         ...
 
 
@@ -88,7 +88,7 @@ class FileDatabase:
         return self.root.cursor()
 
     def reopen(self) -> None:
-        """Open the file anew, after an error with which DuckDB gives an opened file up. Writer thread only.
+        """Reopen the file, after an error with which DuckDB gives an opened file up. Writer thread only.
 
         Raises LedgerUnavailable while that cannot be done: the disk is still full, or a read still
         holds the file as it was opened before.
@@ -104,7 +104,7 @@ class FileDatabase:
         self.keep_private()
 
     def keep_private(self) -> None:
-        """Let the owner alone read the file and its log, which DuckDB makes anew now and then."""
+        """Let the owner alone read the file and its log, which DuckDB recreates now and then."""
         for path in (self.path, self._wal):
             try:
                 if stat.S_IMODE(path.stat().st_mode) & 0o077:
@@ -117,7 +117,7 @@ class FileDatabase:
         return last_commit(self.root)
 
     def close(self) -> None:
-        """Write the log into the file and release it; again without harm."""
+        """Write the log into the file and release it; safe to repeat."""
         self.root.close()
         _leave(self.path)
 

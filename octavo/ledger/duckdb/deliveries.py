@@ -1,4 +1,4 @@
-"""Deliveries in DuckDB: leased to whoever sends them, and what came of it."""
+"""Deliveries in DuckDB: leased to whoever sends them, and their outcome."""
 
 from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta

@@ -41,7 +41,7 @@ class DuckdbLedger:
         self.lifetimes = DuckdbLifetimes(store)
 
     def close(self) -> None:
-        """Commit what waits, end the writer and release the file; again without harm."""
+        """Commit what waits, end the writer and release the file; safe to repeat."""
         self.accounts.forget_principals()
         self._store.close()
 

@@ -67,7 +67,7 @@ class MemoryDatabase:
         return last_commit(self.root)
 
     def close(self) -> None:
-        """Let go of all that is in it; again without harm."""
+        """Let go of all that is in it; safe to repeat."""
         if self._is_closed:
             return
         self._is_closed = True

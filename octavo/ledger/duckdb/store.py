@@ -55,7 +55,7 @@ class Store:
         self.writer.go_on_from(self._database.last_commit())
 
     def close(self) -> None:
-        """Commit what waits, end the writer and release the database; again without harm."""
+        """Commit what waits, end the writer and release the database; safe to repeat."""
         self._is_closed = True
         self.writer.close()
         self._database.close()

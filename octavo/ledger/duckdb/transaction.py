@@ -36,7 +36,7 @@ class Transaction(Snapshot):
         self.ended_waits: list[tuple[RunId | None, WorkerId | None]] = []
         self._work: UnitOfWork | None = None
         self.has_news = False
-        """Whether a claim that waits may have something to hear: a lane or an item is free, a run or a batch over."""
+        """Whether a waiting claim may be served: a slot or an item is free, or a run or a batch is over."""
         self.has_deliveries = False
         """Whether a delivery may have come due with this commit."""
         self.touched: set[BatchId] = set()
@@ -64,7 +64,7 @@ class Transaction(Snapshot):
         self.working.load_batches(self, {self.work.slices[slice_id].batch_id for slice_id in slice_ids})
 
     def forget_limits(self) -> None:
-        """Read caps and quotas anew: one has changed. What was billed is stored first, so that it counts."""
+        """Read caps and quotas again: one has changed. What was billed is stored first, so that it counts."""
         self.flush()
         self.working.forget_caps()
 

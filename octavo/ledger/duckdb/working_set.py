@@ -183,12 +183,12 @@ class WorkingSet:
             self._free.pop(batch_id, None)
 
     def forget_caps(self) -> None:
-        """Read caps and quotas anew: one has changed."""
+        """Read caps and quotas again: one has changed."""
         self._caps.clear()
         self._quotas.clear()
 
     def forget_webhooks(self) -> None:
-        """Read webhooks anew: one has changed."""
+        """Read webhooks again: one has changed."""
         self._webhooks = None
 
     def forget_pending(self, batch_id: BatchId) -> None:

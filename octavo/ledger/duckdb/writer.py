@@ -1,6 +1,6 @@
 """The one thread that writes: takes all that waits, commits it as one, then answers.
 
-A commit that made room serves the claims that wait, itself: a lane is handed on by the commit that frees it.
+A commit that made room also serves the waiting claims: a slot is passed on by the commit that frees it.
 There is no timer. While a commit is being synced, what arrives waits, and goes together into
 the next one; alone, a command waits for nobody.
 """
@@ -114,7 +114,7 @@ class Writer:
         self._last = max(self._last, moment)
 
     def close(self) -> None:
-        """Commit what waits, then end the thread; again without harm."""
+        """Commit what waits, then end the thread; safe to repeat."""
         with self._lock:
             self._closed = True
             self._arrived.notify()
@@ -172,11 +172,11 @@ class Writer:
         return True
 
     def _mend(self) -> None:
-        """Open the file anew: whether the commit that broke it was done, nobody knows; it was not acknowledged."""
+        """Reopen the file: whether the commit that broke it was done, nobody knows; it was not acknowledged."""
         self._database.reopen()
         self._last = max(self._last, self._database.last_commit())
         self._is_broken = False
-        logger.warning("the ledger was opened anew after an error of DuckDB")
+        logger.warning("the ledger was reopened after a DuckDB error")
 
     def _roll_back(self) -> None:
         try:

@@ -1,1 +1,1 @@
-"""The reading order of a page, and what goes on over the end of a column or a page."""
+"""The reading order of a page, and what continues over the end of a column or a page."""

@@ -1,4 +1,4 @@
-"""What runs over the end of a column or a page: tables are joined, paragraphs are marked as going on."""
+"""What runs over the end of a column or a page: tables are joined, paragraphs are marked as continuing."""
 
 import re
 from collections.abc import Sequence
@@ -129,7 +129,7 @@ def _texts(cells: Sequence[Cell], count: int) -> list[tuple[int, int, str]]:
 
 
 def with_continuations(blocks: Sequence[Block], thresholds: ContinuationThresholds) -> tuple[Block, ...]:
-    """Mark each paragraph that goes on from the one before it, in another column or on another page."""
+    """Mark each paragraph that continues the previous one, in another column or on another page."""
     flowing = [index for index, block in enumerate(blocks) if block.role in ("paragraph", "list_item")]
     marked = list(blocks)
     for before, after in pairwise(flowing):

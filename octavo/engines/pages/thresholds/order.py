@@ -1,4 +1,4 @@
-"""Thresholds of the reading order: columns, footnotes, and what goes on over a page's end."""
+"""Thresholds of the reading order: columns, footnotes, and what continues over a page's end."""
 
 from dataclasses import dataclass, field
 
@@ -46,7 +46,7 @@ class FootnoteThresholds:
 
 @dataclass(frozen=True, slots=True)
 class ContinuationThresholds:
-    """What goes on in the next column or on the next page. No bench has truth for it;
+    """What continues in the next column or on the next page. No bench has truth for it;
     tests/integration/engines/test_tables.py and test_text.py do."""
 
     same_edge: float = 8.0
@@ -55,11 +55,11 @@ class ContinuationThresholds:
     margin_share: float = 0.1
     """Of the page's height: what stands in this strip does not part a table from its next page. By eye, not tuned."""
     min_table_end: float = 0.6
-    """Of the page's height: a table that goes on ends below. By eye, not tuned."""
+    """Of the page's height: a table that continues ends below. By eye, not tuned."""
     max_table_start: float = 0.4
     """Of the page's height: a table that went on begins above. By eye, not tuned."""
     min_characters: int = 40
-    """Characters: a shorter paragraph does not go on. By eye, not tuned."""
+    """Characters: a shorter paragraph does not continue. By eye, not tuned."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -148,7 +148,7 @@ class GridRowThresholds:
     near_leading: float = 0.12
     """In line heights: gaps that differ less are the same. Chosen on the 100 sample pages; bench.quality (TEDS)."""
     broken_share: float = 0.25
-    """Of the closest lines: with more that go on a sentence they are lines of one cell. Chosen on the 100 sample pages;
+    """Of the closest lines: if more continue a sentence they are lines of one cell. Chosen on the 100 sample pages;
     bench.quality (TEDS)."""
     head_leading: float = 0.25
     """In line heights: lines of a header stand as close. By eye, not tuned; bench.quality (TEDS)."""
@@ -228,7 +228,7 @@ class RuledTableThresholds:
     crowded_lines: int = 3
     """Lines in one cell: with as many in most cells a row is several. By eye, not tuned; bench.quality (TEDS)."""
     broken_share: float = 0.25
-    """Of the lines of such cells: with more that go on a sentence they are one cell. By eye, not tuned; bench.quality
+    """Of the lines of such cells: if more continue a sentence they are one cell. By eye, not tuned; bench.quality
     (TEDS)."""
     short_characters: int = 25
     """Characters of the mean line of such cells: longer ones are prose. By eye, not tuned; bench.quality (TEDS)."""

@@ -189,12 +189,19 @@ async def test_a_page_of_items_has_100_unless_told(api: Api) -> None:
 
 
 @BOTH
+async def test_an_empty_cursor_is_the_beginning(api: Api) -> None:
+    batch_id = await api.batch(2)
+    assert await detail(api, batch_id, cursor="") == await detail(api, batch_id)
+    assert await get(api, "/v1/batches", cursor="") == await get(api, "/v1/batches")
+
+
+@BOTH
 async def test_a_cursor_that_is_not_this_lists_own_is_refused(api: Api) -> None:
     one, other = await api.batch(2), await api.batch(2)
     good = str((await detail(api, one))["next_cursor"])
     of_list = (await get(api, "/v1/batches", limit=1))["next_cursor"]
     foreign = (await detail(api, other))["next_cursor"]
-    broken = [good[: len(good) // 2], good[:-1], good + "x", "garbage", "", "\x00", "\u4e2d", "a" * 5000, "==="]
+    broken = [good[: len(good) // 2], good[:-1], good + "x", "garbage", " ", "\x00", "\u4e2d", "a" * 5000, "==="]
     forged = [
         forge(one, 10**40, "item_x"),
         forge(one, -(10**40), "item_x"),

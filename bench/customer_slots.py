@@ -1,7 +1,7 @@
-"""What it costs to show lanes in Prefect: `python -m bench.lanes [--rounds N] [--scale PART]`.
+"""What it costs to show customers' slots in Prefect: `python -m bench.customer_slots [--rounds N] [--scale PART]`.
 
 The same items go through stacks that differ in one setting, one stack at a time, in turn (A, B, C, A, B, C, ...):
-lanes shown as slots of Prefect's concurrency limit (the default), nothing shown, and Prefect's tag limit on every
+slots shown in Prefect's concurrency limit (the default), nothing shown, and Prefect's tag limit on every
 task run. One customer, cap 8, the sleeping engine; the rate is taken from the ledger's own times.
 """
 
@@ -21,7 +21,7 @@ from octavo.client.customer import CustomerClient
 from octavo.identifiers import random_part
 
 VARIANTS: dict[str, dict[str, str]] = {
-    "lane slots": {},
+    "slots shown": {},
     "nothing shown": {"OCTAVO_PREFECT__LANE_SLOTS": "false"},
     "tag limit": {"OCTAVO_PREFECT__LANE_SLOTS": "false", "OCTAVO_PREFECT__TAG_LIMITS": "true"},
 }
@@ -30,7 +30,7 @@ REFERENCE = "nothing shown"
 
 @dataclass(frozen=True, slots=True)
 class Arm:
-    """So many items of so many seconds each."""
+    """A number of items of a given length."""
 
     name: str
     items: int
@@ -100,11 +100,11 @@ def main() -> None:
             "median_cpu_seconds_per_1000_items": {
                 variant: statistics.median(found) for variant, found in cpus[arm].items()
             },
-            "lane_slots_within_3_percent": cost["lane slots"] <= LIMIT_PERCENT,
+            "shown_slots_within_3_percent": cost["slots shown"] <= LIMIT_PERCENT,
         }
         print(f"{arm}: {figures[arm]}")
     if arguments.scale == 1.0:
-        print(f"written to {write_scorecard('lanes', figures)}")
+        print(f"written to {write_scorecard('customer_slots', figures)}")
 
 
 if __name__ == "__main__":
