@@ -21,7 +21,7 @@ def _is_here(address: object) -> bool:
     try:
         return ipaddress.ip_address(str(address[0])).is_loopback
     except ValueError:
-        return address[0] == "localhost"
+        return str(address[0]) == "localhost"
 
 
 # A hook of this kind stays for the life of the process.
