@@ -1,4 +1,4 @@
-"""Staging: a customer announces files and is told where to upload their bytes."""
+"""Staging: a customer announces files and gets addresses to upload their bytes to."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""Which workers are there, and the bell that wakes them."""
+"""Which workers are alive, and the notifications that wake them."""
 
 import asyncio
 
