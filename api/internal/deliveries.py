@@ -35,5 +35,5 @@ async def attempt(body: AttemptReport, service: ServiceDep) -> AttemptTaken:
 
 @router.post("/prune")
 async def prune(_: PruneDeliveriesRequest, service: ServiceDep) -> PrunedDeliveries:
-    """Remove deliveries that have had their time; the flow `prune` asks for it."""
+    """Remove deliveries that are old enough; the flow `prune` asks for it."""
     return PrunedDeliveries(deliveries=await service.deliveries.prune())

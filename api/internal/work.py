@@ -163,6 +163,6 @@ async def reserve(body: Reservation, service: ServiceDep) -> Reserved:
 
 @router.post("/prune")
 async def prune(body: PruneRequest, service: ServiceDep) -> Pruned:
-    """Remove from the ledger what has had its time; the flow `prune` asks for it."""
+    """Remove from the ledger what is old enough; the flow `prune` asks for it."""
     seen_before = now() - timedelta(seconds=body.keep_runs_seconds)
     return await in_thread(lambda: service.ledger.runs.prune(seen_before))

@@ -1,7 +1,7 @@
 """Shows in Prefect how many slots each customer has taken: as many of `customer:<id>` as this worker has taken.
 
 The ledger decides; these slots make the limit visible and real for whatever else uses it. They are taken off the path
-of the work, in one lease per slot, and where Prefect has none to give the work goes on. A dead worker's leases are
+of the work, in one lease per slot, and where Prefect has none to give the work continues. A dead worker's leases are
 released by the next life of its name, if that finds the note of them, or expire by themselves within a minute.
 """
 
@@ -94,7 +94,7 @@ class CustomerSlots:
         try:
             await (await self._connected()).release_concurrency_slots_with_lease(lease)
         except TROUBLE as error:
-            logger.info("lease %s runs out by itself: %s", lease, error)
+            logger.info("lease %s expires by itself: %s", lease, error)
 
     async def _follow(self) -> None:
         slots = self._slice_worker.slots_by_customer()
@@ -133,7 +133,7 @@ class CustomerSlots:
                 )
                 leases.append(UUID(answer.json()["lease_id"]))
         except TROUBLE as error:
-            # Full (423), or Prefect is away: the ledger has given the slot, so the work goes on without. Prefect is
+            # Full (423), or Prefect is away: the ledger has given the slot, so the work continues without. Prefect is
             # asked again, for another worker keeps a slot for a moment, and a dead one for a minute.
             self._again = anyio.current_time() + LINGER_SECONDS
             logger.info("Prefect has no slot for %s: %s", customer_id, error)

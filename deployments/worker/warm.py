@@ -131,7 +131,7 @@ class OctavoWorker(BaseWorker[BaseJobConfiguration, BaseVariables, OctavoWorkerR
         self._services.append(task)
 
     async def teardown(self, *exc_info: Any) -> None:
-        """Drain: claim nothing more, let what is in work finish, then leave."""
+        """Drain: claim nothing more, let what is in progress finish, then leave."""
         self._is_leaving = True
         if self._listener is not None:
             self._listener.stop()
@@ -228,7 +228,7 @@ class OctavoWorker(BaseWorker[BaseJobConfiguration, BaseVariables, OctavoWorkerR
 
     async def _flow(self, flow_run: FlowRun) -> Flow[..., Any]:
         if flow_run.deployment_id is None:
-            raise ValueError("a warm worker runs deployments only")
+            raise ValueError("this worker runs deployments only")
         deployment = await self.client.read_deployment(flow_run.deployment_id)
         entrypoint = deployment.entrypoint or ""
         module, _, name = entrypoint.rpartition(".")

@@ -43,7 +43,7 @@ class AttemptTaken:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PruneDeliveriesRequest:
-    """Asks the ledger to remove deliveries that have had their time."""
+    """Asks the ledger to remove deliveries that are old enough."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

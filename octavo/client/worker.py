@@ -160,7 +160,7 @@ class WorkerClient:
         return self._call("/runs/summary", NamedRun(run_id=run_id), RunSummary)
 
     def prune(self, keep_runs_seconds: float) -> Pruned:
-        """Have the ledger remove what has had its time; returns how much that was."""
+        """Have the ledger remove what is old enough; returns how much that was."""
         return self._call("/prune", PruneRequest(keep_runs_seconds=keep_runs_seconds), Pruned)
 
     def sweep(self, stored: tuple[ObjectInfo, ...]) -> SweepResult:
@@ -187,7 +187,7 @@ class WorkerClient:
         return self._call("/deliveries/attempts", report, AttemptTaken).taken
 
     def prune_deliveries(self) -> int:
-        """Have the ledger remove deliveries that have had their time; returns how many."""
+        """Have the ledger remove deliveries that are old enough; returns how many."""
         return self._call("/deliveries/prune", PruneDeliveriesRequest(), PrunedDeliveries).deliveries
 
     def claim_sync(self, wait_seconds: float) -> SyncTask | None:

@@ -125,7 +125,7 @@ class Notifications:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PruneRequest:
-    """Asks the ledger to remove what has had its time."""
+    """Asks the ledger to remove what is old enough."""
 
     keep_runs_seconds: float
     """How long ended runs are kept."""

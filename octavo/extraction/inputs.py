@@ -11,7 +11,7 @@ from octavo.errors import DocumentError, ExtractionFailed, StorageUnavailable, U
 from octavo.objects.contract import Downloaded, ObjectMissing, ObjectStore, ObjectTooLarge
 
 SCRATCH_ROOM_BYTES = 64 * 1024 * 1024
-"""With less than this the disk for documents in work counts as full; looked at only when something has failed."""
+"""With less than this the disk for documents in progress counts as full; looked at only when something has failed."""
 
 
 class Input:
@@ -65,7 +65,7 @@ class Inputs:
         try:
             found = self._objects.download(item.object_key, path, max_bytes=item.size_bytes)
         except ObjectMissing:
-            raise UploadMissing("The file's bytes are not in storage any more; upload it again.") from None
+            raise UploadMissing("The file's bytes are no longer in storage; upload it again.") from None
         except ObjectTooLarge as error:
             raise ExtractionFailed(
                 f"The stored file is larger than the {item.size_bytes} bytes that were declared; upload it again."
@@ -82,5 +82,5 @@ class Inputs:
             raise StorageUnavailable("The disk for documents in progress is full.") from error
 
     def is_disk_full(self) -> bool:
-        """Whether the disk for documents in work has no room left."""
+        """Whether the disk for documents in progress has no room left."""
         return shutil.disk_usage(self._folder).free < SCRATCH_ROOM_BYTES

@@ -43,7 +43,7 @@ class ItemResults:
         sha256: str,
         engine: str,
     ) -> Succeeded | None:
-        """Return what the item came to with a result that is there; its rendering is made if it lacks it.
+        """Return how the item ended with a result that is there; its rendering is made if it lacks it.
 
         None if a part of the result has gone since it was found. Raises StorageUnavailable.
         """

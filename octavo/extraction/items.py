@@ -81,7 +81,7 @@ class ItemWork:
         *,
         in_fresh_child: bool = False,
     ) -> Outcome:
-        """Return what the item came to; its result is in storage when it succeeded.
+        """Return how the item ended; its result is in storage when it succeeded.
 
         `progress` follows the work, also where the result was there already and nothing is read; what it raises ends
         the work. Finished pages are kept: a reading that is interrupted is continued by the next one, wherever that
@@ -134,7 +134,7 @@ class ItemWork:
         stored: StoredResult | None,
         progress: ReadingProgress,
     ) -> Outcome | None:
-        """Return what the item came to with a result that is there already; None where it must be read."""
+        """Return how the item ended with a result that is there already; None where it must be read."""
         if stored is None or not stored.serves:
             return None
         progress.begin()

@@ -37,7 +37,7 @@ class ReadingProgress(ReadingObserver):
         """The item has so many pages; called once for each number in a row."""
 
     def check(self) -> None:
-        """Called between pages: may the reading go on?"""
+        """Called between pages: may the reading continue?"""
 
     # What whoever reads calls
 

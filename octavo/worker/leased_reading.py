@@ -13,7 +13,7 @@ from octavo.worker.leased_slice import LeasedSlice
 
 
 class Draining(Exception):
-    """Ends work on a worker that takes nothing new: what was about to begin, what the next worker can go on with."""
+    """Ends work on a worker that takes nothing new: what was about to begin, what the next worker can continue with."""
 
 
 class LeasedReading(ReadingProgress):
@@ -40,7 +40,7 @@ class LeasedReading(ReadingProgress):
         leased, item = self._leased, self._item
         times = leased.attempts.get(item.item_id, 0)
         if self._draining.is_set() and times == 0:
-            # It has waited for a child until now; whoever comes next begins it.
+            # It has waited for a child until now; the next worker begins it.
             raise Draining
         is_again = times > 0
         report = Report(kind=ReportKind.BEGIN, item_id=item.item_id, lease_no=item.lease_no, again=is_again)
@@ -58,7 +58,7 @@ class LeasedReading(ReadingProgress):
             raise over_quota()
 
     def check(self) -> None:
-        """End a reading that nobody wants any more, or that the next worker goes on with and loses nothing."""
+        """End a reading that nobody wants any more, or that the next worker continues with and loses nothing."""
         if self._leased.is_lost:
             raise StaleLease("the lease was lost during the reading")
         if self._draining.is_set() and self.is_just_kept:

@@ -27,7 +27,7 @@ class BatchRun:
     """How much of the batch was done at the last claim."""
     is_cancelled: bool = False
     is_stale: bool = False
-    """Whether the API has given the run up: it claims no more, though what it has begun goes on."""
+    """Whether the API has given the run up: it claims no more, though what it has begun continues."""
 
 
 @dataclass
@@ -39,7 +39,7 @@ class LeasedSlice:
     attempts: dict[ItemId, int] = field(default_factory=dict)
     finished: set[ItemId] = field(default_factory=set)
     readings: dict[ItemId, ReadingProgress] = field(default_factory=dict)
-    """How far the reading of the item in work has come."""
+    """How far the reading of the item in progress has come."""
     is_lost: bool = False
     """Whether the lease is no longer ours."""
     is_done: bool = False

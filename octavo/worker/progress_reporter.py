@@ -15,7 +15,7 @@ class ProgressReporter:
         self._reported: dict[ItemId, ItemProgress] = {}
 
     def due(self, slices: Iterable[LeasedSlice], least_seconds: float) -> tuple[ItemProgress, ...]:
-        """Return the progress of items that have been in work for so many seconds, where it has changed."""
+        """Return the progress of items that have been in progress for so many seconds, where it has changed."""
         began_before = time.monotonic() - least_seconds
         found = [
             ItemProgress(

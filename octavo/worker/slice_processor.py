@@ -123,7 +123,7 @@ class SliceProcessor:
             if lost >= MAX_LOST_LEASES:
                 return lost_too_often(lost)
             if outages >= MAX_OUTAGES:
-                return failure(InternalError("Storage failed again and again while the file was worked on."))
+                return failure(InternalError("Storage failed repeatedly while the file was processed."))
             if not self._wait_for_storage():
                 self.give_back(leased, item)
                 return None
@@ -177,7 +177,7 @@ class SliceProcessor:
         except (StorageUnavailable, ChildLost, ServiceUnreachable, SandboxUnavailable):
             raise
         except Exception:  # the edge of the worker: a bug of our own must not be taken for a bad document
-            logger.exception("item %s met a defect", item.item_id)
+            logger.exception("item %s failed because of a bug", item.item_id)
             return failure(InternalError("Something went wrong on our side; submit the file again."))
         finally:
             leased.readings.pop(item.item_id, None)

@@ -94,7 +94,7 @@ class SliceWorker:
         try:
             self._client.drain()
         except OctavoError as error:
-            logger.warning("the API does not hear that this worker drains: %s", error.message)
+            logger.warning("the API cannot be told that this worker drains: %s", error.message)
 
     def close(self) -> None:
         """Stop renewing leases, send what is still to be reported."""
@@ -182,7 +182,7 @@ class SliceWorker:
         return run is not None and run.is_cancelled
 
     def is_stale(self, run_id: RunId) -> bool:
-        """Whether the run was given up by the API and claims no more, though what it has begun goes on."""
+        """Whether the run was given up by the API and claims no more, though what it has begun continues."""
         run = self._runs.get(run_id)
         return run is not None and run.is_stale
 

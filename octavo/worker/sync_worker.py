@@ -117,7 +117,7 @@ class SyncWorker:
         except (StaleLease, ReadingStopped, SandboxUnavailable):
             raise
         except Exception:  # the edge of the work: whoever waits must hear something
-            logger.exception("sync extraction %s met a defect", task.call_id)
+            logger.exception("sync extraction %s failed because of a bug", task.call_id)
             message = "Something went wrong on our side; send the document again."
             return SyncResult(call_id=task.call_id, attempt=task.attempt, code=InternalError.code, message=message)
 
@@ -164,7 +164,7 @@ class SyncWorker:
         try:
             return after_ocr_trouble(lambda: after_lost_child(self._extract, task, source, stop))
         except ChildLost as error:
-            raise InternalError("The extraction was interrupted again and again; send the document again.") from error
+            raise InternalError("The extraction was interrupted repeatedly; send the document again.") from error
 
 
 class _PageReservation(ReadingObserver):

@@ -1,4 +1,4 @@
-"""Nothing gets out of a child: no network, no files but its own, no hand on other processes."""
+"""Nothing gets out of a child: no network, no files but its own, no access to other processes."""
 
 import json
 import os

@@ -1,4 +1,4 @@
-"""A reading that was broken off between two pages is gone on with, and nobody can tell by the result."""
+"""A reading interrupted between two pages is continued, and the result does not show it."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field

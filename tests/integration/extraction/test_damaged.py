@@ -1,4 +1,4 @@
-"""Damage that `bench.fuzz` has met: what it comes to, and that no child of the sandbox dies of it."""
+"""Damage found by `bench.fuzz`: how it ends, and that no child of the sandbox dies of it."""
 
 import io
 from collections.abc import Callable, Iterator

@@ -1,4 +1,4 @@
-"""Documents of many pages on a worker's worker: followed page by page, stopped between two, gone on with elsewhere."""
+"""Long documents on a worker: followed page by page, stopped between two, continued elsewhere."""
 
 import json
 from collections.abc import Callable, Iterator

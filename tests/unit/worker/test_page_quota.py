@@ -1,4 +1,4 @@
-"""A worker and a page quota: pages are asked for when they are counted, and nothing is read that is not paid for."""
+"""A worker and a page quota: pages are reserved when they are counted, and nothing is read beyond it."""
 
 from collections.abc import Iterator
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""A worker's worker, with a real API before it and real children behind it."""
+"""A slice worker with a real API and real children."""
 
 import logging
 from collections.abc import Iterator

@@ -1,4 +1,4 @@
-"""Slices are begun as soon as they are claimed; task runs join the work, late or never."""
+"""Slices are begun as soon as they are claimed; task runs attach to the work, late or never."""
 
 import threading
 from collections.abc import Iterator

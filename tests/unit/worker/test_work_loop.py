@@ -1,4 +1,4 @@
-"""The loop of a worker's threads: trouble is backed off from, defects end nothing, draining ends it."""
+"""The loop of a worker's threads: errors are retried with a back-off, bugs end nothing, draining ends it."""
 
 import threading
 from collections.abc import Iterator

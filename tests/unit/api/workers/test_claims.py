@@ -1,4 +1,4 @@
-"""Claims over HTTP wait until there is something to say; what was given to somebody who has gone goes back."""
+"""Claims over HTTP wait until there is something to say; what was given to a caller that has gone is given back."""
 
 import asyncio
 from collections.abc import AsyncIterator, Iterable
