@@ -337,6 +337,7 @@ from octavo.engines.contract import Limits, Source
 from octavo.engines.observer import ReadingObserver
 from octavo.engines.registry import TEST_ENGINES, EngineRegistry
 from octavo.extraction.extractor import Extractor
+from octavo.parse_options import ParseOptions
 class Begun(ReadingObserver):
     def begin(self):
         print("begun", flush=True)
