@@ -88,8 +88,8 @@ def test_a_lost_run_is_shown_as_crashed_and_its_batch_goes_on_in_a_new_one(stack
         batch.wait_until_running()
         os.kill(stack.pid_of("worker"), signal.SIGKILL)
         wait_for(lambda: batch.look()["status"] in ENDED, limit=60, what="the end of the batch")
+        stack.wait_until_prefect_shows_the_end(batch.batch_id)
         first, second = stack.flow_runs(batch.batch_id)
         assert (first["state"]["type"], second["state"]["name"]) == ("CRASHED", "Completed")
-        assert "goes on in a new run" in first["state"]["message"]
-        stack.wait_until_prefect_shows_the_end(batch.batch_id)
+        assert "continues in a new run" in first["state"]["message"]
     stack.wait_until_healthy()
