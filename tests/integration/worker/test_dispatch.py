@@ -366,7 +366,8 @@ class Worker:
 
         async def has_looked_again() -> bool:
             self.slots.changed()
-            return self.slice_worker.looks > looks
+            # The next look may be under way; once there is another after it, all its answers have come.
+            return self.slice_worker.looks > looks + 1
 
         await until(has_looked_again)
         self.follower.cancel()
