@@ -20,7 +20,7 @@ logger = logging.getLogger("octavo.api")
 
 
 class _Server(uvicorn.Server):
-    """Ends long polls at once when it is told to stop; otherwise they would be cut off, with a traceback each."""
+    """Answers long polls when told to stop; otherwise each would be cut off with a traceback."""
 
     def __init__(self, config: uvicorn.Config, service: Service) -> None:
         super().__init__(config)
@@ -63,7 +63,7 @@ async def serve(settings: Settings, storage: S3Settings | None) -> None:
 
 
 def main() -> int:
-    """Run the API; an operation error is told in one line."""
+    """Run the API; an operation error is printed on one line."""
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s", force=True)
     logging.getLogger("httpx").setLevel(logging.WARNING)
     sys.setswitchinterval(SWITCH_SECONDS)

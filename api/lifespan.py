@@ -71,5 +71,5 @@ async def _ensure_bucket(service: Service) -> None:
 def _end_process_if_dead(loop: asyncio.Task[None]) -> None:
     """End the process when one of its loops met a defect: half an API is worse than one that is started again."""
     if not loop.cancelled() and loop.exception() is not None:
-        logger.critical("a loop of the API died; the process ends", exc_info=loop.exception())
+        logger.critical("a loop of the API died; the process exits", exc_info=loop.exception())
         os.kill(os.getpid(), signal.SIGTERM)

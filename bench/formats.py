@@ -24,7 +24,8 @@ from octavo.documents import Document
 from octavo.engines.contract import Limits, Source
 from octavo.engines.registry import EngineRegistry
 from octavo.errors import DocumentError
-from octavo.extraction.extractor import Extraction, Extractor
+from octavo.extraction.extraction import Extraction
+from octavo.extraction.extractor import Extractor
 from octavo.parse_options import ParseOptions
 from octavo.render.markdown import render_markdown
 

@@ -28,7 +28,8 @@ from bench.seeds import Seed, fingerprint, given_seeds, own_seeds
 from octavo.engines.contract import Limits, Source
 from octavo.engines.registry import EngineRegistry
 from octavo.errors import DocumentError, UnsupportedInput
-from octavo.extraction.extractor import Extraction, Extractor
+from octavo.extraction.extraction import Extraction
+from octavo.extraction.extractor import Extractor
 from octavo.identifiers import ResultId
 from octavo.parse_options import ParseOptions
 from octavo.render.extract_page import render_extract_page

@@ -9,7 +9,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import httpx
@@ -18,8 +18,10 @@ from bench.service import Running
 from deployments.worker import __main__ as worker
 from octavo import wiring
 from octavo.batches import ClaimedItem
-from octavo.extraction.course import Course
-from octavo.extraction.items import Input, ItemOptions, ItemWork
+from octavo.extraction.inputs import Input
+from octavo.extraction.item_options import ItemOptions
+from octavo.extraction.items import ItemWork
+from octavo.extraction.reading_progress import ReadingProgress
 from octavo.identifiers import ResultId
 from octavo.outcomes import Outcome, Succeeded
 
@@ -38,14 +40,12 @@ class NoWork(ItemWork):
         item: ClaimedItem,
         found: Input,
         options: ItemOptions,
+        progress: ReadingProgress,
         *,
-        begin: Callable[[], None],
-        on_counted: Callable[[int], None] | None = None,
         in_fresh_child: bool = False,
-        course: Course | None = None,
     ) -> Outcome:
         """Begin, and have succeeded."""
-        begin()
+        progress.begin()
         return Succeeded(page_count=1, result_id=ResultId("result_none"), sha256="0" * 64, engine="none 1", seconds=0.0)
 
 

@@ -10,8 +10,9 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from bench.scorecard import write_scorecard
-from octavo.engines.contract import Limits, PageObserver, Source
+from octavo.engines.contract import Limits, Source
 from octavo.engines.mupdf import pymupdf
+from octavo.engines.observer import ReadingObserver
 from octavo.engines.registry import EngineRegistry
 from octavo.engines.sandbox.pool import ChildPool
 from octavo.parse_options import ParseOptions
@@ -41,24 +42,33 @@ def mebibytes(pid: int, name: str) -> int:
     raise LookupError(name)
 
 
+class Keeping(ReadingObserver):
+    """Counts what is kept."""
+
+    keep_seconds = KEEP_SECONDS
+
+    def __init__(self) -> None:
+        self.pieces: list[int] = []
+
+    def keep(self, data: bytes) -> None:
+        self.pieces.append(len(data))
+
+
 def read(pool: ChildPool, path: Path, engine: str) -> dict[str, object]:
     """Return what one engine needed."""
-    pieces: list[int] = []
-    care = PageObserver(
-        on_page=lambda _: None, keep=lambda piece: pieces.append(len(piece)), kept=list, seconds=KEEP_SECONDS
-    )
+    observer = Keeping()
     with pool.child(fresh=True) as child:
         at_start = mebibytes(child.pid, "VmSize")
         began = time.monotonic()
-        found = child.read(Source(path), ParseOptions(engine=engine), None, care)
+        found = child.read(Source(path), ParseOptions(engine=engine), observer)
         seconds = time.monotonic() - began
         return {
             "peak_resident_mib": mebibytes(child.pid, "VmHWM"),
             "peak_mapped_beyond_start_mib": mebibytes(child.pid, "VmPeak") - at_start,
             "seconds": round(seconds, 1),
             "document_mib": round(len(found.document_json) / 1024**2, 1),
-            "pieces_kept": len(pieces),
-            "kept_mib": round(sum(pieces) / 1024**2, 1),
+            "pieces_kept": len(observer.pieces),
+            "kept_mib": round(sum(observer.pieces) / 1024**2, 1),
         }
 
 

@@ -28,7 +28,7 @@ from tasks.extract import extract
 STEP_PERCENT = 5.0
 LAST_WRITING_SECONDS = 15.0
 THREADS = 64
-"""More than the slots that one run may have; slots, not threads, are the limit."""
+"""More than the slots any run may have; slots, not threads, are the limit."""
 MOST_TASK_RUNS = 48
 """Task runs at once: if Prefect is slower than the work, the work waits instead of filling memory."""
 
@@ -60,7 +60,7 @@ def extract_batch(batch_id: str) -> State[None]:
     summary = here.end_run(run_id)
     progress.end(summary)
     _show_failures(opened, summary)
-    return _last_word(summary, is_cancelled=is_cancelled, is_draining=here.is_draining)
+    return _final_state(summary, is_cancelled=is_cancelled, is_draining=here.is_draining)
 
 
 class TaskRuns:
@@ -79,7 +79,7 @@ class TaskRuns:
         for slice_id, future in zip(slice_ids, futures, strict=True):
             self._going_on[slice_id] = future
             future.add_done_callback(partial(self._note_end, slice_id))
-        self._take_off_ended()
+        self._remove_ended()
 
     def _note_end(self, slice_id: str, _: PrefectFuture[State[None]]) -> None:
         self._ended.put(slice_id)
@@ -87,19 +87,19 @@ class TaskRuns:
     def wait_for_room(self) -> None:
         """Return when there are few enough to add another."""
         while len(self._going_on) > MOST_TASK_RUNS:
-            self._take_off(self._ended.get())
+            self._remove(self._ended.get())
 
     def wait_for_all(self) -> None:
         """Return when all have ended."""
         while self._going_on:
-            self._take_off(self._ended.get())
+            self._remove(self._ended.get())
 
-    def _take_off_ended(self) -> None:
+    def _remove_ended(self) -> None:
         while not self._ended.empty():
-            self._take_off(self._ended.get())
+            self._remove(self._ended.get())
 
-    def _take_off(self, slice_id: str) -> None:
-        """Give back a slice whose task run ended before it reached the worker."""
+    def _remove(self, slice_id: str) -> None:
+        """A slice whose task run ended before it reached the worker goes back."""
         self._here.give_up(slice_id)
         del self._going_on[slice_id]
 
@@ -160,7 +160,7 @@ def _show_failures(opened: OpenedRun, summary: RunSummary) -> None:
         )
 
 
-def _last_word(summary: RunSummary, *, is_cancelled: bool, is_draining: bool) -> State[None]:
+def _final_state(summary: RunSummary, *, is_cancelled: bool, is_draining: bool) -> State[None]:
     counts = f"{summary.succeeded} ok, {summary.failed} failed"
     if summary.cancelled:
         counts += f", {summary.cancelled} cancelled"

@@ -1,4 +1,4 @@
-"""Where settings become real parts: ledger, objects, engines, a worker's bench. Nothing else builds them."""
+"""Where settings become real parts: ledger, objects, engines, the parts of a worker. Nothing else builds them."""
 
 import math
 import secrets
@@ -126,7 +126,7 @@ def greet(settings: Settings, client: WorkerClient, reader: Extractor) -> Object
 
 
 def slice_worker(settings: Settings, client: WorkerClient, reader: Extractor, objects: ObjectStore) -> SliceWorker:
-    """Return a worker's bench."""
+    """Return what processes slices on a worker."""
     work = ItemWork(
         objects,
         reader,
@@ -150,7 +150,7 @@ def webhook_sender(settings: Settings, client: WorkerClient) -> WebhookSender:
 
 
 def sync_worker(settings: Settings, client: WorkerClient, reader: Extractor) -> SyncWorker:
-    """Return a worker's part that serves sync extractions."""
+    """Return what reads documents that customers wait for, on a worker."""
     return SyncWorker(
         client,
         reader,
@@ -163,5 +163,5 @@ def sync_worker(settings: Settings, client: WorkerClient, reader: Extractor) -> 
 def page_render_worker(
     settings: Settings, client: WorkerClient, reader: Extractor, objects: ObjectStore
 ) -> PageRenderWorker:
-    """Return what draws pages for viewers on a worker."""
+    """Return what renders page images for viewers, on a worker."""
     return PageRenderWorker(client, reader, objects, slots=settings.worker.drawing_slots)

@@ -18,25 +18,34 @@ from xdist.workermanage import WorkerController
 BUDGET = Path(__file__).with_name("budget.toml")
 SECONDS_OF_A_TEST = 0.1
 """What a test of a unit takes that the table does not name."""
+SECONDS_ON_A_STACK = 3.0
+"""The same of a test that uses a whole stack."""
 STACKS = 2
 """So many workers keep a whole stack for the tests that need one; each start takes half a minute of a core."""
 
 
 def share_stacks(items: Iterable[pytest.Item]) -> None:
-    """Mark the modules that use the session's stack, so that a few workers get them all."""
-    sharing: dict[Path, list[pytest.Item]] = {}
+    """Mark the modules that use the session's stack, so that a few workers get them all, each as much as the others."""
+    modules: dict[Path, list[pytest.Item]] = {}
     for item in items:
-        if "stack" in getattr(item, "fixturenames", ()) and _is_of_the_session(item):
-            sharing.setdefault(item.path, [])
-    for item in items:
-        if item.path in sharing:
-            sharing[item.path].append(item)
-    for number, path in enumerate(sorted(sharing)):
-        for item in sharing[path]:
-            item.add_marker(pytest.mark.xdist_group(f"stack {number % STACKS + 1}"))
+        modules.setdefault(item.path, []).append(item)
+    lengths = Lengths.read()
+    sharing = {
+        path: lengths.seconds(unit_of(found[0].nodeid), len(found), each=SECONDS_ON_A_STACK)
+        for path, found in modules.items()
+        if any(map(_uses_the_stack, found))
+    }
+    loads = dict.fromkeys(range(1, STACKS + 1), 0.0)
+    for path in sorted(sharing, key=lambda path: (-sharing[path], path)):
+        stack = min(loads, key=lambda number: loads[number])
+        loads[stack] += sharing[path]
+        for item in modules[path]:
+            item.add_marker(pytest.mark.xdist_group(f"stack {stack}"))
 
 
-def _is_of_the_session(item: pytest.Item) -> bool:
+def _uses_the_stack(item: pytest.Item) -> bool:
+    if "stack" not in getattr(item, "fixturenames", ()):
+        return False
     definitions = item._fixtureinfo.name2fixturedefs["stack"]  # type: ignore[attr-defined]
     return bool(definitions[-1].scope == "session")
 
@@ -67,9 +76,9 @@ class Lengths:
         table: dict[str, Any] = tomllib.loads(path.read_text(encoding="utf-8"))
         return Lengths(table["waiting"], table["computing"])
 
-    def seconds(self, unit: str, tests: int) -> float:
-        """Return about how long a unit with so many tests takes."""
-        return self.waiting.get(unit) or self.computing.get(unit) or tests * SECONDS_OF_A_TEST
+    def seconds(self, unit: str, tests: int, *, each: float = SECONDS_OF_A_TEST) -> float:
+        """Return about how long a unit takes; one that is not named has so many tests, which take `each`."""
+        return self.waiting.get(unit) or self.computing.get(unit) or tests * each
 
 
 class Distribution(LoadScopeScheduling):

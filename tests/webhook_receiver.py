@@ -1,4 +1,4 @@
-"""A receiver of webhooks: a real HTTP server on loopback that answers as a test has it answer."""
+"""A receiver of webhooks: a real HTTP server on loopback that answers as a test tells it to."""
 
 import contextlib
 import json

@@ -49,7 +49,7 @@ class Health(BaseModel):
     prefect_ui_url: str | None
 
 
-@router.get("/health", responses={503: {"model": Health, "description": "Some part is down."}})
+@router.get("/health", responses={503: {"model": Health, "description": "A part is down."}})
 async def health(response: Response, service: ServiceDep) -> Health:
     """Get the state of each part: ledger, storage, Prefect, workers, and the archive of the ledger."""
     names = ("ledger", "storage", "prefect", "worker")

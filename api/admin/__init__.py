@@ -1,1 +1,1 @@
-"""What the operator calls: customers and keys."""
+"""Routes for the operator: customers, keys, usage."""

@@ -1,4 +1,4 @@
-"""`/admin/customers`: who may use the service, and how much of it."""
+"""`/admin/customers`: who may use the service, and how much."""
 
 from typing import Annotated, Literal
 
@@ -23,32 +23,32 @@ TEN_YEARS_SECONDS = 10 * 366 * 24 * 3600
 
 
 class CustomerLimits(BaseModel):
-    """What is to be another; what is left out, or null, stays, and `"default"` goes back to the settings."""
+    """Fields to change; those left out, or null, stay, and `"default"` returns to the settings."""
 
     model_config = ConfigDict(extra="forbid")
 
     item_cap: Annotated[int, Field(strict=True, ge=1, le=10_000)] | Default | None = Field(
-        None, description="Items in work at once, over all batches."
+        None, description="Items in progress at once, over all batches."
     )
     submissions_per_minute: Annotated[int, Field(strict=True, ge=1, le=1_000_000)] | Default | None = Field(
-        None, description="For each of its keys and each of the routes that submit."
+        None, description="Per minute, for each of its keys and each route that submits."
     )
     page_quota: Annotated[int, Field(strict=True, ge=0, le=10**15)] | Default | None = Field(
-        None, description="Pages it may be billed in all, from its first one on; `default` is no limit."
+        None, description="Pages that may be billed in total; `default` is no limit."
     )
     retention_seconds: Annotated[int, Field(strict=True, ge=1, le=TEN_YEARS_SECONDS)] | Default | None = Field(
-        None, description="How long its files and results are kept; for files and batches made from now on."
+        None, description="How long its files and results are kept; applies to files and batches created from now on."
     )
 
 
 class CreateCustomerRequest(CustomerLimits):
-    """A customer and its limits; one of that name that is there already only gets the limits."""
+    """A customer and its limits; an existing one of that name only gets the limits."""
 
     name: Name
 
 
 class ChangeCustomerRequest(CustomerLimits):
-    """Limits, and whether the customer is let in."""
+    """Limits, and whether the customer is enabled."""
 
     enabled: Annotated[bool, Field(strict=True)] | None = None
 
@@ -60,9 +60,9 @@ class CustomerResource(BaseModel):
     name: str
     enabled: bool
     item_cap: int
-    submissions_per_minute: int | None = Field(description="Null: as the settings say.")
+    submissions_per_minute: int | None = Field(description="Null: the value in the settings.")
     page_quota: int | None = Field(description="Null: no limit.")
-    retention_seconds: int | None = Field(description="Null: as the settings say.")
+    retention_seconds: int | None = Field(description="Null: the value in the settings.")
     created_at: str
 
 
@@ -81,14 +81,14 @@ def list_customers(service: ServiceDep) -> CustomerList:
 
 @router.post("/customers", responses=problems(InvalidAdminToken))
 def create_customer(request: CreateCustomerRequest, service: ServiceDep) -> CustomerResource:
-    """Make a customer, without a key yet; safe to repeat."""
+    """Create a customer, without a key; safe to repeat."""
     made = service.ledger.accounts.ensure_customer(request.name)
     return _resource(_limited(service, made.customer_id, request, enabled=None))
 
 
 @router.patch("/customers/{customer_id}", responses=problems(InvalidAdminToken, CustomerNotFound))
 def change_customer(customer_id: str, request: ChangeCustomerRequest, service: ServiceDep) -> CustomerResource:
-    """Give a customer other limits, or switch it off or on; running batches feel a new cap or quota at once."""
+    """Change a customer's limits, or enable or disable it; a new cap or quota applies to running batches at once."""
     return _resource(_limited(service, CustomerId(customer_id), request, enabled=request.enabled))
 
 

@@ -1,4 +1,4 @@
-"""`/admin/keys`: API keys of customers. A secret is shown once, when it is made; kept is its digest."""
+"""`/admin/keys`: API keys of customers. A key is shown once, when it is created; only its digest is stored."""
 
 from typing import Annotated
 
@@ -19,15 +19,17 @@ router = APIRouter(prefix="/admin", tags=["admin"], dependencies=[Depends(auth.a
 
 
 class CreateKeyRequest(BaseModel):
-    """A key for a customer, who is created if new."""
+    """A key for a customer; a new customer is created."""
 
     customer: Name
     label: Annotated[str, StringConstraints(max_length=120)] = ""
-    uploads_only: bool = Field(False, description="Whether routes that take an address are closed to it.")
+    uploads_only: bool = Field(
+        False, description="Whether it may only upload documents, not submit URLs or create webhooks."
+    )
 
 
 class CreatedKey(BaseModel):
-    """A fresh key; `key` is shown this once."""
+    """A new key; `key` is shown only once."""
 
     id: str
     customer_id: str
@@ -37,11 +39,11 @@ class CreatedKey(BaseModel):
 
 
 class KeyResource(BaseModel):
-    """A key as it is kept."""
+    """A key as it is stored."""
 
     id: str
     customer_id: str
-    prefix: str = Field(description="How the secret begins.")
+    prefix: str = Field(description="The beginning of the key.")
     label: str
     uploads_only: bool
     created_at: str
@@ -49,7 +51,7 @@ class KeyResource(BaseModel):
 
 
 class KeyList(BaseModel):
-    """The keys of a customer, revoked ones too, oldest first."""
+    """The keys of a customer, including revoked ones, oldest first."""
 
     object: str = "list"
     data: list[KeyResource]
@@ -57,7 +59,7 @@ class KeyList(BaseModel):
 
 @router.post("/keys", responses=problems(InvalidAdminToken))
 def create_key(request: CreateKeyRequest, service: ServiceDep) -> CreatedKey:
-    """Make an API key; the customer of that name is made if it is new."""
+    """Create an API key; a new customer is created."""
     customer = service.ledger.accounts.ensure_customer(request.customer)
     secret, prefix, digest = auth.new_secret()
     key = service.ledger.accounts.add_key(
@@ -74,16 +76,16 @@ def create_key(request: CreateKeyRequest, service: ServiceDep) -> CreatedKey:
 
 @router.get("/customers/{customer_id}/keys", responses=problems(InvalidAdminToken, CustomerNotFound))
 def list_keys(customer_id: str, service: ServiceDep) -> KeyList:
-    """List a customer's keys, without their secrets."""
+    """List a customer's keys, without the secrets."""
     return KeyList(data=[_resource(key) for key in service.ledger.accounts.keys(CustomerId(customer_id))])
 
 
 @router.delete("/keys/{key_id}", responses=problems(InvalidAdminToken, KeyNotFound))
 def revoke_key(key_id: str, service: ServiceDep) -> KeyResource:
-    """Revoke a key: from now on nobody is let in with it. Again without harm; the key stays listed."""
+    """Revoke a key: it is refused from now on, but stays listed. Safe to repeat."""
     key = service.ledger.accounts.revoke_key(key_id)
     if key is None:
-        raise KeyNotFound(f"There is no key {key_id}; list the keys of its customer to see their ids.")
+        raise KeyNotFound(f"There is no key {key_id}; list the customer's keys to see their ids.")
     return _resource(key)
 
 

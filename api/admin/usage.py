@@ -1,4 +1,4 @@
-"""`/admin/usage`: what customers were billed, and whether the bill is right."""
+"""`/admin/usage`: what customers were billed, and whether the bill is correct."""
 
 from typing import Annotated
 
@@ -34,11 +34,11 @@ class AllUsage(BaseModel):
 
     object: str = "list"
     data: list[CustomerUsageDay]
-    quota: QuotaResource | None = Field(description="Of the customer, where one was asked for.")
+    quota: QuotaResource | None = Field(description="The customer's quota, if one customer was requested.")
 
 
 class Difference(BaseModel):
-    """One difference between the bill and what was done."""
+    """One difference between the bill and the work done."""
 
     kind: DifferenceKind
     item_id: str
@@ -49,13 +49,13 @@ class Difference(BaseModel):
 
 
 class UsageAudit(BaseModel):
-    """What was recounted, and every difference."""
+    """The recount, and every difference."""
 
     object: str = "usage_audit"
     items: int = Field(description="Usage rows, each of one succeeded item.")
     pages: int
-    gone_items: int = Field(description="Of these, items of batches that are gone: nothing to compare them with.")
-    results: int = Field(description="Results that were read in storage.")
+    gone_items: int = Field(description="Of these, items of deleted batches, which cannot be compared.")
+    results: int = Field(description="Results read from storage.")
     differences: list[Difference]
 
 
@@ -63,9 +63,9 @@ class UsageAudit(BaseModel):
 def show_usage(
     service: ServiceDep,
     period: PeriodDep,
-    customer_id: Annotated[str | None, Query(description="One customer; all if not given.")] = None,
+    customer_id: Annotated[str | None, Query(description="One customer; by default all.")] = None,
 ) -> AllUsage:
-    """See what was billed, by day and customer."""
+    """Get what was billed, by day and customer."""
     wanted = None if customer_id is None else CustomerId(customer_id)
     account = None if wanted is None else service.ledger.billing.page_account(wanted)
     names = {one.customer_id: one.name for one in service.ledger.accounts.customers()}
@@ -89,9 +89,9 @@ def show_usage(
 @router.get("/audit", responses=problems(InvalidAdminToken, StorageUnavailable))
 def audit_usage(
     service: ServiceDep,
-    results: Annotated[bool, Query(description="Whether to read every result that is still kept.")] = True,
+    results: Annotated[bool, Query(description="Whether to also read every stored result.")] = True,
 ) -> UsageAudit:
-    """Recount usage against items, batches and stored results; with many results this takes minutes."""
+    """Recount usage from items, batches and stored results; with many results this takes minutes."""
     found = audit(service.ledger, service.objects, with_results=results)
     return UsageAudit(
         items=found.totals.items,

@@ -1,4 +1,4 @@
-"""What routes are given: the parts of the service, and who is asking."""
+"""The parts of the service, as routes get them."""
 
 from dataclasses import dataclass, field
 from typing import Annotated, cast

@@ -1,4 +1,4 @@
-"""Answers that are written as they were put together."""
+"""JSON answers that skip validation."""
 
 from collections.abc import Mapping
 

@@ -38,5 +38,5 @@ def example(cls: type[errors.OctavoError]) -> dict[str, Any]:
 
 
 def meaning(cls: type[errors.OctavoError]) -> str:
-    """Return what an error stands for, in a sentence."""
+    """Return the meaning of an error in one sentence."""
     return (cls.__doc__ or cls.code).strip().partition("\n")[0]

@@ -17,6 +17,7 @@ from octavo.service.results import Results
 from octavo.service.staging import Staging
 from octavo.service.submission import Submission
 from octavo.service.sync_extraction import SyncExtraction
+from octavo.service.usage import Usage
 from octavo.service.webhooks import Webhooks
 
 
@@ -102,6 +103,11 @@ async def webhooks(service: ServiceDep) -> Webhooks:
     )
 
 
+async def usage(service: ServiceDep) -> Usage:
+    """Return what reports usage."""
+    return Usage(service.ledger.billing)
+
+
 StagingDep = Annotated[Staging, Depends(staging)]
 SubmissionDep = Annotated[Submission, Depends(submission)]
 BatchesDep = Annotated[Batches, Depends(batches)]
@@ -111,3 +117,4 @@ EstimatesDep = Annotated[Estimates, Depends(estimates)]
 DeletionsDep = Annotated[Deletions, Depends(deletions)]
 SyncExtractionDep = Annotated[SyncExtraction, Depends(sync_extraction)]
 WebhooksDep = Annotated[Webhooks, Depends(webhooks)]
+UsageDep = Annotated[Usage, Depends(usage)]

@@ -8,10 +8,10 @@ from api.http import auth
 from api.http.dependencies import ServiceDep
 from octavo.client.delivery_protocol import (
     AttemptTaken,
-    DeliveriesPruned,
     DeliveryClaim,
-    DeliveryPruning,
     Outgoing,
+    PrunedDeliveries,
+    PruneDeliveriesRequest,
 )
 from octavo.webhooks.records import AttemptReport
 
@@ -34,6 +34,6 @@ async def attempt(body: AttemptReport, service: ServiceDep) -> AttemptTaken:
 
 
 @router.post("/prune")
-async def prune(_: DeliveryPruning, service: ServiceDep) -> DeliveriesPruned:
+async def prune(_: PruneDeliveriesRequest, service: ServiceDep) -> PrunedDeliveries:
     """Remove deliveries that are old enough; the flow `prune` asks for it."""
-    return DeliveriesPruned(deliveries=await service.deliveries.prune())
+    return PrunedDeliveries(deliveries=await service.deliveries.prune())

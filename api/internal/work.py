@@ -16,7 +16,7 @@ from octavo.client.worker_protocol import (
     Notifications,
     OpenedRun,
     OpenRun,
-    Pruning,
+    PruneRequest,
     Reports,
     Reserved,
     RunSummary,
@@ -35,6 +35,7 @@ MAX_FAILURES_SHOWN = 100
 @router.post("/runs/open")
 async def open_run(body: OpenRun, service: ServiceDep) -> OpenedRun:
     """Open a run; one that was started by hand in Prefect is taken in as a further run of its batch."""
+    service.workers.heartbeat(body.worker_id)
     limit = time.monotonic() + NAMING_SECONDS
     run = await in_thread(lambda: service.ledger.runs.open(body.run_id, body.worker_id))
     # The worker may be faster than the dispatcher, which names the run when Prefect has answered.
@@ -161,7 +162,7 @@ async def reserve(body: Reservation, service: ServiceDep) -> Reserved:
 
 
 @router.post("/prune")
-async def prune(body: Pruning, service: ServiceDep) -> Pruned:
+async def prune(body: PruneRequest, service: ServiceDep) -> Pruned:
     """Remove from the ledger what is old enough; the flow `prune` asks for it."""
     seen_before = now() - timedelta(seconds=body.keep_runs_seconds)
     return await in_thread(lambda: service.ledger.runs.prune(seen_before))

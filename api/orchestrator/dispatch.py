@@ -85,7 +85,7 @@ class Dispatcher:
                 run = wanted if isinstance(wanted, Run) else await in_thread(partial(self._ledger.runs.add, batch_id))
                 await self._make_until_made(run)
             except BatchNotFound:
-                logger.warning("batch %s is gone; no run is made for it", batch_id)
+                logger.warning("batch %s is gone; no run is created for it", batch_id)
             except LedgerUnavailable as error:
                 logger.warning("no run for batch %s yet, the reconciler asks again: %s", batch_id, error.message)
             finally:

@@ -1,4 +1,4 @@
-"""When a batch gets a further run ("part 2"), and when one that nobody takes is withdrawn. Pure.
+"""When a batch gets a further run ("part 2"), and when a run that no worker takes is withdrawn. Pure.
 
 Prefect does not choose among workers, and a worker takes no second run of a batch it has open. So a run
 for each worker that can help is made, and no more: a run that finds nothing to do costs both servers.
@@ -13,36 +13,36 @@ from octavo.ledger.contract import OpenBatch
 
 
 @dataclass(frozen=True, slots=True)
-class WorkerRoom:
+class WorkerCapacity:
     """A living worker and how many more slices it could hold."""
 
     worker_id: WorkerId
     free: int
     takes_runs: bool = True
-    """Whether it fetches runs: one that drains, or that is one flow run's own process, does not."""
+    """Whether it accepts runs; a draining worker, or one started for a single flow run, does not."""
 
 
-def wants_further_run(found: OpenBatch, *, cap: int, places: int, workers: Sequence[WorkerRoom]) -> bool:
+def wants_further_run(found: OpenBatch, *, cap: int, places: int, workers: Sequence[WorkerCapacity]) -> bool:
     """Whether one more run of a batch should be made now, beside those it has.
 
     `places` is how much of the customer's cap is not in use. What the workers that have the batch open can
     still hold will be theirs in a moment, so only what is beyond that is worth another worker's while.
     """
-    rooms = {worker.worker_id: worker for worker in workers}
+    known = {worker.worker_id: worker for worker in workers}
     active = [run.worker_id for run in found.runs if run.status is RunStatus.ACTIVE]
     if not found.runs or found.batch.status not in (BatchStatus.PENDING, BatchStatus.RUNNING):
         return False
-    if any(worker_id not in rooms for worker_id in active):
-        return False  # Nothing is known of it yet, or it has died: either is cleared up within seconds.
+    if any(worker_id not in known for worker_id in active):
+        return False  # It has not registered yet, or has died: either is resolved within seconds.
     if len(found.runs) >= min(cap, len(workers)):
         return False
     idle = sorted((worker.free for worker in _takers(found, workers) if worker.free > 0), reverse=True)
     under_way = len(found.runs) - len(active)
-    reach = sum(rooms[worker_id].free for worker_id in set(active) if worker_id is not None) + sum(idle[:under_way])
+    reach = sum(known[worker_id].free for worker_id in set(active) if worker_id is not None) + sum(idle[:under_way])
     return len(idle) > under_way and min(places, found.unleased) > reach
 
 
-def superfluous_runs(found: OpenBatch, workers: Sequence[WorkerRoom]) -> list[Run]:
+def superfluous_runs(found: OpenBatch, workers: Sequence[WorkerCapacity]) -> list[Run]:
     """Return the runs under way that no worker will take: all that are there have the batch open already.
 
     The last run of a batch stays, to be taken by whichever worker comes.
@@ -53,7 +53,7 @@ def superfluous_runs(found: OpenBatch, workers: Sequence[WorkerRoom]) -> list[Ru
     return sorted(waiting, key=lambda run: run.run_no)[wanted:]
 
 
-def _takers(found: OpenBatch, workers: Sequence[WorkerRoom]) -> list[WorkerRoom]:
-    """Return the workers that would take a run of this batch."""
+def _takers(found: OpenBatch, workers: Sequence[WorkerCapacity]) -> list[WorkerCapacity]:
+    """Return the workers that would accept a run of this batch."""
     open_at = {run.worker_id for run in found.runs if run.status is RunStatus.ACTIVE}
     return [worker for worker in workers if worker.takes_runs and worker.worker_id not in open_at]

@@ -61,7 +61,7 @@ async def _note(client: PrefectClient, customer_id: CustomerId) -> None:
         try:
             await client.create_variable(VariableCreate(name=name, value=customer_id, tags=["octavo"]))
         except ObjectAlreadyExists:
-            logger.debug("another API process has noted %s", name)
+            logger.debug("another API process has recorded %s", name)
 
 
 async def _remove_tag_limits(client: PrefectClient) -> None:

@@ -1,4 +1,4 @@
-"""Ends in Prefect what nobody works on any more, so that its UI ends up showing the truth.
+"""Ends runs in Prefect that nobody works on any more, so that its UI eventually shows the truth.
 
 A run that a dead worker held is ended by the reconciler. What is left over: a worker that was killed between
 its last word to the ledger and its last word to Prefect, a run that was never begun when its batch ended without
@@ -37,13 +37,13 @@ from octavo.timestamps import now
 logger = logging.getLogger(__name__)
 PERIOD_SECONDS = 10.0
 GRACE = timedelta(seconds=60)
-"""How long Prefect may lag behind before what it shows is doubted: task runs are recorded from events, later."""
+"""How long Prefect may lag behind before its states are doubted: it records task runs from events, with delay."""
 CRASHED_GRACE = timedelta(seconds=10)
-"""The same after a crash: what the worker had sent by then is recorded, and it sends no more."""
+"""The same after a crash: a dead worker sends no more events."""
 LAST_WORD = timedelta(seconds=120)
 """How long a living worker may take to end a run in Prefect that it has ended in the ledger."""
 PAGE = 200
-"""As many as Prefect gives at once."""
+"""As many as Prefect returns at once."""
 UNDONE = [StateType.RUNNING, StateType.PENDING, StateType.CANCELLING, StateType.SCHEDULED]
 LOST = "The worker was lost when the run's work was done; nothing of the batch is missing."
 NOT_NEEDED = "The batch ended before a worker was free for this run."
@@ -67,14 +67,14 @@ class Orphans:
         )
 
     async def run(self) -> None:
-        """Look until this is cancelled; while Prefect is away nothing is ended."""
+        """Look for orphans until this is cancelled; while Prefect is unavailable nothing is ended."""
         await self._task.run()
 
     async def _pass(self) -> None:
         await self.look()
 
     async def look(self) -> int:
-        """End what is orphaned now; returns how many flow runs and task runs that were."""
+        """End what is orphaned now; return how many flow runs and task runs that were."""
         client = await self._dispatcher.prefect()
         deployment = await self._dispatcher.deployment_id()
         ended = await self._end_flow_runs(client, deployment)
@@ -99,7 +99,7 @@ class Orphans:
                 return ended
 
     async def _last_state(self, flow_run: FlowRun) -> State[None] | None:
-        """Return what an orphaned flow run has to be shown as, and end it in the ledger; None for any other."""
+        """Return the state in which to show an orphaned flow run, after ending it in the ledger; None for others."""
         run_id, shown, moment = RunId(str(flow_run.id)), flow_run.state, now()
         run = await in_thread(lambda: self._ledger.runs.get(run_id))
         if run is None or shown is None or moment - shown.timestamp < GRACE:
@@ -112,7 +112,7 @@ class Orphans:
         return None
 
     def _is_left(self, run: Run, moment: datetime) -> bool:
-        """Whether no worker is about to say a run's last word: it is silent, or has had a good while for it."""
+        """Whether no worker will end the run in Prefect: it is silent, or has had enough time for that."""
         is_silent = run.worker_id is None or self._workers.is_silent(run.worker_id)
         return is_silent or moment - run.seen_at > LAST_WORD
 
@@ -127,7 +127,7 @@ class Orphans:
 async def _end_task_runs(
     client: PrefectClient, deployment: UUID, flow_run_states: list[StateType], before: datetime
 ) -> int:
-    """End the task runs that flow runs have left behind; a page at a time, the rest in the next look."""
+    """End the task runs that ended flow runs left behind: one page now, the rest in the next look."""
     page = await client.read_task_runs(
         flow_run_filter=FlowRunFilter(
             state=FlowRunFilterState(type=FlowRunFilterStateType(any_=flow_run_states)),

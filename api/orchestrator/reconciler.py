@@ -37,8 +37,8 @@ BEGINNING = timedelta(seconds=30)
 QUESTIONS_PER_PASS = 10
 LEAST_PAUSE_SECONDS = 0.1
 """Between two looks for workers that could help, however much news there is."""
-BATCH_IS_OVER = "The batch came to its end before a worker took this run."
-NO_WORKER_IS_LEFT = "Every worker that is there works on this batch already."
+BATCH_IS_OVER = "The batch ended before a worker took this run."
+NO_WORKER_IS_LEFT = "Every live worker is already working on this batch."
 
 
 def needs_run(found: OpenBatch) -> bool:
@@ -101,7 +101,7 @@ class Reconciler:
         self._asked: dict[RunId, float] = {}
         self._questions = 0
         self._looked = now()
-        self._workers_task = _task("a look for dead workers", self._take_from_the_dead)
+        self._workers_task = _task("the check for dead workers", self._take_from_the_dead)
         self._batches_task = _task("a reconciling pass", self._watch_batches)
 
     async def run(self) -> None:
@@ -142,7 +142,7 @@ class Reconciler:
             try:
                 await self._dispatcher.crash(run)
             except TROUBLE as error:
-                logger.warning("Prefect does not hear of lost run %s yet: %s", run.run_id, error)
+                logger.warning("Prefect cannot be told of lost run %s yet: %s", run.run_id, error)
 
     async def _take_from_the_dead(self) -> None:
         moment = now()
@@ -169,7 +169,7 @@ class Reconciler:
                 is_superfluous = run in superfluous_runs(found, self._workers.capacities({}))
                 await self._ask_about(run, run.run_id, superfluous=NO_WORKER_IS_LEFT if is_superfluous else None)
         if needs_run(found) and self._restarts.may_start(found, time.monotonic()):
-            logger.info("batch %s has no run; one is made", batch_id)
+            logger.info("batch %s has no run; one is created", batch_id)
             self._dispatcher.start(batch_id)
 
     async def _share(self, batches: Sequence[OpenBatch]) -> None:
@@ -199,7 +199,7 @@ class Reconciler:
                 self._dispatcher.start(batch_id)
 
     async def _clear_away(self, run: Run) -> None:
-        """End a run whose batch was over before a worker took it; Prefect would show it as late for ever."""
+        """End a run whose batch ended before a worker took it; otherwise Prefect would show it as late for ever."""
         if self._dispatcher.is_starting(run.batch_id):
             return
         if run.run_id is None:

@@ -12,13 +12,14 @@ from api.http.long_poll import LONGEST_WAIT_SECONDS
 from api.http.problems import problems
 from api.http.use_cases import BatchesDep, EstimatesDep, SubmissionDep
 from api.threads import in_thread
-from api.v1.batch_bodies import batch_body, item_bodies
 from api.v1.rate_limits import BatchSubmission
 from api.v1.schemas import (
     BatchDetail,
     BatchListResponse,
     BatchResource,
     CreateBatchRequest,
+    batch_body,
+    item_bodies,
 )
 from octavo.batch_options import ExtractPageOptions
 from octavo.batches import BatchStatus, Customer, NewItem
@@ -155,7 +156,7 @@ async def get_batch(
 
 
 def _detail(estimates: Estimates, customer: Customer, state: BatchState) -> dict[str, Any]:
-    """Return a batch with a page of its items; not looked at field by field, as it is asked for often."""
+    """Return a batch with a page of its items."""
     items = item_bodies(estimates, customer, state.items)
     return {**batch_body(estimates, customer, state.batch), "items": items, "next_cursor": state.next_cursor}
 

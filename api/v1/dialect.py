@@ -64,7 +64,7 @@ def v1(settings: Settings) -> Dialect:
 
 
 def rate_limit_fields(standing: Standing) -> Mapping[str, str]:
-    """Return the fields that say where a key stands."""
+    """Return the fields that show how many submissions a key has left."""
     return {
         "RateLimit-Policy": f"{POLICY};q={standing.limit};w={WINDOW_SECONDS}",
         "RateLimit": f"{POLICY};r={standing.left};t={standing.seconds}",

@@ -1,4 +1,4 @@
-"""What webhooks of `/v1` are told: the body of each event."""
+"""Bodies of `/v1` webhook events."""
 
 from typing import Any
 

@@ -15,8 +15,8 @@ from zipstream import ZipStream
 from api.http.auth import CustomerDep
 from api.http.problems import problems
 from api.http.use_cases import EstimatesDep, ExportsDep
-from api.v1.batch_bodies import item_bodies
 from api.v1.results import shown_of
+from api.v1.schemas import item_bodies
 from octavo.batches import Customer, Item
 from octavo.errors import BatchNotFound, CustomerDisabled, InvalidApiKey, StorageUnavailable
 from octavo.identifiers import BatchId

@@ -9,9 +9,8 @@ from api.http.auth import CustomerDep
 from api.http.json_bodies import StrictJsonRoute
 from api.http.problems import problems
 from api.http.use_cases import BatchesDep, EstimatesDep
-from api.v1.batch_bodies import batch_body
 from api.v1.rate_limits import BatchRetry
-from api.v1.schemas import BatchResource
+from api.v1.schemas import BatchResource, batch_body
 from octavo.errors import (
     BatchCancelling,
     BatchNotFound,

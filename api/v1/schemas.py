@@ -1,10 +1,12 @@
 """Wire shapes of `/v1`, as the contract names them; every documented key is always present."""
 
+from collections.abc import Sequence
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, Field
 
-from octavo.batches import MAX_ITEMS_PER_BATCH, Batch, Item, ItemStatus, StagedFile
+from octavo.batches import MAX_ITEMS_PER_BATCH, Batch, Customer, Item, ItemStatus, StagedFile
+from octavo.service.estimates import Estimates
 from octavo.timestamps import to_wire
 
 
@@ -232,3 +234,23 @@ def item_fields(item: Item) -> dict[str, Any]:
         "result_url": f"/v1/batches/{item.batch_id}/items/{item.item_id}/result" if succeeded else None,
         "error": error,
     }
+
+
+def batch_body(estimates: Estimates, customer: Customer, batch: Batch) -> dict[str, Any]:
+    """Return a batch with every documented key, its estimate and why its pending items wait."""
+    expected = estimates.of_batch(customer, batch)
+    return {
+        "object": "batch",
+        **batch_fields(batch),
+        "eta_seconds": expected.eta_seconds,
+        "reason": expected.reason,
+    }
+
+
+def item_bodies(estimates: Estimates, customer: Customer, items: Sequence[Item]) -> list[dict[str, Any]]:
+    """Return items with every documented key, and why the pending ones wait."""
+    reasons = estimates.of_items(customer, items)
+    return [
+        {"object": "batch_item", **item_fields(item), "reason": reason}
+        for item, reason in zip(items, reasons, strict=True)
+    ]

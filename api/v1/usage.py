@@ -4,12 +4,11 @@ from fastapi import APIRouter
 from pydantic import BaseModel, Field
 
 from api.http.auth import CustomerDep
-from api.http.dependencies import ServiceDep
 from api.http.periods import PeriodDep
 from api.http.problems import problems
+from api.http.use_cases import UsageDep
 from octavo.errors import CustomerDisabled, InvalidApiKey, InvalidPeriod
 from octavo.ledger.contract import PageAccount
-from octavo.service.usage import customer_usage
 
 router = APIRouter(prefix="/v1/usage", tags=["v1"])
 
@@ -50,9 +49,9 @@ def quota_resource(account: PageAccount) -> QuotaResource:
     summary="Get Usage Endpoint",
     responses=problems(InvalidApiKey, CustomerDisabled, InvalidPeriod),
 )
-def get_usage(customer: CustomerDep, service: ServiceDep, period: PeriodDep) -> UsageResponse:
+def get_usage(customer: CustomerDep, usage: UsageDep, period: PeriodDep) -> UsageResponse:
     """Get what was billed, by day, and what is left of the quota."""
-    found = customer_usage(service.ledger.billing, customer.customer_id, period)
+    found = usage.of_customer(customer.customer_id, period)
     return UsageResponse(
         data=[
             UsageDayResource(date=day.date.isoformat(), pages=day.pages, items=day.items, batches=day.batches)

@@ -7,7 +7,6 @@ from fastapi import APIRouter, Query
 from pydantic import BaseModel, ConfigDict, Field
 
 from api.http.auth import AddressesAllowed, CustomerDep
-from api.http.dependencies import ServiceDep
 from api.http.json_bodies import StrictJsonRoute
 from api.http.problems import problems
 from api.http.use_cases import WebhooksDep
@@ -148,9 +147,9 @@ def create_webhook(request: CreateWebhookRequest, customer: CustomerDep, webhook
     summary="List Webhooks Endpoint",
     responses=problems(InvalidApiKey, CustomerDisabled),
 )
-def list_webhooks(customer: CustomerDep, service: ServiceDep) -> WebhookListResponse:
+def list_webhooks(customer: CustomerDep, webhooks: WebhooksDep) -> WebhookListResponse:
     """List webhooks, oldest first."""
-    found = service.ledger.webhooks.of_customer(customer.customer_id)
+    found = webhooks.of_customer(customer)
     return WebhookListResponse(data=[WebhookResource(**_fields(webhook)) for webhook in found])
 
 
@@ -160,9 +159,9 @@ def list_webhooks(customer: CustomerDep, service: ServiceDep) -> WebhookListResp
     summary="Get Webhook Endpoint",
     responses=problems(InvalidApiKey, CustomerDisabled, WebhookNotFound),
 )
-def get_webhook(webhook_id: str, customer: CustomerDep, service: ServiceDep) -> WebhookResource:
+def get_webhook(webhook_id: str, customer: CustomerDep, webhooks: WebhooksDep) -> WebhookResource:
     """Get a webhook; its secret is not shown again."""
-    return WebhookResource(**_fields(service.ledger.webhooks.get(customer.customer_id, WebhookId(webhook_id))))
+    return WebhookResource(**_fields(webhooks.get(customer, WebhookId(webhook_id))))
 
 
 @router.patch(
@@ -186,9 +185,9 @@ def update_webhook(
     summary="Delete Webhook Endpoint",
     responses=problems(InvalidApiKey, CustomerDisabled, WebhookNotFound),
 )
-def delete_webhook(webhook_id: str, customer: CustomerDep, service: ServiceDep) -> DeletedWebhook:
+def delete_webhook(webhook_id: str, customer: CustomerDep, webhooks: WebhooksDep) -> DeletedWebhook:
     """Delete a webhook with the record of everything sent to it."""
-    service.ledger.webhooks.delete(customer.customer_id, WebhookId(webhook_id))
+    webhooks.delete(customer, WebhookId(webhook_id))
     return DeletedWebhook(id=webhook_id)
 
 

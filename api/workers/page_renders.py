@@ -105,7 +105,7 @@ class PageRenders:
             return False
         self.broker.remove(job)
         if not is_there:
-            job.fail(ResultExpired("The result is gone meanwhile."))
+            job.fail(ResultExpired("The result has been deleted meanwhile."))
         elif result.code is None:
             job.succeed(None)
         else:

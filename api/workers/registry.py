@@ -5,7 +5,7 @@ import contextlib
 import time
 from collections.abc import Mapping
 
-from api.orchestrator.further_runs import WorkerRoom
+from api.orchestrator.further_runs import WorkerCapacity
 from octavo.identifiers import WorkerId
 
 
@@ -77,10 +77,10 @@ class WorkerRegistry:
         """Return which walls a worker has around its extraction children; empty if it did not say."""
         return self._protection.get(worker_id, ())
 
-    def capacities(self, held: Mapping[WorkerId, int]) -> list[WorkerRoom]:
+    def capacities(self, held: Mapping[WorkerId, int]) -> list[WorkerCapacity]:
         """Return the workers that are alive and have told their slots; `held` is how many slices each holds."""
         return [
-            WorkerRoom(
+            WorkerCapacity(
                 worker_id,
                 max(0, self._slots[worker_id] - held.get(worker_id, 0)),
                 takes_runs=worker_id in self._accepting,

@@ -1,9 +1,8 @@
-"""Shows open slices in Prefect: this worker takes one slot of `customer:<id>` for each of its open slices.
+"""Shows in Prefect how many slots each customer has taken: as many of `customer:<id>` as this worker has taken.
 
-The ledger decides; these slots make the limit visible, and real for anything else that uses it. They
-are taken alongside the work, in one lease per slot, and if Prefect has none to give the work
-continues without. A dead worker's leases are returned by the next process of its name, if that finds
-the record of them, or expire by themselves within a minute.
+The ledger decides; these slots make the limit visible and real for whatever else uses it. They are taken off the path
+of the work, in one lease per slot, and where Prefect has none to give the work continues. A dead worker's leases are
+released by the next life of its name, if that finds the note of them, or expire by themselves within a minute.
 """
 
 import json
@@ -25,14 +24,14 @@ logger = logging.getLogger(__name__)
 LEASE_SECONDS = 60
 RENEW_SECONDS = 20.0
 SETTLE_SECONDS = 0.25
-"""Between two looks at the worker."""
+"""Between two looks at the slots of this worker."""
 LINGER_SECONDS = 1.0
-"""How long a Prefect slot is kept after its slice closed, so that it can pass to the customer's next slice."""
+"""How long a slot is kept after its slice: one that goes from one slice to the next is free for a moment."""
 TROUBLE = (httpx.HTTPError, PrefectHTTPStatusError)
 
 
 class CustomerSlots:
-    """Keeps Prefect's slots equal to the open slices of this worker; one Prefect lease per slot."""
+    """Keeps Prefect's slots equal to those that this worker has taken; one lease of Prefect's per slot."""
 
     def __init__(self, slice_worker: SliceWorker, note: Path | None = None) -> None:
         self._slice_worker = slice_worker
@@ -41,14 +40,14 @@ class CustomerSlots:
         self._noted: list[str] = []
         self._leases: dict[CustomerId, list[UUID]] = {}
         self._high: dict[CustomerId, tuple[int, float]] = {}
-        """The most open slices seen lately, and until when they count."""
+        """The most slots seen lately, and until when they count."""
         self._has_changed = threading.Event()
         self._again = math.inf
         """When to ask once more for a slot that was not free."""
         self._client: PrefectClient | None = None
 
     def changed(self) -> None:
-        """Note, from any thread, that slices were opened or closed."""
+        """Say, from any thread, that slots were taken or freed."""
         self._has_changed.set()
 
     async def run(self) -> None:
@@ -95,25 +94,25 @@ class CustomerSlots:
         try:
             await (await self._connected()).release_concurrency_slots_with_lease(lease)
         except TROUBLE as error:
-            logger.info("lease %s runs out by itself: %s", lease, error)
+            logger.info("lease %s expires by itself: %s", lease, error)
 
     async def _follow(self) -> None:
-        lanes = self._slice_worker.slots_by_customer()
-        for customer_id in {*lanes, *self._leases, *self._high}:
-            now = lanes.get(customer_id, 0)
+        slots = self._slice_worker.slots_by_customer()
+        for customer_id in {*slots, *self._leases, *self._high}:
+            now = slots.get(customer_id, 0)
             await self._give_back(customer_id, self._lately(customer_id, now))
             if now:
                 await self._take(customer_id, now)
         self._write_note()
 
-    def _lately(self, customer_id: CustomerId, lanes: int) -> int:
-        """Return the most open slices of the last second; while that is more than now, the worker is checked again."""
+    def _lately(self, customer_id: CustomerId, slots: int) -> int:
+        """Return the most slots of the last second; while these are more than now, the worker is looked at again."""
         moment = anyio.current_time()
         high, until = self._high.get(customer_id, (0, 0.0))
-        if lanes >= high or moment >= until:
-            high, until = lanes, moment + LINGER_SECONDS
+        if slots >= high or moment >= until:
+            high, until = slots, moment + LINGER_SECONDS
         self._high[customer_id] = (high, until)
-        if high > lanes:
+        if high > slots:
             self._has_changed.set()
         elif not high:
             del self._high[customer_id]
@@ -134,10 +133,10 @@ class CustomerSlots:
                 )
                 leases.append(UUID(answer.json()["lease_id"]))
         except TROUBLE as error:
-            # Full (423), or Prefect is away: the ledger has opened the slice, so it works without. The slot is
-            # requested again, as another worker keeps one for a moment longer, and a dead worker for a minute.
+            # Full (423), or Prefect is away: the ledger has given the slot, so the work continues without. Prefect is
+            # asked again, for another worker keeps a slot for a moment, and a dead one for a minute.
             self._again = anyio.current_time() + LINGER_SECONDS
-            logger.info("no Prefect slot for a slice of %s: %s", customer_id, error)
+            logger.info("Prefect has no slot for %s: %s", customer_id, error)
 
     async def _give_back(self, customer_id: CustomerId, wanted: int) -> None:
         leases = self._leases.get(customer_id, [])

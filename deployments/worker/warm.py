@@ -9,7 +9,6 @@ import importlib
 import logging
 import os
 import sys
-import threading
 from collections.abc import Coroutine
 from typing import Any
 from uuid import UUID
@@ -32,6 +31,7 @@ from prefect.workers.base import BaseJobConfiguration, BaseVariables, BaseWorker
 
 from deployments.worker.assigned_runs import AssignedRuns
 from deployments.worker.customer_slots import CustomerSlots
+from deployments.worker.run_listener import RunListener
 from octavo import wiring
 from octavo.client.worker import WorkerClient
 from octavo.errors import OctavoError
@@ -46,9 +46,7 @@ from tasks import worker as process_worker
 logger = logging.getLogger(__name__)
 FLOW_ROOM = "flows."
 MOST_RUNS = 256
-WAKE_SECONDS = 20.0
 CANCEL_PERIOD_SECONDS = 2.0
-PAUSE_SECONDS = 1.0
 SWITCH_SECONDS = 0.0005
 READY_FILE = "OCTAVO_READY_FILE"
 """Variable with the name of a file that is created once the worker is set up, for its supervisor."""
@@ -74,13 +72,14 @@ class OctavoWorker(BaseWorker[BaseJobConfiguration, BaseVariables, OctavoWorkerR
         self._idle = anyio.Event()
         self._threads = anyio.CapacityLimiter(MOST_RUNS)
         self._services: list[asyncio.Task[None]] = []
-        self._leaving = threading.Event()
+        self._is_leaving = False
         self._slice_worker: SliceWorker | None = None
         self._connection: WorkerClient | None = None
         self._reader: Extractor | None = None
         self._customer_slots: CustomerSlots | None = None
         self._sync_worker: SyncWorker | None = None
         self._page_render_worker: PageRenderWorker | None = None
+        self._listener: RunListener | None = None
 
     async def setup(self) -> None:
         """Register at the API, warm up the parsers, begin to listen; if cancelled, leave in an orderly way."""
@@ -93,8 +92,8 @@ class OctavoWorker(BaseWorker[BaseJobConfiguration, BaseVariables, OctavoWorkerR
             raise
 
     async def _set_up(self) -> None:
-        # Prefect's engine computes in a thread per task run; a slice that only has to send a report must not
-        # wait behind each of them for Python's 5 ms.
+        # Prefect's engine computes in a thread per task run; a thread that only has to send a report must not wait
+        # behind each of them for Python's 5 ms.
         sys.setswitchinterval(SWITCH_SECONDS)
         settings = read_settings()
         self._connection = wiring.worker_client(settings, self.name)
@@ -120,10 +119,9 @@ class OctavoWorker(BaseWorker[BaseJobConfiguration, BaseVariables, OctavoWorkerR
         self._start_service(self._watch_cancels(self._slice_worker))
         if self._customer_slots is not None:
             self._start_service(self._customer_slots.run())
-        listener = threading.Thread(
-            target=self._listen, args=(connection, asyncio.get_running_loop()), name="octavo-bell", daemon=True
-        )
-        listener.start()
+        loop = asyncio.get_running_loop()
+        self._listener = RunListener(connection, lambda: asyncio.run_coroutine_threadsafe(self._fetch(), loop))
+        self._listener.start()
         if READY_FILE in os.environ:
             await anyio.Path(os.environ[READY_FILE]).touch()
 
@@ -134,7 +132,9 @@ class OctavoWorker(BaseWorker[BaseJobConfiguration, BaseVariables, OctavoWorkerR
 
     async def teardown(self, *exc_info: Any) -> None:
         """Drain: claim nothing more, let what is in progress finish, then leave."""
-        self._leaving.set()
+        self._is_leaving = True
+        if self._listener is not None:
+            self._listener.stop()
         with anyio.CancelScope(shield=True):
             if self._sync_worker is not None:
                 self._sync_worker.drain()
@@ -164,8 +164,8 @@ class OctavoWorker(BaseWorker[BaseJobConfiguration, BaseVariables, OctavoWorkerR
             await anyio.to_thread.run_sync(self._reader.close)
 
     async def _submit_scheduled_flow_runs(self, flow_run_response: list[WorkerFlowRunResponse]) -> list[FlowRun]:
-        """Take one run of a batch at a time: further ones are meant for other workers."""
-        chosen = [] if self._leaving.is_set() else self._assigned.choose(flow_run_response)
+        """Take one run of a batch at a time: further ones are meant for other workers, and wait for them."""
+        chosen = [] if self._is_leaving else self._assigned.choose(flow_run_response)
         submitted = await super()._submit_scheduled_flow_runs(chosen)
         are_submitted = {flow_run.id for flow_run in submitted}
         for entry in chosen:
@@ -228,7 +228,7 @@ class OctavoWorker(BaseWorker[BaseJobConfiguration, BaseVariables, OctavoWorkerR
 
     async def _flow(self, flow_run: FlowRun) -> Flow[..., Any]:
         if flow_run.deployment_id is None:
-            raise ValueError("a warm worker runs deployments only")
+            raise ValueError("this worker runs deployments only")
         deployment = await self.client.read_deployment(flow_run.deployment_id)
         entrypoint = deployment.entrypoint or ""
         module, _, name = entrypoint.rpartition(".")
@@ -237,23 +237,6 @@ class OctavoWorker(BaseWorker[BaseJobConfiguration, BaseVariables, OctavoWorkerR
             raise ValueError(f"entrypoint {entrypoint!r} is not one of ours; it must begin with {FLOW_ROOM!r}")
         flow: Flow[..., Any] = getattr(importlib.import_module(module), name)
         return flow
-
-    def _listen(self, connection: WorkerClient, loop: asyncio.AbstractEventLoop) -> None:
-        """Fetch runs as soon as the API notifies.
-
-        In a daemon thread: a long poll cannot be called off, and the process must not wait for it at its end.
-        """
-        heard = -1
-        while not self._leaving.is_set():
-            try:
-                rings = connection.wait_for_runs(heard, WAKE_SECONDS)
-            except OctavoError as error:
-                logger.warning("the API cannot notify this worker: %s", error.message)
-                self._leaving.wait(PAUSE_SECONDS)
-                continue
-            if rings != heard and not self._leaving.is_set():
-                asyncio.run_coroutine_threadsafe(self._fetch(), loop)
-            heard = rings
 
     async def _fetch(self) -> None:
         try:
@@ -280,9 +263,13 @@ class OctavoWorker(BaseWorker[BaseJobConfiguration, BaseVariables, OctavoWorkerR
                 await self._cancel(slice_worker, RunId(str(flow_run.id)))
 
     async def _cancel(self, slice_worker: SliceWorker, run_id: RunId) -> None:
-        if not slice_worker.is_cancelled(run_id):
-            logger.info("run %s was cancelled in Prefect", run_id)
+        if slice_worker.is_cancelled(run_id):
+            return
+        logger.info("run %s was cancelled in Prefect", run_id)
+        try:
             await anyio.to_thread.run_sync(lambda: slice_worker.cancel_run(run_id))
+        except OctavoError as error:
+            logger.warning("the batch of run %s is not cancelled yet: %s", run_id, error.message)
 
 
 def _show_defect(service: asyncio.Task[None]) -> None:

@@ -3,7 +3,6 @@
 It speaks only the public contract, so it works with any server that does.
 """
 
-import random
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -11,8 +10,10 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+from tenacity import RetryCallState, Retrying, retry_if_exception_type, stop_after_attempt, stop_after_delay
 
 from octavo.authorities import authorities
+from octavo.backoff import exponential
 from octavo.errors import OctavoError, ServiceUnreachable
 
 ATTEMPTS = 5
@@ -182,32 +183,49 @@ def _entry(path: Path, content_type: str | None) -> dict[str, Any]:
     return {"filename": path.name[-512:], "size_bytes": path.stat().st_size, "content_type": content_type}
 
 
+class _Trouble(Exception):
+    """No good answer, but one may come; `told_seconds` is how long the server asks to be left alone."""
+
+    def __init__(self, what: str, told_seconds: float = 0.0) -> None:
+        super().__init__(what)
+        self.told_seconds = told_seconds
+
+
 def _patiently(ask: Callable[[], httpx.Response], *, what: str, patience_seconds: float = 0.0) -> httpx.Response:
     """Retry after errors that may be temporary; every request here can safely be repeated.
 
     At least five times, and for `patience_seconds`.
     """
-    trouble = ""
-    pause, told_seconds = FIRST_PAUSE_SECONDS, 0.0
-    deadline = time.monotonic() + patience_seconds
-    attempt = 0
-    while attempt < ATTEMPTS or time.monotonic() < deadline:
-        if attempt:
-            time.sleep(max(told_seconds, pause * random.uniform(0.5, 1.0)))  # noqa: S311 - jitter
-            pause = min(pause * 2, LONGEST_PAUSE_SECONDS)
-        attempt, told_seconds = attempt + 1, 0.0
-        try:
-            answer = ask()
-        except httpx.TransportError as error:
-            trouble = f"{type(error).__name__}: {error}"
-            continue
-        if answer.status_code < 300:
-            return answer
-        if answer.status_code not in WORTH_REPEATING:
-            raise _refused(answer)
-        trouble = f"HTTP {answer.status_code}"
-        told_seconds = _retry_after(answer.headers)
-    raise ServiceUnreachable(f"No good answer from {what} after {attempt} attempts: {trouble}")
+    patiently = Retrying(
+        retry=retry_if_exception_type(_Trouble),
+        stop=stop_after_attempt(ATTEMPTS) & stop_after_delay(patience_seconds),
+        wait=_pause,
+        reraise=True,
+    )
+    try:
+        return patiently(_answer, ask)
+    except _Trouble as error:
+        attempts = patiently.statistics["attempt_number"]
+        raise ServiceUnreachable(f"No good answer from {what} after {attempts} attempts: {error}") from error
+
+
+def _pause(state: RetryCallState) -> float:
+    """Return the pause after an attempt: at least what the server has asked for."""
+    trouble = state.outcome.exception() if state.outcome is not None else None
+    told_seconds = trouble.told_seconds if isinstance(trouble, _Trouble) else 0.0
+    return max(told_seconds, exponential(FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS)(state))
+
+
+def _answer(ask: Callable[[], httpx.Response]) -> httpx.Response:
+    try:
+        answer = ask()
+    except httpx.TransportError as error:
+        raise _Trouble(f"{type(error).__name__}: {error}") from error
+    if answer.status_code < 300:
+        return answer
+    if answer.status_code not in WORTH_REPEATING:
+        raise _refused(answer)
+    raise _Trouble(f"HTTP {answer.status_code}", _retry_after(answer.headers))
 
 
 def _retry_after(headers: Mapping[str, str]) -> float:

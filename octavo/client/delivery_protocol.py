@@ -42,12 +42,12 @@ class AttemptTaken:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class DeliveryPruning:
+class PruneDeliveriesRequest:
     """Asks the ledger to remove deliveries that are old enough."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class DeliveriesPruned:
+class PrunedDeliveries:
     """How many were removed."""
 
     deliveries: int

@@ -10,7 +10,7 @@ from octavo.ledger.contract import Report, ReportResult
 
 LONGEST_WAIT_SECONDS = 0.1
 GATHER_SECONDS = 0.003
-"""How long an urgent report waits for others, so that slices that end together free their slots in one commit."""
+"""An urgent report waits this long for others: slices that end together then free their slots in one commit."""
 MOST_WAITING = 2000
 """Above this whoever reports waits: an API that does not answer slows the work down and fills no memory."""
 Send = Callable[[Sequence[Report]], Sequence[ReportResult]]

@@ -18,15 +18,14 @@ from octavo.client.broker_protocol import Accepted, WorkRequest
 from octavo.client.customer import Refused
 from octavo.client.delivery_protocol import (
     AttemptTaken,
-    DeliveriesPruned,
     DeliveryClaim,
-    DeliveryPruning,
     Outgoing,
+    PrunedDeliveries,
+    PruneDeliveriesRequest,
 )
 from octavo.client.page_render_protocol import OfferedPageRender, PageRenderResult, PageRenderTask
 from octavo.client.sync_protocol import OfferedSyncTask, SyncPages, SyncResult, SyncTask, SyncWatch
 from octavo.client.worker_protocol import (
-    Forgotten,
     Heartbeat,
     Hello,
     Lost,
@@ -34,12 +33,13 @@ from octavo.client.worker_protocol import (
     Notifications,
     OpenedRun,
     OpenRun,
-    Pruning,
+    PruneRequest,
+    RemovedRecords,
     Reports,
     Reserved,
     RunSummary,
-    Sweeping,
-    Swept,
+    SweepRequest,
+    SweepResult,
     Welcome,
 )
 from octavo.errors import InvalidAdminToken, ServiceUnreachable, StaleLease
@@ -161,15 +161,15 @@ class WorkerClient:
 
     def prune(self, keep_runs_seconds: float) -> Pruned:
         """Have the ledger remove what is old enough; returns how much that was."""
-        return self._call("/prune", Pruning(keep_runs_seconds=keep_runs_seconds), Pruned)
+        return self._call("/prune", PruneRequest(keep_runs_seconds=keep_runs_seconds), Pruned)
 
-    def sweep(self, stored: tuple[ObjectInfo, ...]) -> Swept:
+    def sweep(self, stored: tuple[ObjectInfo, ...]) -> SweepResult:
         """Have those of these objects deleted that nobody names."""
-        return self._call("/sweep", Sweeping(stored=stored), Swept, read_seconds=120.0)
+        return self._call("/sweep", SweepRequest(stored=stored), SweepResult, read_seconds=120.0)
 
-    def forget(self) -> Forgotten:
+    def forget(self) -> RemovedRecords:
         """Have the ledger remove some old records; none is the end."""
-        return self._call("/forget", None, Forgotten)
+        return self._call("/forget", None, RemovedRecords)
 
     def claim_deliveries(self, claim: DeliveryClaim, *, wait_seconds: float) -> list[Outgoing]:
         """Ask for webhooks' deliveries that are due, waiting for some. Raises ServiceUnreachable after seconds."""
@@ -188,7 +188,7 @@ class WorkerClient:
 
     def prune_deliveries(self) -> int:
         """Have the ledger remove deliveries that are old enough; returns how many."""
-        return self._call("/deliveries/prune", DeliveryPruning(), DeliveriesPruned).deliveries
+        return self._call("/deliveries/prune", PruneDeliveriesRequest(), PrunedDeliveries).deliveries
 
     def claim_sync(self, wait_seconds: float) -> SyncTask | None:
         """Ask for a document that a customer waits for. Raises ServiceUnreachable after seconds."""

@@ -124,7 +124,7 @@ class Notifications:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Pruning:
+class PruneRequest:
     """Asks the ledger to remove what is old enough."""
 
     keep_runs_seconds: float
@@ -132,14 +132,14 @@ class Pruning:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Sweeping:
+class SweepRequest:
     """Shows objects of storage, so that those that nobody names are deleted."""
 
     stored: tuple[ObjectInfo, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Swept:
+class SweepResult:
     """How many were deleted, and why none may be."""
 
     deleted: int
@@ -147,7 +147,7 @@ class Swept:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Forgotten:
+class RemovedRecords:
     """How many records were removed from the ledger."""
 
     batches: int

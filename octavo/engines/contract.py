@@ -131,20 +131,6 @@ class PageKeeper(Protocol):
         """
 
 
-@dataclass(frozen=True, slots=True)
-class PageObserver:
-    """Follows the pages of one reading and keeps them. Calls come on the reader's thread.
-
-    `on_page` is told how many pages are finished, between pages: what it raises ends the reading. `keep` is given a
-    piece of finished pages every `seconds` or more, `kept` returns the pieces of earlier readings.
-    """
-
-    on_page: Callable[[int], None]
-    keep: Callable[[bytes], None]
-    kept: Callable[[], Sequence[bytes]]
-    seconds: float
-
-
 class Engine(Protocol):
     """A way to read documents.
 

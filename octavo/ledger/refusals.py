@@ -99,7 +99,7 @@ def too_many_webhooks(most: int) -> TooManyWebhooks:
 
 def idempotency_key_reused() -> IdempotencyKeyReused:
     """Return the refusal of a key that came before with another body."""
-    return IdempotencyKeyReused("This idempotency key was used with another body in the last 24 hours; take a new one.")
+    return IdempotencyKeyReused("This idempotency key was used with another body in the last 24 hours; use a new one.")
 
 
 def run_is_over(run_id: str) -> StaleLease:

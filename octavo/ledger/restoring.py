@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 from octavo.batch_options import BatchOptions, Dialect
 from octavo.batches import Customer, FileStatus, ItemStatus, Run, RunStatus, StagedFile
 from octavo.ledger.archive import ArchivedBatch, ArchivedPart, EndedItem, Manifest, Outcomes
-from octavo.ledger.rows import BatchRow, ItemRow, UsageRow
+from octavo.ledger.rows import INPUT_FIELDS, BatchRow, ItemRow, UsageRow
 from octavo.ledger.rules import Stamp, settle
 
 LEASES_PER_GENERATION = 1_000_000
@@ -84,7 +84,7 @@ def _admitted_items(manifest: Manifest, dialect: Dialect, stamp: datetime, gener
             item_id=item_id,
             batch_id=manifest.batch_id,
             customer_id=manifest.customer_id,
-            **ItemRow.input_fields(made),
+            **{name: get(made) for name, get in INPUT_FIELDS.items()},
             dialect=dialect,
             position=position,
             created_at=manifest.created_at,

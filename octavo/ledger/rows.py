@@ -6,6 +6,7 @@ Rows are working copies and mutable; `rules` changes them, the ledgers store the
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from datetime import datetime
+from operator import attrgetter
 from typing import Any
 
 from octavo.batch_options import BatchOptions, Dialect
@@ -59,17 +60,6 @@ class ItemRow:
     source_url: str | None = None
     metadata: Mapping[str, object] | None = None
 
-    @staticmethod
-    def input_fields(made: NewItem) -> dict[str, Any]:
-        """Return the fields that say what an item is made of."""
-        return {
-            "file_id": made.source.file_id,
-            "source_kind": made.source.kind,
-            "source_name": made.source.name,
-            "source_url": made.source.url,
-            "metadata": made.metadata,
-        }
-
     def input(self) -> NewItem:
         """Return what the item is made of."""
         source = Source(kind=self.source_kind, file_id=self.file_id, name=self.source_name, url=self.source_url)
@@ -104,6 +94,16 @@ class ItemRow:
             pages_total=self.pages_total if self.status is ItemStatus.RUNNING else None,
             failed_pages=self.failed_pages,
         )
+
+
+INPUT_FIELDS = {
+    "file_id": attrgetter("source.file_id"),
+    "source_kind": attrgetter("source.kind"),
+    "source_name": attrgetter("source.name"),
+    "source_url": attrgetter("source.url"),
+    "metadata": attrgetter("metadata"),
+}
+"""The fields of a row that say what the item is made of, and where a `NewItem` has them."""
 
 
 @dataclass(slots=True, kw_only=True)

@@ -115,7 +115,7 @@ class StoredRenderings:
             if self._objects.sizes([document_key], time_limit_seconds=LOOK_SECONDS) == {document_key: len(data)}:
                 return
             self._objects.delete([self.key(customer_id, result_id, shown)])
-        raise StorageUnavailable("The result is being written again; ask once more.")
+        raise StorageUnavailable("The result is being rewritten; try again.")
 
     def _document_json(self, customer_id: CustomerId, result_id: ResultId) -> bytes:
         key = keys.result_key(customer_id, result_id, "document.json")

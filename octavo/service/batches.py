@@ -8,7 +8,7 @@ from octavo.batches import Batch, BatchStatus, Customer, Item
 from octavo.identifiers import BatchId, CustomerId, ItemId
 from octavo.ledger.contract import BatchCursor, ItemCursor, Ledger, Retried, Retry
 from octavo.ledger.watching import Unwatch
-from octavo.service.quota import require_pages
+from octavo.service.admission import require_pages
 from octavo.service.submission import RunStarter
 
 

@@ -1,4 +1,4 @@
-"""Staging: a customer announces files and is told where to upload their bytes."""
+"""Staging: a customer announces files and gets addresses to upload their bytes to."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -10,6 +10,7 @@ from octavo.identifiers import FileId, new_file_id
 from octavo.ledger.contract import FileLedger
 from octavo.objects import keys
 from octavo.objects.contract import ObjectStore, PresignedUrl
+from octavo.service.admission import mark_uploaded
 from octavo.timestamps import now
 
 LOOK_SECONDS = 10.0
@@ -104,18 +105,3 @@ class Staging:
         return self.objects.presign_put(
             file.object_key, size_bytes=file.size_bytes, expires_seconds=self.upload_seconds
         )
-
-
-def mark_uploaded(
-    files: FileLedger, objects: ObjectStore, pending: Sequence[StagedFile], time_limit_seconds: float
-) -> bool:
-    """Look up in storage the files whose upload has not been seen yet; clients need not confirm uploads.
-
-    Returns whether any of them is there. Raises StorageUnavailable.
-    """
-    by_key = {file.object_key: file for file in pending}
-    seen = objects.sizes(list(by_key), time_limit_seconds=time_limit_seconds)
-    there = [by_key[key].file_id for key, size in seen.items() if size == by_key[key].size_bytes]
-    if there:
-        files.mark_ready(there)
-    return bool(there)

@@ -14,8 +14,7 @@ from octavo.identifiers import BatchId, new_batch_id
 from octavo.ledger.contract import Ledger
 from octavo.objects.contract import ObjectStore
 from octavo.parse_options import ParseOptions
-from octavo.service.quota import require_pages
-from octavo.service.staging import mark_uploaded
+from octavo.service.admission import mark_uploaded, require_pages
 
 MAX_KEY_CHARACTERS = 255
 MAX_METADATA_BYTES = 64 * 1024

@@ -15,7 +15,7 @@ from octavo.errors import DocumentTooLarge, UrlNotAllowed
 from octavo.identifiers import CustomerId
 from octavo.ledger.contract import BillingLedger
 from octavo.outbound import Allowed, check_url
-from octavo.service.quota import require_pages
+from octavo.service.admission import require_pages
 
 COPY_BYTES = 1024 * 1024
 

@@ -41,8 +41,14 @@ class CustomerUsage:
     account: PageAccount
 
 
-def customer_usage(billing: BillingLedger, customer_id: CustomerId, period: Period) -> CustomerUsage:
-    """Return a customer's usage of these days. Raises CustomerNotFound."""
-    # The account first: it knows whether there is such a customer.
-    account = billing.page_account(customer_id)
-    return CustomerUsage(billing.usage(period.first, period.last, customer_id), account)
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """Reports what was billed."""
+
+    billing: BillingLedger
+
+    def of_customer(self, customer_id: CustomerId, period: Period) -> CustomerUsage:
+        """Return a customer's usage of these days. Raises CustomerNotFound."""
+        # The account first: it knows whether there is such a customer.
+        account = self.billing.page_account(customer_id)
+        return CustomerUsage(self.billing.usage(period.first, period.last, customer_id), account)

@@ -54,6 +54,18 @@ class Webhooks:
         )
         return made, self.messages.secret(made, now())
 
+    def of_customer(self, customer: Customer) -> Sequence[Webhook]:
+        """Return a customer's webhooks, oldest first."""
+        return self.webhooks.of_customer(customer.customer_id)
+
+    def get(self, customer: Customer, webhook_id: WebhookId) -> Webhook:
+        """Return one webhook. Raises WebhookNotFound."""
+        return self.webhooks.get(customer.customer_id, webhook_id)
+
+    def delete(self, customer: Customer, webhook_id: WebhookId) -> None:
+        """Remove a webhook with the record of its deliveries. Raises WebhookNotFound."""
+        self.webhooks.delete(customer.customer_id, webhook_id)
+
     def update(
         self,
         customer: Customer,

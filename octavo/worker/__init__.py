@@ -1,4 +1,4 @@
-"""What one worker process holds: its slices, their leases, and the threads that process them."""
+"""One worker process: the slices it has leased and processes, and what else it does for the API."""
 
 from octavo.worker.slice_worker import SliceWorker
 from octavo.worker.webhook_sender import WebhookSender

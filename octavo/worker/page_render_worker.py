@@ -68,7 +68,7 @@ class PageRenderWorker:
         except RequestError as error:
             return _failed(task, error)
         except Exception:  # the edge of the work: whoever waits must hear something
-            logger.exception("rendering %s met a defect", task.key)
+            logger.exception("rendering %s failed because of a bug", task.key)
             return _failed(task, InternalError("Something went wrong on our side; ask again."))
         return PageRenderResult(key=task.key)
 
@@ -93,7 +93,7 @@ class PageRenderWorker:
             raise ResultExpired("The result is gone from storage; submit the file again.") from None
         known = next((one for one in found if one.page_no == task.page_no), None)
         if known is None or (known.status == "failed" and known.width * known.height == 0):
-            raise PageNotDrawn("This page could not be read, so that nobody knows its size.")
+            raise PageNotDrawn("This page could not be read, so its size is unknown.")
         if known.width * known.height == 0:
             raise NoPageImages("Pages of this format have no size and no images, only those of PDF and image files.")
         height = max(1, round(task.width * known.height / known.width))
@@ -103,7 +103,7 @@ class PageRenderWorker:
         try:
             self._objects.download(task.object_key, path, max_bytes=task.size_bytes)
         except (ObjectMissing, ObjectTooLarge):
-            raise UnknownFiles("The file is not in storage any more, so that no page can be drawn.") from None
+            raise UnknownFiles("The file is no longer in storage, so its pages cannot be rendered.") from None
         return Source(path, filename=task.filename, content_type=task.content_type, size=task.size_bytes)
 
 

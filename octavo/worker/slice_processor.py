@@ -1,4 +1,4 @@
-"""Works one slice off, item by item: fetches ahead, begins, reads, reports, and gives back what it may not finish."""
+"""Processes one slice, item by item: fetches ahead, reads, reports, and gives back what it may not finish."""
 
 import logging
 import threading
@@ -6,14 +6,19 @@ import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 
+from tenacity import RetryError, Retrying, retry_if_result, sleep_using_event, stop_when_event_set
+
+from octavo.backoff import exponential
 from octavo.batches import MAX_LOST_LEASES, ClaimedItem
 from octavo.client.outbox import Outbox
 from octavo.engines.sandbox.failures import ChildLost, SandboxUnavailable
 from octavo.errors import InternalError, OcrProviderError, ServiceUnreachable, StaleLease, StorageUnavailable
-from octavo.extraction.course import Course
-from octavo.extraction.items import Input, ItemOptions, ItemWork
+from octavo.extraction.inputs import Input
+from octavo.extraction.item_options import ItemOptions
+from octavo.extraction.items import ItemWork
 from octavo.ledger.contract import Report, ReportKind, Reservation
-from octavo.outcomes import Failed, Outcome, Succeeded, failure, lost_too_often, over_quota
+from octavo.outcomes import Failed, Outcome, Succeeded, failure, lost_too_often
+from octavo.worker.leased_reading import Draining, LeasedReading
 from octavo.worker.leased_slice import Ended, LeasedSlice
 
 logger = logging.getLogger(__name__)
@@ -23,12 +28,8 @@ MAX_OUTAGES = 20
 """Outages of storage during one item; each was waited out, so this many mean a fault that waiting does not mend."""
 
 
-class _Draining(Exception):
-    """Ends work on a worker that takes nothing new: what was about to begin, what the next worker can continue with."""
-
-
 class SliceProcessor:
-    """Takes a claimed slice to its outcomes; one for all slices of a worker. Thread-safe."""
+    """Takes a claimed slice to its outcomes; one for all threads of a worker. Thread-safe."""
 
     def __init__(
         self,
@@ -37,13 +38,13 @@ class SliceProcessor:
         draining: threading.Event,
         *,
         reserve: Callable[[Reservation], bool],
-        lanes: int,
+        threads: int,
     ) -> None:
         self._work = work
-        self._ask_for_pages = reserve
+        self._reserve = reserve
         self._outbox = outbox
         self._draining = draining
-        self._fetchers = ThreadPoolExecutor(lanes, thread_name_prefix="octavo-fetch")
+        self._fetchers = ThreadPoolExecutor(threads, thread_name_prefix="octavo-fetch")
 
     def close(self) -> None:
         """Fetch nothing more."""
@@ -51,13 +52,13 @@ class SliceProcessor:
 
     def process(self, leased: LeasedSlice, *, is_last_attempt: bool) -> Ended:
         """Return how many items succeeded and failed. Raises OcrProviderError when one should be tried again."""
-        told = [
-            self._work_on(leased, item, fetched, is_last_attempt=is_last_attempt)
+        reported = [
+            self._process_item(leased, item, fetched, is_last_attempt=is_last_attempt)
             for item, fetched in self._fetched(leased)
         ]
         self._outbox.flush()
-        outcomes = [outcome for outcome, answer in told if answer is not None and answer.result()]
-        if late := sum(answer is not None for _, answer in told) - len(outcomes):
+        outcomes = [outcome for outcome, answer in reported if answer is not None and answer.result()]
+        if late := sum(answer is not None for _, answer in reported) - len(outcomes):
             logger.warning("%d outcomes of slice %s came too late and were refused", late, leased.slice.slice_id)
         failed = sum(isinstance(outcome, Failed) for outcome in outcomes)
         return len(outcomes) - failed, failed
@@ -65,7 +66,8 @@ class SliceProcessor:
     def give_back(self, leased: LeasedSlice, item: ClaimedItem) -> None:
         """Give an item back that was not finished; it does not count as lost."""
         leased.finished.add(item.item_id)
-        self._tell(Report(kind=ReportKind.RELEASE, item_id=item.item_id, lease_no=item.lease_no))
+        report = Report(kind=ReportKind.RELEASE, item_id=item.item_id, lease_no=item.lease_no)
+        self._outbox.put(report).result()
 
     def _fetched(self, leased: LeasedSlice) -> Iterator[tuple[ClaimedItem, "Future[Input] | None"]]:
         """Yield what is left of a slice, each item with its bytes on their way: the next is fetched during the work."""
@@ -85,10 +87,10 @@ class SliceProcessor:
         finally:
             _discard_later(ahead)
 
-    def _work_on(
+    def _process_item(
         self, leased: LeasedSlice, item: ClaimedItem, fetched: "Future[Input] | None", *, is_last_attempt: bool
     ) -> tuple[Outcome | None, "Future[bool] | None"]:
-        """Return the item's outcome and the ledger's answer, which may be pending; nothing for one given up."""
+        """Return the item's outcome and the ledger's answer, which may be on its way; nothing for one given up."""
         if self._draining.is_set() and item.item_id not in leased.attempts:
             self.give_back(leased, item)
             return None, None
@@ -97,10 +99,11 @@ class SliceProcessor:
         leased.finished.add(item.item_id)
         if outcome is None:
             return None, None
+        pace = leased.run.pace
         # The reading alone: what waits for storage and ledger would shrink slices just when they are busy.
-        leased.pace.add(outcome.seconds if isinstance(outcome, Succeeded) else time.monotonic() - began)
+        pace.add(outcome.seconds if isinstance(outcome, Succeeded) else time.monotonic() - began)
         report = Report(kind=ReportKind.FINISH, item_id=item.item_id, lease_no=item.lease_no, outcome=outcome)
-        return outcome, self._outbox.put(report, is_urgent=not leased.pace.is_short)
+        return outcome, self._outbox.put(report, is_urgent=not pace.is_short)
 
     def _outcome(
         self, leased: LeasedSlice, item: ClaimedItem, fetched: "Future[Input] | None", *, is_last_attempt: bool
@@ -120,7 +123,7 @@ class SliceProcessor:
             if lost >= MAX_LOST_LEASES:
                 return lost_too_often(lost)
             if outages >= MAX_OUTAGES:
-                return failure(InternalError("Storage failed again and again while the file was worked on."))
+                return failure(InternalError("Storage failed repeatedly while the file was processed."))
             if not self._wait_for_storage():
                 self.give_back(leased, item)
                 return None
@@ -128,12 +131,18 @@ class SliceProcessor:
 
     def _wait_for_storage(self) -> bool:
         """Wait until storage answers; False when this worker drains meanwhile."""
-        pause = FIRST_PAUSE_SECONDS
-        while not self._draining.wait(pause):
-            if self._work.is_storage_there():
-                return True
-            pause = min(2 * pause, LONGEST_PAUSE_SECONDS)
-        return False
+        if self._draining.wait(FIRST_PAUSE_SECONDS):
+            return False
+        until_it_answers = Retrying(
+            retry=retry_if_result(lambda is_there: not is_there),
+            wait=exponential(2 * FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS),
+            sleep=sleep_using_event(self._draining),
+            stop=stop_when_event_set(self._draining),
+        )
+        try:
+            return until_it_answers(self._work.is_storage_there) and not self._draining.is_set()
+        except RetryError:
+            return False
 
     def _try(
         self,
@@ -144,32 +153,22 @@ class SliceProcessor:
         *,
         is_last_attempt: bool,
     ) -> Outcome | None:
-        options = ItemOptions.of_batch(leased.run.options)
-        is_begun = item.item_id not in leased.attempts and not self._work.waits_for_child(options)
-        is_again = item.attempts > 0 or item.item_id in leased.attempts
-        course = leased.courses[item.item_id] = Course(
-            lambda course: self._between_pages(leased, course), is_again=is_again
+        options = ItemOptions.of_batch(leased.run.opened.options)
+        reading = leased.readings[item.item_id] = LeasedReading(
+            leased, item, outbox=self._outbox, reserve=self._reserve, draining=self._draining
         )
         try:
-            if is_begun:
+            if item.item_id not in leased.attempts and not self._work.waits_for_child(options):
                 # Nothing but its bytes is waited for: the ledger hears of it while they come.
-                self._begin(leased, item)
-            with self._input(item, fetched) as found:
-                return self._work.do(
-                    item,
-                    found,
-                    options,
-                    begin=lambda: None if is_begun else self._begin(leased, item),
-                    on_counted=(lambda pages: self._reserve(item, pages)) if item.reserves_pages else None,
-                    in_fresh_child=lost >= MAX_LOST_LEASES - 1,
-                    course=course,
-                )
+                reading.begin()
+            with self._work.fetch(item) if fetched is None else fetched.result() as found:
+                return self._work.do(item, found, options, reading, in_fresh_child=lost >= MAX_LOST_LEASES - 1)
         except OcrProviderError as error:
             if not is_last_attempt:
                 self._outbox.settle()  # whoever looks at the item before the next attempt sees that it was begun
                 raise
             return failure(error)
-        except _Draining:
+        except Draining:
             self.give_back(leased, item)
             return None
         except StaleLease:
@@ -178,40 +177,10 @@ class SliceProcessor:
         except (StorageUnavailable, ChildLost, ServiceUnreachable, SandboxUnavailable):
             raise
         except Exception:  # the edge of the worker: a bug of our own must not be taken for a bad document
-            logger.exception("item %s met a defect", item.item_id)
+            logger.exception("item %s failed because of a bug", item.item_id)
             return failure(InternalError("Something went wrong on our side; submit the file again."))
         finally:
-            leased.courses.pop(item.item_id, None)
-
-    def _between_pages(self, leased: LeasedSlice, course: Course) -> None:
-        """End a reading that nobody wants any more, or that the next worker continues with and loses nothing."""
-        if leased.is_lost:
-            raise StaleLease("the lease was lost during the reading")
-        if self._draining.is_set() and course.is_just_kept:
-            raise _Draining
-
-    def _input(self, item: ClaimedItem, fetched: "Future[Input] | None") -> Input:
-        return self._work.fetch(item) if fetched is None else fetched.result()
-
-    def _begin(self, leased: LeasedSlice, item: ClaimedItem) -> None:
-        """Say that work begins, without waiting for the ledger's answer: a late outcome is refused anyway."""
-        times = leased.attempts.get(item.item_id, 0)
-        if self._draining.is_set() and times == 0:
-            # It has waited for a child until now; the next worker begins it.
-            raise _Draining
-        is_again = times > 0
-        report = Report(kind=ReportKind.BEGIN, item_id=item.item_id, lease_no=item.lease_no, again=is_again)
-        answer = self._outbox.put(report, is_urgent=is_again or not leased.pace.is_short)
-        if leased.is_lost or (is_again and not answer.result()):
-            raise StaleLease(f"item {item.item_id} is no longer ours")
-        leased.attempts[item.item_id] = times + 1
-
-    def _reserve(self, item: ClaimedItem, pages: int) -> None:
-        if not self._ask_for_pages(Reservation(item_id=item.item_id, lease_no=item.lease_no, pages=pages)):
-            raise over_quota()
-
-    def _tell(self, report: Report) -> bool:
-        return self._outbox.put(report).result()
+            leased.readings.pop(item.item_id, None)
 
 
 def _discard_later(fetched: "Future[Input] | None") -> None:

@@ -23,6 +23,7 @@ from tenacity import (
 from octavo.client.sync_protocol import SyncResult, SyncTask
 from octavo.client.worker import WorkerClient
 from octavo.engines.contract import Source
+from octavo.engines.observer import ReadingObserver
 from octavo.engines.sandbox.failures import ChildLost, ReadingStopped, SandboxUnavailable
 from octavo.errors import (
     DocumentError,
@@ -33,7 +34,8 @@ from octavo.errors import (
     StaleLease,
     UrlNotAllowed,
 )
-from octavo.extraction.extractor import Extraction, Extractor
+from octavo.extraction.extraction import Extraction
+from octavo.extraction.extractor import Extractor
 from octavo.extraction.stop import Stop
 from octavo.outbound import Outbound
 from octavo.outcomes import over_quota
@@ -115,7 +117,7 @@ class SyncWorker:
         except (StaleLease, ReadingStopped, SandboxUnavailable):
             raise
         except Exception:  # the edge of the work: whoever waits must hear something
-            logger.exception("sync extraction %s met a defect", task.call_id)
+            logger.exception("sync extraction %s failed because of a bug", task.call_id)
             message = "Something went wrong on our side; send the document again."
             return SyncResult(call_id=task.call_id, attempt=task.attempt, code=InternalError.code, message=message)
 
@@ -143,12 +145,8 @@ class SyncWorker:
         return Source(path, filename=found.filename, content_type=found.content_type, size=found.size_bytes)
 
     def _extract(self, task: SyncTask, source: Source, stop: Stop) -> Extraction:
-        def reserve(pages: int) -> None:
-            if task.reserves_pages and not self._client.reserve_sync_pages(task, pages):
-                raise over_quota()
-
-        options = ParseOptions(engine=task.engine)
-        return self._extractor.extract(source, options, on_counted=reserve, is_apart=True, stop=stop)
+        observer = _PageReservation(self._client, task)
+        return self._extractor.extract(source, ParseOptions(engine=task.engine), observer, is_apart=True, stop=stop)
 
     def _extract_patiently(self, task: SyncTask, source: Source, stop: Stop) -> Extraction:
         """Try up to three times while the OCR provider is in trouble, and again when the child was killed."""
@@ -166,4 +164,17 @@ class SyncWorker:
         try:
             return after_ocr_trouble(lambda: after_lost_child(self._extract, task, source, stop))
         except ChildLost as error:
-            raise InternalError("The extraction was interrupted again and again; send the document again.") from error
+            raise InternalError("The extraction was interrupted repeatedly; send the document again.") from error
+
+
+class _PageReservation(ReadingObserver):
+    """Sets a document's pages aside before they are read, where its customer has a quota."""
+
+    def __init__(self, client: WorkerClient, task: SyncTask) -> None:
+        self._client = client
+        self._task = task
+
+    def counted(self, pages: int) -> None:
+        """Raise what an exceeded quota comes to."""
+        if self._task.reserves_pages and not self._client.reserve_sync_pages(self._task, pages):
+            raise over_quota()

@@ -13,10 +13,6 @@ PAUSE_SECONDS = 1.0
 """After trouble; the client has already repeated the request for as long as its patience lasts."""
 
 
-class NoMoreWork(Exception):
-    """Raised by `ask` or `do` to end the loop of this thread."""
-
-
 class WorkLoop(Generic[Work]):
     """Asks for one kind of work until it drains. Thread-safe.
 
@@ -40,14 +36,12 @@ class WorkLoop(Generic[Work]):
         self.draining.set()
 
     def run(self) -> None:
-        """Run the loop in this thread until it drains or `NoMoreWork` is raised."""
+        """Run the loop in this thread until it drains."""
         while not self.draining.is_set():
             try:
                 work = self._ask()
                 if work is not None:
                     self._do(work)
-            except NoMoreWork:
-                return
             except OctavoError as error:
                 logger.warning("%s: trouble with the API: %s", self._name, error.message)
                 self.draining.wait(PAUSE_SECONDS)

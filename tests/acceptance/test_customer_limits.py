@@ -1,4 +1,4 @@
-"""What a customer has in work at once: never more than its cap, and what Prefect shows of it."""
+"""What a customer has in progress at once: never more than its cap, and what Prefect shows of it."""
 
 import os
 import secrets

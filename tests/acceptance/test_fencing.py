@@ -1,4 +1,4 @@
-"""A worker that is stopped for longer than its lease and continued: its items went elsewhere, late words count nothing.
+"""A worker that is suspended for longer than its lease: its items went elsewhere, late reports are refused.
 
 The settings are short ones, so that the stop need be no longer than a few seconds.
 """

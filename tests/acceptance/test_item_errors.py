@@ -1,4 +1,4 @@
-"""All eight error codes of an item, each reached with real bytes through a whole stack, and the caps at the door."""
+"""All eight error codes of an item, each reached with real bytes through a whole stack, and limits at submission."""
 
 import secrets
 import signal

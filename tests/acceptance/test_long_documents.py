@@ -1,4 +1,4 @@
-"""Long documents whose worker is killed in the middle: the next one goes on where the last pages were kept."""
+"""Long documents whose worker is killed in the middle: the next one continues from the last kept pages."""
 
 import json
 import secrets

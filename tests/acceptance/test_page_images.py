@@ -1,4 +1,4 @@
-"""Page images on a real stack: drawn by the worker when somebody looks, kept, and gone with the result."""
+"""Page images on a real stack: rendered by the worker on demand, kept, and deleted with the result."""
 
 import io
 import secrets

@@ -1,4 +1,4 @@
-"""The ledger's file is deleted in mid-batch; after `octavo ledger rebuild` the batch goes on."""
+"""The ledger's file is deleted in mid-batch; after `octavo ledger rebuild` the batch continues."""
 
 import os
 import secrets

@@ -1,4 +1,4 @@
-"""Retention, deletion and cancel on a real stack: what is told is what lies on disk."""
+"""Retention, deletion and cancel on a real stack: what the API says is what is on disk."""
 
 import contextlib
 import time

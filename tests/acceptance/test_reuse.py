@@ -1,4 +1,4 @@
-"""The same document twice on a real stack: read once, billed twice, and gone with the last that names it."""
+"""The same document twice on a real stack: read once, billed twice, and deleted with the last item that uses it."""
 
 import json
 import secrets

@@ -1,4 +1,4 @@
-"""The main job, as the README tells it: a key, a folder of documents, results on disk."""
+"""The main job, as in the README: a key, a folder of documents, results on disk."""
 
 import json
 import re

@@ -1,4 +1,4 @@
-"""The sync lane on a real stack: one document, its result in the answer."""
+"""Sync extractions on a real stack: one document, its result in the response."""
 
 import http.server
 import json

@@ -1,4 +1,4 @@
-"""The sync lane on a real stack, by address: what a worker fetches, and what becomes of a call whose worker dies."""
+"""Sync extractions by URL on a real stack: what a worker fetches, and what happens if the worker dies."""
 
 import http.server
 import signal

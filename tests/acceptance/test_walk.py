@@ -1,4 +1,4 @@
-"""The contract's walk as a user would write it: the script of the docs, run as it stands there."""
+"""The contract's walk as a user would write it: the script in the docs, run as printed."""
 
 import json
 import re

@@ -1,4 +1,4 @@
-"""Webhooks on a real stack: a batch ends, and its customer's receiver hears of it, whatever happens in between."""
+"""Webhooks on a real stack: a batch ends, and its customer's receiver gets the message, whatever dies in between."""
 
 import os
 import secrets

@@ -1,4 +1,4 @@
-"""The pages of this tree lead somewhere: links, decisions and the tests they name."""
+"""Links in the docs resolve, and decisions name tests that exist."""
 
 import ast
 import re

@@ -1,4 +1,4 @@
-"""The import rules of `pyproject.toml` hold, and cover every room."""
+"""The import rules in `pyproject.toml` hold and cover every package."""
 
 import ast
 import subprocess

@@ -85,7 +85,7 @@ def test_a_new_field_of_an_item_touches_few_files(tmp_path: Path) -> None:
     copy.write(migration, "ALTER TABLE items ADD COLUMN reference VARCHAR;\n")
     rows = "octavo/ledger/rows.py"
     copy.after(rows, "    source_url: str | None = None\n", "    reference: str | None = None\n")
-    copy.after(rows, '            "source_url": made.source.url,\n', '            "reference": made.reference,\n')
+    copy.after(rows, '    "source_url": attrgetter("source.url"),\n', '    "reference": attrgetter("reference"),\n')
     copy.after(rows, "        return NewItem(source=source, ", "reference=self.reference, ")
     copy.after(rows, "            source=made.source,\n", "            reference=made.reference,\n")
     batches = "octavo/batches.py"

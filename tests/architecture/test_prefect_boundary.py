@@ -1,4 +1,4 @@
-"""What crosses Prefect is ids, and what it may repeat is trouble with an OCR provider."""
+"""Only ids cross Prefect, and it retries only failures of an OCR provider."""
 
 import ast
 import inspect

@@ -1,4 +1,4 @@
-"""The generated reference is what the code says today, and no error code has gone."""
+"""The generated reference is up to date, and no error code has been removed."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""Every route asks who is there, and every refusal has its code and its status."""
+"""Every route authenticates, and every refusal has its code and status."""
 
 import asyncio
 import re

@@ -1,4 +1,4 @@
-"""Set-up does what is needed and no more, and where it cannot, it says what to install."""
+"""Set-up does what is needed and no more, and if it cannot, it says what to install."""
 
 import subprocess
 

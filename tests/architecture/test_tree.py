@@ -1,4 +1,4 @@
-"""The tree is the owner's, its names are free and nothing of one machine is in it."""
+"""The top level is as prescribed, names collide with nothing, and no machine's paths are in the files."""
 
 import ast
 import importlib.metadata

@@ -1,4 +1,4 @@
-"""Engines that keep the contract badly, beside the shipped `failing` one: references for a registry."""
+"""Engines that violate the contract, besides the shipped `failing` one; for a registry."""
 
 from pathlib import Path
 

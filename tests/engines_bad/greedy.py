@@ -1,4 +1,4 @@
-"""An engine that passes one limit after the other, as the document's first word tells it to."""
+"""An engine that exceeds one limit after the other, as told by the document's first word."""
 
 import os
 import signal

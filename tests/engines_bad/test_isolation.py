@@ -1,4 +1,4 @@
-"""Nothing gets out of a child: no network, no files but its own, no hand on other processes."""
+"""Nothing gets out of a child: no network, no files but its own, no access to other processes."""
 
 import json
 import os
@@ -22,6 +22,7 @@ from octavo.extraction.extractor import Extractor
 from octavo.parse_options import ParseOptions
 from tests.engines_bad.engines import REFERENCES
 from tests.engines_bad.reaching import ReachingEngine
+from tests.observers import Observing
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="the sandbox is complete on Linux only")
 
@@ -178,7 +179,7 @@ def test_the_document_of_the_child_beside_it_cannot_be_read(
 
     def neighbour() -> None:
         with pytest.raises(Enough):
-            extractor.extract(Source(other), ParseOptions(engine="failing"), on_counted=hold)
+            extractor.extract(Source(other), ParseOptions(engine="failing"), Observing(on_counted=hold))
 
     read = threading.Event()
     thread = threading.Thread(target=neighbour)

@@ -20,12 +20,14 @@ from octavo.errors import DOCUMENT_ERRORS, ExtractionFailed, InternalError, Unkn
 from octavo.extraction.extractor import Extractor
 from octavo.parse_options import ParseOptions
 from tests.engines_bad.engines import REFERENCES
+from tests.observers import Observing
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="the sandbox is complete on Linux only")
 
 LIMITS = replace(
     Limits(), wall_seconds=30.0, page_seconds=20.0, memory_bytes=400 * 1024**2, cpu_seconds=20, documents_per_child=3
 )
+
 HASTY = replace(LIMITS, page_seconds=1.0)
 REGISTRY = EngineRegistry({**TEST_ENGINES, **REFERENCES})
 PATIENCE_SECONDS = 15.0
@@ -120,7 +122,7 @@ def test_what_a_hanging_child_has_started_ends_with_it(tmp_path: Path) -> None:
             groups.append(child)
 
         with pytest.raises(ExtractionFailed, match="no page was finished within 1 s"):
-            hasty.extract(Source(path), ParseOptions(engine="failing"), on_counted=await_grandchild)
+            hasty.extract(Source(path), ParseOptions(engine="failing"), Observing(on_counted=await_grandchild))
         until(lambda: processes_in(groups[0]) == [])
 
 
@@ -233,12 +235,12 @@ def test_begin_is_called_once_even_if_the_document_is_tried_twice(extractor: Ext
     path.write_text("crash")
     begun: list[int] = []
     with pytest.raises(ExtractionFailed):
-        extractor.extract(Source(path), ParseOptions(engine="failing"), on_begin=lambda: begun.append(1))
+        extractor.extract(Source(path), ParseOptions(engine="failing"), Observing(on_begin=lambda: begun.append(1)))
     assert begun == [1]
 
 
 @pytest.mark.parametrize("moment", ["on_begin", "on_counted"])
-def test_what_a_callback_raises_ends_the_work_and_comes_out(
+def test_what_an_observer_raises_ends_the_work_and_comes_out(
     extractor: Extractor, read: Read, tmp_path: Path, moment: str
 ) -> None:
     class Refused(Exception):
@@ -253,8 +255,7 @@ def test_what_a_callback_raises_ends_the_work_and_comes_out(
         extractor.extract(
             Source(path),
             ParseOptions(engine="failing"),
-            on_begin=refuse if moment == "on_begin" else None,
-            on_counted=refuse if moment == "on_counted" else None,
+            Observing(on_begin=refuse) if moment == "on_begin" else Observing(on_counted=refuse),
         )
     assert read("still well").blocks[0].text == "still"
 
@@ -268,10 +269,10 @@ def test_a_document_waits_for_a_child_and_has_not_begun(tmp_path: Path) -> None:
 
         def hang() -> None:
             with pytest.raises(ExtractionFailed):
-                extractor.extract(Source(busy), ParseOptions(engine="failing"), on_begin=first.set)
+                extractor.extract(Source(busy), ParseOptions(engine="failing"), Observing(on_begin=first.set))
 
         def follow() -> None:
-            extractor.extract(Source(path), ParseOptions(engine="failing"), on_begin=second.set)
+            extractor.extract(Source(path), ParseOptions(engine="failing"), Observing(on_begin=second.set))
 
         threads = [threading.Thread(target=hang)]
         threads[0].start()
@@ -296,7 +297,7 @@ def test_a_lost_fork_server_loses_the_document_and_is_replaced(read: Read, tmp_p
             os.kill(fork_server, signal.SIGKILL)
 
         with pytest.raises(ChildLost):
-            extractor.extract(Source(path), ParseOptions(engine="failing"), on_counted=kill_fork_server)
+            extractor.extract(Source(path), ParseOptions(engine="failing"), Observing(on_counted=kill_fork_server))
         assert read("well", extractor=extractor).blocks[0].text == "well"
 
 
@@ -312,7 +313,7 @@ def test_closing_ends_children_and_removes_folders(tmp_path: Path) -> None:
 
     def hang() -> None:
         with pytest.raises(ChildLost):
-            extractor.extract(Source(document), ParseOptions(engine="failing"), on_begin=begun.set)
+            extractor.extract(Source(document), ParseOptions(engine="failing"), Observing(on_begin=begun.set))
         ended.set()
 
     thread = threading.Thread(target=hang)
@@ -333,15 +334,19 @@ OWNER = """
 import sys, dataclasses
 from pathlib import Path
 from octavo.engines.contract import Limits, Source
+from octavo.engines.observer import ReadingObserver
 from octavo.engines.registry import TEST_ENGINES, EngineRegistry
 from octavo.extraction.extractor import Extractor
 from octavo.parse_options import ParseOptions
+class Begun(ReadingObserver):
+    def begin(self):
+        print("begun", flush=True)
 registry, work = EngineRegistry(TEST_ENGINES), Path(sys.argv[1])
 extractor = Extractor(processes=1, limits=Limits(), registry=registry, work_directory=work)
 extractor.warm_up()
 print(extractor.fork_server_pid, flush=True)
 options = ParseOptions(engine="failing")
-extractor.extract(Source(Path(sys.argv[2])), options, on_begin=lambda: print("begun", flush=True))
+extractor.extract(Source(Path(sys.argv[2])), options, Begun())
 """
 
 

@@ -20,7 +20,8 @@ from octavo.engines.contract import Limits, PageToRender, Source
 from octavo.engines.mupdf import pymupdf
 from octavo.engines.registry import EngineRegistry
 from octavo.extraction.extractor import Extractor
-from octavo.extraction.items import ItemOptions, ItemWork
+from octavo.extraction.item_options import ItemOptions
+from octavo.extraction.items import ItemWork
 from octavo.identifiers import BatchId, RunId, WorkerId
 from octavo.ledger.contract import ClaimRequest, Report, ReportKind
 from octavo.ledger.duckdb import memory_ledger
@@ -30,6 +31,7 @@ from octavo.outcomes import Succeeded
 from octavo.parse_options import ParseOptions
 from octavo.render.registry import ExtractPage
 from octavo.worker.page_render_worker import PageRenderWorker
+from tests.observers import Following
 from tests.storage_server import storage_server
 from tests.unit.api.service import WORKER_TOKEN, MovableClock, add_customer, make_service, settings
 from tests.unit.api.serving import served, until
@@ -90,7 +92,7 @@ class Stack:
         item = self._claimed(batch_id)
         work = ItemWork(self.service.objects, self.extractor, folder=None)
         with work.fetch(item) as found:
-            outcome = work.do(item, found, OPTIONS, begin=lambda: None)
+            outcome = work.do(item, found, OPTIONS, Following())
         assert isinstance(outcome, Succeeded), outcome
         word = Report(kind=ReportKind.FINISH, item_id=item.item_id, lease_no=item.lease_no, outcome=outcome)
         assert self.service.ledger.work.report([word])[0].accepted

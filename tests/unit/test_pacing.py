@@ -1,4 +1,4 @@
-"""How slices grow with what was timed."""
+"""How slices grow with the measured times."""
 
 from octavo.pacing import MOST_ITEMS, TIMED_ITEMS, Pace
 

@@ -1,4 +1,4 @@
-"""The layer before Prefect's app: busy answers are asked again, everything else passes as it is."""
+"""The layer before Prefect's app: busy answers are retried, everything else passes unchanged."""
 
 import httpx
 import pytest

@@ -1,4 +1,4 @@
-"""Settings: where they come from, and that a bad one is told in one line that names it."""
+"""Settings: where they come from, and that an error about a bad one names it on one line."""
 
 import os
 from pathlib import Path

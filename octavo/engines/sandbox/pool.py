@@ -5,12 +5,13 @@ import signal
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from octavo.engines.contract import Limits, PageObserver, PageToRender, Source
+from octavo.engines.contract import Limits, PageToRender, Source
+from octavo.engines.observer import ReadingObserver
 from octavo.engines.registry import EngineRegistry
 from octavo.engines.sandbox.child import render_task_for, task_for
 from octavo.engines.sandbox.confinement import Require
@@ -61,34 +62,32 @@ class Child:
         self,
         source: Source,
         options: ParseOptions,
-        on_counted: Callable[[int], None] | None,
-        observer: PageObserver | None = None,
+        observer: ReadingObserver,
     ) -> UntrustedReading:
         """Have the child read a document.
 
         Raises the `DocumentError` that the child answers with, or a `ChildFailure`. After any exception the
         child must not be used again.
         """
-        kept = () if observer is None else observer.kept()
-        task = task_for(source, options, kept, None if observer is None else observer.seconds)
-        return self._ask(source, task, self._limits.wall_seconds, kept, on_counted, observer)
+        kept = () if observer.keep_seconds is None else observer.kept()
+        task = task_for(source, options, kept, observer.keep_seconds)
+        return self._ask(source, task, self._limits.wall_seconds, observer, kept)
 
     def render_page(self, source: Source, page: PageToRender, seconds: float) -> UntrustedReading:
         """Have the child draw a page within so many seconds: an image without a document. Raises as `read` does."""
-        return self._ask(source, render_task_for(source, page), seconds)
+        return self._ask(source, render_task_for(source, page), seconds, ReadingObserver())
 
     def _ask(
         self,
         source: Source,
         task: Header,
         seconds: float,
+        observer: ReadingObserver,
         kept: Sequence[bytes] = (),
-        on_counted: Callable[[int], None] | None = None,
-        observer: PageObserver | None = None,
     ) -> UntrustedReading:
         self.served += 1
         try:
-            return self._exchange(source, task, seconds, kept, on_counted, observer)
+            return self._exchange(source, task, seconds, observer, kept)
         except WireOverdue:
             self.kill()
             raise ChildOverdue("the parser did not end its answer in time") from None
@@ -124,9 +123,8 @@ class Child:
         source: Source,
         task: Header,
         seconds: float,
+        observer: ReadingObserver,
         kept: Sequence[bytes],
-        on_counted: Callable[[int], None] | None,
-        observer: PageObserver | None,
     ) -> UntrustedReading:
         end = time.monotonic() + seconds
         pages, room = 1, self._limits.max_kept_bytes
@@ -138,14 +136,11 @@ class Child:
         while True:
             match self._next_frame(end, seconds, pages):
                 case {"type": "counted", "pages": int(count)}:
-                    checked = self._checked_count(count)
-                    if on_counted is not None:
-                        on_counted(checked)
+                    observer.counted(self._checked_count(count))
                 case {"type": "working", "pages": int(count), "done": int(done)}:
                     pages = max(1, self._checked_count(count))
-                    if observer is not None:
-                        observer.on_page(self._checked_count(done))
-                case {"type": "keep", "bytes": int(length)} if observer is not None and 0 < length <= room:
+                    observer.page_finished(self._checked_count(done))
+                case {"type": "keep", "bytes": int(length)} if observer.keep_seconds is not None and 0 < length <= room:
                     room -= length
                     observer.keep(self._channel.receive_bytes(length, end))
                 case {"type": "reading", "document": int(length), "images": list(sizes)}:

@@ -223,7 +223,7 @@ def _save_as_pdf(scans: Sequence[Scan], path: Path) -> None:
 def _collect(output: Path, number: int, scan: Scan, thresholds: HocrThresholds) -> Recognised:
     hocr = output / f"{number:06d}_ocr_hocr.hocr"
     if not hocr.exists():
-        return _unread(scan, "text recognition gave no answer")
+        return _unread(scan, "text recognition did not answer")
     text = hocr.read_text(encoding="utf-8", errors="replace")
     if not text:
         return _unread(scan, "text recognition took too long")

@@ -14,9 +14,9 @@ from octavo.ledger.duckdb.files import check_files, expired_files
 from octavo.ledger.duckdb.listing import list_items
 from octavo.ledger.duckdb.snapshot import Snapshot
 from octavo.ledger.duckdb.store import Facet, read, write
-from octavo.ledger.duckdb.tables import BATCHES, IDEMPOTENCY_KEYS, ITEMS
+from octavo.ledger.duckdb.tables import IDEMPOTENCY_KEYS, ITEMS, SHOWN_BATCHES, SHOWN_ITEMS
 from octavo.ledger.duckdb.transaction import Transaction
-from octavo.ledger.rows import BatchRow, ItemRow
+from octavo.ledger.rows import INPUT_FIELDS, BatchRow
 from octavo.ledger.watching import Unwatch
 
 _BEGINNING = datetime(1970, 1, 1, tzinfo=UTC)
@@ -42,10 +42,10 @@ class DuckdbBatches(Facet):
             earlier = _replay(tx, new.customer_id, new.idempotency_key, new.body_digest)
             if earlier is not None:
                 return earlier, False
-        check_files(tx, new.customer_id, new.file_ids)
+        filenames = check_files(tx, new.customer_id, inputs["file_id"])
         batch = rules.new_batch_row(new, tx.stamp())
         add_batch(tx, batch)
-        _name_files(tx, inputs)
+        _name_files(inputs, filenames)
         ITEMS.insert(
             tx,
             item_id=list(item_ids),
@@ -64,7 +64,10 @@ class DuckdbBatches(Facet):
 
     @read
     def get(self, view: Snapshot, customer_id: CustomerId, batch_id: BatchId) -> Batch:
-        return find_batch(view, batch_id, customer_id).record()
+        found = view.record(SHOWN_BATCHES, "shown_batch", batch_id=batch_id)
+        if found is None or found.customer_id != customer_id:
+            raise refusals.batch_not_found(batch_id)
+        return found.record()
 
     @read
     def of_customer(
@@ -77,7 +80,7 @@ class DuckdbBatches(Facet):
         limit: int = 50,
     ) -> list[Batch]:
         rows = view.records(
-            BATCHES,
+            SHOWN_BATCHES,
             "batches_of_customer",
             customer_id=customer_id,
             status=status,
@@ -95,7 +98,7 @@ class DuckdbBatches(Facet):
         if number is None:
             return []
         rows = view.records(
-            ITEMS,
+            SHOWN_ITEMS,
             "items_page",
             batch_no=number[0],
             updated_at=_BEGINNING if after is None else after.updated_at,
@@ -109,19 +112,19 @@ class DuckdbBatches(Facet):
         number = view.row("batch_no", batch_id=batch_id)
         if number is None:
             return []
-        rows = view.records(ITEMS, "items_in_order", batch_no=number[0], first=first, limit=limit)
+        rows = view.records(SHOWN_ITEMS, "items_in_order", batch_no=number[0], first=first, limit=limit)
         return [row.record() for row in rows]
 
     @read
     def item(self, view: Snapshot, batch_id: BatchId, item_id: ItemId) -> Item:
-        found = view.record(ITEMS, "items_by_id", item_ids=[item_id])
+        found = view.record(SHOWN_ITEMS, "item", item_id=item_id)
         if found is None or found.batch_id != batch_id:
             raise refusals.item_not_found(batch_id, item_id)
         return found.record()
 
     @read
     def item_of_customer(self, view: Snapshot, customer_id: CustomerId, item_id: ItemId) -> Item:
-        found = view.record(ITEMS, "items_by_id", item_ids=[item_id])
+        found = view.record(SHOWN_ITEMS, "item", item_id=item_id)
         if found is None or found.customer_id != customer_id:
             raise refusals.item_not_found_at_all(item_id)
         return found.record()
@@ -188,19 +191,16 @@ class DuckdbBatches(Facet):
 
 def _inputs(items: Sequence[NewItem]) -> dict[str, Any]:
     """Return what items are made of, by field."""
-    rows = [ItemRow.input_fields(item) for item in items]
-    return {name: [row[name] for row in rows] for name in rows[0]}
+    return {name: list(map(get, items)) for name, get in INPUT_FIELDS.items()}
 
 
-def _name_files(tx: Transaction, inputs: dict[str, Any]) -> None:
+def _name_files(inputs: dict[str, Any], filenames: Mapping[FileId, str | None]) -> None:
     """Give items of files the files' names, where they have no other."""
     names, kinds, file_ids = (inputs[name] for name in ("source_name", "source_kind", "file_id"))
-    unnamed = [place for place, kind in enumerate(kinds) if kind is SourceKind.FILE and names[place] is None]
-    found: dict[FileId, str] = {}
-    if unnamed:
-        found = dict(tx.rows("file_names", file_ids=[file_ids[place] for place in unnamed]))
-    for place in unnamed:
-        names[place] = found.get(file_ids[place])
+    inputs["source_name"] = [
+        filenames.get(file_id) if name is None and kind is SourceKind.FILE else name
+        for name, kind, file_id in zip(names, kinds, file_ids, strict=True)
+    ]
 
 
 def _working_batch(tx: Transaction, customer_id: CustomerId, batch_id: BatchId) -> BatchRow:

@@ -75,12 +75,14 @@ def expired_files(view: Snapshot, file_ids: Sequence[FileId]) -> set[FileId]:
     return overdue
 
 
-def check_files(tx: Transaction, customer_id: CustomerId, file_ids: Sequence[FileId]) -> None:
-    """Raise UnknownFiles or FilesNotUploaded unless a batch may name all of these files."""
+def check_files(tx: Transaction, customer_id: CustomerId, file_ids: Sequence[FileId]) -> dict[FileId, str | None]:
+    """Return the names of the files of a batch. Raises UnknownFiles, FilesNotUploaded where it may not name them."""
     expired = expired_files(tx, file_ids)
-    refused = tx.rows("refused_files", customer_id=customer_id, file_ids=list(file_ids), expired=list(expired))
-    unknown = [file_id for file_id, status in refused if status is None]
+    found = tx.rows("files_of_batch", customer_id=customer_id, file_ids=list(file_ids))
+    unknown = [file_id for file_id, status, _ in found if status is None or file_id in expired]
     if unknown:
         raise refusals.unknown_files(unknown)
-    if refused:
-        raise refusals.files_not_uploaded([file_id for file_id, _ in refused])
+    pending = [file_id for file_id, status, _ in found if status != FileStatus.READY]
+    if pending:
+        raise refusals.files_not_uploaded(pending)
+    return {file_id: filename for file_id, _, filename in found}

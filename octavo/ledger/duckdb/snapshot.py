@@ -6,7 +6,7 @@ import duckdb
 
 from octavo.ledger.duckdb.statements import statements
 from octavo.ledger.duckdb.table import R, Table
-from octavo.ledger.duckdb.values import Parameter, Row, plain
+from octavo.ledger.duckdb.values import Parameter, Row, plain, plain_values
 
 
 class Statements:
@@ -22,8 +22,7 @@ class Statements:
             (parsed,) = connection.extract_statements(sql)
             self._parsed[sql] = parsed
         bound = {
-            key: [plain(one) for one in value] if isinstance(value, list) else plain(value)
-            for key, value in parameters.items()
+            key: plain_values(value) if isinstance(value, list) else plain(value) for key, value in parameters.items()
         }
         return connection.execute(parsed, bound).fetchall()
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
 
-from octavo.ledger.duckdb.tables import TABLES
+from octavo.ledger.duckdb.tables import SELECTABLE
 
 _HEAD = re.compile(r"^-- name: (\w+)\n-- purpose: (.+)\n", re.MULTILINE)
 _COLUMNS = re.compile(r"\{(?:(?P<alias>\w+)\.)?(?P<table>\w+)\}")
@@ -40,7 +40,7 @@ def statements() -> dict[str, str]:
 
 
 def _columns(placeholder: re.Match[str]) -> str:
-    return TABLES[placeholder["table"]].select(placeholder["alias"] or "")
+    return SELECTABLE[placeholder["table"]].select(placeholder["alias"] or "")
 
 
 def _parse(text: str) -> list[tuple[str, str]]:

@@ -6,7 +6,7 @@ stands for the columns of `items`, and `{i.items}` for the same of an alias.
 """
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import MISSING, Field, dataclass, fields
 from datetime import datetime
 from enum import StrEnum
@@ -100,6 +100,7 @@ class Table(Generic[R]):
         fixed: Sequence[str] = (),
         renamed: Mapping[str, str] | None = None,
         unread: Sequence[str] = (),
+        leaves_out: Sequence[str] = (),
     ) -> None:
         self.name = name
         self.unread = frozenset(unread)
@@ -108,7 +109,9 @@ class Table(Generic[R]):
         hints = get_type_hints(record)
         names = renamed or {}
         self.columns = tuple(
-            _column(field, hints[field.name], names.get(field.name, field.name)) for field in fields(record)
+            _column(field, hints[field.name], names.get(field.name, field.name))
+            for field in fields(record)
+            if field.name not in leaves_out
         )
         self._defaults = {field.name: field.default for field in fields(record) if field.default is not MISSING}
         self._by_field = {column.field: column for column in self.columns}
@@ -116,6 +119,10 @@ class Table(Generic[R]):
         self._conversions = [(place, one.read) for place, one in enumerate(self.columns) if one.read is not None]
         self._changing = tuple(one for one in self._fields if one not in {*fixed, *key})
         self._known: dict[object, str] = {}
+
+    def without(self, *names: str) -> "Table[R]":
+        """Return the same for reading less: fields that are left out have their defaults."""
+        return Table(self.name, self._record, leaves_out=names)
 
     def select(self, alias: str = "") -> str:
         """Return the columns for a SELECT, in the order in which `read` takes them."""
@@ -135,12 +142,13 @@ class Table(Generic[R]):
 
         A field that is not given has the record's default. `clause` goes behind the statement (`ON CONFLICT ...`).
         """
-        given = _given_once(self._defaults | values)
+        # A column without a value is NULL by itself: no column that may be NULL has a default.
+        given = {name: value for name, value in _given_once(self._defaults | values).items() if value is not None}
         many = frozenset(name for name, value in given.items() if isinstance(value, list))
-        known = ("insert", many, clause)
+        known = ("insert", many, frozenset(given), clause)
         sql = self._known.get(known)
         if sql is None:
-            sql = self._known[known] = self._insert_sql(many, clause)
+            sql = self._known[known] = self._insert_sql(many, given, clause)
         view.run(sql, {name: self._bound(name, value) for name, value in given.items()})
 
     def insert_rows(self, view: Runs, rows: Sequence[R], *, clause: str = "") -> None:
@@ -170,11 +178,12 @@ class Table(Generic[R]):
             return [None if one is None else write(one) for one in value]
         return None if value is None else write(value)
 
-    def _insert_sql(self, many: frozenset[str], clause: str) -> str:
-        columns = ", ".join(column.name for column in self.columns)
+    def _insert_sql(self, many: Collection[str], given: Collection[str], clause: str) -> str:
+        new = [column for column in self.columns if column.field in given]
+        columns = ", ".join(column.name for column in new)
         values = ", ".join(
             f"unnest(${one.field}::{one.sql_type}[])" if one.field in many else f"${one.field}::{one.sql_type}"
-            for one in self.columns
+            for one in new
         )
         return f"INSERT INTO {self.name} ({columns}) SELECT {values} {clause}"
 

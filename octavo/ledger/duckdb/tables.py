@@ -66,6 +66,9 @@ ITEMS = Table(
     ],
 )
 """A lease and progress have updates of their own: they come often, and change little."""
+SHOWN_ITEMS = ITEMS.without("batch_no", "lease_no", "lost_leases", "finished_lease_no", "kept_in", "engine", "seconds")
+"""What an item shows: each column more makes a short read a hundredth slower."""
+SHOWN_BATCHES = BATCHES.without("batch_no", "retried_at", "dialect")
 SLICES = Table("slices", SliceRow, key=["slice_id"])
 RUNS = Table("runs", Run, key=["batch_id", "run_no"], fixed=["customer_id", "created_at"])
 USAGE = Table("usage", UsageRow)
@@ -116,3 +119,5 @@ TABLES = {
         DELETIONS,
     )
 }
+SELECTABLE = {**TABLES, "shown_items": SHOWN_ITEMS, "shown_batches": SHOWN_BATCHES}
+"""What a query may name in braces."""

@@ -16,6 +16,15 @@ def plain(value: Value) -> Value:
     return value.value if isinstance(value, StrEnum) else value
 
 
+def plain_values(values: list[Any]) -> list[Any]:
+    """Return the values of a column as DuckDB takes them; the values of one column are of one type."""
+    kind = next((type(value) for value in values if value is not None), str)
+    return values if kind in _PLAIN else [plain(value) for value in values]
+
+
+_PLAIN = {str, int, float, bool}
+
+
 def utc(moment: datetime) -> datetime:
     """Return a moment as it came from DuckDB with its zone."""
     return moment.replace(tzinfo=UTC)

@@ -98,7 +98,7 @@ class Writer:
         command = _Command(handler, argument)
         with self._lock:
             if not self._taken.wait_for(self._has_room, MAX_WAIT_SECONDS):
-                raise LedgerUnavailable("The ledger cannot keep up with what is asked; try again later.")
+                raise LedgerUnavailable("The ledger cannot keep up with requests; try again later.")
             if self._closed:
                 raise refusals.closed()
             self._waiting.append(command)
@@ -210,7 +210,7 @@ def _translated(error: Exception) -> Exception:
     if isinstance(error, duckdb.ConstraintException):
         return refusals.taken_already("id")
     if NO_SPACE in str(error):
-        return LedgerUnavailable("The disk of the ledger is full; make room, and it goes on by itself.")
+        return LedgerUnavailable("The disk of the ledger is full; free some space, and it resumes by itself.")
     if isinstance(error, duckdb.Error):
         return LedgerUnavailable(f"The ledger could not be written: {error}")
     return error

@@ -13,6 +13,7 @@ from octavo.errors import DocumentTooLarge, ExtractionFailed, PageLimitExceeded,
 from octavo.extraction.extractor import Extractor
 from octavo.parse_options import ParseOptions
 from octavo.samples import make_damaged, make_locked, make_report, make_text_named_pdf
+from tests.observers import Observing
 
 LIMITS = replace(Limits(), max_bytes=1_000_000, max_pages=2, page_seconds=30.0)
 PARSING_ENGINES = sorted(BUILT_IN)
@@ -99,14 +100,14 @@ def test_a_document_over_the_page_limit_is_refused_before_it_is_read(
         Extractor(processes=1, limits=replace(LIMITS, max_pages=1), registry=EngineRegistry.installed()) as strict,
         pytest.raises(PageLimitExceeded, match="2 pages"),
     ):
-        strict.extract(Source(tmp_path / "report.pdf"), options, on_counted=counted.append)
+        strict.extract(Source(tmp_path / "report.pdf"), options, Observing(on_counted=counted.append))
     assert counted == []
 
 
 def test_pages_are_counted_before_they_are_read(extractor: Extractor, tmp_path: Path, options: ParseOptions) -> None:
     make_report(tmp_path / "report.pdf")
     counted: list[int] = []
-    extractor.extract(Source(tmp_path / "report.pdf"), options, on_counted=counted.append)
+    extractor.extract(Source(tmp_path / "report.pdf"), options, Observing(on_counted=counted.append))
     assert counted == [2]
 
 

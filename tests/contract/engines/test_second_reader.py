@@ -11,6 +11,7 @@ from octavo.errors import ExtractionFailed
 from octavo.extraction.extractor import Extractor
 from octavo.parse_options import ParseOptions
 from octavo.samples import make_report
+from tests.observers import Observing
 
 
 @pytest.fixture(scope="module")
@@ -36,7 +37,7 @@ def test_what_pymupdf_cannot_read_is_read_by_a_second_reader(
     whole = extractor.extract(Source(tmp_path / "report.pdf"), ParseOptions(engine="fast")).document
     path = damage(tmp_path / "report.pdf", {b"/Count 2": change})
     counted: list[int] = []
-    found = extractor.extract(Source(path), ParseOptions(engine="fast"), on_counted=counted.append).document
+    found = extractor.extract(Source(path), ParseOptions(engine="fast"), Observing(on_counted=counted.append)).document
     assert (found.page_count, counted) == (2, [2])
     words = {word for block in whole.blocks for word in block.text.split()}
     assert len(words & {word for block in found.blocks for word in block.text.split()}) > 0.8 * len(words)

@@ -1,4 +1,4 @@
-"""The batch state machine as a model: what an item, a batch and a bill must come to, said once more in other words.
+"""The batch state machine as a model: how an item, a batch and a bill must end, stated a second time.
 
 Shares nothing with `octavo.ledger.rules`: no counts are kept, everything is looked up in the items.
 """

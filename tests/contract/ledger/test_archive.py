@@ -1,4 +1,4 @@
-"""What a ledger tells its archive, and a ledger made anew from that."""
+"""What a ledger writes into its archive, and a ledger rebuilt from that."""
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace

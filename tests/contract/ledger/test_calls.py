@@ -1,4 +1,4 @@
-"""Sync calls in the ledger: what they are billed, and nothing else."""
+"""Sync extractions in the ledger: what they are billed, and nothing else."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""The DuckDB ledger on a disk that is full: it says so, keeps what it acknowledged, and goes on when there is room."""
+"""The DuckDB ledger on a disk that is full: it says so, keeps what it acknowledged, and resumes when there is space."""
 
 from collections.abc import Iterator
 from pathlib import Path

@@ -138,6 +138,8 @@ def test_every_filter_keeps_what_it_names(world: World, query: ItemQuery) -> Non
     assert shown(source_name="letter") == set()
     assert shown(source_name_contains="INVOICE") == {"Invoice 1.pdf", "invoice 2.pdf"}
     assert shown(source_name_contains="%") == set(), "a part of a name is no pattern"
+    assert shown(source_name_contains="2_pdf") == set()
+    assert shown(source_name_contains="2.PDF") == {"invoice 2.pdf"}
     assert shown(created_from=second.created_at) == {"invoice 2.pdf"}
     assert shown(created_before=second.created_at) == {"Invoice 1.pdf", "letter.pdf", "photo.png"}
     assert shown(created_from=second.created_at + timedelta(microseconds=1)) == set()

@@ -1,4 +1,4 @@
-"""Leases that are renewed, run out, or are taken away."""
+"""Leases that are renewed, expire, or are revoked."""
 
 import pytest
 

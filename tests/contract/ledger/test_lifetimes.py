@@ -1,4 +1,4 @@
-"""How files, results and batches end: by their time, or because somebody deletes them."""
+"""How files, results and batches end: by expiry, or because somebody deletes them."""
 
 from dataclasses import replace
 

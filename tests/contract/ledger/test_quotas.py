@@ -1,4 +1,4 @@
-"""Page quotas: pages are set aside before they are read, then billed once or given back, never above the quota."""
+"""Page quotas: pages are reserved before they are read, then billed once or released, never above the quota."""
 
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor

@@ -1,4 +1,4 @@
-"""What workers say of items, and whether it counts."""
+"""Workers' reports about items, and which are accepted."""
 
 from dataclasses import replace
 

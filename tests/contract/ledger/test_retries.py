@@ -1,4 +1,4 @@
-"""What failed runs again: the same items, in the same batch, counted and told as if they had not ended."""
+"""What failed runs again: the same items, in the same batch, counted and reported as if they had not ended."""
 
 from datetime import timedelta
 

@@ -1,4 +1,4 @@
-"""Claims that wait in the ledger: in turn, never over a limit, handed on by the commit that makes room."""
+"""Claims that wait in the ledger: in turn, never over a limit, served by the commit that makes room."""
 
 import threading
 import time

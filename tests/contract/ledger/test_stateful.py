@@ -1,4 +1,4 @@
-"""A ledger that remembers its unfinished work, beside one that reads all of it anew: they show the same."""
+"""A ledger that remembers its unfinished work and one that reads it again each time show the same."""
 
 from collections.abc import Callable
 from dataclasses import fields, is_dataclass, replace

@@ -1,4 +1,4 @@
-"""Whoever watches a batch is told by each commit that changes it, and by no other."""
+"""A watcher of a batch is notified by each commit that changes it, and by no other."""
 
 import threading
 

@@ -1,4 +1,4 @@
-"""Captions are tied to the figure or table they are of, and stay in the text."""
+"""Captions are linked to their figure or table, and stay in the text."""
 
 import io
 

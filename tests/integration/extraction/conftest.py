@@ -7,7 +7,8 @@ import pytest
 
 from octavo.engines.contract import Limits, Source
 from octavo.engines.registry import EngineRegistry
-from octavo.extraction.extractor import Extraction, Extractor
+from octavo.extraction.extraction import Extraction
+from octavo.extraction.extractor import Extractor
 from octavo.parse_options import ParseOptions
 from octavo.samples import make_samples
 

@@ -1,18 +1,20 @@
-"""A reading that was broken off between two pages is gone on with, and nobody can tell by the result."""
+"""A reading interrupted between two pages is continued, and the result does not show it."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
 
-from octavo.engines.contract import Limits, PageObserver, Source
+from octavo.engines.contract import Limits, Source
 from octavo.engines.drawing import BODY, HEADING, Sheets, scanned
 from octavo.engines.mupdf import pymupdf
 from octavo.engines.registry import EngineRegistry
-from octavo.extraction.extractor import Extraction, Extractor
+from octavo.extraction.extraction import Extraction
+from octavo.extraction.extractor import Extractor
 from octavo.parse_options import ParseOptions
 from octavo.samples import LETTER, REPORT_TABLE
+from tests.observers import Observing
 
 PAGES = 20
 SCANNED = 5
@@ -25,7 +27,7 @@ class BrokenOff(Exception):
 
 
 @dataclass
-class Care:
+class Keeper:
     """Keeps every piece; breaks off after so many pages."""
 
     pieces: list[bytes] = field(default_factory=list)
@@ -37,8 +39,8 @@ class Care:
         if done >= self.last:
             raise BrokenOff
 
-    def whole(self) -> PageObserver:
-        return PageObserver(on_page=self.on_page, keep=self.pieces.append, kept=lambda: list(self.pieces), seconds=0.0)
+    def observer(self, keep_seconds: float = 0.0) -> Observing:
+        return Observing(on_page=self.on_page, keep=self.pieces.append, kept=self.pieces, keep_seconds=keep_seconds)
 
 
 @pytest.fixture(scope="module")
@@ -73,8 +75,8 @@ def with_scan(path: Path, folder: Path) -> Path:
     return folder / "whole.pdf"
 
 
-def read(extractor: Extractor, path: Path, care: Care | None, engine: str = "fast") -> Extraction:
-    return extractor.extract(Source(path), ParseOptions(engine=engine), care=None if care is None else care.whole())
+def read(extractor: Extractor, path: Path, keeper: Keeper | None, engine: str = "fast") -> Extraction:
+    return extractor.extract(Source(path), ParseOptions(engine=engine), None if keeper is None else keeper.observer())
 
 
 @pytest.mark.parametrize("engine", ["fast", "auto"])
@@ -84,30 +86,30 @@ def test_a_reading_that_was_broken_off_twice_has_the_result_of_one_that_was_not(
     path = with_scan(draw(tmp_path / "harbour.pdf", PAGES - 1), tmp_path)
     whole = read(extractor, path, None, engine)
     assert whole.document.pages[SCANNED - 1].ocr
-    care = Care(last=7)
+    keeper = Keeper(last=7)
     with pytest.raises(BrokenOff):
-        read(extractor, path, care, engine)
-    care.last = 13
+        read(extractor, path, keeper, engine)
+    keeper.last = 13
     with pytest.raises(BrokenOff):
-        read(extractor, path, care, engine)
-    after, care.last, care.done = len(care.pieces), MANY, []
-    found = read(extractor, path, care, engine)
+        read(extractor, path, keeper, engine)
+    after, keeper.last, keeper.done = len(keeper.pieces), MANY, []
+    found = read(extractor, path, keeper, engine)
     assert (found.document, found.images) == (whole.document, whole.images)
-    assert care.done[0] == 13, "pages that are finished are not read again"
-    assert len(care.pieces) - after <= PAGES - 13
+    assert keeper.done[0] == 13, "pages that are finished are not read again"
+    assert len(keeper.pieces) - after <= PAGES - 13
 
 
 def test_pieces_that_are_no_pages_are_passed_over(extractor: Extractor, tmp_path: Path) -> None:
     path = draw(tmp_path / "harbour.pdf", 3)
-    care = Care(pieces=[b"", b"nonsense", bytes(5000)])
-    assert read(extractor, path, care).document == read(extractor, path, None).document
-    assert care.done[0] == 0
+    keeper = Keeper(pieces=[b"", b"nonsense", bytes(5000)])
+    assert read(extractor, path, keeper).document == read(extractor, path, None).document
+    assert keeper.done[0] == 0
 
 
 def test_a_child_whose_reading_was_broken_off_reads_nothing_more(extractor: Extractor, tmp_path: Path) -> None:
     path = draw(tmp_path / "harbour.pdf", 10)
     with pytest.raises(BrokenOff):
-        read(extractor, path, Care(last=2))
+        read(extractor, path, Keeper(last=2))
     assert read(extractor, path, None).document.page_count == 10
 
 
@@ -127,8 +129,8 @@ def peak_bytes(pid: int) -> int:
 
 def test_a_thousand_pages_are_read_in_less_than_a_gibibyte(extractor: Extractor, tmp_path: Path) -> None:
     path = many_times(draw(tmp_path / "short.pdf", 20), MANY // 20, tmp_path / "long.pdf")
-    care = Care()
+    keeper = Keeper()
     with extractor._pool.child(fresh=True) as child:
-        child.read(Source(path), ParseOptions(engine="fast"), None, replace(care.whole(), seconds=1.0))
+        child.read(Source(path), ParseOptions(engine="fast"), keeper.observer(keep_seconds=1.0))
         assert peak_bytes(child.pid) < GIBI
-    assert care.done == list(range(MANY))
+    assert keeper.done == list(range(MANY))

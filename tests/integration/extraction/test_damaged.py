@@ -1,4 +1,4 @@
-"""Damage that `bench.fuzz` has met: what it comes to, and that no child of the sandbox dies of it."""
+"""Damage found by `bench.fuzz`: how it ends, and that no child of the sandbox dies of it."""
 
 import io
 from collections.abc import Callable, Iterator
@@ -15,7 +15,8 @@ from octavo.engines.pages.page_view import NoRegions
 from octavo.engines.pages.thresholds.pipeline import PipelineThresholds
 from octavo.engines.registry import EngineRegistry
 from octavo.errors import ExtractionFailed
-from octavo.extraction.extractor import Extraction, Extractor
+from octavo.extraction.extraction import Extraction
+from octavo.extraction.extractor import Extractor
 from octavo.parse_options import ParseOptions
 
 Read = Callable[[bytes], Extraction]

@@ -13,7 +13,8 @@ from bench.office_plan import plan
 from octavo.engines.contract import Limits, Source
 from octavo.engines.registry import EngineRegistry
 from octavo.errors import DocumentError, ExtractionFailed, UnsupportedInput
-from octavo.extraction.extractor import Extraction, Extractor
+from octavo.extraction.extraction import Extraction
+from octavo.extraction.extractor import Extractor
 from octavo.parse_options import ParseOptions
 from octavo.render.markdown import render_markdown
 from tests.integration.extraction.conftest import Extract

@@ -9,15 +9,19 @@ import pytest
 
 from octavo.batches import ClaimedItem
 from octavo.engines.contract import Limits, Source
+from octavo.engines.observer import ReadingObserver
 from octavo.engines.registry import EngineRegistry
-from octavo.extraction.extractor import Extraction, Extractor
-from octavo.extraction.items import ItemOptions, ItemWork
+from octavo.extraction.extraction import Extraction
+from octavo.extraction.extractor import Extractor
+from octavo.extraction.item_options import ItemOptions
+from octavo.extraction.items import ItemWork
 from octavo.identifiers import BatchId, CustomerId, FileId, ItemId
 from octavo.objects import keys
 from octavo.objects.memory import MemoryObjects
 from octavo.outcomes import Succeeded
 from octavo.parse_options import ParseOptions
 from octavo.render.registry import ExtractPage
+from tests.observers import Following
 
 PARTS = [(True, True), (False, True), (True, False), (False, False)]
 CUSTOMER = CustomerId("cust_1")
@@ -31,9 +35,11 @@ class CountingExtractor(Extractor):
         super().__init__(processes=1, limits=Limits(), registry=EngineRegistry())
         self.readings: list[ParseOptions] = []
 
-    def extract(self, source: Source, options: ParseOptions, **more: Any) -> Extraction:
+    def extract(
+        self, source: Source, options: ParseOptions, observer: ReadingObserver | None = None, **more: Any
+    ) -> Extraction:
         self.readings.append(options)
-        return super().extract(source, options, **more)
+        return super().extract(source, options, observer, **more)
 
 
 @pytest.fixture(scope="module")
@@ -68,10 +74,10 @@ def do(objects: MemoryObjects, extractor: CountingExtractor, samples: Path, tmp_
     )
     work = ItemWork(objects, extractor, folder=tmp_path)
 
-    def do(text: bool, images: bool, on_counted: Callable[[int], None] | None = None) -> Succeeded:
+    def do(text: bool, images: bool, on_counted: Callable[[int], object] = lambda _: None) -> Succeeded:
         options = ItemOptions(ParseOptions(engine="fast"), ExtractPage(text, images))
         with work.fetch(item) as found:
-            outcome = work.do(item, found, options, begin=lambda: None, on_counted=on_counted)
+            outcome = work.do(item, found, options, Following(on_counted=on_counted))
         assert isinstance(outcome, Succeeded)
         return outcome
 

@@ -8,6 +8,7 @@ from octavo.engines.contract import Limits, Source
 from octavo.engines.registry import EngineRegistry
 from octavo.extraction.extractor import Extractor
 from octavo.parse_options import ParseOptions
+from tests.observers import Observing
 
 HELD_SECONDS = 1.0
 
@@ -25,7 +26,7 @@ def test_waiting_for_a_child_is_no_reading(tmp_path: Path, samples: Path) -> Non
         extractor.warm_up()
         extractor.extract(source, ParseOptions())
         with ThreadPoolExecutor(2) as pool:
-            first = pool.submit(extractor.extract, source, ParseOptions(), on_begin=hold)
+            first = pool.submit(extractor.extract, source, ParseOptions(), Observing(on_begin=hold))
             assert has_begun.wait(60)
             second = pool.submit(extractor.extract, source, ParseOptions())
             threading.Event().wait(HELD_SECONDS)

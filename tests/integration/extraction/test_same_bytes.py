@@ -6,13 +6,15 @@ from octavo.batches import ClaimedItem
 from octavo.engines.contract import Limits
 from octavo.engines.registry import EngineRegistry
 from octavo.extraction.extractor import Extractor
-from octavo.extraction.items import ItemOptions, ItemWork
+from octavo.extraction.item_options import ItemOptions
+from octavo.extraction.items import ItemWork
 from octavo.identifiers import BatchId, CustomerId, FileId, ItemId
 from octavo.objects.memory import MemoryObjects
 from octavo.outcomes import Outcome, Succeeded
 from octavo.parse_options import ParseOptions
 from octavo.render.registry import ExtractPage
 from octavo.samples import make_photo, make_report, make_scan
+from tests.observers import Following
 
 
 def test_work_that_is_done_twice_writes_the_same_bytes_under_the_same_keys(tmp_path: Path) -> None:
@@ -41,7 +43,7 @@ OPTIONS = ItemOptions(ParseOptions(engine="fast"), ExtractPage())
 
 def do(work: ItemWork, item: ClaimedItem) -> Outcome:
     with work.fetch(item) as found:
-        return work.do(item, found, OPTIONS, begin=lambda: None, in_fresh_child=True)
+        return work.do(item, found, OPTIONS, Following(), in_fresh_child=True)
 
 
 def claimed(path: Path) -> ClaimedItem:

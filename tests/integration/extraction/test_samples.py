@@ -9,7 +9,7 @@ from PIL import Image
 
 from octavo.documents import Box
 from octavo.engines.drawing import BODY, TITLE, Sheets
-from octavo.extraction.extractor import Extraction
+from octavo.extraction.extraction import Extraction
 from octavo.identifiers import ResultId
 from octavo.render.extract_page import render_extract_page
 from octavo.render.figure_images import ImagesInMemory

@@ -30,7 +30,7 @@ async def orchestrated(
     folder: Path,
     *,
     ledger: DuckdbLedger | None = None,
-    silence_seconds: float = 10.0,
+    silence_seconds: float = 600.0,
     tag_limits: bool = False,
 ) -> AsyncIterator[Api]:
     """Yield an API whose dispatcher makes runs of that deployment; the clock of its own ledger can be moved."""

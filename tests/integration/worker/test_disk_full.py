@@ -11,7 +11,8 @@ from octavo.batches import ItemStatus
 from octavo.engines.contract import Limits
 from octavo.engines.registry import EngineRegistry
 from octavo.extraction.extractor import Extractor
-from octavo.extraction.items import SCRATCH_ROOM_BYTES, ItemWork
+from octavo.extraction.inputs import SCRATCH_ROOM_BYTES, Inputs
+from octavo.extraction.items import ItemWork
 from octavo.identifiers import BatchId
 from octavo.objects.contract import ObjectStore
 from octavo.objects.s3 import S3Objects
@@ -79,14 +80,13 @@ def test_a_full_disk_of_the_children_alone_is_waited_out(
     class BesideTheDisk(ItemWork):
         """Keeps inputs elsewhere, so that it is the child that meets the full disk."""
 
-        def _is_disk_full(self) -> bool:
-            return ItemWork(stack.objects, reader, folder=disk.folder)._is_disk_full()
+        def __init__(self) -> None:
+            super().__init__(stack.objects, reader, folder=tmp_path)
+            self._inputs.is_disk_full = Inputs(stack.objects, disk.folder).is_disk_full  # type: ignore[method-assign] # the disk of the child
 
     with extractor(disk.folder) as reader:
         reader.warm_up()
-        goes_on_when_there_is_room(
-            stack, BesideTheDisk(stack.objects, reader, folder=tmp_path), disk, caplog, b"litter"
-        )
+        goes_on_when_there_is_room(stack, BesideTheDisk(), disk, caplog, b"litter")
 
 
 def test_full_storage_is_waited_out(

@@ -1,4 +1,4 @@
-"""The dispatcher, the reconciler and the lane slots at a real Prefect, with runs that no worker picks up."""
+"""The dispatcher, the reconciler and the customer slots at a real Prefect, with runs that no worker picks up."""
 
 import asyncio
 import contextlib
@@ -324,19 +324,19 @@ async def test_a_lost_run_that_prefect_does_not_know_is_forgotten(api: Api, pref
 
 @dataclass
 class FakeSliceWorker:
-    """How many lanes each customer has open on a worker."""
+    """How many slots each customer has taken on a worker."""
 
-    lanes: dict[CustomerId, int] = field(default_factory=dict)
+    taken: dict[CustomerId, int] = field(default_factory=dict)
     looks: int = 0
 
     def slots_by_customer(self) -> dict[CustomerId, int]:
         self.looks += 1
-        return dict(self.lanes)
+        return dict(self.taken)
 
 
 @dataclass
 class Worker:
-    """One worker's lanes and the slots that follow them."""
+    """One worker's slots, and those of Prefect that follow them."""
 
     slice_worker: FakeSliceWorker
     slots: CustomerSlots
@@ -348,8 +348,8 @@ class Worker:
         slots = CustomerSlots(cast(SliceWorker, slice_worker), note)
         return cls(slice_worker, slots, asyncio.create_task(slots.run()))
 
-    def open(self, customer_id: CustomerId, lanes: int) -> None:
-        self.slice_worker.lanes[customer_id] = lanes
+    def open(self, customer_id: CustomerId, count: int) -> None:
+        self.slice_worker.taken[customer_id] = count
         self.slots.changed()
 
     async def stop(self) -> None:
@@ -377,7 +377,7 @@ class Worker:
 
 @pytest.fixture
 async def customer_id(prefect: PrefectClient) -> AsyncIterator[CustomerId]:
-    """Yield a customer that may have three lanes open."""
+    """Yield a customer that may take three slots."""
     customer_id = new_customer_id()
     await prefect.upsert_global_concurrency_limit_by_name(limit_name(customer_id), 3)
     yield customer_id
@@ -403,17 +403,17 @@ async def until_taken(prefect: PrefectClient, customer_id: CustomerId, slots: in
     await until(is_so)
 
 
-async def test_slots_follow_the_lanes_up_and_down(
+async def test_prefects_slots_follow_those_taken_up_and_down(
     prefect: PrefectClient, worker: Worker, customer_id: CustomerId
 ) -> None:
-    for lanes in (1, 3, 2, 0, 1):
-        worker.open(customer_id, lanes)
-        await until_taken(prefect, customer_id, lanes)
+    for count in (1, 3, 2, 0, 1):
+        worker.open(customer_id, count)
+        await until_taken(prefect, customer_id, count)
     await worker.stop()
     assert await taken(prefect, customer_id) == 0
 
 
-async def test_slots_never_exceed_the_cap_and_a_lane_without_one_works_on(
+async def test_slots_never_exceed_the_cap_and_work_without_one_goes_on(
     prefect: PrefectClient, worker: Worker, customer_id: CustomerId, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level("INFO", customer_slots.__name__)
@@ -423,7 +423,7 @@ async def test_slots_never_exceed_the_cap_and_a_lane_without_one_works_on(
     other.open(customer_id, 1)
 
     async def is_refused() -> bool:
-        return f"no slot for a lane of {customer_id}" in caplog.text
+        return f"Prefect has no slot for {customer_id}" in caplog.text
 
     await until(is_refused)
     assert await taken(prefect, customer_id) == 3
@@ -470,15 +470,15 @@ async def test_the_next_life_of_a_worker_gives_back_what_the_killed_one_held(
     await damaged.stop()
 
 
-async def test_a_lane_between_two_slices_keeps_its_slot(
+async def test_work_between_two_slices_keeps_its_slot(
     prefect: PrefectClient, worker: Worker, customer_id: CustomerId
 ) -> None:
     worker.open(customer_id, 3)
     await until_taken(prefect, customer_id, 3)
     leases = list(worker.slots._leases[customer_id])
-    for lanes in (2, 3, 1, 3):
+    for count in (2, 3, 1, 3):
         looks = worker.slice_worker.looks
-        worker.open(customer_id, lanes)
+        worker.open(customer_id, count)
 
         async def is_seen(seen: int = looks) -> bool:
             return worker.slice_worker.looks > seen

@@ -1,4 +1,4 @@
-"""Deployments and work pool: `octavo up` and `prefect deploy --all` come to the same, again and again."""
+"""Deployments and work pool: `octavo up` and `prefect deploy --all` give the same result, every time."""
 
 import asyncio
 import subprocess

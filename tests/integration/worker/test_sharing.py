@@ -87,6 +87,6 @@ async def test_runs_that_are_about_no_batch_do_not_hinder_each_other() -> None:
 
 async def test_a_worker_that_leaves_takes_nothing() -> None:
     worker = Worker()
-    worker._leaving.set()
+    worker._is_leaving = True
     async with anyio.create_task_group() as worker._runs_task_group:
         assert await worker.offer(a_run("batch_1"), a_run()) == []

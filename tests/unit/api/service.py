@@ -57,7 +57,7 @@ def settings(data: Path, **groups: dict[str, Any]) -> Settings:
     return Settings.model_validate({"data": data, "limits": limits, **groups})
 
 
-def make_service(given: Settings, ledger: Ledger, objects: ObjectStore, *, silence_seconds: float = 10.0) -> Service:
+def make_service(given: Settings, ledger: Ledger, objects: ObjectStore, *, silence_seconds: float = 600.0) -> Service:
     """Put the parts of an API process together, as `python -m api` does."""
     worker = given.worker.model_copy(update={"silence_seconds": silence_seconds})
     return assemble(

@@ -16,7 +16,7 @@ def until(condition: Callable[[], bool], what: str) -> None:
     """Return once the condition holds; fail after a while."""
     end = time.monotonic() + LIMIT_SECONDS
     while not condition():
-        assert time.monotonic() < end, f"waited in vain: {what}"
+        assert time.monotonic() < end, f"waited without success: {what}"
         time.sleep(0.005)
 
 

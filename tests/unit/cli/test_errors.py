@@ -1,4 +1,4 @@
-"""What goes wrong is told in one line that says what to do, with exit code 1."""
+"""Errors are printed on one line that says what to do, with exit code 1."""
 
 import contextlib
 import http.server

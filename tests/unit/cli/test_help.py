@@ -1,4 +1,4 @@
-"""Help that teaches: what each command is for, with what to type."""
+"""Help says what each command is for and what to type."""
 
 from typing import cast
 

@@ -1,4 +1,4 @@
-"""What a worker says goes together where it may wait, and at once where it may not."""
+"""Reports are sent together if they may wait, and at once if they may not."""
 
 import threading
 from collections.abc import Sequence

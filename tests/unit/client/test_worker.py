@@ -1,4 +1,4 @@
-"""The workers' door and the workers' client, over a socket: what is said on one side is heard on the other."""
+"""The routes for workers and the workers' client, over a socket: what one sends the other receives."""
 
 import threading
 import time

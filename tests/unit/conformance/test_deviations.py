@@ -1,4 +1,4 @@
-"""A server that does not keep the contract is told of, whatever it answers."""
+"""A server that violates the contract is reported, whatever it answers."""
 
 import http.server
 import json

@@ -1,4 +1,4 @@
-"""What has had its time goes from storage, and nothing else does."""
+"""What has expired is deleted from storage, and nothing else."""
 
 import contextlib
 import threading

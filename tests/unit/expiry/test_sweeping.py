@@ -1,4 +1,4 @@
-"""What nobody names is swept; what is young, kept or not ours is not."""
+"""What nothing refers to is swept; what is recent, kept or not ours is not."""
 
 from datetime import timedelta
 

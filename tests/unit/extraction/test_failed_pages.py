@@ -13,14 +13,15 @@ from octavo.documents import Document
 from octavo.engines.contract import Limits
 from octavo.engines.registry import EngineRegistry
 from octavo.errors import StaleLease, StorageUnavailable
-from octavo.extraction.course import Course
 from octavo.extraction.extractor import Extractor
-from octavo.extraction.items import ItemOptions, ItemWork
+from octavo.extraction.item_options import ItemOptions
+from octavo.extraction.items import ItemWork
 from octavo.identifiers import BatchId, CustomerId, FileId, ItemId
 from octavo.objects.memory import MemoryObjects
 from octavo.outcomes import Failed, Outcome, Succeeded
 from octavo.parse_options import ParseOptions
 from octavo.render.registry import ExtractPage
+from tests.observers import Following
 
 KEY = "in/cust_1/2026-11-23/file_1"
 
@@ -47,7 +48,7 @@ class Desk:
     def read(
         self,
         first: Succeeded | None = None,
-        between_pages: Callable[[Course], None] = lambda _: None,
+        between_pages: Callable[[], object] = lambda: None,
         rendering: ExtractPage = ExtractPage(),  # noqa: B008 - it is frozen
     ) -> Outcome:
         item = self.item
@@ -56,10 +57,10 @@ class Desk:
         registry = EngineRegistry.installed(test_engines=True)
         with Extractor(processes=1, limits=Limits(), registry=registry) as extractor:
             work = ItemWork(self.objects, extractor, folder=self.folder)
-            course = Course(between_pages, is_again=item.attempts > 0)
             with work.fetch(item) as found:
                 options = ItemOptions(ParseOptions(engine="failing"), rendering)
-                return work.do(item, found, options, begin=lambda: None, course=course)
+                progress = Following(check=between_pages, is_again=item.attempts > 0)
+                return work.do(item, found, options, progress)
 
     def stored(self) -> dict[str, bytes]:
         found = [info.key for info in self.objects.list("results/")]
@@ -184,7 +185,7 @@ def test_who_has_lost_the_item_touches_no_result(desk_of: MakeDesk) -> None:
     first = first_of(desk)
     before = desk.stored()
 
-    def lose(_: Course) -> None:
+    def lose() -> None:
         raise StaleLease("it was taken away")
 
     with pytest.raises(StaleLease):

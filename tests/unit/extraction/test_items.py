@@ -11,13 +11,15 @@ from octavo.batches import ClaimedItem
 from octavo.documents import Document
 from octavo.errors import DOCUMENT_ERRORS, OcrProviderError, StaleLease, StorageUnavailable
 from octavo.extraction.extractor import Extractor
-from octavo.extraction.items import ItemOptions, ItemWork
+from octavo.extraction.item_options import ItemOptions
+from octavo.extraction.items import ItemWork
 from octavo.identifiers import BatchId, CustomerId, FileId, ItemId
 from octavo.objects import keys
 from octavo.objects.memory import MemoryObjects
 from octavo.outcomes import Failed, Outcome, Succeeded
 from octavo.parse_options import ParseOptions
 from octavo.render.registry import ExtractPage
+from tests.observers import Following
 
 Do = Callable[..., Outcome]
 
@@ -76,7 +78,7 @@ def do(objects: MemoryObjects, extractor: Extractor, begin: Begin, tmp_path: Pat
         )
         with work.fetch(item) as found:
             options = ItemOptions(ParseOptions(engine=engine), ExtractPage(extract_text=text))
-            outcome = work.do(item, found, options, begin=begin)
+            outcome = work.do(item, found, options, Following(on_begin=begin))
         assert not list(tmp_path.iterdir()), "nothing is left on disk"
         return outcome
 

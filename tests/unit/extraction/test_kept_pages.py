@@ -1,4 +1,4 @@
-"""Finished pages of a result to be, in storage."""
+"""Finished pages of an incomplete result, in storage."""
 
 import pytest
 

@@ -10,13 +10,15 @@ import pytest
 from octavo.batches import ClaimedItem
 from octavo.errors import OctavoError
 from octavo.extraction.extractor import Extractor
-from octavo.extraction.items import ItemOptions, ItemWork
+from octavo.extraction.item_options import ItemOptions
+from octavo.extraction.items import ItemWork
 from octavo.identifiers import BatchId, CustomerId, FileId, ItemId, ResultId
 from octavo.objects import keys
 from octavo.objects.memory import MemoryObjects
 from octavo.outcomes import Outcome, Succeeded
 from octavo.parse_options import ParseOptions
 from octavo.render.registry import ExtractPage
+from tests.observers import Following
 
 TABLE = b"day,level\nMonday,412\n"
 Do = Callable[..., Outcome]
@@ -38,7 +40,7 @@ def do(objects: MemoryObjects, extractor: Extractor, tmp_path: Path) -> Do:
         text: bool = True,
         images: bool = True,
         reuse: bool = True,
-        on_counted: Callable[[int], None] | None = None,
+        on_counted: Callable[[int], object] = lambda _: None,
     ) -> Outcome:
         objects.write("in/file_1", data, "text/csv")
         item = ClaimedItem(
@@ -58,7 +60,7 @@ def do(objects: MemoryObjects, extractor: Extractor, tmp_path: Path) -> Do:
         work = ItemWork(objects, extractor, folder=tmp_path, reuse=reuse)
         options = ItemOptions(ParseOptions(engine=engine), ExtractPage(text, images))
         with work.fetch(item) as found:
-            return work.do(item, found, options, begin=lambda: None, on_counted=on_counted)
+            return work.do(item, found, options, Following(on_counted=on_counted))
 
     return do
 

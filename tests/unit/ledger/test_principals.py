@@ -1,4 +1,4 @@
-"""Who holds which key is remembered, and never longer than it is so."""
+"""Who holds which key is cached, and never longer than it is true."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""Fetching from, and posting to, servers that mean no good."""
+"""Fetching from and posting to hostile servers."""
 
 import hashlib
 import socket

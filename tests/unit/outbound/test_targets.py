@@ -1,4 +1,4 @@
-"""Which URLs may be asked at all."""
+"""Which URLs may be requested at all."""
 
 import ipaddress
 

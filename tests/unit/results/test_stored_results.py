@@ -1,4 +1,4 @@
-"""Results of earlier work: which may serve again, and which are read anew."""
+"""Results of earlier work: which may be used again, and which are read again."""
 
 from collections.abc import Callable
 

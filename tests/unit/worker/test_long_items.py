@@ -1,4 +1,4 @@
-"""Documents of many pages on a worker's worker: followed page by page, stopped between two, gone on with elsewhere."""
+"""Long documents on a worker: followed page by page, stopped between two, continued elsewhere."""
 
 import json
 from collections.abc import Callable, Iterator
@@ -12,9 +12,9 @@ import pytest
 from octavo.batches import Item, ItemStatus
 from octavo.engines.contract import Limits
 from octavo.engines.registry import EngineRegistry
-from octavo.extraction.course import Course
 from octavo.extraction.extractor import Extractor
 from octavo.extraction.items import ItemWork
+from octavo.extraction.reading_progress import ReadingProgress
 from octavo.identifiers import BatchId, RunId
 from octavo.ledger.contract import Retry
 from octavo.objects import keys
@@ -194,16 +194,18 @@ def test_a_failed_item_that_is_run_again_reads_only_the_pages_that_are_missing(
 def test_items_that_take_less_than_a_heartbeat_are_never_told_of(stack: Stack, worker_of: MakeWorker) -> None:
     first = worker_of("first")
     batch_id, working = begin(stack, first)
-    until(lambda: any(leased.courses for leased in first._leased.values()), "it is in work")
-    (leased,) = first._leased.values()
-    leased.courses = {leased.slice.items[0].item_id: Course(lambda _: None, pages_total=3, pages_done=1)}
-    news = ProgressReporter()
-    assert news.look([leased], least_seconds=3.0) == ()
-    (told,) = news.look([leased], least_seconds=0.0)
+    until(lambda: any(leased.readings for leased in first._slices.in_work()), "it is in work")
+    (leased,) = first._slices.in_work()
+    reading = ReadingProgress()
+    reading.pages_total, reading.pages_done = 3, 1
+    leased.readings = {leased.slice.items[0].item_id: reading}
+    reporter = ProgressReporter()
+    assert reporter.due([leased], least_seconds=3.0) == ()
+    (told,) = reporter.due([leased], least_seconds=0.0)
     assert (told.pages_done, told.pages_total, told.item_id) == (1, 3, item_of(stack, batch_id).item_id)
-    assert news.look([leased], least_seconds=0.0) == (told,), "until it has arrived"
-    news.note_told([told])
-    assert news.look([leased], least_seconds=0.0) == (), "and once"
+    assert reporter.due([leased], least_seconds=0.0) == (told,), "until it has arrived"
+    reporter.note_reported([told])
+    assert reporter.due([leased], least_seconds=0.0) == (), "and once"
     assert working.result(timeout=CLAIM_WAIT_SECONDS) == (1, 0)
 
 

@@ -1,4 +1,4 @@
-"""A worker and a page quota: pages are asked for when they are counted, and nothing is read that is not paid for."""
+"""A worker and a page quota: pages are reserved when they are counted, and nothing is read beyond it."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -101,7 +101,7 @@ def test_pages_of_a_document_that_fails_are_given_back(stack: Stack, worker: Sli
 
 def test_without_a_quota_nobody_asks(stack: Stack, worker: SliceWorker, monkeypatch: pytest.MonkeyPatch) -> None:
     asked: list[Reservation] = []
-    monkeypatch.setattr(stack.ledger, "reserve", asked.append)
+    monkeypatch.setattr(stack.ledger.billing, "reserve", asked.append)
     assert codes(process(stack, worker, b"one", b"two")) == [None, None]
     assert asked == []
 

@@ -1,4 +1,4 @@
-"""A worker's worker, with a real API before it and real children behind it."""
+"""A slice worker with a real API and real children."""
 
 import logging
 from collections.abc import Iterator
@@ -302,7 +302,9 @@ def test_a_slice_that_was_lost_is_not_begun(stack: Stack, extractor: Extractor, 
     (slice_id,) = claim(worker)
     stack.ledger.work.revoke(run_id=RUN)
     worker.start()
-    until(lambda: worker._leased[slice_id].is_lost, "the loss is heard of")
+    leased = worker._slices.get(slice_id)
+    assert leased is not None
+    until(lambda: leased.is_lost, "the loss is heard of")
     assert worker.process(slice_id, is_last_attempt=False) == (0, 0)
     assert stack.items(batch_id)[0].attempts == 0
     worker.close()
@@ -333,7 +335,7 @@ def test_a_slice_is_named_by_customer_and_file(stack: Stack, worker: SliceWorker
     assert worker.label("slice_x") == "slice_x"
 
 
-def test_open_lanes_are_counted_by_customer(stack: Stack, worker: SliceWorker) -> None:
+def test_slots_taken_are_counted_by_customer(stack: Stack, worker: SliceWorker) -> None:
     open_batch(stack, worker, b"one", b"two")
     slice_ids = claim(worker)
     assert worker.slots_by_customer() == {stack.customer.customer_id: 2}

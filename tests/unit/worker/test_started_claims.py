@@ -1,4 +1,4 @@
-"""Slices are begun as soon as they are claimed; task runs join the work, late or never."""
+"""Slices are begun as soon as they are claimed; task runs attach to the work, late or never."""
 
 import threading
 from collections.abc import Iterator
@@ -69,7 +69,7 @@ def test_work_begins_before_anybody_asks_for_it(stack: Stack, worker: SliceWorke
     assert not worker.slots_by_customer()
 
 
-def test_a_lane_is_free_though_its_task_run_has_not_come_yet(stack: Stack, worker: SliceWorker) -> None:
+def test_a_slot_is_free_though_its_task_run_has_not_come_yet(stack: Stack, worker: SliceWorker) -> None:
     stack.ledger.accounts.update_customer(stack.customer.customer_id, item_cap=1)
     batch_id = open_batch(stack, worker, b"one", b"two")
     claims = worker.started_claims(RUN)
@@ -85,7 +85,7 @@ def test_work_that_nobody_asks_for_any_more_ends_by_itself(stack: Stack, worker:
     (slice_id,) = next(worker.started_claims(RUN))
     worker.give_up(slice_id)
     until(lambda: statuses(stack, batch_id) == [ItemStatus.SUCCEEDED], "the item has succeeded")
-    until(lambda: not worker.slots_by_customer(), "its lane is free")
+    until(lambda: not worker.slots_by_customer(), "its slot is free")
 
 
 def test_trouble_with_recognition_reaches_the_task_run_which_tries_again(stack: Stack, worker: SliceWorker) -> None:

@@ -1,4 +1,4 @@
-"""The sync lane of a worker: real documents in real children, behind a real API; nothing goes on for nobody."""
+"""Sync extractions on a worker: real documents in real children, behind a real API; nothing goes on for nobody."""
 
 import http.client
 import json
@@ -32,7 +32,7 @@ LIMIT_SECONDS = 30.0
 BOUNDARY = "b0undary"
 
 
-class Lane:
+class SyncStack:
     """An API with one customer, and a worker with one place for calls."""
 
     def __init__(self, service: Service, url: str, extractor: Extractor) -> None:
@@ -40,11 +40,11 @@ class Lane:
         self.customer, self.key = add_customer(service.ledger, "acme")
         self.extractor = extractor
         self.client = WorkerClient(url, WORKER_TOKEN, WorkerId("worker/one"))
-        self.caller = SyncWorker(self.client, extractor, Outbound(allowed=Allowed.read([])), slots=1, max_bytes=10**6)
-        self.caller.start()
+        self.worker = SyncWorker(self.client, extractor, Outbound(allowed=Allowed.read([])), slots=1, max_bytes=10**6)
+        self.worker.start()
 
     def close(self) -> None:
-        self.caller.drain()
+        self.worker.drain()
         self.client.close()
 
     def send(self, word: str) -> httpx.Response:
@@ -78,57 +78,57 @@ def extractor() -> Iterator[Extractor]:
 
 
 @pytest.fixture
-def lane(extractor: Extractor, tmp_path: Path) -> Iterator[Lane]:
+def sync(extractor: Extractor, tmp_path: Path) -> Iterator[SyncStack]:
     service = replace(make_service(settings(tmp_path), memory_ledger(), MemoryObjects()), engines=REGISTRY)
     with served(create_app(service)) as url:
-        made = Lane(service, url, extractor)
+        made = SyncStack(service, url, extractor)
         yield made
         made.close()
 
 
-def test_a_document_is_read_and_its_text_is_the_answer(lane: Lane) -> None:
-    answer = lane.send("seven")
+def test_a_document_is_read_and_its_text_is_the_answer(sync: SyncStack) -> None:
+    answer = sync.send("seven")
     assert answer.status_code == 200, answer.text
     assert "seven" in json.dumps(answer.json())
-    assert lane.service.ledger.billing.pages_used(lane.customer.customer_id) == 1
+    assert sync.service.ledger.billing.pages_used(sync.customer.customer_id) == 1
 
 
-def test_a_reading_ends_when_its_sender_goes_away_and_the_place_is_free_at_once(lane: Lane) -> None:
-    connection = lane.begin("hang")
-    until(lane.is_in_work, "the worker has it")
+def test_a_reading_ends_when_its_sender_goes_away_and_the_place_is_free_at_once(sync: SyncStack) -> None:
+    connection = sync.begin("hang")
+    until(sync.is_in_work, "the worker has it")
     connection.close()
     began = time.monotonic()
-    assert lane.send("next").status_code == 200
+    assert sync.send("next").status_code == 200
     assert time.monotonic() - began < LIMITS.page_seconds / 2
-    assert lane.service.ledger.billing.pages_used(lane.customer.customer_id) == 1
+    assert sync.service.ledger.billing.pages_used(sync.customer.customer_id) == 1
 
 
-def test_a_reading_ends_when_its_sender_is_told_504(lane: Lane) -> None:
-    lane.service.sync_extractions.seconds = 2.0
-    assert lane.send("hang").status_code == 504
-    assert lane.send("next").status_code == 200
+def test_a_reading_ends_when_its_sender_is_told_504(sync: SyncStack) -> None:
+    sync.service.sync_extractions.seconds = 2.0
+    assert sync.send("hang").status_code == 504
+    assert sync.send("next").status_code == 200
 
 
-def test_a_reading_that_was_ended_is_no_failure_of_a_child(lane: Lane) -> None:
-    before = lane.extractor.child_failures
-    connection = lane.begin("hang")
-    until(lane.is_in_work, "the worker has it")
+def test_a_reading_that_was_ended_is_no_failure_of_a_child(sync: SyncStack) -> None:
+    before = sync.extractor.child_failures
+    connection = sync.begin("hang")
+    until(sync.is_in_work, "the worker has it")
     connection.close()
-    assert lane.send("next").status_code == 200
-    assert lane.extractor.child_failures == before
+    assert sync.send("next").status_code == 200
+    assert sync.extractor.child_failures == before
 
 
-def test_a_reading_goes_on_while_its_sender_waits(lane: Lane, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_reading_goes_on_while_its_sender_waits(sync: SyncStack, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("octavo.worker.sync_worker.WATCH_AFTER_SECONDS", 0.05)
     monkeypatch.setattr("octavo.worker.sync_worker.WAIT_SECONDS", 0.1)
-    answer = lane.send("pages 3 0.5")
+    answer = sync.send("pages 3 0.5")
     assert answer.status_code == 200
     assert answer.json()["page_count"] == 3
 
 
-def test_watching_ends_with_the_call(lane: Lane) -> None:
+def test_watching_ends_with_the_call(sync: SyncStack) -> None:
     def watchers() -> list[threading.Thread]:
         return [thread for thread in threading.enumerate() if thread.name.startswith("octavo-watch-")]
 
-    assert lane.send("pages 2 0.8").status_code == 200
+    assert sync.send("pages 2 0.8").status_code == 200
     until(lambda: not watchers(), "nobody watches any more")

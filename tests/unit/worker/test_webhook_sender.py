@@ -1,4 +1,4 @@
-"""A worker's webhook sender: takes what the API has composed, posts it, tells what came of it."""
+"""A worker's webhook sender: takes what the API has composed, posts it, and reports the outcome."""
 
 import threading
 import time

@@ -1,4 +1,4 @@
-"""The loop of a worker's threads: trouble is backed off from, defects end nothing, draining ends it."""
+"""The loop of a worker's threads: errors are retried with a back-off, bugs end nothing, draining ends it."""
 
 import threading
 from collections.abc import Iterator
@@ -7,7 +7,7 @@ import pytest
 
 from octavo.errors import ServiceUnreachable
 from octavo.worker import work_loop
-from octavo.worker.work_loop import NoMoreWork, WorkLoop
+from octavo.worker.work_loop import WorkLoop
 from tests.unit.api.serving import until
 
 
@@ -20,25 +20,28 @@ def test_what_is_asked_for_is_done_and_an_empty_answer_is_asked_again() -> None:
     answers: Iterator[str | None] = iter(["one", None, "two"])
     done: list[str] = []
 
-    def ask() -> str | None:
-        try:
-            return next(answers)
-        except StopIteration:
-            raise NoMoreWork from None
+    def do(work: str) -> None:
+        done.append(work)
+        if work == "two":
+            loop.drain()
 
-    WorkLoop("test", ask, done.append).run()
+    loop = WorkLoop("test", lambda: next(answers), do)
+    loop.run()
     assert done == ["one", "two"]
 
 
 def test_trouble_with_the_api_and_defects_end_nothing(caplog: pytest.LogCaptureFixture) -> None:
-    troubles: Iterator[Exception] = iter([ServiceUnreachable("away"), ValueError("a defect"), NoMoreWork()])
+    troubles: Iterator[Exception] = iter([ServiceUnreachable("away"), ValueError("a defect")])
     done: list[str] = []
 
     def do(work: str) -> None:
         done.append(work)
-        raise next(troubles)
+        if (trouble := next(troubles, None)) is not None:
+            raise trouble
+        loop.drain()
 
-    WorkLoop("test", lambda: "work", do).run()
+    loop = WorkLoop("test", lambda: "work", do)
+    loop.run()
     assert done == ["work"] * 3
     assert "trouble with the API: away" in caplog.text
     assert "a defect in one piece of work" in caplog.text

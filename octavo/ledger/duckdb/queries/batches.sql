@@ -19,13 +19,17 @@ SELECT {batches} FROM batches WHERE batch_id IN (SELECT unnest($batch_ids::VARCH
 -- purpose: Return one batch.
 SELECT {batches} FROM batches WHERE batch_id = $batch_id;
 
+-- name: shown_batch
+-- purpose: Return one batch as its customer sees it.
+SELECT {shown_batches} FROM batches WHERE batch_id = $batch_id;
+
 -- name: batch_no
 -- purpose: Return the number of a batch.
 SELECT batch_no FROM batches WHERE batch_id = $batch_id;
 
 -- name: batches_of_customer
 -- purpose: Return a page of a customer's batches, newest first, of one status if it is given.
-SELECT {batches} FROM batches
+SELECT {shown_batches} FROM batches
 WHERE customer_id = $customer_id
     AND ($status IS NULL OR status = $status)
     AND ($created_at IS NULL OR (created_at, batch_id) < ($created_at, $batch_id))

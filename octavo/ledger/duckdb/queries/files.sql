@@ -25,6 +25,17 @@ WHERE i.status IN ('pending', 'running')
 UPDATE files SET status = 'ready'
 WHERE status = 'pending' AND file_id IN (SELECT unnest($file_ids::VARCHAR[]));
 
+-- name: files_of_batch
+-- purpose: Return the files a batch is to name, in the order given, each once, with status and name; none is NULL.
+SELECT w.file_id, f.status, f.filename
+FROM (
+    SELECT file_id, min(place) AS place
+    FROM (SELECT unnest($file_ids::VARCHAR[]) AS file_id, unnest(range(len($file_ids::VARCHAR[]))) AS place)
+    GROUP BY file_id
+) w
+LEFT JOIN files f ON f.file_id = w.file_id AND f.customer_id = $customer_id AND f.status <> 'deleted'
+ORDER BY w.place;
+
 -- name: refused_files
 -- purpose: Return the files a batch may not name, in the order given, each once, with their status.
 SELECT w.file_id, f.status
@@ -49,11 +60,6 @@ WHERE files.file_id = u.file_id;
 SELECT {files} FROM files
 WHERE file_id IN (SELECT unnest($file_ids::VARCHAR[]))
     AND customer_id = $customer_id AND status = 'pending' AND expires_at > $now;
-
--- name: file_names
--- purpose: Return the names of those of the files that have one.
-SELECT file_id, filename FROM files
-WHERE filename IS NOT NULL AND file_id IN (SELECT unnest($file_ids::VARCHAR[]));
 
 -- name: forget_names
 -- purpose: Forget what the items of a file were called: the file was deleted.

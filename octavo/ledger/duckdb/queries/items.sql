@@ -1,6 +1,6 @@
 -- name: items_page
 -- purpose: Return a page of a batch's items in the order they changed. The lone >= lets row groups be skipped.
-SELECT {items} FROM items
+SELECT {shown_items} FROM items
 WHERE batch_no = $batch_no
     AND updated_at >= $updated_at AND (updated_at > $updated_at OR item_id > $item_id)
 ORDER BY updated_at, item_id
@@ -9,6 +9,10 @@ LIMIT $limit;
 -- name: items_by_id
 -- purpose: Return these items.
 SELECT {items} FROM items WHERE item_id IN (SELECT unnest($item_ids::VARCHAR[]));
+
+-- name: item
+-- purpose: Return one item.
+SELECT {shown_items} FROM items WHERE item_id = $item_id;
 
 -- name: items_of_slices
 -- purpose: Return the items these slices hold.
@@ -44,7 +48,7 @@ WHERE batch_no = $batch_no AND status = 'pending';
 
 -- name: items_in_order
 -- purpose: Return a batch's items by position, from one on.
-SELECT {items} FROM items
+SELECT {shown_items} FROM items
 WHERE batch_no = $batch_no AND position >= $first
 ORDER BY position
 LIMIT $limit;
@@ -61,7 +65,7 @@ ORDER BY position;
 
 -- name: items_of_customer
 -- purpose: Return a page of a customer's items; `listing` fills in <key> and the like. Only rows on it are read whole.
-SELECT {items} FROM items
+SELECT {shown_items} FROM items
 WHERE rowid IN (
     SELECT rowid FROM items
     WHERE customer_id = $customer_id
@@ -69,6 +73,7 @@ WHERE rowid IN (
         AND ($batch_id IS NULL OR batch_id = $batch_id)
         AND ($statuses::VARCHAR[] IS NULL OR list_contains($statuses::VARCHAR[], status))
         AND ($source_name IS NULL OR source_name = $source_name)
+        AND ($pattern IS NULL OR source_name ILIKE $pattern)
         AND ($part IS NULL OR contains(lower(source_name), lower($part)))
         AND ($created_from IS NULL OR created_at >= $created_from)
         AND ($created_before IS NULL OR created_at < $created_before)

@@ -1,4 +1,4 @@
-"""The archive's loop in the API: behind every request, in nobody's way."""
+"""The archive's loop in the API, which delays no request."""
 
 import asyncio
 import contextlib

@@ -1,4 +1,4 @@
-"""Who is let in: customers by key, admin and workers by token."""
+"""Authentication: customers by key, admin and workers by token."""
 
 import httpx
 import pytest

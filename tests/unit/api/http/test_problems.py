@@ -1,4 +1,4 @@
-"""Trouble of ours: what a customer is told, and what not."""
+"""Internal errors: what a customer is told, and what not."""
 
 from collections.abc import AsyncIterator
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""`/internal/prune`: what has had its time goes from the ledger, at a worker's word."""
+"""`/internal/prune`: what is old enough is removed from the ledger, on a worker's request."""
 
 from datetime import timedelta
 

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from api.orchestrator.further_runs import WorkerRoom, superfluous_runs, wants_further_run
+from api.orchestrator.further_runs import WorkerCapacity, superfluous_runs, wants_further_run
 from octavo.batch_options import BatchOptions
 from octavo.batches import Batch, BatchStatus, Counts, Run, RunStatus
 from octavo.identifiers import BatchId, CustomerId, RunId, WorkerId
@@ -51,24 +51,24 @@ def a_batch(*workers: WorkerId | None, unleased: int = 100, status: BatchStatus 
     return OpenBatch(batch=batch, unleased=unleased, runs=runs)
 
 
-def wants(found: OpenBatch, *workers: WorkerRoom, cap: int = 16, places: int = 8) -> bool:
+def wants(found: OpenBatch, *workers: WorkerCapacity, cap: int = 16, places: int = 8) -> bool:
     return wants_further_run(found, cap=cap, places=places, workers=workers)
 
 
 def test_a_full_worker_and_an_idle_one_make_a_further_run() -> None:
-    assert wants(a_batch(A), WorkerRoom(A, 0), WorkerRoom(B, 8))
+    assert wants(a_batch(A), WorkerCapacity(A, 0), WorkerCapacity(B, 8))
 
 
 def test_a_worker_that_can_still_hold_all_there_is_room_for_keeps_the_batch_to_itself() -> None:
-    assert not wants(a_batch(A), WorkerRoom(A, 8), WorkerRoom(B, 8), places=8)
-    assert not wants(a_batch(A, unleased=2), WorkerRoom(A, 2), WorkerRoom(B, 8))
-    assert wants(a_batch(A), WorkerRoom(A, 7), WorkerRoom(B, 8), places=8)
+    assert not wants(a_batch(A), WorkerCapacity(A, 8), WorkerCapacity(B, 8), places=8)
+    assert not wants(a_batch(A, unleased=2), WorkerCapacity(A, 2), WorkerCapacity(B, 8))
+    assert wants(a_batch(A), WorkerCapacity(A, 7), WorkerCapacity(B, 8), places=8)
 
 
 def test_before_the_first_run_is_begun_the_second_is_made_if_one_worker_cannot_hold_all() -> None:
-    assert wants(a_batch(None), WorkerRoom(A, 8), WorkerRoom(B, 8), places=16)
-    assert not wants(a_batch(None), WorkerRoom(A, 16), WorkerRoom(B, 8), places=16)
-    assert not wants(a_batch(None, None), WorkerRoom(A, 8), WorkerRoom(B, 8), places=16)
+    assert wants(a_batch(None), WorkerCapacity(A, 8), WorkerCapacity(B, 8), places=16)
+    assert not wants(a_batch(None), WorkerCapacity(A, 16), WorkerCapacity(B, 8), places=16)
+    assert not wants(a_batch(None, None), WorkerCapacity(A, 8), WorkerCapacity(B, 8), places=16)
 
 
 @pytest.mark.parametrize(
@@ -82,36 +82,36 @@ def test_before_the_first_run_is_begun_the_second_is_made_if_one_worker_cannot_h
     ids=["nothing waits", "the cap is reached", "no run yet: another's business", "cancelling"],
 )
 def test_no_further_run_without_need(found: OpenBatch, places: int) -> None:
-    assert not wants(found, WorkerRoom(A, 0), WorkerRoom(B, 8), places=places)
+    assert not wants(found, WorkerCapacity(A, 0), WorkerCapacity(B, 8), places=places)
 
 
 def test_a_worker_has_one_run_of_a_batch_however_idle_it_is() -> None:
-    assert not wants(a_batch(A, B), WorkerRoom(A, 0), WorkerRoom(B, 0), places=16)
-    assert not wants(a_batch(A, None), WorkerRoom(A, 0), WorkerRoom(B, 8), places=16)
+    assert not wants(a_batch(A, B), WorkerCapacity(A, 0), WorkerCapacity(B, 0), places=16)
+    assert not wants(a_batch(A, None), WorkerCapacity(A, 0), WorkerCapacity(B, 8), places=16)
 
 
 def test_runs_are_never_more_than_workers_or_than_the_cap() -> None:
-    rooms = [WorkerRoom(A, 0), WorkerRoom(B, 0), WorkerRoom(C, 8)]
+    rooms = [WorkerCapacity(A, 0), WorkerCapacity(B, 0), WorkerCapacity(C, 8)]
     assert wants(a_batch(A, B), *rooms, cap=3)
     assert not wants(a_batch(A, B), *rooms, cap=2)
     assert not wants(a_batch(A, B, None), *rooms)
 
 
 def test_a_worker_that_takes_no_runs_gets_none() -> None:
-    assert not wants(a_batch(A), WorkerRoom(A, 0), WorkerRoom(B, 8, takes_runs=False))
-    assert not wants(a_batch(A), WorkerRoom(A, 0), WorkerRoom(B, 0))
+    assert not wants(a_batch(A), WorkerCapacity(A, 0), WorkerCapacity(B, 8, takes_runs=False))
+    assert not wants(a_batch(A), WorkerCapacity(A, 0), WorkerCapacity(B, 0))
 
 
 def test_nothing_is_decided_while_a_worker_of_the_batch_is_unknown() -> None:
     # The API was restarted: in a moment it will have heard of this worker, or know that it is dead.
-    assert not wants(a_batch(A), WorkerRoom(B, 8), WorkerRoom(C, 8))
+    assert not wants(a_batch(A), WorkerCapacity(B, 8), WorkerCapacity(C, 8))
 
 
 def test_a_run_under_way_is_superfluous_when_every_worker_has_the_batch_open() -> None:
     found = a_batch(A, None)
-    assert superfluous_runs(found, [WorkerRoom(A, 0)]) == [found.runs[1]]
-    assert superfluous_runs(found, [WorkerRoom(A, 0), WorkerRoom(B, 0)]) == []
-    assert superfluous_runs(found, [WorkerRoom(A, 0), WorkerRoom(B, 8, takes_runs=False)]) == [found.runs[1]]
+    assert superfluous_runs(found, [WorkerCapacity(A, 0)]) == [found.runs[1]]
+    assert superfluous_runs(found, [WorkerCapacity(A, 0), WorkerCapacity(B, 0)]) == []
+    assert superfluous_runs(found, [WorkerCapacity(A, 0), WorkerCapacity(B, 8, takes_runs=False)]) == [found.runs[1]]
 
 
 def test_the_only_run_of_a_batch_waits_for_whichever_worker_comes() -> None:

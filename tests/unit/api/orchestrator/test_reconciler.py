@@ -1,4 +1,4 @@
-"""The reconciler: the silent lose their leases, and what nobody works on gets a run."""
+"""The reconciler: silent workers lose their leases, and work that nobody does gets a run."""
 
 import asyncio
 import contextlib

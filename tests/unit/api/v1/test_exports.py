@@ -18,7 +18,7 @@ from octavo.objects import keys
 from octavo.objects.memory import MemoryObjects
 from octavo.outcomes import Succeeded
 from octavo.service import exports
-from tests.unit.api.service import Api, failed
+from tests.unit.api.service import WORKER, Api, failed
 from tests.unit.api.serving import served
 from tests.unit.api.v1.test_results import BOTH
 from tests.unit.api.v1.test_waiting import until
@@ -185,6 +185,7 @@ async def test_a_client_that_takes_nothing_holds_up_its_export_and_ends_it_by_go
     batch_id = await api.batch(60)
     while slices := api.claim(batch_id, 8).slices:
         for item in [item for piece in slices for item in piece.items]:
+            api.service.workers.heartbeat(WORKER)  # on a busy machine this takes longer than a worker may be silent
             api.finish(item, result(api, item.position, size=1_000_000))
     async with (
         httpx.AsyncClient(base_url=address, headers={"X-API-KEY": api.key}, trust_env=False, timeout=20) as client,

@@ -1,4 +1,4 @@
-"""`/v1/extract`: what a caller sees of the sync lane; a worker is played by its own requests."""
+"""`/v1/extract`: what a caller sees; a worker is simulated by its own requests."""
 
 import asyncio
 import contextlib

@@ -1,4 +1,4 @@
-"""`/v1/batches/{id}/items/{id}/pages/{n}/image`: what a viewer sees; a worker is played by its own requests."""
+"""`/v1/batches/{id}/items/{id}/pages/{n}/image`: what a viewer sees; a worker is simulated by its own requests."""
 
 import asyncio
 from dataclasses import replace

@@ -1,4 +1,4 @@
-"""The page quota at the door: 402 after key, limit, body and replay, before the files are looked at."""
+"""The page quota at submission: 402 after key, limit, body and replay, before the files are checked."""
 
 import pytest
 

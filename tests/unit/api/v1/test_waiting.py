@@ -1,4 +1,4 @@
-"""`GET /v1/batches/{id}?wait=S`: answered when something has changed, by nobody's looking again and again."""
+"""`GET /v1/batches/{id}?wait=S`: answered when something has changed, without polling the ledger."""
 
 import asyncio
 import contextlib

@@ -1,4 +1,4 @@
-"""`/v1/webhooks`: what customers see and set; and what is handed to whoever sends."""
+"""`/v1/webhooks`: what customers see and set, and what is handed to senders."""
 
 import asyncio
 import base64

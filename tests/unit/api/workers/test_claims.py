@@ -1,4 +1,4 @@
-"""Claims over HTTP wait until there is something to say; what was given to somebody who has gone goes back."""
+"""Claims over HTTP wait until there is something to say; what was given to a caller that has gone is given back."""
 
 import asyncio
 from collections.abc import AsyncIterator, Iterable
@@ -23,11 +23,11 @@ LONG = 60.0
 
 
 class World:
-    """A ledger with lanes before it."""
+    """A ledger and the claims that wait for it."""
 
     def __init__(self) -> None:
         self.ledger = memory_ledger()
-        self.lanes = Claims(self.ledger)
+        self.claims = Claims(self.ledger)
         self.asked: list[asyncio.Task[Claim]] = []
 
     def customer(self, name: str, cap: int) -> Customer:
@@ -60,30 +60,30 @@ class World:
         return self.ledger.batches.create(new)[0].batch_id
 
     def ask(
-        self, batch_id: BatchId, lanes: int = 8, *, wait: float = LONG, run: str = "", slots: int | None = None
+        self, batch_id: BatchId, count: int = 8, *, wait: float = LONG, run: str = "", slots: int | None = None
     ) -> "asyncio.Task[Claim]":
         request = ClaimRequest(
             batch_id=batch_id,
             run_id=RunId(run or f"run of {batch_id}"),
             worker_id=WorkerId("worker/1"),
-            slots=lanes,
+            slots=count,
             worker_slots=slots,
         )
-        asking = asyncio.get_running_loop().create_task(self.lanes.claim(request, wait))
+        asking = asyncio.get_running_loop().create_task(self.claims.claim(request, wait))
         self.asked.append(asking)
         return asking
 
     async def served(self) -> None:
         """Return once every claim that is not answered stands before the ledger."""
         async with asyncio.timeout(SOON):
-            while self.lanes.waiting < sum(not asking.done() for asking in self.asked) or self.lanes._clearing:
+            while self.claims.waiting < sum(not asking.done() for asking in self.asked) or self.claims._clearing:
                 await asyncio.sleep(0.005)
 
-    def finish(self, claim: Claim, lanes: int = 1) -> None:
-        self.report(ReportKind.FINISH, claim, lanes)
+    def finish(self, claim: Claim, count: int = 1) -> None:
+        self.report(ReportKind.FINISH, claim, count)
 
-    def report(self, kind: ReportKind, claim: Claim, lanes: int) -> None:
-        items = [piece.items[0] for piece in claim.slices[:lanes]]
+    def report(self, kind: ReportKind, claim: Claim, count: int) -> None:
+        items = [piece.items[0] for piece in claim.slices[:count]]
         outcome = succeeded() if kind is ReportKind.FINISH else None
         words = [Report(kind=kind, item_id=item.item_id, lease_no=item.lease_no, outcome=outcome) for item in items]
         assert all(verdict.accepted for verdict in self.ledger.work.report(words))
@@ -102,7 +102,7 @@ async def answer(asked: "asyncio.Task[Claim]") -> Claim:
     return await asyncio.wait_for(asked, SOON)
 
 
-def lanes_of(claims: Iterable[Claim]) -> list[int]:
+def slots_of(claims: Iterable[Claim]) -> list[int]:
     return [len(claim.slices) for claim in claims]
 
 
@@ -113,7 +113,7 @@ async def test_a_claim_gets_all_it_wants_at_once(world: World) -> None:
     assert len({piece.slice_id for piece in claim.slices}) == 5
 
 
-async def test_a_waiting_claim_is_answered_as_soon_as_a_lane_is_free(world: World) -> None:
+async def test_a_waiting_claim_is_answered_as_soon_as_a_slot_is_free(world: World) -> None:
     batch_id = world.batch(world.customer("a", 2), 10)
     holds = await answer(world.ask(batch_id))
     waits = world.ask(batch_id)
@@ -129,7 +129,7 @@ async def test_a_claim_with_nothing_left_is_answered_at_once(world: World) -> No
     holds = await answer(world.ask(batch_id))
     waits = world.ask(batch_id)
     await world.served()
-    assert not waits.done(), "its own lanes may still come back"
+    assert not waits.done(), "its own slots may still come back"
     world.finish(holds, 2)
     claim = await answer(waits)
     assert (claim.slices, claim.unleased, claim.held, claim.status) == ((), 0, 0, BatchStatus.COMPLETED)
@@ -144,10 +144,10 @@ async def test_a_claim_whose_time_is_over_hears_how_things_stand(world: World) -
     assert (claim.slices, claim.unleased, claim.held, claim.at_cap) == ((), 8, 2, True)
 
 
-async def test_zero_lanes_get_none_whoever_else_asks(world: World) -> None:
+async def test_zero_slots_get_none_whoever_else_asks(world: World) -> None:
     customer = world.customer("a", 8)
     quiet, loud = world.ask(world.batch(customer, 5), 0, wait=0.0), world.ask(world.batch(customer, 5), 3, wait=0.0)
-    assert lanes_of([await answer(quiet), await answer(loud)]) == [0, 3]
+    assert slots_of([await answer(quiet), await answer(loud)]) == [0, 3]
 
 
 async def test_a_worker_that_drains_is_answered_at_once(world: World) -> None:
@@ -155,11 +155,11 @@ async def test_a_worker_that_drains_is_answered_at_once(world: World) -> None:
     await answer(world.ask(batch_id))
     waits = [world.ask(batch_id), world.ask(batch_id, run="another run")]
     await world.served()
-    world.lanes.close_for(WorkerId("worker/2"))
+    world.claims.close_for(WorkerId("worker/2"))
     await world.served()
     assert not any(claim.done() for claim in waits)
-    world.lanes.close_for(WorkerId("worker/1"))
-    assert lanes_of([await answer(claim) for claim in waits]) == [0, 0]
+    world.claims.close_for(WorkerId("worker/1"))
+    assert slots_of([await answer(claim) for claim in waits]) == [0, 0]
 
 
 async def test_a_cancelled_batch_is_told_at_once_though_others_hold_the_cap(world: World) -> None:
@@ -185,7 +185,7 @@ async def test_an_asker_that_has_gone_while_waiting_gets_nothing(world: World) -
     world.finish(holds)
     await world.served()
     claim = await answer(world.ask(batch_id, 8, run="another run"))
-    assert len(claim.slices) == 1, "the lane that came free is free for whoever is there"
+    assert len(claim.slices) == 1, "the slot that came free is free for whoever is there"
 
 
 async def test_what_was_given_to_an_asker_that_has_gone_goes_back(world: World) -> None:
@@ -243,7 +243,7 @@ async def test_a_ledger_that_fails_is_told_to_whoever_asks(world: World) -> None
     world.ledger.close()
     request = ClaimRequest(batch_id=batch_id, run_id=RunId("r"), worker_id=WorkerId("w/1"), slots=1)
     with pytest.raises(LedgerUnavailable):
-        await asyncio.wait_for(world.lanes.claim(request, LONG), SOON)
+        await asyncio.wait_for(world.claims.claim(request, LONG), SOON)
 
 
 def test_a_ledger_that_closes_after_its_loop_has_ended_does_so_in_peace() -> None:
@@ -254,7 +254,7 @@ def test_a_ledger_that_closes_after_its_loop_has_ended_does_so_in_peace() -> Non
         await answer(made.ask(batch_id))
         made.ask(batch_id, run="waiting")
         await made.served()
-        made.lanes._ledger = memory_ledger()  # what would take the claim back at the end is out of reach
+        made.claims._ledger = memory_ledger()  # what would take the claim back at the end is out of reach
 
     asyncio.run(ask())
     made.ledger.close()

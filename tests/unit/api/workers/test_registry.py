@@ -1,10 +1,10 @@
-"""Which workers are there, and the bell that wakes them."""
+"""Which workers are alive, and the notifications that wake them."""
 
 import asyncio
 
 import pytest
 
-from api.orchestrator.further_runs import WorkerRoom
+from api.orchestrator.further_runs import WorkerCapacity
 from api.workers.registry import WorkerRegistry
 from octavo.identifiers import WorkerId
 
@@ -99,7 +99,7 @@ async def test_a_worker_that_drains_has_no_room_and_takes_no_runs() -> None:
     workers.heartbeat(WORKER, slots=8)
     workers.accepts_runs(WORKER)
     workers.drains(WORKER)
-    assert workers.capacities({}) == [WorkerRoom(WORKER, 0, takes_runs=False)]
+    assert workers.capacities({}) == [WorkerCapacity(WORKER, 0, takes_runs=False)]
     workers.forget(WORKER)
     assert workers.capacities({}) == []
 
