@@ -357,7 +357,7 @@ class Worker:
         await self.slots.release_all()
 
     async def die(self) -> None:
-        """End without a word, as a worker that is killed, between two looks at its lanes.
+        """End without a word, as a worker that is killed, between two looks at its slots.
 
         Prefect counts a slot before the worker hears of its lease: cut off there, nobody could give it back.
         """
