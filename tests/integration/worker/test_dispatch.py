@@ -357,7 +357,7 @@ class Worker:
         await self.slots.release_all()
 
     async def die(self) -> None:
-        """End without a word, as a worker that is killed, between two looks at its lanes.
+        """End without a word, as a worker that is killed, between two looks at its slots.
 
         Prefect counts a slot before the worker hears of its lease: cut off there, nobody could give it back.
         """
@@ -366,7 +366,8 @@ class Worker:
 
         async def has_looked_again() -> bool:
             self.slots.changed()
-            return self.slice_worker.looks > looks
+            # The next look may be under way; once there is another after it, all its answers have come.
+            return self.slice_worker.looks > looks + 1
 
         await until(has_looked_again)
         self.follower.cancel()

@@ -18,6 +18,7 @@ COMPARED = (
     "id",
     "name",
     "description",
+    "version",
     "entrypoint",
     "path",
     "tags",
