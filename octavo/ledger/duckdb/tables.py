@@ -66,7 +66,7 @@ ITEMS = Table(
     ],
 )
 """A lease and progress have updates of their own: they come often, and change little."""
-SHOWN_ITEMS = ITEMS.without("batch_no", "lease_no", "lost_leases", "finished_lease_no", "kept_in", "engine", "seconds")
+SHOWN_ITEMS = ITEMS.without("batch_no", "lease_no", "lost_leases", "finished_lease_no", "kept_in", "seconds")
 """What an item shows: each column more makes a short read a hundredth slower."""
 SHOWN_BATCHES = BATCHES.without("batch_no", "retried_at", "dialect")
 SLICES = Table("slices", SliceRow, key=["slice_id"])
