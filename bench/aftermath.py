@@ -50,7 +50,7 @@ def books(data: Path, customer: str) -> Books:
         row = ledger.execute(
             """
             WITH mine AS (
-                SELECT i.* FROM items i JOIN batches b USING (batch_id) JOIN customers c USING (customer_id)
+                SELECT i.* FROM items i JOIN customers c USING (customer_id)
                 WHERE c.name = $customer
             ), billed AS (
                 SELECT u.* FROM usage u JOIN customers c USING (customer_id) WHERE c.name = $customer
