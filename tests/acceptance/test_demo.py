@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from octavo.cli import terminal
 from octavo.cli.serving import _send_samples
 from octavo.directory import DataDirectory
 from octavo.settings import read_settings
@@ -15,7 +16,7 @@ from tests.acceptance.stack import Stack
 def test_the_samples_are_sent_and_a_row_per_file_and_every_address_is_shown(
     stack: Stack, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv("COLUMNS", "200")
+    monkeypatch.setattr(terminal.out, "width", 400)  # no path is cut
     settings = read_settings(stack.data)
     settings = settings.model_copy(update={"api": settings.api.model_copy(update={"port": stack.port})})
     _send_samples(settings, Addresses(settings, DataDirectory(stack.data)), tmp_path)

@@ -195,7 +195,7 @@ def test_up_does_not_begin_anew_beside_an_archive(octavo: Octavo, data: Data) ->
 def test_an_archive_of_another_version_is_told(octavo: Octavo, data: Data) -> None:
     data.lose()
     (data.directory.objects / "octavo" / keys.ARCHIVE_IDENTITY).write_text('{"format": 7}')
-    assert "The archive has format 7, this version reads 1" in refused(rebuild(octavo, data.path))
+    assert "The archive has format 7, but this version reads 1" in refused(rebuild(octavo, data.path))
     assert not data.directory.ledger.exists()
 
 

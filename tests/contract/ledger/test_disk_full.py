@@ -44,7 +44,7 @@ def test_a_full_disk_is_told_and_the_ledger_goes_on_when_there_is_room(disk: Sma
         made = write_until_refused(world)
         assert bool(made) is bool(leave_bytes)
         disk.fill()
-        with pytest.raises(LedgerUnavailable, match="make room"):
+        with pytest.raises(LedgerUnavailable, match="free some space"):
             world.batch(200)  # a few bytes may still fit into the log's last page
         assert world.item(begun).status is ItemStatus.RUNNING, "it can be read all the while"
         disk.make_room()

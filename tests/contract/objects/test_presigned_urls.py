@@ -215,9 +215,9 @@ def test_get_of_a_missing_object_is_not_found(storage: Storage) -> None:
 
 @pytest.mark.parametrize("seconds", [0, -1, MAX_EXPIRY_SECONDS + 1])
 def test_expiry_outside_one_second_to_seven_days_cannot_be_signed(storage: Storage, seconds: int) -> None:
-    with pytest.raises(ValueError, match="lives 1 to"):
+    with pytest.raises(ValueError, match="is valid for 1 to"):
         _put_url(storage, storage.new_key(), seconds=seconds)
-    with pytest.raises(ValueError, match="lives 1 to"):
+    with pytest.raises(ValueError, match="is valid for 1 to"):
         _get_url(storage, storage.new_key(), seconds=seconds)
 
 

@@ -326,7 +326,7 @@ async def test_a_customer_has_no_more_than_so_many_documents_at_once(api: Api) -
     for refused in (await send(api), await ask(api)):
         assert (refused.status_code, refused.json()["error"]) == (429, "rate_limited")
         assert refused.headers["retry-after"] == "5"
-        assert "as you may at once (2)" in refused.json()["message"]
+        assert "as many documents waiting or in progress as allowed (2)" in refused.json()["message"]
     theirs = send(api, client=api.stranger())
     await end(api, await claimed(api), pages=1, result=RESULT)
     assert (await theirs).status_code == 200
@@ -343,7 +343,7 @@ async def test_all_together_have_no_more_than_so_many_documents_at_once(api: Api
     call = await claimed(api)
     refused = await send(api, client=api.stranger())
     assert (refused.status_code, refused.json()["error"]) == (429, "rate_limited")
-    assert "As many documents as may be at once" in refused.json()["message"]
+    assert "As many documents as allowed are waiting or in progress" in refused.json()["message"]
     await end(api, call, pages=1, result=RESULT)
     assert (await sent).status_code == 200
 
