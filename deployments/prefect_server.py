@@ -13,6 +13,8 @@ from collections.abc import Callable
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from octavo import process_tuning
+
 PATIENCE_SECONDS = 10.0
 FIRST_PAUSE_SECONDS = 0.01
 LONGEST_PAUSE_SECONDS = 0.2
@@ -88,8 +90,14 @@ def _said_again(body: bytes, receive: Receive) -> Receive:
 
 
 def create_app() -> ASGIApp:
-    """Return Prefect's server app with retries; `uvicorn --factory` calls it."""
+    """Return Prefect's server app with retries; `uvicorn --factory` calls it in a process of its own.
+
+    That process gives way: what Prefect records about work may come later than the work.
+    """
     from prefect.server.api.server import create_app as create_prefect_app  # slow to import, and only here
 
     make: Callable[[], ASGIApp] = create_prefect_app
-    return Patient(make())
+    process_tuning.give_way()
+    app = Patient(make())
+    process_tuning.exempt_existing_objects()
+    return app
