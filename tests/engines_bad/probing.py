@@ -6,6 +6,7 @@ import fcntl
 import json
 import os
 import resource
+import shutil
 import socket
 import sys
 from collections.abc import Callable
@@ -134,6 +135,7 @@ def attempts(target: str, folder: Path) -> dict[str, Callable[[], object]]:
         "own content": own.read_text,
         "own file": lambda: own.write_text("more"),
         "own length": lambda: os.ftruncate(os.open(own, os.O_WRONLY), 1),
+        "own copy": lambda: (shutil.copy(own, folder / "copy"), shutil.copy2(own, folder / "copy2")),
         "own folder": (folder / "inner").mkdir,
         "own name": lambda: own.rename(folder / "renamed"),
         "own pair": lambda: socket.socketpair()[0].setblocking(False),

@@ -24,6 +24,7 @@ OWN = (
     "own content",
     "own file",
     "own length",
+    "own copy",
     "own folder",
     "own name",
     "own pair",

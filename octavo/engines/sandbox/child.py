@@ -72,12 +72,22 @@ def serve(channel: Channel, folder: Path, registry: EngineRegistry, limits: Limi
     except SandboxUnavailable as error:
         channel.send({"type": "unconfined", "message": error.message})
         os._exit(EXIT_UNCONFINED)
+    _copy_without_attributes()
     channel.send({"type": "confined", "active": active})
     try:
         while True:
             _answer(channel, channel.receive(), folder, registry, limits)
     except (WireClosed, WireBroken):
         os._exit(0)
+
+
+def _copy_without_attributes() -> None:
+    """Have `shutil` copy files without modes and times, which may not be changed: OCRmyPDF and others use `copy2`."""
+
+    def leave(*_: object, **__: object) -> None:
+        pass
+
+    shutil.copymode = shutil.copystat = leave
 
 
 def _answer(channel: Channel, task: Header, folder: Path, registry: EngineRegistry, limits: Limits) -> None:
