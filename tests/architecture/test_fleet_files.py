@@ -22,6 +22,7 @@ from prefect_aws.workers.ecs_worker import ECSJobConfiguration
 from pydantic import BaseModel
 from typer.core import TyperGroup as Group
 
+from deployments.prefect_server import create_web_app
 from deployments.worker.warm import READY_FILE
 from octavo.cli.app import app
 from octavo.objects.embedded import storage_command
@@ -86,8 +87,8 @@ def check_command(words: list[str]) -> None:
             assert importlib.util.find_spec(module) is not None
         case ["sh", "-c", line]:
             check_command([word for word in shlex.split(line) if word != "exec" and "=" not in word])
-        case ["prefect", "server", "start", "--no-services", *_]:
-            pass
+        case ["uvicorn", "--factory", "deployments.prefect_server:create_web_app", *_]:
+            assert callable(create_web_app)
         case ["prefect", "server", "services", "start"] | ["prefect", "server", "database", "upgrade", "-y"]:
             pass
         case _:
@@ -107,8 +108,8 @@ def check_octavo(words: list[str]) -> None:
 def test_every_setting_that_is_named_exists() -> None:
     for name, text in documents():
         named = set(re.findall(r"\b(?:OCTAVO_[A-Z]+__[A-Z_]+|PREFECT_[A-Z_]+[A-Z])\b", text))
-        # Variables of the compose file itself, which it hands on under the names of settings.
-        named -= {"PREFECT_UI_API_URL"} if name.startswith("compose") else set()
+        # A variable of the compose file itself, which it hands on under the names of settings.
+        named -= {"PREFECT_LOGIN"} if name.startswith("compose") else set()
         assert named <= KNOWN, f"{name} names settings that are none: {named - KNOWN}"
 
 
@@ -167,6 +168,28 @@ def test_every_process_of_prefect_s_server_has_the_settings_of_a_fleet() -> None
     assert len(modules) == 3
     # Below 1 Prefect 3.8.8 spins a whole core.
     assert all(int(value) >= 1 for name, value in settings.items() if name.endswith("FLUSH_INTERVAL"))
+
+
+def test_prefect_asks_for_a_login_and_every_client_of_it_has_one() -> None:
+    for name in ("prefect", "prefect-services"):
+        assert SERVICES[name]["environment"]["PREFECT_SERVER_API_AUTH_STRING"] == "${PREFECT_LOGIN:?}"
+    assert SERVICES["octavo"]["environment"]["OCTAVO_PREFECT__AUTH_STRING"] == "${PREFECT_LOGIN:?}"
+    assert SERVICES["worker"]["environment"]["PREFECT_API_AUTH_STRING"] == "${PREFECT_LOGIN:?}"
+    given = {
+        found["name"]: {variable["name"] for variable in found.get("env", [])}
+        for found in containers()
+        if found["name"] != "migration"
+    }
+    asks, has = "PREFECT_SERVER_API_AUTH_STRING", "PREFECT_API_AUTH_STRING"
+    assert {asks in given["server"], asks in given["services"], has in given["worker"]} == {True}
+    assert "OCTAVO_PREFECT__AUTH_STRING" in given["octavo"]
+
+
+def test_prefect_is_known_by_the_name_at_which_it_is_reached() -> None:
+    server = next(found for found in containers() if found["name"] == "server")
+    hosts = [variable["value"] for variable in server["env"] if variable["name"] == "OCTAVO_PREFECT__HOSTS"]
+    assert [json.loads(found) for found in hosts] == [["prefect"]]
+    assert json.loads(SERVICES["prefect"]["environment"]["OCTAVO_PREFECT__HOSTS"]) == ["prefect"]
 
 
 def test_the_image_has_the_programs_that_a_run_needs() -> None:
