@@ -10,6 +10,7 @@ Prefect itself waits for SQLITE_BUSY.
 import asyncio
 import random
 from collections.abc import Callable
+from urllib.parse import urlsplit
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -101,7 +102,9 @@ def create_web_app() -> ASGIApp:
 
 
 def _behind_door(app: ASGIApp) -> ASGIApp:
-    return SameOrigin(app, hosts=read_settings().prefect.hosts)
+    given = read_settings().prefect
+    at = urlsplit(given.ui_url or "").hostname
+    return SameOrigin(app, hosts=[*given.hosts, *([at] if at else [])])
 
 
 def _prefect_app(**given: bool) -> ASGIApp:

@@ -1,6 +1,5 @@
 """The embedded stack as child processes: their commands, environments, and how each shows that it is ready."""
 
-import json
 import os
 import sys
 from collections.abc import Awaitable, Callable
@@ -175,7 +174,7 @@ class Stack:
                 "PREFECT_UI_API_URL": "/api",
                 "PREFECT_SERVER_API_AUTH_STRING": prefect_access.make_login(self._directory),
                 "OCTAVO_DATA": str(self._directory.path.resolve()),
-                "OCTAVO_PREFECT__HOSTS": json.dumps(self._prefect_hosts()),
+                "OCTAVO_PREFECT__UI_URL": self.prefect_ui_url,
             }
         )
         return ChildSpec(
@@ -190,11 +189,6 @@ class Stack:
             log=self._directory.logs / "prefect.log",
             ready=answers(f"{self.addresses.prefect_url}/health"),
         )
-
-    def _prefect_hosts(self) -> list[str]:
-        """Return the hosts under which the embedded server answers: those given, and that of its UI's address."""
-        at = urlsplit(self._settings.prefect.ui_url or "").hostname
-        return [*self._settings.prefect.hosts, *([at] if at else [])]
 
     def _octavo_environment(self) -> dict[str, str]:
         storage = self._settings.storage
