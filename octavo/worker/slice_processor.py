@@ -35,6 +35,7 @@ class SliceProcessor:
         self,
         work: ItemWork,
         outbox: Outbox,
+        begin_outbox: Outbox,
         draining: threading.Event,
         *,
         reserve: Callable[[Reservation], bool],
@@ -43,6 +44,7 @@ class SliceProcessor:
         self._work = work
         self._reserve = reserve
         self._outbox = outbox
+        self._begin_outbox = begin_outbox
         self._draining = draining
         self._fetchers = ThreadPoolExecutor(threads, thread_name_prefix="octavo-fetch")
 
@@ -154,8 +156,10 @@ class SliceProcessor:
         is_last_attempt: bool,
     ) -> Outcome | None:
         options = ItemOptions.of_batch(leased.run.opened.options)
+        # Of short items beginnings and ends go together, seldom: each request would cost as much as an item.
+        begin_outbox = self._outbox if leased.run.pace.is_short else self._begin_outbox
         reading = leased.readings[item.item_id] = LeasedReading(
-            leased, item, outbox=self._outbox, reserve=self._reserve, draining=self._draining
+            leased, item, outbox=begin_outbox, reserve=self._reserve, draining=self._draining
         )
         try:
             if item.item_id not in leased.attempts and not self._work.waits_for_child(options):
@@ -165,7 +169,7 @@ class SliceProcessor:
                 return self._work.do(item, found, options, reading, in_fresh_child=lost >= MAX_LOST_LEASES - 1)
         except OcrProviderError as error:
             if not is_last_attempt:
-                self._outbox.settle()  # whoever looks at the item before the next attempt sees that it was begun
+                begin_outbox.settle()  # whoever looks at the item before the next attempt sees that it was begun
                 raise
             return failure(error)
         except Draining:

@@ -50,7 +50,16 @@ class SliceWorker:
         self._runs: dict[RunId, BatchRun] = {}
         self._slices = LeasedSlices(lambda: self.on_change())
         self._outbox = Outbox(lambda reports: client.report(*reports))
-        self._processor = SliceProcessor(work, self._outbox, self._draining, reserve=client.reserve, threads=slots)
+        # An item that begins must not wait until an answer about others is there.
+        self._begin_outbox = Outbox(lambda reports: client.report(*reports))
+        self._processor = SliceProcessor(
+            work,
+            self._outbox,
+            self._begin_outbox,
+            self._draining,
+            reserve=client.reserve,
+            threads=slots,
+        )
         self._threads = ThreadPoolExecutor(slots, thread_name_prefix="octavo-slice")
         self._leases = LeaseKeeper(
             client,
@@ -101,6 +110,7 @@ class SliceWorker:
         self._leases.stop()
         self._threads.shutdown(wait=False, cancel_futures=True)
         self._processor.close()
+        self._begin_outbox.close()
         self._outbox.close()
         self._leases.join(5)
 
