@@ -16,7 +16,6 @@ from octavo.engines.office.places import Places
 from octavo.engines.office.thresholds import OfficeThresholds
 from octavo.errors import PageLimitExceeded
 
-_PIECE_BYTES = 4 * 1024**2
 _CONTENT = re.compile(r"content\.xml")
 _FLOWING: Mapping[OfficeKind, re.Pattern[str]] = {
     "docx": re.compile(r"word/document\d*\.xml"),
@@ -50,8 +49,6 @@ _UNSEEN = re.compile(rb"<(?:(!--)|(script|style|template)\b)", re.IGNORECASE)
 _NO_CHARACTER = b" \t\n\r\f\v" + bytes(range(0x80, 0xC0))
 """White space, and the bytes of a character in UTF-8 after its first."""
 _CSV_MARKS = b",;|\"'"
-_OF_MARKUP = 2
-"""How many times over the limit a document must be where text is told from markup roughly."""
 
 
 def check_counts(kind: OfficeKind, data: bytes, limits: Limits, thresholds: OfficeThresholds) -> None:
@@ -59,21 +56,23 @@ def check_counts(kind: OfficeKind, data: bytes, limits: Limits, thresholds: Offi
 
     `data` is the file, or its text in UTF-8. Raises `PageLimitExceeded`, `ExtractionFailed`.
     """
-    most = limits.max_pages * CHARACTERS_PER_PAGE
     if kind in _LISTED:
         part, beginning = _LISTED[kind]
-        _refuse_pages(sum(1 for piece in _pieces(data, part) for _ in beginning.finditer(piece)), limits)
+        _refuse_pages(
+            sum(1 for piece in _pieces(data, part, thresholds.counted_piece_bytes) for _ in beginning.finditer(piece)),
+            limits,
+        )
     if kind == "csv":
         _refuse_pages(len(data.translate(None, _NO_CHARACTER + _CSV_MARKS)) // CHARACTERS_PER_PAGE, limits)
-    elif len(data) > most or kind in _FLOWING:
-        refuse_characters(kind, data, limits)
+    elif len(data) > limits.max_pages * CHARACTERS_PER_PAGE or kind in _FLOWING:
+        refuse_characters(kind, data, limits, thresholds)
     places = Places(kind, thresholds)
     if kind == "csv":
         places.add_lines(data)
     elif kind == "html":
         places.add(data)
     elif kind in _WITH_TABLES:
-        for piece in _pieces(data, _WITH_TABLES[kind]):
+        for piece in _pieces(data, _WITH_TABLES[kind], thresholds.counted_piece_bytes):
             places.add(piece)
     places.end_table()
 
@@ -83,28 +82,28 @@ def _refuse_pages(count: int, limits: Limits) -> None:
         raise PageLimitExceeded(f"the document has at least {count} pages, more than {limits.max_pages}")
 
 
-def refuse_characters(kind: OfficeKind, data: bytes, limits: Limits) -> None:
+def refuse_characters(kind: OfficeKind, data: bytes, limits: Limits, thresholds: OfficeThresholds) -> None:
     """Refuse a document with far too much text. Raises `PageLimitExceeded`."""
     found = 0
-    for text in _texts(kind, data):
+    for text in _texts(kind, data, thresholds.counted_piece_bytes):
         found += len(text.translate(None, _NO_CHARACTER))
-        if found > _OF_MARKUP * limits.max_pages * CHARACTERS_PER_PAGE:
+        if found > thresholds.rough_text_factor * limits.max_pages * CHARACTERS_PER_PAGE:
             _refuse_pages(found // CHARACTERS_PER_PAGE, limits)
 
 
-def _texts(kind: OfficeKind, data: bytes) -> Iterable[bytes]:
+def _texts(kind: OfficeKind, data: bytes, most: int) -> Iterable[bytes]:
     """Yield what is left of a document without its markup, more or less."""
     match kind:
         case "docx" | "odt":
-            return map(_without_tags, _pieces(data, _FLOWING[kind]))
+            return map(_without_tags, _pieces(data, _FLOWING[kind], most))
         case "epub":
-            return (_without_tags(text) for piece in _pieces(data, _FLOWING[kind]) for text in _seen(piece))
+            return (_without_tags(text) for piece in _pieces(data, _FLOWING[kind], most) for text in _seen(piece))
         case "html":
-            return (_without_tags(piece) for text in _seen(data) for piece in _cut(text))
+            return (_without_tags(piece) for text in _seen(data) for piece in _cut(text, most))
         case "rtf":
-            return (_RTF_CONTROL.sub(b"", piece) for piece in _cut(data) if b"\\pict" not in data)
+            return (_RTF_CONTROL.sub(b"", piece) for piece in _cut(data, most) if b"\\pict" not in data)
         case "markdown" | "text":
-            return _cut(data)
+            return _cut(data, most)
         case _:
             return ()
 
@@ -127,12 +126,12 @@ def _seen(data: bytes) -> Iterator[bytes]:
     yield data[position:]
 
 
-def _cut(data: bytes) -> Iterator[bytes]:
-    for start in range(0, len(data), _PIECE_BYTES):
-        yield data[start : start + _PIECE_BYTES]
+def _cut(data: bytes, most: int) -> Iterator[bytes]:
+    for start in range(0, len(data), most):
+        yield data[start : start + most]
 
 
-def _pieces(data: bytes, wanted: re.Pattern[str]) -> Iterator[bytes]:
+def _pieces(data: bytes, wanted: re.Pattern[str], most: int) -> Iterator[bytes]:
     """Yield parts of a zipped document piece by piece, each cut behind a tag."""
     with zipfile.ZipFile(io.BytesIO(data)) as archive:
         for entry in archive.infolist():
@@ -140,7 +139,7 @@ def _pieces(data: bytes, wanted: re.Pattern[str]) -> Iterator[bytes]:
                 continue
             rest = b""
             with archive.open(entry) as part:
-                while more := part.read(_PIECE_BYTES):
+                while more := part.read(most):
                     end = more.rfind(b">") + 1
                     yield rest + more[:end]
                     rest = more[end:] if end else rest + more

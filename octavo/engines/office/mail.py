@@ -13,8 +13,6 @@ from octavo.engines.office.thresholds import OfficeThresholds
 from octavo.errors import ExtractionFailed
 
 _BOUNDARY = re.compile(rb"boundary\s*=\s*\"?([^\"\s;]{1,100})", re.IGNORECASE)
-_MOST_BOUNDARIES = 20
-"""Of parts within parts that are told apart where a mail has many."""
 _FIELDS = ("From", "To", "Cc", "Date")
 _MAIL_ERRORS: tuple[type[Exception], ...] = (LookupError, ValueError, TypeError, AttributeError, RecursionError)
 """What damaged mail makes the `email` package raise, which by its own word raises nothing."""
@@ -25,7 +23,7 @@ def mail_as_html(data: bytes, limits: Limits, thresholds: OfficeThresholds) -> b
 
     Raises `ExtractionFailed`, `PageLimitExceeded`.
     """
-    _check_parts(data, thresholds.max_mail_parts)
+    _check_parts(data, thresholds.max_mail_parts, thresholds.max_mail_boundaries)
     try:
         message = message_from_bytes(data, policy=policy.default)
         return _page(message, limits, thresholds).encode("utf-8", "replace")
@@ -33,12 +31,12 @@ def mail_as_html(data: bytes, limits: Limits, thresholds: OfficeThresholds) -> b
         raise ExtractionFailed("the mail is damaged") from error
 
 
-def _check_parts(data: bytes, most: int) -> None:
+def _check_parts(data: bytes, most: int, most_boundaries: int) -> None:
     """Refuse a mail of too many parts, before they are made."""
     if data.count(b"\n--") <= most:
         return
-    boundaries = {found[1] for found in islice(_BOUNDARY.finditer(data), _MOST_BOUNDARIES + 1)}
-    if len(boundaries) > _MOST_BOUNDARIES or sum(data.count(b"\n--" + mark) for mark in boundaries) > most:
+    boundaries = {found[1] for found in islice(_BOUNDARY.finditer(data), most_boundaries + 1)}
+    if len(boundaries) > most_boundaries or sum(data.count(b"\n--" + mark) for mark in boundaries) > most:
         raise ExtractionFailed(f"the mail has more than {most} parts")
 
 
@@ -74,7 +72,7 @@ def _body(message: EmailMessage, limits: Limits, thresholds: OfficeThresholds) -
         text = payload.decode("latin-1") if isinstance(payload, bytes) else ""
     if part.get_content_subtype() == "html":
         return text
-    refuse_characters("text", text.encode("utf-8", "replace"), limits)
+    refuse_characters("text", text.encode("utf-8", "replace"), limits, thresholds)
     return "".join(map(_as_html, passages(text, thresholds.full_line_characters)))
 
 

@@ -22,6 +22,13 @@ class OfficeThresholds:
     max_places: int = 1_000_000
     """Cells of all tables, and rows times columns that they span: more do not fit into a result. A bound on time and
     memory; bench.bombs."""
+    counted_piece_bytes: int = 4 * 1024**2
+    """Bytes of a part that are unpacked and counted at a time. A bound on memory; bench.bombs."""
+    rough_text_factor: int = 2
+    """Times the limit of pages that a text must be over where it is told from markup roughly. By eye, not tuned;
+    bench.bombs."""
+    max_mail_boundaries: int = 20
+    """Parts within parts that are told apart where a mail has many. A bound on time; bench.bombs."""
     max_mail_parts: int = 20_000
     """Parts of a mail. A bound on time; bench.bombs."""
     max_field_characters: int = 65_536
