@@ -8,13 +8,15 @@ import io
 import re
 import zipfile
 from collections.abc import Iterable, Iterator, Mapping
+from typing import IO
 
 from octavo.engines.contract import Limits
+from octavo.engines.office.containers import ZIP_ERRORS
 from octavo.engines.office.kinds import OfficeKind
 from octavo.engines.office.paging import CHARACTERS_PER_PAGE
 from octavo.engines.office.places import Places
 from octavo.engines.office.thresholds import OfficeThresholds
-from octavo.errors import PageLimitExceeded
+from octavo.errors import ExtractionFailed, PageLimitExceeded
 
 _CONTENT = re.compile(r"content\.xml")
 _FLOWING: Mapping[OfficeKind, re.Pattern[str]] = {
@@ -132,15 +134,21 @@ def _cut(data: bytes, most: int) -> Iterator[bytes]:
 
 
 def _pieces(data: bytes, wanted: re.Pattern[str], most: int) -> Iterator[bytes]:
-    """Yield parts of a zipped document piece by piece, each cut behind a tag."""
-    with zipfile.ZipFile(io.BytesIO(data)) as archive:
-        for entry in archive.infolist():
-            if not wanted.fullmatch(entry.filename):
-                continue
-            rest = b""
-            with archive.open(entry) as part:
-                while more := part.read(most):
-                    end = more.rfind(b">") + 1
-                    yield rest + more[:end]
-                    rest = more[end:] if end else rest + more
-            yield rest
+    """Yield parts of a zipped document piece by piece, each cut behind a tag. Raises `ExtractionFailed`."""
+    try:
+        with zipfile.ZipFile(io.BytesIO(data)) as archive:
+            for entry in archive.infolist():
+                if wanted.fullmatch(entry.filename):
+                    with archive.open(entry) as part:
+                        yield from _cut_behind_tags(part, most)
+    except ZIP_ERRORS as error:
+        raise ExtractionFailed(f"the document is damaged: {error}") from error
+
+
+def _cut_behind_tags(part: IO[bytes], most: int) -> Iterator[bytes]:
+    rest = b""
+    while more := part.read(most):
+        end = more.rfind(b">") + 1 or len(more)
+        yield rest + more[:end]
+        rest = more[end:]
+    yield rest
