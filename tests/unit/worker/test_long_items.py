@@ -11,7 +11,7 @@ import pytest
 
 from octavo.batches import Item, ItemStatus
 from octavo.engines.contract import Limits
-from octavo.engines.registry import EngineRegistry
+from octavo.engines.registry import TEST_ENGINES, EngineRegistry
 from octavo.extraction.extractor import Extractor
 from octavo.extraction.items import ItemWork
 from octavo.extraction.reading_progress import ReadingProgress
@@ -45,7 +45,7 @@ def worker_of(stack: Stack, tmp_path: Path) -> Iterator[MakeWorker]:
     readers: list[Extractor] = []
 
     def make(name: str, limits: Limits = LIMITS) -> SliceWorker:
-        readers.append(Extractor(processes=1, limits=limits, registry=EngineRegistry.installed(test_engines=True)))
+        readers.append(Extractor(processes=1, limits=limits, registry=EngineRegistry(TEST_ENGINES)))
         work = ItemWork(stack.objects, readers[-1], folder=tmp_path, keep_seconds=0.1)
         made = SliceWorker(stack.worker(f"{name}/1"), work, slots=4, lease_seconds=0.6, on_change=lambda: None)
         workers.append(made)

@@ -11,7 +11,7 @@ import pytest
 from octavo.batches import MAX_LOST_LEASES, BatchStatus, Item, ItemStatus
 from octavo.documents import Block, Document
 from octavo.engines.contract import Limits
-from octavo.engines.registry import EngineRegistry
+from octavo.engines.registry import TEST_ENGINES, EngineRegistry
 from octavo.errors import DOCUMENT_ERRORS, OcrProviderError, StaleLease
 from octavo.extraction.extractor import Extractor
 from octavo.extraction.items import ItemWork
@@ -31,7 +31,7 @@ def stack(tmp_path: Path) -> Iterator[Stack]:
 
 @pytest.fixture(scope="module")
 def extractor() -> Iterator[Extractor]:
-    registry = EngineRegistry.installed(test_engines=True)
+    registry = EngineRegistry(TEST_ENGINES)
     with Extractor(processes=1, limits=Limits(), registry=registry) as made:
         yield made
 
