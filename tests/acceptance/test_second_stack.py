@@ -61,7 +61,7 @@ def test_two_stacks_live_side_by_side(stack: Stack, second: Stack) -> None:
         assert health.status_code == 200
         assert health.json()["api_url"] == found.url
         refused = httpx.get(
-            f"{other.url}/v1/batches", headers={"X-API-KEY": found.new_key("here")}, trust_env=False, timeout=10
+            f"{other.url}/v1/batches", headers={"X-API-KEY": found.new_key("here")}, trust_env=False, timeout=60
         )
         assert refused.status_code == 401  # keys of one stack are nothing to the other
 
