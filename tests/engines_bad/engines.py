@@ -60,5 +60,6 @@ REFERENCES = {
     "missing-image": "tests.engines_bad.engines:MissingImageEngine",
     "unavailable": "tests.engines_bad.engines:UnavailableEngine",
     "greedy": "tests.engines_bad.greedy:GreedyEngine",
+    "remembering": "tests.engines_bad.remembering:RememberingEngine",
     "reaching": "tests.engines_bad.reaching:ReachingEngine",
 }
