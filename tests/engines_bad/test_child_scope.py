@@ -89,6 +89,6 @@ def test_idle_children_are_few_however_many_customers_there_are(extractor: Extra
         reader.read("words", f"customer {number}")
     fork_server = extractor.fork_server_pid
     assert fork_server is not None
-    until(lambda: len(processes_in(fork_server)) <= 1 + 4)
+    until(lambda: len(processes_in(fork_server)) <= 1 + 3)
     _, known = reader.read("words again", "customer 9")
     assert known == ["words", "words again"], "the last ones are kept"

@@ -20,8 +20,8 @@ from octavo.engines.sandbox.places import Places
 
 ChildScope = Literal["customer", "document"]
 """For what a child may live: documents of one customer, or one document."""
-_IDLE_PER_PLACE = 2
-"""Idle children that are kept for each place, one customer's or several's; one holds some 20 MB."""
+_IDLE_MORE = 1
+"""Idle children that are kept beyond one for each process: one that was used apart is worth keeping, too."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,7 +62,7 @@ class ChildPool:
         self._places = Places(
             PlaceQueue(places=size.processes, newcomer_places=size.newcomer_processes, memory_bytes=size.memory_bytes)
         )
-        self._idle = IdleChildren(_IDLE_PER_PLACE * size.processes)
+        self._idle = IdleChildren(size.processes + _IDLE_MORE)
         self._lock = threading.Lock()
         self._starting = threading.Lock()
         self._fork_server: ForkServerHandle | None = None
