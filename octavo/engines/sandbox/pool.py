@@ -145,9 +145,9 @@ class ChildPool:
 
     def _give_back(self, child: ChildHandle) -> None:
         is_spent = child.served > 0 and self._child_scope == "document"
+        is_usable = not is_spent and child.usable
         with self._lock:
-            keep = child.usable and not is_spent and not self._closed
-            ended = self._idle.put(child) if keep else [child]
+            ended = self._idle.put(child) if is_usable and not self._closed else [child]
         for one in ended:
             one.kill()
 
