@@ -1,6 +1,7 @@
 """`octavo up` and `octavo demo`: the embedded stack in the foreground."""
 
 import asyncio
+import shlex
 import socket
 import threading
 import time
@@ -9,12 +10,14 @@ from pathlib import Path
 
 import httpx
 
+from octavo.authorities import authorities
 from octavo.cli import admin
+from octavo.cli.batch_bars import with_bars
 from octavo.cli.rebuilding import has_content, has_embedded_archive
-from octavo.cli.submitting import with_bars
 from octavo.cli.terminal import err, item_table, out, own_command, tell
 from octavo.client.customer import CustomerClient
-from octavo.client.submission import find_inputs, submit
+from octavo.client.inputs import find_inputs
+from octavo.client.submission import submit
 from octavo.directory import DataDirectory, DirectoryLock
 from octavo.errors import InvalidSettings, LedgerMissing, OctavoError
 from octavo.samples import make_samples
@@ -24,7 +27,7 @@ from octavo.supervisor.stack import Stack
 from octavo.supervisor.supervisor import Supervisor
 
 READY_SECONDS = 120.0
-PROBE_SECONDS = 0.1
+PROBE_SECONDS = 0.25
 DEMO_CUSTOMER = "demo"
 
 
@@ -58,7 +61,12 @@ def _run(settings: Settings, when_ready: Callable[[Stack], None]) -> None:
         directory.clear_scratch()
         stack = Stack(settings, directory)
         _check_ports(stack)
-        directory.write_notes(api_url=stack.addresses.api_url, internal_api_url=stack.addresses.internal_api_url)
+        directory.write_notes(
+            api_url=stack.addresses.api_url,
+            internal_api_url=stack.addresses.internal_api_url,
+            prefect_url=stack.addresses.prefect_url,
+            prefect_ui_url=stack.prefect_ui_url,
+        )
         supervisor = Supervisor(stack.specs(), tell=tell, children_file=directory.children)
         tell("octavo", f"data in {directory.path}, logs in {directory.logs}")
         for advice in stack.advice():
@@ -111,7 +119,8 @@ def _when_ready(stack: Stack, then: Callable[[Stack], None], *, patience_seconds
 def _trouble(health_url: str) -> str | None:
     """Return what is not ready yet."""
     try:
-        answer = httpx.get(health_url, timeout=5.0, trust_env=False)
+        # Asked ten times a second, while everything that is waited for needs the processor.
+        answer = httpx.get(health_url, timeout=5.0, trust_env=False, verify=authorities())
         if answer.status_code == 200:
             return None
         parts = answer.json()["parts"]
@@ -125,6 +134,8 @@ def _trouble(health_url: str) -> str | None:
 def _say_ready(stack: Stack) -> None:
     tell("octavo", f"ready: API {stack.addresses.api_url}  docs {stack.addresses.api_url}/docs")
     tell("octavo", f"       Prefect UI {stack.prefect_ui_url}")
+    if stack.prefect_login_file is not None:
+        tell("octavo", f"       it asks for what this shows: cat {shlex.quote(str(stack.prefect_login_file))}")
 
 
 def _send_samples(settings: Settings, stack: Stack, out_folder: Path) -> None:
@@ -143,6 +154,8 @@ def _send_samples(settings: Settings, stack: Stack, out_folder: Path) -> None:
     out.print(f"API            {url}", markup=False)
     out.print(f"API docs       {url}/docs", markup=False)
     out.print(f"Prefect UI     {stack.prefect_ui_url}", markup=False)
+    if stack.prefect_login_file is not None:
+        out.print(f"  its password cat {shlex.quote(str(stack.prefect_login_file))}", markup=False)
     command = f"{own_command()} submit FILES... --url {url} --key {key} --out results"
     out.print(f"Your own files {command}", markup=False)
     tell("octavo", "serving; Ctrl-C stops it")

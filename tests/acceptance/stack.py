@@ -18,15 +18,22 @@ from typing import Any, Self, TypeVar
 
 import httpx
 import pytest
+from prefect.client.orchestration import PrefectClient
 
 from octavo.authorities import authorities
+from octavo.cli import admin
 from octavo.client.customer import CustomerClient
 from octavo.directory import free_port
+from octavo.settings import PrefectSettings, Settings
+from octavo.supervisor.prefect_access import PrefectAccess, read_access
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 OCTAVO = str(Path(sys.executable).parent / "octavo")
 READY_SECONDS = 60.0
-LOOK_SECONDS = 0.1
+FIRST_LOOK_SECONDS = 0.05
+LOOK_SHARE = 0.05
+"""A look comes after this share of the time waited so far: what takes long is looked at less often."""
+LONGEST_LOOK_SECONDS = 0.3
 PATIENCE = 4.0
 """How many times longer than on a quiet machine a test waits before it fails."""
 ENDED = frozenset({"completed", "partially_failed", "failed", "cancelled"})
@@ -46,10 +53,11 @@ T = TypeVar("T")
 
 def wait_for(look: Callable[[], T | None], *, limit: float, what: str) -> T:
     """Return the first true thing that `look` sees; fails when a quiet machine's `limit` is over several times."""
-    end = time.monotonic() + limit * PATIENCE
+    began = time.monotonic()
     while not (found := look()):
-        assert time.monotonic() < end, f"{what}: not within {limit * PATIENCE:.0f} s"
-        time.sleep(LOOK_SECONDS)
+        waited = time.monotonic() - began
+        assert waited < limit * PATIENCE, f"{what}: not within {limit * PATIENCE:.0f} s"
+        time.sleep(min(max(FIRST_LOOK_SECONDS, waited * LOOK_SHARE), LONGEST_LOOK_SECONDS))
     return found
 
 
@@ -218,10 +226,8 @@ class Stack:
     # As a customer
 
     def new_key(self, customer: str) -> str:
-        """Return a fresh key of this customer."""
-        made = run_octavo("keys", "create", "--customer", customer, "--data", str(self.data))
-        assert made.returncode == 0, made.stderr
-        return made.stdout.strip()
+        """Return a fresh key of this customer, as `octavo keys create` makes it, without a process of its own."""
+        return admin.create_key(self.data, customer=customer, label="")
 
     @contextlib.contextmanager
     def customer(self, name: str | None = None) -> Iterator[CustomerClient]:
@@ -244,12 +250,45 @@ class Stack:
 
     # As an operator who looks at Prefect
 
+    @property
+    def prefect_access(self) -> PrefectAccess:
+        """Where Prefect is and how one signs in, as `octavo doctor --json` tells it."""
+        given = {
+            name.removeprefix("OCTAVO_PREFECT__").lower(): value
+            for name, value in self.settings.items()
+            if name.startswith("OCTAVO_PREFECT__")
+        }
+        settings = Settings(data=self.data)
+        prefect = PrefectSettings.model_validate(dict(settings.prefect) | given)
+        found = read_access(settings.model_copy(update={"prefect": prefect}))
+        assert found is not None
+        return found
+
+    def prefect_client(self) -> PrefectClient:
+        """Return a client of Prefect's, signed in."""
+        access = self.prefect_access
+        return PrefectClient(access.api_url, auth_string=access.login)
+
+    @property
+    def prefect_environment(self) -> dict[str, str]:
+        """What a process is given so that Prefect's own programs find this stack's server."""
+        access = self.prefect_access
+        return {"PREFECT_API_URL": access.api_url} | (
+            {} if access.login is None else {"PREFECT_API_AUTH_STRING": access.login}
+        )
+
     def prefect(self, method: str, path: str, body: object = None) -> Any:  # noqa: ANN401 - JSON
         """Return what Prefect's REST API answers."""
-        health = self.health()
-        assert health is not None
-        url = f"{health.json()['prefect_ui_url']}/api{path}"
-        answer = httpx.request(method, url, json=body, timeout=30.0, trust_env=False, verify=authorities())
+        access = self.prefect_access
+        answer = httpx.request(
+            method,
+            url := f"{access.api_url}{path}",
+            json=body,
+            headers=access.headers,
+            timeout=30.0,
+            trust_env=False,
+            verify=authorities(),
+        )
         assert answer.status_code < 300, f"{url}: {answer.status_code} {answer.text}"
         return answer.json() if answer.content else None
 
@@ -308,6 +347,19 @@ def session_stack(config: pytest.Config) -> Stack:
         stack.start()
         config.stash[_STACK] = stack
     return config.stash[_STACK]
+
+
+def end_session_stack(config: pytest.Config) -> None:
+    """End the stack of this session, if there is one; `start_session_stack_again` brings it back with its data."""
+    if _STACK in config.stash:
+        _end(config.stash[_STACK])
+
+
+def start_session_stack_again(config: pytest.Config) -> None:
+    """Start the stack of this session if it has been ended."""
+    stack = config.stash.get(_STACK, None)
+    if stack is not None and stack.process is not None and stack.process.poll() is not None:
+        stack.start()
 
 
 def _end(stack: Stack) -> None:
