@@ -8,10 +8,10 @@ from octavo.client.customer import CustomerClient
 from tests.acceptance.stack import Batch, Stack, wait_for
 
 
-def retry(stack: Stack, flow_run_id: str) -> None:
-    """Do what the UI's button does."""
+def retry(stack: Stack, flow_run_id: str, *, force: bool) -> None:
+    """Do what the UI's button does: the newer interface forces the state, the older one asks for it."""
     state = {"type": "SCHEDULED", "name": "AwaitingRetry", "message": "Retry from the UI"}
-    answer = stack.prefect("POST", f"/flow_runs/{flow_run_id}/set_state", {"state": state})
+    answer = stack.prefect("POST", f"/flow_runs/{flow_run_id}/set_state", {"state": state, "force": force})
     assert answer["status"] == "ACCEPT"
 
 
@@ -39,7 +39,7 @@ def test_retry_of_a_flow_run_runs_the_failed_items_of_its_batch_again(stack: Sta
         assert (state["type"], state["message"]) == ("FAILED", "0 ok, 1 failed: extraction_failed 1")
         before = batch.look()["items"][0]["attempts"]
         (run,) = stack.flow_runs(batch.batch_id)
-        retry(stack, run["id"])
+        retry(stack, run["id"], force=True)
         wait_for(lambda: batch.look()["items"][0]["attempts"] == before + 1, limit=40, what="another attempt")
         assert batch.wait_until_ended()["status"] == "failed"
         wait_for(lambda: state_of(stack, batch, 2), limit=20, what="the end of the second run")
@@ -55,7 +55,7 @@ def test_retry_of_a_run_without_failures_says_that_there_is_nothing_to_do(stack:
         assert batch.wait_until_ended()["status"] == "completed"
         wait_for(lambda: state_of(stack, batch, 1), limit=20, what="the end of the run")
         (run,) = stack.flow_runs(batch.batch_id)
-        retry(stack, run["id"])
+        retry(stack, run["id"], force=False)
         found = stack.wait_for_flow_run(batch.batch_id, "NothingRetried")
         assert found["state"]["message"] == "no item of this batch has failed"
         assert batch.look()["status"] == "completed"
