@@ -16,6 +16,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from deployments.same_origin import SameOrigin
 from deployments.service_failures import ServiceFailures
+from octavo import process_tuning
 from octavo.settings import read_settings
 from octavo.supervisor.prefect_access import FAILURES_PATH
 
@@ -94,8 +95,14 @@ def _said_again(body: bytes, receive: Receive) -> Receive:
 
 
 def create_app() -> ASGIApp:
-    """Return the embedded server's app: everything in one process, on SQLite; `uvicorn --factory` calls it."""
-    return _behind_door(Patient(_prefect_app()))
+    """Return the embedded server's app: everything in one process, on SQLite; `uvicorn --factory` calls it.
+
+    Its process gives way: what Prefect records about work may come later than the work.
+    """
+    process_tuning.give_way()
+    app = _behind_door(Patient(_prefect_app()))
+    process_tuning.exempt_existing_objects()
+    return app
 
 
 def create_web_app() -> ASGIApp:
