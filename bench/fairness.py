@@ -28,7 +28,7 @@ ITEMS = 60
 WAITING = 10_000
 NEWCOMER_TRIALS = 5
 SLOW_DOCUMENTS = 24
-SLOW_PAGES = 500
+SLOW_PAGES = 300
 """Some seconds of a child."""
 MEANWHILE = 2
 """Children, and so slow documents in progress."""
@@ -182,7 +182,7 @@ def sleeping() -> dict[str, object]:
 def reading() -> dict[str, object]:
     newcomers = "OCTAVO_WORKER__NEWCOMER_PROCESSES"
     memory = {"OCTAVO_WORKER__MEMORY_BYTES": str(1024 * MEBI)}
-    pages, layout = {"one-page files": ("fast", 4)}, {"layout, 640 MiB": ("layout", 2)}
+    pages, layout = {"one-page files": ("fast", 3)}, {"layout, 640 MiB": ("layout", 1)}
     arms: dict[str, tuple[dict[str, tuple[str, int]], dict[str, str]]] = {
         "slow documents of another": (pages, {}),
         "slow documents of another, no place for newcomers": (pages, {newcomers: "0"}),
@@ -190,7 +190,11 @@ def reading() -> dict[str, object]:
     }
     with TemporaryDirectory() as folder:
         slow, small = slow_pdfs(Path(folder), SLOW_PAGES), one_page_pdfs(Path(folder) / "small", 50)
-        return {name: beside_slow(slow, small, askers, **settings) for name, (askers, settings) in arms.items()}
+        figures: dict[str, object] = {}
+        for name, (askers, settings) in arms.items():
+            figures[name] = beside_slow(slow, small, askers, **settings)
+            print(f"{name}: {figures[name]}", flush=True)
+        return figures
 
 
 def main() -> None:
