@@ -39,7 +39,7 @@ def test_they_name_programs_where_a_checkout_has_them(block: ShellBlock) -> None
         bare = line
         for container in CONTAINER:
             bare = bare.replace(container, "")
-        assert not re.search(r"(?:^|[|&;(=]\s*|\$\()(?:octavo|prefect|python3?) ", bare.strip()), line
+        assert not re.search(r"(?:^|[|&;(=]\s*|\$\()(?:octavo|prefect|uvicorn|python3?) ", bare.strip()), line
 
 
 @pytest.mark.parametrize("page", sorted({block.page for block in BLOCKS}))
