@@ -12,8 +12,8 @@ from tests.acceptance.shell_blocks import ROOT, blocks_of
 from tests.acceptance.stack import Stack, clean_environment
 
 README = "README.md"
-NOT_RUN = ("make run", "make test", "octavo up", "example.org")
-"""What starts another stack, runs the tests, or asks the internet."""
+NOT_RUN = ("make run", "make test", "octavo up", "octavo doctor", "example.org")
+"""What starts another stack, runs the tests, looks at the machine, or asks the internet."""
 PRELUDE = """
 set -e -o pipefail
 # An answer that refuses is an error here, not only something to look at.
@@ -55,7 +55,7 @@ def test_the_readme_prints_the_text_of_the_document_twice(paste: Paste, tmp_path
     shown = paste(README, customer="pasted-readme")
     assert shown.splitlines().count(REPORT_TITLE) == 1, "by curl"
     assert f"# {REPORT_TITLE}" in shown, "by octavo extract"
-    assert (tmp_path / "results" / "report.pdf.json").is_file()
+    assert (tmp_path / "my-results" / "report.pdf.json").is_file()
 
 
 @pytest.mark.parametrize(
