@@ -42,7 +42,7 @@ def paste(stack: Stack, tmp_path: Path) -> Paste:
             env=clean_environment(OCTAVO_URL=stack.url, OCTAVO_KEY=key, OCTAVO_DATA=str(stack.data)),
             capture_output=True,
             text=True,
-            timeout=170,
+            timeout=300,
             check=False,
         )
         assert pasted.returncode == 0, pasted.stdout[-2000:] + pasted.stderr[-2000:]
@@ -61,7 +61,6 @@ def test_the_readme_prints_the_text_of_the_document_twice(paste: Paste, tmp_path
 @pytest.mark.parametrize(
     ("page", "tells"),
     [
-        ("docs/quickstart.md", "4 of 7 files succeeded"),
         ("docs/howto/submit-a-folder.md", "locked.pdf: extraction_failed"),
         ("docs/howto/manage-customers.md", "0 differences"),
         ("docs/howto/extract-one-document.md", REPORT_TITLE),
