@@ -11,6 +11,7 @@ from octavo.archive.writing import ArchiveWriter
 from octavo.batches import BatchStatus
 from octavo.cli.app import app
 from octavo.directory import DataDirectory, DirectoryLock, free_port
+from octavo.identifiers import new_call_id
 from octavo.ledger.duckdb import DuckdbLedger
 from octavo.ledger.restoring import LEASES_PER_GENERATION
 from octavo.objects import embedded, keys
@@ -122,6 +123,27 @@ def test_a_lost_ledger_comes_back_and_its_batch_goes_on(octavo: Octavo, data: Da
     finally:
         world.ledger.close()
     assert sorted(path.name for path in data.path.glob("ledger*")) == ["ledger.duckdb"]
+
+
+def test_all_that_was_billed_is_counted_also_sync_extractions_and_batches_that_are_gone(
+    octavo: Octavo, data: Data
+) -> None:
+    world = data.reopened()
+    deleted = world.batch(1)
+    world.work_off(deleted)
+    world.ledger.batches.delete(deleted.customer_id, deleted.batch_id)
+    assert world.ledger.billing.bill_call(world.customer.customer_id, new_call_id(), 5)
+    with data.storage() as objects:
+        ArchiveWriter(world.ledger, objects).look()
+    billed = world.pages()
+    world.ledger.close()
+    assert billed == 2 + 2 + 5
+    data.lose()
+    found = rebuild(octavo, data.path)
+    assert ["pages", "billed", str(billed)] in [line.split() for line in found.stdout.splitlines()]
+    world = data.reopened()
+    assert world.pages() == billed
+    world.ledger.close()
 
 
 def test_the_archive_is_the_new_ledgers_from_then_on(octavo: Octavo, data: Data) -> None:
