@@ -17,6 +17,9 @@ from pathlib import Path
 
 Tell = Callable[[str, str], None]
 """Prints one state change: the child's name and what happened."""
+CANNOT_GO_ON = os.EX_CONFIG
+"""Exit code (78) of a process that is of no use to start again before somebody has done something."""
+LAST_LINES_BYTES = 4096
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -91,6 +94,8 @@ class Child:
         self._on_change = on_change
         self._patience = patience or Patience()
         self._stopping = asyncio.Event()
+        self.gave_up: str | None = None
+        """Why the process is not started again, in its own last words."""
         self._process: asyncio.subprocess.Process | None = None
 
     @property
@@ -100,12 +105,15 @@ class Child:
         return self._process.pid if self._process and running else None
 
     async def keep(self) -> None:
-        """Start the process, and restart it whenever it ends, until `stop` or `kill` is called."""
+        """Start the process, and restart it whenever it ends, until `stop` or `kill`, or until it cannot go on."""
         pause: float | None = None
         while True:
             began = time.monotonic()
             how = await self._live(began)
             if self._stopping.is_set():
+                return
+            if self._process is not None and self._process.returncode == CANNOT_GO_ON:
+                self.gave_up = self._last_words()
                 return
             pause = self._patience.pause(pause, lived=time.monotonic() - began)
             self._tell(self.spec.name, f"{how}; restarting in {pause:.1f} s, see {self.spec.log}")
@@ -173,6 +181,13 @@ class Child:
             )
         self._on_change()
         return self._process
+
+    def _last_words(self) -> str:
+        """Return the last line of the log."""
+        with self.spec.log.open("rb") as log:
+            log.seek(max(0, self.spec.log.stat().st_size - LAST_LINES_BYTES))
+            lines = log.read().decode(errors="replace").split("\n")
+        return next((line.strip() for line in reversed(lines) if line.strip()), "")
 
     async def _watch(self, began: float) -> None:
         while not await self.spec.ready():

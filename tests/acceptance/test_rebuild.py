@@ -61,7 +61,7 @@ def test_a_ledger_deleted_in_mid_batch_is_made_anew_and_the_batch_goes_on(own: S
         ledger.unlink()
         ledger.with_name(f"{ledger.name}.wal").unlink(missing_ok=True)
         refused = run_octavo("up", "--data", str(own.data), "--port", str(own.port))
-        assert refused.returncode == 1
+        assert refused.returncode == 78
         assert f"octavo ledger rebuild --data {own.data}" in refused.stderr
         rebuild(own)
 

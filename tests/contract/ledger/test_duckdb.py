@@ -15,7 +15,7 @@ import duckdb
 import pytest
 
 from octavo.batches import BatchStatus
-from octavo.errors import BatchNotFound, DataDirectoryInUse, LedgerTooNew, LedgerUnavailable
+from octavo.errors import BatchNotFound, DataDirectoryInUse, LedgerDamaged, LedgerTooNew, LedgerUnavailable
 from octavo.identifiers import BatchId, CustomerId, ItemId
 from octavo.ledger.duckdb import DuckdbLedger, database, writer
 from octavo.ledger.duckdb.database import FileDatabase
@@ -163,8 +163,34 @@ def test_a_file_that_is_no_ledger_is_refused_with_its_name(tmp_path: Path) -> No
     wrong = tmp_path / "ledger.duckdb"
     wrong.write_text("this is a letter")
     for _ in range(2):
-        with pytest.raises(LedgerUnavailable, match=r"ledger\.duckdb"):
+        with pytest.raises(LedgerDamaged, match=r"ledger\.duckdb"):
             DuckdbLedger(wrong)
+
+
+@pytest.mark.parametrize("kept", [0, 100, 4096, 12_289, 0.25, 0.75])
+def test_a_file_that_was_cut_off_is_damaged_and_the_message_says_how_to_restore_it(
+    world: World, path: Path, kept: float
+) -> None:
+    for _ in range(10):
+        world.batch(20)
+    world.ledger.close()
+    whole = path.read_bytes()
+    path.write_bytes(whole[: int(kept * len(whole) if 0 < kept < 1 else kept)])
+    for _ in range(2):
+        with pytest.raises(LedgerDamaged, match=f"octavo ledger rebuild --force --data {path.parent}"):
+            DuckdbLedger(path)
+    path.write_bytes(whole)
+    DuckdbLedger(path).close()
+
+
+def test_a_ledger_that_is_damaged_while_it_is_open_says_so_to_whoever_reads_it(
+    ledger: DuckdbLedger,
+) -> None:
+    def damaged(_: object) -> None:
+        raise duckdb.IOException("Corrupt database file: computed checksum 1 does not match stored checksum 2")
+
+    with pytest.raises(LedgerUnavailable, match="rebuild --force"):
+        ledger._store.read(damaged)
 
 
 def test_nothing_is_ever_fetched(ledger: DuckdbLedger) -> None:
