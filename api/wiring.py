@@ -14,6 +14,7 @@ from api.workers.registry import WorkerRegistry
 from api.workers.sync_extractions import SyncExtractions
 from octavo import wiring
 from octavo.directory import DataDirectory
+from octavo.disk_room import DiskWatch
 from octavo.engines.registry import EngineRegistry
 from octavo.ledger.contract import Ledger
 from octavo.objects.contract import ObjectStore
@@ -74,6 +75,7 @@ def assemble(
     dispatcher = Dispatcher(
         ledger, workers, deployment=settings.prefect.deployment, tag_limits=settings.prefect.tag_limits
     )
+    directory = DataDirectory(settings.data)
     messages = WebhookMessages({V1: WEBHOOKS}, secrets.webhook_key)
     return Service(
         settings=settings,
@@ -104,6 +106,7 @@ def assemble(
         deliveries=Deliveries(ledger, dispatcher, workers, messages, settings.webhooks),
         webhook_messages=messages,
         estimates=Estimates(ledger, workers),
+        disk=DiskWatch([directory.objects, directory.prefect, directory.path]),
         admin_token=secrets.admin_token,
         worker_token=secrets.worker_token,
     )

@@ -51,11 +51,12 @@ class Health(BaseModel):
 
 @router.get("/health", responses={503: {"model": Health, "description": "A part is down."}})
 async def health(response: Response, service: ServiceDep) -> Health:
-    """Get the state of each part: ledger, storage, Prefect, workers, and the archive of the ledger."""
-    names = ("ledger", "storage", "prefect", "worker")
+    """Get the state of each part: ledger, storage, disk, Prefect, workers, and the archive of the ledger."""
+    names = ("ledger", "storage", "disk", "prefect", "worker")
     parts = await asyncio.gather(
         _timed(_ledger(service)),
         _timed(_storage(service)),
+        _timed(in_thread(service.disk.trouble)),
         _timed(_prefect(service)),
         _timed(_worker(service)),
     )

@@ -15,6 +15,7 @@ from api.workers.claims import Claims
 from api.workers.page_renders import PageRenders
 from api.workers.registry import WorkerRegistry
 from api.workers.sync_extractions import SyncExtractions
+from octavo.disk_room import DiskWatch
 from octavo.engines.registry import EngineRegistry
 from octavo.ledger.contract import Ledger
 from octavo.objects.contract import ObjectStore
@@ -44,6 +45,7 @@ class Service:
     sync_extractions: SyncExtractions
     page_renders: PageRenders
     estimates: Estimates
+    disk: DiskWatch
     admin_token: str
     worker_token: str
     rates: SubmissionRates = field(default_factory=SubmissionRates)

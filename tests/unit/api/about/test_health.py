@@ -4,18 +4,24 @@ from pathlib import Path
 
 import pytest
 
+from octavo import disk_room
 from octavo.engines.sandbox.confinement import WALLS
 from octavo.identifiers import WorkerId
 from octavo.ledger.contract import Ledger
 from octavo.objects.memory import MemoryObjects
+from tests.small_disk import small_disk
 from tests.unit.api.service import Api, MovableClock, make_service, settings
 
 pytestmark = pytest.mark.anyio
 
 
+async def part(api: Api, name: str) -> tuple[str, str | None]:
+    found = (await api.client().get("/health")).json()["parts"][name]
+    return found["status"], found["message"]
+
+
 async def worker_part(api: Api) -> tuple[str, str | None]:
-    part = (await api.client().get("/health")).json()["parts"]["worker"]
-    return part["status"], part["message"]
+    return await part(api, "worker")
 
 
 def api_of(ledger: Ledger, clock: MovableClock, data: Path, *, count: int) -> Api:
@@ -56,3 +62,19 @@ async def test_a_node_with_two_workers_is_well_when_both_are_there(
     assert await worker_part(api) == ("ok", None)
     assert (await api.client().get("/health")).json()["workers"] == ["embedded", "embedded-2"]
     await api.close()
+
+
+async def test_a_full_disk_is_503_and_is_told_and_is_well_again_when_there_is_room(
+    ledger: Ledger, clock: MovableClock, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(disk_room, "LOOK_SECONDS", -1.0)
+    with small_disk(tmp_path / "disk", 4) as disk:
+        api = api_of(ledger, clock, disk.folder, count=0)
+        assert await part(api, "disk") == ("ok", None)
+        disk.fill()
+        assert await part(api, "disk") == ("down", f"{disk.folder}: No space left on device")
+        answer = await api.client().get("/health")
+        assert (answer.status_code, answer.json()["status"]) == (503, "degraded")
+        disk.make_room()
+        assert await part(api, "disk") == ("ok", None)
+        await api.close()
