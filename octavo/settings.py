@@ -26,6 +26,8 @@ from octavo.outbound import Allowed
 SETTINGS_FILE = "octavo.toml"
 CGROUP_LIMIT = Path("/sys/fs/cgroup/memory.max")
 """What a container may use of the machine's memory: bytes, or `max`."""
+CGROUP_CORES = Path("/sys/fs/cgroup/cpu.max")
+"""What a container may use of the machine's cores: microseconds, or `max`, in each period of microseconds."""
 
 
 def machine_memory() -> int:
@@ -36,6 +38,16 @@ def machine_memory() -> int:
     except OSError:
         return physical
     return min(physical, int(limit)) if limit.isdecimal() else physical
+
+
+def machine_cores() -> int:
+    """Return how many cores this process may use: the machine's, or its container's limit, rounded up, if lower."""
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    try:
+        quota, _, period = CGROUP_CORES.read_text().strip().partition(" ")
+    except OSError:
+        return cores
+    return min(cores, -(-int(quota) // int(period))) if quota.isdecimal() else cores
 
 
 class _Group(BaseModel):
@@ -159,7 +171,7 @@ class WorkerSettings(_Group):
     @property
     def children(self) -> int:
         """How many documents one worker parses at the same moment: as set, or its share of the cores."""
-        return self.processes or max(1, (os.cpu_count() or 1) // max(1, self.count))
+        return self.processes or max(1, machine_cores() // max(1, self.count))
 
     @property
     def document_memory(self) -> int:

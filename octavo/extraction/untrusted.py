@@ -6,8 +6,8 @@ from contextlib import nullcontext
 
 from octavo.documents import Document, InvalidDocument
 from octavo.engines.contract import PageToRender, Reading
+from octavo.engines.sandbox.child_handle import UntrustedReading
 from octavo.engines.sandbox.failures import ChildDied
-from octavo.engines.sandbox.pool import UntrustedReading
 
 _MAGIC = {
     "image/png": b"\x89PNG\r\n\x1a\n",

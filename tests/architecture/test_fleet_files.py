@@ -23,6 +23,7 @@ from pydantic import BaseModel
 from typer.core import TyperGroup as Group
 
 from deployments.worker.warm import READY_FILE
+from octavo import __version__
 from octavo.cli.app import app
 from octavo.objects.embedded import storage_command
 from octavo.settings import Settings
@@ -40,6 +41,8 @@ OBJECTS = [
 ]
 POOLS = {path.name: json.loads(path.read_text()) for path in sorted(DEPLOYMENTS.glob("*-work-pool.json"))}
 UNITS = sorted((DEPLOYMENTS / "systemd").glob("*.service"))
+IMAGE = f"octavo:{__version__}"
+LOOPBACK = re.compile(r"\$\{\w+_BIND:-127\.0\.0\.1\}:\$\{\w+:-\d+\}:\d+")
 REDIS_SETTINGS = {"PREFECT_REDIS_MESSAGING_URL"}
 """Of prefect-redis, which keeps settings of its own."""
 
@@ -108,7 +111,7 @@ def test_every_setting_that_is_named_exists() -> None:
     for name, text in documents():
         named = set(re.findall(r"\b(?:OCTAVO_[A-Z]+__[A-Z_]+|PREFECT_[A-Z_]+[A-Z])\b", text))
         # Variables of the compose file itself, which it hands on under the names of settings.
-        named -= {"PREFECT_UI_API_URL"} if name.startswith("compose") else set()
+        named -= {"PREFECT_UI_URL", "PREFECT_BIND", "PREFECT_PORTS"} if name.startswith("compose") else set()
         assert named <= KNOWN, f"{name} names settings that are none: {named - KNOWN}"
 
 
@@ -131,11 +134,11 @@ def test_the_compose_file_has_every_part_of_a_fleet() -> None:
 
 def test_commands_of_our_image_are_commands_it_has() -> None:
     for name, service in SERVICES.items():
-        if service["image"] == "octavo" and name != "storage":
+        if service["image"] == IMAGE and name != "storage":
             check_command(service["command"])
             assert (DEPLOYMENTS / service["build"]["context"] / service["build"]["dockerfile"]).is_file()
     for found in containers():
-        assert found["image"] == "octavo"
+        assert found["image"] == IMAGE
         check_command(found["command"])
 
 
@@ -148,6 +151,57 @@ def test_workers_can_be_more_than_one_because_each_has_its_own_name() -> None:
     assert "OCTAVO_WORKER__NAME=$$HOSTNAME" in SERVICES["worker"]["command"][-1]
     assert "container_name" not in SERVICES["worker"]
     assert "ports" not in SERVICES["worker"]
+
+
+def test_ports_are_published_on_loopback_unless_somebody_says_otherwise() -> None:
+    published = {name: service["ports"] for name, service in SERVICES.items() if "ports" in service}
+    assert set(published) == {"octavo", "storage", "prefect"}, "what clients and people need, and nothing else"
+    for name, ports in published.items():
+        assert all(LOOPBACK.fullmatch(port) for port in ports), name
+
+
+def test_images_of_others_can_be_pinned_by_a_digest() -> None:
+    example = (DEPLOYMENTS / "compose.env.example").read_text()
+    howto = (ROOT / "docs/howto/run-a-fleet.md").read_text()
+    compose, dockerfile = (DEPLOYMENTS / "compose.yaml").read_text(), (DEPLOYMENTS / "Dockerfile").read_text()
+    foreign = {service["image"] for service in SERVICES.values()} - {IMAGE}
+    pinnable = [re.fullmatch(r"\$\{(\w+_IMAGE):-([\w.:-]+)\}", image) for image in sorted(foreign)]
+    assert all(pinnable), foreign
+    (base,) = re.findall(r"^ARG PYTHON_IMAGE=(\S+)$", dockerfile, re.MULTILINE)
+    assert re.findall(r"^FROM (.*)$", dockerfile, re.MULTILINE) == ["${PYTHON_IMAGE}"]
+    assert f"PYTHON_IMAGE: ${{PYTHON_IMAGE:-{base}}}" in compose
+    for variable, tag in [*(found.groups() for found in pinnable if found), ("PYTHON_IMAGE", base)]:
+        assert ":" in tag
+        assert f"#{variable}=" in example
+        assert f"imagetools inspect {tag} " in howto
+
+
+def test_every_variable_of_the_compose_file_is_one_that_the_example_or_the_file_explains() -> None:
+    compose = (DEPLOYMENTS / "compose.yaml").read_text()
+    told = (DEPLOYMENTS / "compose.env.example").read_text() + compose.partition("services:")[0]
+    used = set(re.findall(r"\$\{(\w+):", compose)) - {"OCTAVO_PORT", "STORAGE_PORT", "OCTAVO_WORKER_SLOTS"}
+    assert {name for name in used if name not in told} <= {"PREFECT_PORTS"}
+
+
+def test_several_workers_on_one_machine_take_a_share_of_it_each() -> None:
+    worker = SERVICES["worker"]
+    assert (worker["cpus"], worker["mem_limit"]) == ("${OCTAVO_WORKER_CORES:-1}", "${OCTAVO_WORKER_MEMORY:-3g}")
+    # A worker counts the cores of its container, unless this says how many.
+    assert "OCTAVO_WORKER__PROCESSES" not in worker["environment"]
+    assert "OCTAVO_WORKER__MEMORY_BYTES" not in worker["environment"]
+
+
+def test_prefect_s_ui_can_be_opened_at_the_address_that_it_calls() -> None:
+    (published,) = SERVICES["prefect"]["ports"]
+    assert ":-4200}" in published
+    ui = SERVICES["octavo"]["environment"]["OCTAVO_PREFECT__UI_URL"]
+    assert SERVICES["prefect"]["environment"]["PREFECT_SERVER_UI_API_URL"] == f"{ui}/api"
+
+
+def test_a_part_that_waits_for_another_is_not_taken_for_dead() -> None:
+    # Either would be done for as long as Prefect or storage is away, and mends nothing.
+    assert "/health" not in json.dumps(SERVICES["octavo"]["healthcheck"])
+    assert "/health" not in json.dumps(container(of_kind("StatefulSet")["octavo"])["livenessProbe"])
 
 
 def test_what_must_be_given_to_the_compose_file_is_in_the_example() -> None:
@@ -216,6 +270,22 @@ def test_the_ledger_has_one_owner_and_a_volume_of_its_own() -> None:
     assert "/health" not in json.dumps([node[probe] for probe in ("startupProbe", "readinessProbe", "livenessProbe")])
 
 
+def test_every_object_can_be_applied_again() -> None:
+    """A Job's template cannot be changed, so another version is another Job, and none stays when it has ended."""
+    jobs = of_kind("Job")
+    assert set(jobs) == {f"prefect-migration-{__version__.replace('.', '-')}"}
+    assert all(job["spec"]["ttlSecondsAfterFinished"] > 0 for job in jobs.values())
+    assert all("generateName" not in found["metadata"] for found in OBJECTS)
+
+
+def test_every_worker_says_how_many_cores_and_how_much_memory_it_takes() -> None:
+    node = container(of_kind("Deployment")["octavo-worker"])
+    cores = node["resources"]["limits"].get("cpu") or node["resources"]["requests"]["cpu"]
+    (processes,) = [one["value"] for one in node["env"] if one["name"] == "OCTAVO_WORKER__PROCESSES"]
+    assert processes == cores
+    assert "memory" in node["resources"]["limits"]
+
+
 def test_a_worker_is_given_the_time_to_finish_its_document() -> None:
     longest = Settings().limits.document_seconds
     spec = of_kind("Deployment")["octavo-worker"]["spec"]["template"]["spec"]
@@ -238,7 +308,7 @@ def test_a_work_pool_uses_exactly_the_variables_it_has(name: str) -> None:
     variables = POOLS[name]["variables"]
     assert placeholders(POOLS[name]["job_configuration"]) == set(variables["properties"])
     assert set(variables.get("required", [])) <= set(variables["properties"])
-    assert variables["properties"]["image"]["default"] == "octavo"
+    assert variables["properties"]["image"]["default"] == IMAGE
 
 
 def test_the_ecs_work_pool_is_one_for_prefect_s_ecs_worker() -> None:

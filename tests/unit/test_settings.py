@@ -7,7 +7,7 @@ import pytest
 
 from octavo import settings
 from octavo.errors import InvalidSettings
-from octavo.settings import WorkerSettings, machine_memory, read_settings
+from octavo.settings import WorkerSettings, machine_cores, machine_memory, read_settings
 
 
 @pytest.fixture(autouse=True)
@@ -107,7 +107,7 @@ def test_variables_of_the_command_line_are_no_settings(tmp_path: Path, monkeypat
 
 
 def test_workers_share_cores_and_memory_unless_told_otherwise(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(os, "cpu_count", lambda: 4)
+    monkeypatch.setattr(settings, "machine_cores", lambda: 4)
     alone, pair, crowd = (WorkerSettings(count=count) for count in (1, 2, 9))
     assert [found.children for found in (alone, pair, crowd)] == [4, 2, 1]
     assert pair.document_memory == alone.document_memory // 2
@@ -125,3 +125,18 @@ def test_a_container_s_memory_counts_where_it_is_less_than_the_machine_s(
         (tmp_path / "memory.max").write_text(limit)
     monkeypatch.setattr(settings, "CGROUP_LIMIT", tmp_path / "memory.max")
     assert machine_memory() == (1024**3 if is_less else physical)
+
+
+@pytest.mark.parametrize(
+    ("limit", "cores"),
+    [("max 100000", 4), ("200000 100000", 2), ("150000 100000", 2), ("50000 100000", 1), ("900000 100000", 4)],
+)
+def test_a_worker_counts_the_cores_its_container_may_use(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, limit: str, cores: int
+) -> None:
+    (tmp_path / "cpu.max").write_text(f"{limit}\n")
+    monkeypatch.setattr(settings, "CGROUP_CORES", tmp_path / "cpu.max")
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _: {0, 1, 2, 3}, raising=False)
+    assert machine_cores() == cores
+    assert WorkerSettings().children == cores
+    assert WorkerSettings(count=2).children == max(1, cores // 2)

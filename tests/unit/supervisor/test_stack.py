@@ -3,13 +3,13 @@
 import asyncio
 import contextlib
 import http.server
-import os
 import threading
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from octavo import settings
 from octavo.directory import DataDirectory, free_port
 from octavo.objects.embedded import load_keys
 from octavo.settings import ApiSettings, PrefectSettings, Settings, StorageSettings, WorkerSettings, machine_memory
@@ -81,7 +81,7 @@ def test_documents_in_work_lie_where_the_worker_s_next_life_clears_them_away(tmp
 def test_as_many_workers_as_are_asked_for_each_with_its_name_its_folder_and_its_share_of_the_cores(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(os, "cpu_count", lambda: 4)
+    monkeypatch.setattr(settings, "machine_cores", lambda: 4)
     specs = [spec for spec in stack_on(tmp_path, worker=WorkerSettings(count=2)).specs() if "worker" in spec.name]
     assert [spec.name for spec in specs] == ["worker", "worker-2"]
     environments = [spec.environment for spec in specs]
