@@ -43,7 +43,8 @@ def lifespan_of(service: Service) -> Callable[[FastAPI], AbstractAsyncContextMan
 def _loops(service: Service) -> list[Coroutine[Any, Any, None]]:
     loops = [
         service.dispatcher.run(),
-        Reconciler(service.ledger, service.dispatcher, service.workers, service.estimates).run(),
+        service.run_delivery.run(),
+        Reconciler(service.ledger, service.dispatcher, service.workers, service.estimates, service.run_delivery).run(),
         Orphans(service.ledger, service.dispatcher, service.workers).run(),
         service.deliveries.run(),
     ]

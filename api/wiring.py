@@ -7,6 +7,7 @@ from api.background.deliveries import Deliveries
 from api.background.expiry import Retention
 from api.http.dependencies import Service
 from api.orchestrator.dispatch import Dispatcher
+from api.orchestrator.run_delivery import RunDelivery
 from api.v1.events import WEBHOOKS
 from api.workers.claims import Claims
 from api.workers.page_renders import PageRenders
@@ -75,6 +76,7 @@ def assemble(
     dispatcher = Dispatcher(
         ledger, workers, deployment=settings.prefect.deployment, tag_limits=settings.prefect.tag_limits
     )
+    run_delivery = RunDelivery(dispatcher)
     directory = DataDirectory(settings.data)
     messages = WebhookMessages({V1: WEBHOOKS}, secrets.webhook_key)
     return Service(
@@ -84,6 +86,7 @@ def assemble(
         storage=storage,
         engines=engines,
         dispatcher=dispatcher,
+        run_delivery=run_delivery,
         claims=Claims(ledger),
         workers=workers,
         archive=archive,
@@ -105,7 +108,7 @@ def assemble(
         ),
         deliveries=Deliveries(ledger, dispatcher, workers, messages, settings.webhooks),
         webhook_messages=messages,
-        estimates=Estimates(ledger, workers),
+        estimates=Estimates(ledger, workers, run_delivery),
         disk=DiskWatch([directory.objects, directory.prefect, directory.path]),
         admin_token=secrets.admin_token,
         worker_token=secrets.worker_token,

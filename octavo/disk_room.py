@@ -41,7 +41,7 @@ def refusing_full_disk() -> Iterator[None]:
 
 
 def writing_trouble(folder: Path) -> str | None:
-    """Return why nothing can be written to a folder; None where there is room. Costs no bytes on the disk itself."""
+    """Return why nothing can be written to a folder, in the system's words; None where there is room for more."""
     draft = folder / f".octavo-probe-{secrets.token_hex(4)}"
     try:
         descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
@@ -51,7 +51,7 @@ def writing_trouble(folder: Path) -> str | None:
             os.close(descriptor)
             draft.unlink(missing_ok=True)
     except OSError as error:
-        return f"{folder}: {error.strerror}"
+        return error.strerror
     return None
 
 
@@ -73,7 +73,7 @@ class DiskWatch:
         self._looked = -math.inf
 
     def trouble(self) -> str | None:
-        """Return which disk takes no bytes, and why; None while all do."""
+        """Return why a disk takes no bytes; None while all do. Strangers read this: no path is told."""
         with self._lock:
             if time.monotonic() - self._looked > LOOK_SECONDS:
                 found = (writing_trouble(folder) for folder in self._one_of_each_disk())

@@ -19,6 +19,8 @@ from octavo.identifiers import WorkerId
 
 router = APIRouter(tags=["operation"])
 PROBE_SECONDS = 3.0
+UNSERVED_SECONDS = 60.0
+"""How long items may wait for a first worker before that is worth a word: workers start after their node."""
 
 
 class PartHealth(BaseModel):
@@ -51,20 +53,20 @@ class Health(BaseModel):
 
 @router.get("/health", responses={503: {"model": Health, "description": "A part is down."}})
 async def health(response: Response, service: ServiceDep) -> Health:
-    """Get the state of each part: ledger, storage, disk, Prefect, workers, and the archive of the ledger."""
+    """Get the state of each part: ledger, storage, disk, Prefect, workers, archive of the ledger, waiting work."""
     names = ("ledger", "storage", "disk", "prefect", "worker")
     parts = await asyncio.gather(
         _timed(_ledger(service)),
         _timed(_storage(service)),
-        _timed(in_thread(service.disk.trouble)),
+        _timed(_disk(service)),
         _timed(_prefect(service)),
         _timed(_worker(service)),
     )
     found = dict(zip(names, parts, strict=True))
     response.status_code = 200 if all(part.status == "ok" for part in parts) else 503
-    # The service works without its archive, but its operator should know.
-    archive = service.archive.trouble
-    found["archive"] = PartHealth(status="down" if archive else "ok", message=archive)
+    # The service answers without its archive, and while batches wait, but its operator should know.
+    for name, trouble in (("archive", service.archive.trouble), ("work", _work(service))):
+        found[name] = PartHealth(status="down" if trouble else "ok", message=trouble)
     api_url = service.settings.api.public_url or ""
     there = service.workers.alive()
     return Health(
@@ -118,6 +120,11 @@ async def _storage(service: Service) -> str | None:
     return None
 
 
+async def _disk(service: Service) -> str | None:
+    trouble = await in_thread(service.disk.trouble)
+    return None if trouble is None else f"the data directory takes no bytes: {trouble}"
+
+
 async def _prefect(service: Service) -> str | None:
     url = service.settings.prefect.api_url
     if url is None:
@@ -128,6 +135,14 @@ async def _prefect(service: Service) -> str | None:
         return None if answer.status_code == 200 else f"HTTP {answer.status_code}"
     except httpx.HTTPError as error:
         return f"no answer at {url}: {type(error).__name__}"
+
+
+def _work(service: Service) -> str | None:
+    """Return why batches wait that need not wait."""
+    if (obstacle := service.run_delivery.obstacle) is not None:
+        return obstacle.message
+    waited = service.estimates.unserved_seconds()
+    return f"items have waited {waited:.0f} s and no worker has registered" if waited > UNSERVED_SECONDS else None
 
 
 async def _worker(service: Service) -> str | None:

@@ -11,6 +11,7 @@ from api.background.expiry import Retention
 from api.http.long_poll import LongPolls
 from api.http.submission_rates import SubmissionRates
 from api.orchestrator.dispatch import Dispatcher
+from api.orchestrator.run_delivery import RunDelivery
 from api.workers.claims import Claims
 from api.workers.page_renders import PageRenders
 from api.workers.registry import WorkerRegistry
@@ -36,6 +37,7 @@ class Service:
     """How workers reach storage; None where the store lives in this process (tests)."""
     engines: EngineRegistry
     dispatcher: Dispatcher
+    run_delivery: RunDelivery
     claims: Claims
     workers: WorkerRegistry
     archive: Archive

@@ -7,6 +7,7 @@ import typer
 
 from octavo import __version__
 from octavo.cli import accounts, comparing, conforming, diagnosis, documents, fetching, rebuilding, serving, submitting
+from octavo.cli import status as stack_status
 from octavo.cli.options import DataOption
 from octavo.cli.terminal import EXIT_SOME_FAILED, errors_in_one_line, out
 
@@ -167,6 +168,18 @@ def doctor(data: DataOption = None) -> None:
     with errors_in_one_line():
         if not diagnosis.diagnose(data):
             raise typer.Exit(1)
+
+
+@app.command(epilog="Example: octavo status --data .octavo")
+def status(
+    data: DataOption = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print what GET /health answers.")] = False,
+) -> None:
+    """Show how the running stack is, part by part, and what keeps batches waiting; exits with 1 if not all is well."""
+    with errors_in_one_line():
+        is_well = stack_status.show_status(data, as_json=as_json)
+    if not is_well:
+        raise typer.Exit(1)
 
 
 def main() -> None:

@@ -1,16 +1,18 @@
 """`GET /health` and the workers: how many must be there for all to be well."""
 
+import time
 from pathlib import Path
 
 import pytest
 
+from api.about.health import UNSERVED_SECONDS
 from octavo import disk_room
 from octavo.engines.sandbox.confinement import WALLS
 from octavo.identifiers import WorkerId
 from octavo.ledger.contract import Ledger
 from octavo.objects.memory import MemoryObjects
 from tests.small_disk import small_disk
-from tests.unit.api.service import Api, MovableClock, make_service, settings
+from tests.unit.api.service import WORKER, Api, MovableClock, make_service, settings
 
 pytestmark = pytest.mark.anyio
 
@@ -72,9 +74,30 @@ async def test_a_full_disk_is_503_and_is_told_and_is_well_again_when_there_is_ro
         api = api_of(ledger, clock, disk.folder, count=0)
         assert await part(api, "disk") == ("ok", None)
         disk.fill()
-        assert await part(api, "disk") == ("down", f"{disk.folder}: No space left on device")
+        assert await part(api, "disk") == ("down", "the data directory takes no bytes: No space left on device")
         answer = await api.client().get("/health")
         assert (answer.status_code, answer.json()["status"]) == (503, "degraded")
         disk.make_room()
         assert await part(api, "disk") == ("ok", None)
         await api.close()
+
+
+async def test_a_fleet_without_a_worker_is_degraded_once_work_has_waited(
+    ledger: Ledger, clock: MovableClock, tmp_path: Path
+) -> None:
+    api = api_of(ledger, clock, tmp_path, count=0)
+    assert await part(api, "work") == ("ok", None)
+    await api.batch()
+    estimates, open_batches = api.service.estimates, ledger.runs.open_batches()
+    estimates.observe(open_batches)
+    assert await part(api, "work") == ("ok", None), "workers come after their node"
+    estimates._unserved_since = time.monotonic() - UNSERVED_SECONDS - 1
+    estimates.observe(open_batches)
+    answer = await api.client().get("/health")
+    found = answer.json()
+    assert (answer.status_code, found["status"]) == (503, "degraded"), "there is no Prefect either"
+    assert found["parts"]["work"]["message"].endswith("and no worker has registered")
+    api.service.workers.heartbeat(WORKER)
+    estimates.observe(open_batches)
+    assert await part(api, "work") == ("ok", None)
+    await api.close()
