@@ -139,8 +139,8 @@ async def _prefect(service: Service) -> str | None:
 
 def _work(service: Service) -> str | None:
     """Return why batches wait that need not wait."""
-    if (obstacle := service.run_delivery.obstacle) is not None:
-        return obstacle.message
+    if (trouble := service.run_delivery.trouble) is not None:
+        return trouble
     waited = service.estimates.unserved_seconds()
     return f"items have waited {waited:.0f} s and no worker has registered" if waited > UNSERVED_SECONDS else None
 

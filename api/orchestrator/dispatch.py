@@ -33,6 +33,8 @@ from octavo.ledger.contract import Ledger
 logger = logging.getLogger(__name__)
 FIRST_PAUSE_SECONDS = 0.2
 LONGEST_PAUSE_SECONDS = 5.0
+LATE_SECONDS = 60.0
+"""After this long without a flow run for a batch the log warns: Prefect may be starting, or a worker registering."""
 TROUBLE = (httpx.HTTPError, PrefectHTTPStatusError, ObjectNotFound, OrchestratorUnavailable)
 
 
@@ -96,11 +98,16 @@ class Dispatcher:
                 self._in_hand.discard(batch_id)
 
     async def _make_until_made(self, run: Run) -> None:
+        is_warned = False
+
         def note(state: RetryCallState) -> None:
+            nonlocal is_warned
             error = state.outcome.exception() if state.outcome is not None else None
-            logger.warning(
-                "no flow run for batch %s yet (%s); again in %.1f s", run.batch_id, error, state.upcoming_sleep
-            )
+            is_late = state.seconds_since_start is not None and state.seconds_since_start > LATE_SECONDS
+            if state.attempt_number == 1 or (is_late and not is_warned):
+                is_warned = is_late
+                level = logging.WARNING if is_late else logging.INFO
+                logger.log(level, "no flow run for batch %s yet, tried again: %s", run.batch_id, told(error))
             self.forget()
 
         retrying = AsyncRetrying(
@@ -145,9 +152,14 @@ class Dispatcher:
         return await self._connected()
 
     async def deployment_id(self) -> UUID:
-        """Return the deployment that runs batches. Raises ObjectNotFound before a worker has registered it."""
+        """Return the deployment that runs batches. Raises OrchestratorUnavailable before a worker has registered it."""
         if self._deployment_id is None:
-            self._deployment_id = (await (await self._connected()).read_deployment_by_name(self.deployment)).id
+            try:
+                self._deployment_id = (await (await self._connected()).read_deployment_by_name(self.deployment)).id
+            except ObjectNotFound:
+                raise OrchestratorUnavailable(
+                    f"Prefect has no deployment {self.deployment} yet; a worker registers it when it starts."
+                ) from None
         return self._deployment_id
 
     async def _connected(self) -> PrefectClient:
@@ -212,6 +224,11 @@ class Dispatcher:
         run_id = run.run_id
         if run_id is not None:
             await in_thread(lambda: self._ledger.runs.end(run_id, RunStatus.ENDED))
+
+
+def told(error: BaseException | None) -> str:
+    """Return an error in words; Prefect's own for what is not there says "None"."""
+    return "Prefect does not know of it" if isinstance(error, ObjectNotFound) else str(error)
 
 
 def run_name(batch: Batch, customer: Customer, run_no: int) -> str:

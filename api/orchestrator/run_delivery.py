@@ -5,6 +5,7 @@ People may pause each of them, and delete them. What is missing, workers create 
 """
 
 import logging
+import time
 from dataclasses import dataclass
 
 from prefect.client.orchestration import PrefectClient
@@ -12,7 +13,7 @@ from prefect.client.schemas.responses import DeploymentResponse
 from prefect.exceptions import ObjectNotFound
 
 from api.orchestrator.dispatch import TROUBLE, Dispatcher
-from api.periodic_task import PeriodicTask
+from api.periodic_task import STARTING_SECONDS, PeriodicTask
 
 logger = logging.getLogger(__name__)
 PERIOD_SECONDS = 5.0
@@ -33,6 +34,8 @@ class RunDelivery:
         self._dispatcher = dispatcher
         self.obstacle: Obstacle | None = None
         """What was in the way at the last look; while Prefect does not answer, nothing new is known."""
+        self._began = time.monotonic()
+        self._was_well = False
         self._task = PeriodicTask(
             "the look at the work pool",
             self._pass,
@@ -46,6 +49,15 @@ class RunDelivery:
     def is_paused(self) -> bool:
         """Whether somebody has paused the deployment, its work pool or its queue."""
         return self.obstacle is not None and self.obstacle.is_pause
+
+    @property
+    def trouble(self) -> str | None:
+        """What an operator should know; not that a first worker, which registers the deployment, is yet to start."""
+        return None if self.obstacle is None or self._is_starting(self.obstacle) else self.obstacle.message
+
+    def _is_starting(self, found: Obstacle) -> bool:
+        is_young = time.monotonic() - self._began < STARTING_SECONDS
+        return is_young and not (self._was_well or found.is_pause)
 
     async def run(self) -> None:
         """Look until this is cancelled."""
@@ -62,8 +74,10 @@ class RunDelivery:
             if found is None:
                 logger.info("runs are given to workers again")
             else:
-                logger.warning("no run is given to a worker: %s", found.message)
+                level = logging.INFO if self._is_starting(found) else logging.WARNING
+                logger.log(level, "no run is given to a worker: %s", found.message)
         self.obstacle = found
+        self._was_well |= found is None
         return found
 
 

@@ -7,6 +7,7 @@ import asyncio
 import contextlib
 import ctypes
 import os
+import re
 import shutil
 import signal
 import sys
@@ -20,6 +21,8 @@ Tell = Callable[[str, str], None]
 CANNOT_GO_ON = os.EX_CONFIG
 """Exit code (78) of a process that is of no use to start again before somebody has done something."""
 LAST_LINES_BYTES = 4096
+LAST_LINES_SECONDS = 1.0
+"""How long the last lines of a process that has ended are waited for."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,6 +59,8 @@ class ChildSpec:
     """A folder that is emptied before every start, because a killed process could not clean up after itself."""
     stops_with: str | None = None
     """Neighbours with the same value are stopped at the same time, not one after the other."""
+    noise: re.Pattern[bytes] | None = None
+    """Lines of its output that say nothing to anybody, and are left out of the log."""
     clear: Callable[[], object] | None = None
     """Called before every start, in a thread, to clean up elsewhere."""
 
@@ -131,8 +136,12 @@ class Child:
             # Told to stop while the process was being started: `stop` could not see it.
             self._kill_group(signal.SIGKILL)
         watcher = asyncio.create_task(self._watch(began))
+        copier = None if process.stdout is None else asyncio.create_task(self._copy_log(process.stdout))
         code = await process.wait()
         watcher.cancel()
+        if copier is not None:
+            await asyncio.wait([copier], timeout=LAST_LINES_SECONDS)
+            copier.cancel()
         self._kill_group(signal.SIGKILL)
         self._on_change()
         return f"ended ({_ending(code)})"
@@ -173,14 +182,22 @@ class Child:
                 *self.spec.command,
                 env=dict(self.spec.environment),
                 stdin=asyncio.subprocess.DEVNULL,
-                stdout=log,
-                stderr=log,
+                stdout=asyncio.subprocess.PIPE if self.spec.noise else log,
+                stderr=asyncio.subprocess.STDOUT,
                 # A group of its own, so that Ctrl-C reaches only the parent, which stops them in order.
                 start_new_session=True,
                 preexec_fn=die_with_parent(os.getpid()),
             )
         self._on_change()
         return self._process
+
+    async def _copy_log(self, lines: asyncio.StreamReader) -> None:
+        """Write what the process prints into its log, line by line, without the noise."""
+        noise = self.spec.noise
+        while line := await _next_line(lines):
+            if noise is None or not noise.search(line):
+                with self.spec.log.open("ab") as log:
+                    log.write(line)
 
     def _last_words(self) -> str:
         """Return the last line of the log."""
@@ -212,6 +229,16 @@ class Child:
         if self._process is not None:
             with contextlib.suppress(ProcessLookupError, PermissionError):
                 os.killpg(self._process.pid, number)
+
+
+async def _next_line(lines: asyncio.StreamReader) -> bytes:
+    """Return the next line, or a piece of one that is very long; nothing at the end."""
+    try:
+        return await lines.readuntil(b"\n")
+    except asyncio.IncompleteReadError as error:
+        return error.partial
+    except asyncio.LimitOverrunError as error:
+        return await lines.readexactly(error.consumed)
 
 
 def _ending(code: int) -> str:

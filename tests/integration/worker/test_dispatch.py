@@ -518,6 +518,7 @@ async def test_a_run_whose_work_pool_was_deleted_is_made_anew_once_there_is_one(
     api: Api, prefect: PrefectClient
 ) -> None:
     run = await begun(api, A_WHILE_AGO)
+    assert await api.service.run_delivery.look() is None
     async with without_pool(api, prefect):
         found = await api.service.run_delivery.look()
         assert found is not None
