@@ -54,8 +54,9 @@ def needs_run(found: OpenBatch) -> bool:
 
 
 def is_overdue(run: Run, moment: datetime) -> bool:
-    """Whether a run was made a good while ago and no worker has opened it."""
-    return run.status is RunStatus.STARTING and moment - run.created_at > PATIENCE
+    """Whether a run was made a good while ago, or the clock was set back since, and no worker has opened it."""
+    age = moment - run.created_at
+    return run.status is RunStatus.STARTING and not timedelta() <= age <= PATIENCE
 
 
 class Restarts:
@@ -115,6 +116,7 @@ class Reconciler:
         self._estimates = estimates
         self._restarts = Restarts()
         self._asked: dict[RunId, float] = {}
+        self._first_asked: dict[RunId, float] = {}
         self._questions = 0
         self._looked = now()
         self._workers_task = _task("the check for dead workers", self._take_from_the_dead)
@@ -147,6 +149,7 @@ class Reconciler:
         starting = await in_thread(self._ledger.runs.starting)
         known = {run.run_id for run in starting}
         self._asked = {run_id: asked for run_id, asked in self._asked.items() if run_id in known}
+        self._first_asked = {run_id: asked for run_id, asked in self._first_asked.items() if run_id in known}
         for found in batches:
             await self._look_after(found)
         await self._share(batches)
@@ -192,7 +195,7 @@ class Reconciler:
         """Return why a run goes if it still waits for a worker; None where it may go on waiting."""
         if run in superfluous_runs(found, self._workers.capacities({})):
             return NO_WORKER_IS_LEFT
-        if now() - run.created_at <= TOO_LONG or self._run_delivery.obstacle is not None:
+        if run.run_id is None or self._age(run, run.run_id) <= TOO_LONG or self._run_delivery.obstacle is not None:
             return None
         held = Counter[WorkerId]()
         for one in await in_thread(self._ledger.work.held_slots):
@@ -252,8 +255,16 @@ class Reconciler:
         if self._questions >= QUESTIONS_PER_PASS or moment - self._asked.get(run_id, 0.0) < PATIENCE.total_seconds():
             return False
         self._asked[run_id] = moment
+        self._first_asked.setdefault(run_id, moment)
         self._questions += 1
         return True
+
+    def _age(self, run: Run, run_id: RunId) -> timedelta:
+        """Return how old a run is; since it was first asked about where the clock was set back after it was made."""
+        age = now() - run.created_at
+        if age >= timedelta():
+            return age
+        return timedelta(seconds=time.monotonic() - self._first_asked.get(run_id, time.monotonic()))
 
     async def _ask_about(self, run: Run, run_id: RunId, *, superfluous: str | None) -> None:
         """Act on what Prefect says of an overdue run; `superfluous` is why it goes if it still waits for a worker."""
@@ -276,6 +287,6 @@ class Reconciler:
             await in_thread(lambda: self._ledger.work.revoke(run_id=run_id))
         elif view is RunView.GONE:
             await self._dispatcher.ended_in_silence(run)
-        elif view is RunView.BEGUN and now() - run.created_at > BEGINNING:
+        elif view is RunView.BEGUN and self._age(run, run_id) > BEGINNING:
             logger.warning("run %s was begun and never reported; it counts as lost", run_id)
             await in_thread(lambda: self._ledger.work.revoke(run_id=run_id))

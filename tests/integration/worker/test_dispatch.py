@@ -496,6 +496,28 @@ async def test_work_between_two_slices_keeps_its_slot(
     await until_taken(prefect, customer_id, 1)
 
 
+# Clocks that are set back
+
+
+async def test_a_run_that_was_made_before_the_clock_was_set_back_is_looked_after_all_the_same(
+    api: Api, prefect: PrefectClient
+) -> None:
+    run = await begun(api, timedelta(hours=1))
+    await prefect.delete_flow_run(uuid(run))
+    await reconcile(api, 2)
+    assert run_status(api, run) is RunStatus.ENDED
+    await assert_has_second_run(api, prefect, run)
+
+
+async def test_a_run_that_begins_just_when_the_clock_is_set_back_is_given_its_time(
+    api: Api, prefect: PrefectClient
+) -> None:
+    run = await begun(api, timedelta(hours=1))
+    await show(prefect, run, Pending())
+    await reconcile(api, 2)
+    assert open_runs(api, run.batch_id) == (run,)
+
+
 # What keeps runs from workers
 
 
