@@ -21,7 +21,9 @@ from bench.killer import Blows, Killer, belonging_to
 from bench.scorecard import write_scorecard
 from bench.service import Running, running_stack
 from octavo.client.customer import CustomerClient
-from octavo.client.submission import Input, ItemEnd, submit
+from octavo.client.inputs import Input
+from octavo.client.results_folder import ItemEnd
+from octavo.client.submission import submit
 from octavo.samples import make_samples
 
 FOLDERS = ("pages", "receipts", "tables", "broken", "office")

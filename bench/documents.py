@@ -14,7 +14,8 @@ from bench.processes import Family
 from bench.scorecard import write_scorecard
 from bench.service import Running, running_stack
 from octavo.client.customer import CustomerClient
-from octavo.client.submission import Input, Progress, submit
+from octavo.client.inputs import Input
+from octavo.client.submission import Progress, submit
 
 KINDS = {".pdf", ".jpg", ".jpeg", ".png", ".tif", ".tiff"}
 SILENT = Progress(lambda _: None, lambda _: None, lambda _: None, lambda _: None)

@@ -1,12 +1,13 @@
-"""`octavo customers`, `octavo keys`, `octavo usage`: how the operator manages customers' accounts."""
+"""`octavo customers`, `octavo keys`, `octavo usage`: how the operator manages customers' accounts.
+
+A command imports what it needs when it runs, as in `app.py`.
+"""
 
 from typing import Annotated
 
 import typer
 
-from octavo.cli import admin
 from octavo.cli.options import DataOption
-from octavo.cli.tables import account_line, audit_table, customer_table, key_table, usage_table
 from octavo.cli.terminal import EXIT_SOME_FAILED, errors_in_one_line, out
 from octavo.errors import OperationError
 
@@ -40,6 +41,8 @@ def create_key(
     ] = False,
 ) -> None:
     """Create an API key and print it, and nothing else; it is shown only once."""
+    from octavo.cli import admin
+
     with errors_in_one_line():
         key = admin.create_key(data, customer=customer, label=label, uploads_only=uploads_only)
         out.print(key, markup=False)
@@ -51,6 +54,9 @@ def list_keys(
     data: DataOption = None,
 ) -> None:
     """List a customer's keys, including revoked ones: id, beginning, label. The keys themselves are not stored."""
+    from octavo.cli import admin
+    from octavo.cli.tables import key_table
+
     with errors_in_one_line():
         out.print(key_table(admin.keys(data, customer)))
 
@@ -61,6 +67,9 @@ def revoke_key(
     data: DataOption = None,
 ) -> None:
     """Revoke a key: it is refused from now on. Batches that were submitted with it continue."""
+    from octavo.cli import admin
+    from octavo.cli.tables import key_table
+
     with errors_in_one_line():
         out.print(key_table([admin.revoke_key(data, key_id)]))
 
@@ -68,6 +77,9 @@ def revoke_key(
 @customers.command("list", epilog="Example: octavo customers list --data .octavo")
 def list_customers(data: DataOption = None) -> None:
     """List the customers, oldest first: name, limits, whether they are enabled."""
+    from octavo.cli import admin
+    from octavo.cli.tables import customer_table
+
     with errors_in_one_line():
         out.print(customer_table(admin.customers(data)))
 
@@ -82,6 +94,9 @@ def create_customer(
     data: DataOption = None,
 ) -> None:
     """Create a customer, without a key; an existing one only gets the limits."""
+    from octavo.cli import admin
+    from octavo.cli.tables import customer_table
+
     with errors_in_one_line():
         limits = _limits(cap=cap, rate=rate, quota=quota, retention=retention)
         out.print(customer_table([admin.create_customer(data, name, limits)]))
@@ -101,6 +116,9 @@ def set_customer(
 
     A new cap or quota applies to running batches at once; a new retention to files and batches created from now on.
     """
+    from octavo.cli import admin
+    from octavo.cli.tables import customer_table
+
     with errors_in_one_line():
         change = _limits(cap=cap, rate=rate, quota=quota, retention=retention)
         if not change and enabled is None:
@@ -138,6 +156,9 @@ def show_usage(
     data: DataOption = None,
 ) -> None:
     """Show what was billed, by day and customer; for one customer also what is left of its quota."""
+    from octavo.cli import admin
+    from octavo.cli.tables import account_line, usage_table
+
     with errors_in_one_line():
         found = admin.usage(data, customer=customer, first=first, last=last)
         out.print(usage_table(found["data"]))
@@ -154,6 +175,9 @@ def audit_usage(
 
     Exits with 3 if something differs.
     """
+    from octavo.cli import admin
+    from octavo.cli.tables import audit_table
+
     with errors_in_one_line():
         found = admin.audit_usage(data, with_results=results)
         out.print(

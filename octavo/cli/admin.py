@@ -12,6 +12,17 @@ from octavo.errors import OperationError, ServiceUnreachable
 from octavo.settings import read_settings
 
 AUDIT_SECONDS = 3600.0
+OPTIONS = {
+    "item_cap": "--cap",
+    "submissions_per_minute": "--rate",
+    "page_quota": "--quota",
+    "retention_seconds": "--retention",
+    "customer": "--customer",
+    "label": "--label",
+    "from": "--from",
+    "to": "--to",
+}
+"""Which option a field of a request comes from."""
 Json = dict[str, Any]
 
 
@@ -91,6 +102,25 @@ def _call(
             f"Start it: octavo up --data {directory.path}"
         ) from error
     if answer.status_code >= 300:
-        raise OperationError(f"The API refused the request: HTTP {answer.status_code} {answer.text[:300]}")
+        raise OperationError(f"The API refused the request: {_refusal(answer)}")
     found: Json = answer.json()
     return found
+
+
+def _refusal(answer: httpx.Response) -> str:
+    """Return what the API said, in the words of the command line."""
+    try:
+        body = answer.json()
+    except ValueError:
+        body = None
+    if not isinstance(body, dict):
+        return f"HTTP {answer.status_code}"
+    rows = body.get("detail")
+    if not isinstance(rows, list) or not rows:
+        return str(body.get("message") or rows or f"HTTP {answer.status_code}")
+    told: dict[str, str] = {}
+    for row in rows:
+        # Where a number or a word is possible there is a row for each; the first is the number's.
+        field = next((str(part) for part in row["loc"][1:2]), "")
+        told.setdefault(OPTIONS.get(field, field), str(row["msg"]))
+    return "; ".join(f"{name}: {message}" if name else message for name, message in told.items()) + "."

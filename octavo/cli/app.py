@@ -1,4 +1,8 @@
-"""All commands of `octavo`, with their help."""
+"""All commands of `octavo`, with their help.
+
+A command imports what it needs when it runs, so that help and version are there at once: the parsers, the ledger and
+the HTTP client together take a second of processor time.
+"""
 
 from pathlib import Path
 from typing import Annotated, Literal
@@ -6,9 +10,8 @@ from typing import Annotated, Literal
 import typer
 
 from octavo import __version__
-from octavo.cli import accounts, comparing, conforming, diagnosis, documents, fetching, rebuilding, serving, submitting
-from octavo.cli import status as stack_status
-from octavo.cli.options import DataOption
+from octavo.cli import accounts
+from octavo.cli.options import AllOption, DataOption, FailOption, JsonOption, KeyOption, OutOption, UrlOption
 from octavo.cli.terminal import EXIT_SOME_FAILED, errors_in_one_line, out
 
 Format = Literal["json", "markdown", "html"]
@@ -24,6 +27,10 @@ app = typer.Typer(
         "Send a folder through it:         octavo submit scans/ --key KEY --out results\n\n"
         "Try one file without a server:    octavo extract report.pdf\n\n"
         "Check the installation:           octavo doctor"
+    ),
+    epilog=(
+        "Exit codes: 0 done; 1 an error, told on one line; 2 a wrong option or a missing argument; 3 finished, but "
+        "something is wrong with what was found (--fail-on-error, usage audit, ledger rebuild); 130 interrupted."
     ),
 )
 app.add_typer(accounts.keys, name="keys")
@@ -54,6 +61,8 @@ def up(
     It is ready when GET /health answers 200. Ctrl-C or SIGTERM stops it in order; started again on the
     same --data directory it resumes where it was.
     """
+    from octavo.cli import serving
+
     with errors_in_one_line():
         serving.serve(data, host=host, port=port)
 
@@ -65,6 +74,8 @@ def demo(
     out_folder: Annotated[Path, typer.Option("--out", help="Folder for the results.")] = Path("results"),
 ) -> None:
     """Run the stack, send the sample documents through it, show the results, and keep serving."""
+    from octavo.cli import serving
+
     with errors_in_one_line():
         serving.demonstrate(data, port=port, out_folder=out_folder)
 
@@ -81,6 +92,8 @@ def rebuild_ledger(
     Items whose outcome was not archived yet, about a second's worth, are processed again; nothing is billed
     twice. Exits with 3 if parts of the archive could not be read and were left out.
     """
+    from octavo.cli import rebuilding
+
     with errors_in_one_line():
         is_whole = rebuilding.rebuild(data, force=force)
     if not is_whole:
@@ -90,21 +103,29 @@ def rebuild_ledger(
 @app.command(epilog="Example: octavo submit scans/ letter.pdf --key KEY --url http://127.0.0.1:8000 --out results")
 def submit(
     paths: Annotated[list[Path], typer.Argument(help="Files and folders (hidden files in them are left out).")],
-    key: Annotated[str, typer.Option(envvar="OCTAVO_KEY", help="API key, made by `octavo keys create`.")],
-    url: Annotated[str, typer.Option(envvar="OCTAVO_URL", help="Address of the service.")] = "http://127.0.0.1:8000",
-    out_folder: Annotated[Path, typer.Option("--out", help="Folder for the results.")] = Path("results"),
+    key: KeyOption = None,
+    url: UrlOption = "http://127.0.0.1:8000",
+    out_folder: OutOption = Path("results"),
     engine: Annotated[str | None, typer.Option(help="Engine; if not given, the service's default, auto.")] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print one line of JSON per file.")] = False,
-    fail: Annotated[bool, typer.Option("--fail-on-error", help="Exit with 3 if a file did not succeed.")] = False,
+    follow_links: Annotated[
+        bool, typer.Option("--follow-links", help="Take what symbolic links point to; without this they are skipped.")
+    ] = False,
+    show_all: AllOption = False,
+    as_json: JsonOption = False,
+    fail: FailOption = False,
 ) -> None:
     """Stage, upload and submit documents, follow the batch, and write every result to a folder.
 
-    Each result is FOLDER/NAME.json; FOLDER/items.jsonl says how every file ended.
+    Each result is FOLDER/NAME.json; FOLDER/items.jsonl says how every file ended. If this is interrupted, the batch
+    goes on, and `octavo fetch` fetches what is missing.
     """
+    from octavo.cli import submitting
+
     with errors_in_one_line():
-        all_succeeded = submitting.submit(
-            paths, key=key, url=url, out_folder=out_folder, engine=engine, as_json=as_json
+        ends = submitting.submit(
+            paths, key=key, url=url, out_folder=out_folder, engine=engine, follow_links=follow_links
         )
+        all_succeeded = submitting.show(ends, out_folder, as_json=as_json, show_all=show_all)
     if fail and not all_succeeded:
         raise typer.Exit(EXIT_SOME_FAILED)
 
@@ -112,18 +133,22 @@ def submit(
 @app.command(epilog="Example: octavo fetch batch_01m8... --key KEY --out results")
 def fetch(
     batch_id: Annotated[str, typer.Argument(help="Id of the batch, as `octavo submit` prints it.")],
-    key: Annotated[str, typer.Option(envvar="OCTAVO_KEY", help="API key of the customer who submitted it.")],
-    url: Annotated[str, typer.Option(envvar="OCTAVO_URL", help="Address of the service.")] = "http://127.0.0.1:8000",
-    out_folder: Annotated[Path, typer.Option("--out", help="Folder for the results.")] = Path("results"),
-    as_json: Annotated[bool, typer.Option("--json", help="Print one line of JSON per file.")] = False,
-    fail: Annotated[bool, typer.Option("--fail-on-error", help="Exit with 3 if a file did not succeed.")] = False,
+    key: KeyOption = None,
+    url: UrlOption = "http://127.0.0.1:8000",
+    out_folder: OutOption = Path("results"),
+    show_all: AllOption = False,
+    as_json: JsonOption = False,
+    fail: FailOption = False,
 ) -> None:
-    """Follow a batch that was submitted before, and write its results to a folder.
+    """Follow a batch that was submitted before, and write the results that are missing to a folder.
 
-    Use it when `octavo submit` was interrupted: the batch continues without it.
+    Use it when `octavo submit` was interrupted: the batch goes on without it, and names are the same.
     """
+    from octavo.cli import submitting
+
     with errors_in_one_line():
-        all_succeeded = fetching.fetch(batch_id, key=key, url=url, out_folder=out_folder, as_json=as_json)
+        ends = submitting.fetch(batch_id, key=key, url=url, out_folder=out_folder)
+        all_succeeded = submitting.show(ends, out_folder, as_json=as_json, show_all=show_all)
     if fail and not all_succeeded:
         raise typer.Exit(EXIT_SOME_FAILED)
 
@@ -141,6 +166,8 @@ def extract(
 
     In Markdown, tables are HTML, so that cells keep their spans, and images are left out.
     """
+    from octavo.cli import documents
+
     with errors_in_one_line():
         typer.echo(documents.extract(file, as_format=as_format, engine=engine, data=data))
 
@@ -155,6 +182,8 @@ def compare(
     data: DataOption = None,
 ) -> None:
     """Read documents with several engines, without a server, and write one page with the results side by side."""
+    from octavo.cli import comparing
+
     with errors_in_one_line():
         compared = comparing.compare(files, engines.split(","), data=data)
         to.write_text(compared.page, encoding="utf-8")
@@ -165,6 +194,8 @@ def compare(
 @app.command(epilog="Example: octavo doctor --data .octavo")
 def doctor(data: DataOption = None) -> None:
     """Check that everything Octavo needs is there, and say how to get what is missing."""
+    from octavo.cli import diagnosis
+
     with errors_in_one_line():
         if not diagnosis.diagnose(data):
             raise typer.Exit(1)
@@ -176,15 +207,12 @@ def status(
     as_json: Annotated[bool, typer.Option("--json", help="Print what GET /health answers.")] = False,
 ) -> None:
     """Show how the running stack is, part by part, and what keeps batches waiting; exits with 1 if not all is well."""
+    from octavo.cli.status import show_status
+
     with errors_in_one_line():
-        is_well = stack_status.show_status(data, as_json=as_json)
+        is_well = show_status(data, as_json=as_json)
     if not is_well:
         raise typer.Exit(1)
-
-
-def main() -> None:
-    """Run the command line."""
-    app()
 
 
 @app.command(epilog="Example: octavo conformance http://127.0.0.1:8000 KEY --out report.md")
@@ -204,6 +232,8 @@ def conformance(
 
     Exits with 1 if a claim of the contract does not hold. Extensions are listed, but do not count.
     """
+    from octavo.cli import conforming
+
     with errors_in_one_line():
         passed, report = conforming.conform(url, key, other_key)
     if to is None:
@@ -213,3 +243,8 @@ def conformance(
         out.print(f"written to {to}")
     if not passed:
         raise typer.Exit(1)
+
+
+def main() -> None:
+    """Run the command line."""
+    app()

@@ -12,11 +12,12 @@ import httpx
 
 from octavo import wiring
 from octavo.cli import admin
+from octavo.cli.batch_bars import with_bars
 from octavo.cli.rebuilding import has_content, has_embedded_archive
-from octavo.cli.submitting import with_bars
 from octavo.cli.terminal import err, item_table, out, own_command, tell
 from octavo.client.customer import CustomerClient
-from octavo.client.submission import find_inputs, submit
+from octavo.client.inputs import find_inputs
+from octavo.client.submission import submit
 from octavo.directory import DataDirectory, DirectoryLock
 from octavo.errors import InvalidSettings, LedgerMissing, LedgerUnavailable, OctavoError, PartGaveUp
 from octavo.samples import make_samples

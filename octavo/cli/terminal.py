@@ -1,6 +1,8 @@
 """What is printed and how: results on stdout, everything else on stderr; each error on one line."""
 
 import os
+import re
+import shlex
 import shutil
 import sys
 from collections.abc import Iterator, Sequence
@@ -14,7 +16,8 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 from rich.text import Text
 
-from octavo.client.submission import ItemEnd
+from octavo.client.names import printable
+from octavo.client.results_folder import ItemEnd
 from octavo.errors import OctavoError, OperationError
 
 # File names and messages are printed literally, even `:bomb:`.
@@ -33,7 +36,15 @@ def own_command() -> str:
     if shutil.which("octavo"):
         return "octavo"
     path = Path(sys.executable).parent / "octavo"
-    return str(path.relative_to(Path.cwd())) if path.is_relative_to(Path.cwd()) else str(path)
+    return shell_word(str(path.relative_to(Path.cwd())) if path.is_relative_to(Path.cwd()) else str(path))
+
+
+def shell_word(text: str) -> str:
+    """Return text as one word of a POSIX shell; what a terminal cannot show is written as bash, zsh and ksh read it."""
+    if printable(text) == text:
+        return shlex.quote(text)
+    # Every escape has three digits, so that what follows is never taken for a part of it.
+    return "$'" + re.sub(rb"[^ -&(-\[\]-~]", lambda found: rb"\%03o" % found[0][0], os.fsencode(text)).decode() + "'"
 
 
 @contextmanager
@@ -56,7 +67,12 @@ def errors_in_one_line() -> Iterator[None]:
 
 
 def _tell_error(message: str) -> None:
-    err.print(f"octavo: {' '.join(message.split())}", style="red", markup=False)
+    err.print(f"octavo: {printable(' '.join(message.split()))}", style="red", markup=False)
+
+
+def warn(message: str) -> None:
+    """Print something that people should know, on a line of its own."""
+    err.print(f"octavo: {printable(message)}", style="yellow", markup=False)
 
 
 def tell(name: str, what: str) -> None:
@@ -87,14 +103,17 @@ def item_table(ends: Sequence[ItemEnd]) -> Table:
     for heading in ("file", "status", "pages", "chunks", "result or error"):
         table.add_column(heading, justify="right" if heading in ("pages", "chunks") else "left", overflow="fold")
     for end in ends:
-        told = f"{(end.error or {}).get('code')}: {(end.error or {}).get('message')}"
-        if end.result:
-            told = str(end.result) + "".join(f"; {warning}" for warning in end.warnings)
         table.add_row(
-            Text(end.input.name),
+            Text(printable(end.input.name)),
             Text(end.status, style=COLOURS.get(end.status, "white")),
             "" if end.page_count is None else str(end.page_count),
             "" if end.chunk_count is None else str(end.chunk_count),
-            Text(told),
+            Text(printable(_result_or_error(end))),
         )
     return table
+
+
+def _result_or_error(end: ItemEnd) -> str:
+    if end.error:
+        return f"{end.error.get('code')}: {end.error.get('message')}"
+    return "; ".join((str(end.result), *end.warnings)) if end.result else ""

@@ -14,6 +14,8 @@ from tenacity import RetryCallState, Retrying, retry_if_exception_type, stop_aft
 
 from octavo.authorities import authorities
 from octavo.backoff import exponential
+from octavo.client.inputs import exactly, opened, size_of
+from octavo.client.names import wire_name
 from octavo.errors import OctavoError, ServiceUnreachable
 
 ATTEMPTS = 5
@@ -28,6 +30,9 @@ PATIENCE_SECONDS = 900.0
 KNOWN_PATIENCE_SECONDS = 120.0
 """How long to wait for a service that has answered before; one that never answered is given up sooner."""
 PAGE_ITEMS = 500
+LONGEST_FILENAME = 512
+OnTrouble = Callable[[str], None]
+"""Is told of an answer that was none, before each further attempt, from any thread."""
 NO_SUCH_ROUTE = (404, 405)
 WORTH_REPEATING = frozenset({429, 500, 502, 503, 504})
 
@@ -37,6 +42,29 @@ class Refused(OctavoError):
 
     code = "refused"
 
+    @property
+    def told_code(self) -> str:
+        """The code that the service gave, such as `result_expired`."""
+        body = self.facts.get("body")
+        return str(body.get("error") or self.code) if isinstance(body, dict) else self.code
+
+
+@dataclass(frozen=True, slots=True)
+class NewUpload:
+    """A file as it is announced to the service."""
+
+    filename: str
+    size_bytes: int
+    content_type: str | None = None
+
+    def body(self) -> dict[str, Any]:
+        """Return what stages it."""
+        return {
+            "filename": self.filename[-LONGEST_FILENAME:],
+            "size_bytes": self.size_bytes,
+            "content_type": self.content_type,
+        }
+
 
 @dataclass(frozen=True, slots=True)
 class Staged:
@@ -44,12 +72,20 @@ class Staged:
 
     file_id: str
     upload_url: str
+    size_bytes: int
 
 
 class CustomerClient:
     """One customer's view of one service."""
 
-    def __init__(self, url: str, key: str, *, transport: httpx.BaseTransport | None = None) -> None:
+    def __init__(
+        self,
+        url: str,
+        key: str,
+        *,
+        transport: httpx.BaseTransport | None = None,
+        on_trouble: OnTrouble = lambda _: None,
+    ) -> None:
         limits = httpx.Limits(max_connections=32, max_keepalive_connections=32)
         timeout = httpx.Timeout(120.0, connect=10.0)
         self._api = httpx.Client(
@@ -65,6 +101,7 @@ class CustomerClient:
         self._storage = httpx.Client(
             timeout=timeout, limits=limits, transport=transport, trust_env=False, verify=authorities()
         )
+        self._on_trouble = on_trouble
         self._is_known = self._is_storage_known = self._has_no_bulk = False
 
     def __enter__(self) -> "CustomerClient":
@@ -78,38 +115,42 @@ class CustomerClient:
         self._api.close()
         self._storage.close()
 
-    def stage(self, path: Path, *, content_type: str | None = None) -> Staged:
-        """Stage one file. Raises Refused, ServiceUnreachable."""
-        answer = self._json("POST", "/v1/files", json=_entry(path, content_type))
-        return Staged(answer["id"], answer["upload"]["url"])
+    def stage(self, path: Path, *, filename: str | None = None, content_type: str | None = None) -> Staged:
+        """Stage one file. Raises Refused, ServiceUnreachable, UnreadableFile."""
+        new = NewUpload(filename or wire_name(path.name), size_of(path), content_type)
+        answer = self._json("POST", "/v1/files", json=new.body())
+        return Staged(answer["id"], answer["upload"]["url"], new.size_bytes)
 
-    def stage_many(self, files: Sequence[tuple[Path, str | None]]) -> list[Staged] | None:
-        """Stage up to 10,000 files (path, content type) in one call; return None if the service has no such call.
+    def stage_many(self, files: Sequence[NewUpload]) -> list[Staged] | None:
+        """Stage up to 10,000 files in one call; return None if the service has no such call.
 
         Bulk staging is an extension of Octavo's. Raises Refused, ServiceUnreachable.
         """
         if self._has_no_bulk:
             return None
-        entries = [_entry(path, content_type) for path, content_type in files]
         try:
-            answer = self._json("POST", "/v1/files/bulk", json={"files": entries})
+            answer = self._json("POST", "/v1/files/bulk", json={"files": [new.body() for new in files]})
         except Refused as refusal:
             if refusal.facts["status"] not in NO_SUCH_ROUTE:
                 raise
             self._has_no_bulk = True
             return None
-        return [Staged(row["id"], row["upload"]["url"]) for row in answer["data"]]
+        rows = zip(answer["data"], files, strict=True)
+        return [Staged(row["id"], row["upload"]["url"], new.size_bytes) for row, new in rows]
 
     def upload(self, staged: Staged, path: Path) -> None:
-        """Upload a file's bytes to the address that staging returned. Raises Refused, ServiceUnreachable."""
+        """Upload a file's bytes to the address that staging returned.
+
+        Raises Refused, ServiceUnreachable, UnreadableFile.
+        """
 
         def put() -> httpx.Response:
-            with path.open("rb") as stream:
-                headers = {"Content-Length": str(path.stat().st_size)}
-                return self._storage.put(staged.upload_url, content=stream, headers=headers)
+            with opened(path) as stream:
+                headers = {"Content-Length": str(staged.size_bytes)}
+                return self._storage.put(staged.upload_url, content=exactly(stream, staged.size_bytes), headers=headers)
 
         patience_seconds = KNOWN_PATIENCE_SECONDS if self._is_storage_known else 0.0
-        _patiently(put, what="storage", patience_seconds=patience_seconds)
+        _patiently(put, what="storage", patience_seconds=patience_seconds, on_trouble=self._on_trouble)
         self._is_storage_known = True
 
     def submit(self, file_ids: list[str], *, engine: str | None, idempotency_key: str) -> dict[str, Any]:
@@ -145,6 +186,16 @@ class CustomerClient:
                 # So that many small changes arrive in few answers.
                 time.sleep(max(0.0, POLL_SECONDS - (time.monotonic() - asked)))
 
+    def items(self, batch_id: str) -> Iterator[dict[str, Any]]:
+        """Yield every item of a batch as it is now, in no order; one that changes meanwhile may come twice."""
+        cursor: str | None = None
+        while True:
+            found = self.batch(batch_id, cursor=cursor)
+            yield from found["items"]
+            cursor = found["next_cursor"]
+            if cursor is None or len(found["items"]) < PAGE_ITEMS:
+                return
+
     def result(self, batch_id: str, item_id: str) -> bytes:
         """Return the bytes of an item's result. Raises Refused, ServiceUnreachable."""
         path = f"/v1/batches/{batch_id}/items/{item_id}/result"
@@ -153,7 +204,9 @@ class CustomerClient:
             redirect = self._api.get(path)
             return self._storage.get(redirect.headers["Location"]) if redirect.status_code == 302 else redirect
 
-        return _patiently(get, what="the service", patience_seconds=PATIENCE_SECONDS).content
+        return _patiently(
+            get, what=str(self._api.base_url), patience_seconds=PATIENCE_SECONDS, on_trouble=self._on_trouble
+        ).content
 
     def filename(self, file_id: str) -> str | None:
         """Return the name under which a file was staged; None if it had none or is gone."""
@@ -167,6 +220,7 @@ class CustomerClient:
             lambda: self._api.request(method, path, **arguments),
             what=str(self._api.base_url),
             patience_seconds=max(patience_seconds, KNOWN_PATIENCE_SECONDS if self._is_known else 0.0),
+            on_trouble=self._on_trouble,
         )
         try:
             found = answer.json()
@@ -178,11 +232,6 @@ class CustomerClient:
         return found
 
 
-def _entry(path: Path, content_type: str | None) -> dict[str, Any]:
-    """Return the body that stages one file."""
-    return {"filename": path.name[-512:], "size_bytes": path.stat().st_size, "content_type": content_type}
-
-
 class _Trouble(Exception):
     """No good answer, but one may come; `told_seconds` is how long the server asks to be left alone."""
 
@@ -191,15 +240,23 @@ class _Trouble(Exception):
         self.told_seconds = told_seconds
 
 
-def _patiently(ask: Callable[[], httpx.Response], *, what: str, patience_seconds: float = 0.0) -> httpx.Response:
+def _patiently(
+    ask: Callable[[], httpx.Response], *, what: str, patience_seconds: float, on_trouble: OnTrouble
+) -> httpx.Response:
     """Retry after errors that may be temporary; every request here can safely be repeated.
 
     At least five times, and for `patience_seconds`.
     """
+
+    def tell(state: RetryCallState) -> None:
+        trouble = state.outcome.exception() if state.outcome is not None else None
+        on_trouble(f"no good answer from {what} ({trouble}); trying again")
+
     patiently = Retrying(
         retry=retry_if_exception_type(_Trouble),
         stop=stop_after_attempt(ATTEMPTS) & stop_after_delay(patience_seconds),
         wait=_pause,
+        before_sleep=tell,
         reraise=True,
     )
     try:

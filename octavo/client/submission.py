@@ -1,16 +1,18 @@
-"""One submission, from files on disk to results on disk, as done by `octavo submit`."""
+"""One submission, from files on disk to results on disk; `octavo fetch` is its second half."""
 
-import json
 import mimetypes
 import secrets
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from octavo.client.customer import CustomerClient, Refused, Staged
-from octavo.errors import InvalidSettings
+from octavo.client.customer import CustomerClient, NewUpload, Refused, Staged
+from octavo.client.inputs import Input, UnreadableFile, size_of
+from octavo.client.names import local_name, relative_name, wire_name
+from octavo.client.results_folder import ItemEnd, ResultsFolder
 
 BATCH_FILES = 10_000
 PARALLEL = 8
@@ -18,32 +20,10 @@ STAGED_AT_ONCE = 500
 """Few enough that their upload addresses, valid for an hour, are used in time."""
 TOO_LARGE = 413
 RUN_OUT = (400, 403)
-"""What storage answers when an address has expired."""
-
-
-@dataclass(frozen=True, slots=True)
-class Input:
-    """A file to submit, and the name of its result relative to the output folder."""
-
-    path: Path
-    name: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ItemEnd:
-    """How one file ended."""
-
-    input: Input
-    batch_id: str
-    item_id: str
-    status: str
-    page_count: int | None
-    chunk_count: int | None
-    error: dict[str, Any] | None
-    result: Path | None
-    warnings: tuple[str, ...] = ()
-    """Warnings in the result: unreadable pages, repairs and the like."""
-    failed_pages: int = 0
+"""What storage answers when an address has expired, or the size is not the one that was announced."""
+WITHOUT_RESULT = (404, 409, 410)
+"""What the service answers for a result that has expired, was deleted or is being read again."""
+ENDED = ("succeeded", "failed", "cancelled")
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,172 +36,223 @@ class Progress:
     ended: Callable[[ItemEnd], None]
 
 
-def find_inputs(paths: Sequence[Path]) -> list[Input]:
-    """Return the files among and below these paths, in order, without hidden ones.
-
-    Raises InvalidSettings for a missing path, and if nothing was found.
-    """
-    found: list[Input] = []
-    for path in paths:
-        if path.is_dir():
-            inside = sorted(child for child in path.rglob("*") if child.is_file())
-            visible = [child for child in inside if not _is_hidden(child.relative_to(path))]
-            found += [Input(child, str(child.relative_to(path))) for child in visible]
-        elif path.is_file():
-            found.append(Input(path, path.name))
-        else:
-            raise InvalidSettings(f"There is no file or folder {path}.")
-    if not found:
-        raise InvalidSettings("There are no files in the given paths.")
-    return _unambiguous(found)
-
-
-def _is_hidden(path: Path) -> bool:
-    return any(part.startswith(".") for part in path.parts)
-
-
-def _unambiguous(inputs: list[Input]) -> list[Input]:
-    """Number names that occur more than once, so that no result overwrites another."""
-    seen: dict[str, int] = {}
-    named = []
-    for found in inputs:
-        times = seen[found.name] = seen.get(found.name, 0) + 1
-        name = found.name if times == 1 else f"{found.name}.{times}"
-        named.append(Input(found.path, name))
-    return named
-
-
 def submit(
     client: CustomerClient, inputs: Sequence[Input], out: Path, *, engine: str | None, progress: Progress
 ) -> list[ItemEnd]:
     """Stage, upload, submit, follow and fetch, one batch per 10,000 files; return how each file ended.
 
-    A file of 0 bytes cannot be staged (the contract asks for at least one) and ends as failed here.
+    A file that is empty, cannot be read or is too large ends as failed here, and the others go on.
     Raises Refused, ServiceUnreachable.
     """
-    out.mkdir(parents=True, exist_ok=True)
+    folder = ResultsFolder(out)
+    named = folder.named(inputs)
     ends: list[ItemEnd] = []
-    for first in range(0, len(inputs), BATCH_FILES):
-        ends += _submit_batch(client, inputs[first : first + BATCH_FILES], out, engine, progress)
-    order = {found: number for number, found in enumerate(inputs)}
-    ends.sort(key=lambda end: order[end.input])
-    _write_list(ends, out)
-    return ends
+    try:
+        for first in range(0, len(named), BATCH_FILES):
+            ends += _Submission(client, folder, engine, progress).run(named[first : first + BATCH_FILES])
+    finally:
+        folder.put_in_order()
+    order = {found.name: number for number, found in enumerate(named)}
+    return sorted(ends, key=lambda end: order[end.input.name])
 
 
 def fetch(client: CustomerClient, batch_id: str, out: Path, progress: Progress) -> list[ItemEnd]:
-    """Follow an earlier batch and write its results; return how each file ended, by position.
+    """Follow an earlier batch and write the results that are missing; return how each file ended, by position.
 
-    Results are named after the staged files. Raises Refused, ServiceUnreachable.
+    Names are those that `submit` gave in this folder, otherwise those of the staged files.
+    Raises Refused, ServiceUnreachable.
     """
-    out.mkdir(parents=True, exist_ok=True)
-    ended = sorted(_ended_items(client, batch_id, progress), key=lambda item: int(item["position"]))
-    with ThreadPoolExecutor(PARALLEL) as pool:
-        names = pool.map(lambda item: _safe_name(client.filename(item["file_id"]), item["id"]), ended)
-        inputs = _unambiguous([Input(Path(name), name) for name in names])
-        ends = list(
-            pool.map(lambda pair: _fetch(client, pair[0], pair[1], out, progress), zip(inputs, ended, strict=True))
-        )
-    _write_list(ends, out)
-    return ends
-
-
-def _safe_name(untrusted_name: str | None, otherwise: str) -> str:
-    """Return a name without folders, so that a file name cannot lead out of the output folder."""
-    name = Path((untrusted_name or "").replace("\\", "/")).name
-    return name if name not in ("", ".", "..") else otherwise
-
-
-def _write_list(ends: Sequence[ItemEnd], out: Path) -> None:
-    with (out / "items.jsonl").open("w") as stream:
-        stream.writelines(json.dumps(as_row(end)) + "\n" for end in ends)
-
-
-def as_row(end: ItemEnd) -> dict[str, Any]:
-    """Return how a file ended as plain JSON values."""
-    return {
-        "file": end.input.name,
-        "status": end.status,
-        "page_count": end.page_count,
-        "failed_pages": end.failed_pages,
-        "chunk_count": end.chunk_count,
-        "error": end.error,
-        "warnings": list(end.warnings),
-        "result": str(end.result) if end.result else None,
-        "batch_id": end.batch_id,
-        "item_id": end.item_id,
-    }
-
-
-def _submit_batch(
-    client: CustomerClient, inputs: Sequence[Input], out: Path, engine: str | None, progress: Progress
-) -> list[ItemEnd]:
-    ends = [_refuse_empty(found, progress) for found in inputs if found.path.stat().st_size == 0]
-    full = [found for found in inputs if found.path.stat().st_size > 0]
-    if not full:
-        return ends
-    with ThreadPoolExecutor(PARALLEL) as pool:
-        sent: list[str | ItemEnd] = []
-        for first in range(0, len(full), STAGED_AT_ONCE):
-            some = full[first : first + STAGED_AT_ONCE]
-            staged = _stage_many(client, some, progress)
-            sent += pool.map(lambda pair: _send(client, pair[0], pair[1], progress), zip(some, staged, strict=True))
-        ends += [one for one in sent if isinstance(one, ItemEnd)]
-        taken = [(found, one) for found, one in zip(full, sent, strict=True) if isinstance(one, str)]
-        if not taken:
-            return ends
-        file_ids = [file_id for _, file_id in taken]
-        batch = client.submit(file_ids, engine=engine, idempotency_key=f"submit-{secrets.token_hex(16)}")
-        progress.submitted(batch)
-        fetches = [
-            pool.submit(_fetch, client, taken[item["position"]][0], item, out, progress)
-            for item in _ended_items(client, batch["id"], progress)
-        ]
-        return ends + [fetch.result() for fetch in fetches]
-
-
-def _refuse_empty(found: Input, progress: Progress) -> ItemEnd:
-    return _refused(found, "unsupported_input", "The file is empty.", progress)
-
-
-def _refused(found: Input, code: str, message: str, progress: Progress) -> ItemEnd:
-    error = {"code": code, "message": message, "retryable": False}
-    end = ItemEnd(
-        input=found,
-        batch_id="",
-        item_id="",
-        status="failed",
-        page_count=None,
-        chunk_count=None,
-        error=error,
-        result=None,
-    )
-    progress.ended(end)
-    return end
-
-
-def _stage_many(
-    client: CustomerClient, inputs: Sequence[Input], progress: Progress
-) -> Sequence[Staged | ItemEnd | None]:
-    """Stage files in one call; return None for each if the service has no such call.
-
-    A file that the service does not accept has ended.
-    """
-    ends: dict[Input, ItemEnd] = {}
-    while True:
-        left = [found for found in inputs if found not in ends]
+    folder = ResultsFolder(out)
+    with _threads() as pool:
+        inputs = folder.expected(batch_id)
+        if len(inputs) < client.batch(batch_id)["total_items"]:
+            inputs = _staged_inputs(client, batch_id, folder, pool)
+            folder.expect(batch_id, inputs)
         try:
-            staged = client.stage_many([(found.path, _content_type(found)) for found in left]) if left else []
+            ends = _collect(client, batch_id, inputs, folder, progress, pool)
+        finally:
+            folder.put_in_order()
+    return sorted(ends, key=lambda end: end.position or 0)
+
+
+def _staged_inputs(
+    client: CustomerClient, batch_id: str, folder: ResultsFolder, pool: ThreadPoolExecutor
+) -> dict[int, Input]:
+    """Return the names of all positions as the service knows them."""
+    items = {int(item["position"]): item for item in client.items(batch_id)}
+    positions = sorted(items)
+    wires = pool.map(lambda position: client.filename(items[position]["file_id"]), positions)
+    names = [
+        relative_name(local_name(wire) if wire else None, items[position]["id"])
+        for position, wire in zip(positions, wires, strict=True)
+    ]
+    # There is no such file here; the path only tells this document from another of the same name.
+    inputs = [Input(Path("/") / batch_id / name, name) for name in names]
+    return dict(zip(positions, folder.named(inputs), strict=True))
+
+
+def _collect(
+    client: CustomerClient,
+    batch_id: str,
+    inputs: Mapping[int, Input],
+    folder: ResultsFolder,
+    progress: Progress,
+    pool: ThreadPoolExecutor,
+) -> list[ItemEnd]:
+    """Follow a batch and write every result that is not here yet."""
+
+    def fetched(item: dict[str, Any]) -> ItemEnd:
+        found = inputs[item["position"]]
+        end = folder.kept(found, item)
+        if end is None:
+            end = _fetch(client, found, item, folder)
+            folder.add(end)
+        progress.ended(end)
+        return end
+
+    pending = [pool.submit(fetched, item) for item in _ended_items(client, batch_id, progress)]
+    return [one.result() for one in pending]
+
+
+def _ended_items(client: CustomerClient, batch_id: str, progress: Progress) -> Iterator[dict[str, Any]]:
+    """Yield each item once, when it has ended."""
+    seen: set[str] = set()
+    for batch in client.follow(batch_id):
+        progress.changed(batch)
+        for item in batch["items"]:
+            if item["status"] in ENDED and item["id"] not in seen:
+                seen.add(item["id"])
+                yield item
+
+
+def _fetch(client: CustomerClient, found: Input, item: dict[str, Any], folder: ResultsFolder) -> ItemEnd:
+    if item["status"] != "succeeded":
+        return folder.without_result(found, item)
+    try:
+        body = client.result(item["batch_id"], item["id"])
+    except Refused as refusal:
+        if refusal.facts.get("status") not in WITHOUT_RESULT:
+            raise
+        return folder.without_result(found, item, _error(refusal.told_code, refusal.message))
+    return folder.write(found, item, body)
+
+
+class _Submission:
+    """The way of up to 10,000 files into one batch."""
+
+    def __init__(self, client: CustomerClient, folder: ResultsFolder, engine: str | None, progress: Progress) -> None:
+        self._client = client
+        self._folder = folder
+        self._engine = engine
+        self._progress = progress
+
+    def run(self, inputs: Sequence[Input]) -> list[ItemEnd]:
+        """Upload, submit and collect; return how each file ended."""
+        with _threads() as pool:
+            sent: list[tuple[Input, str | ItemEnd]] = []
+            for first in range(0, len(inputs), STAGED_AT_ONCE):
+                sent += self._send_all(inputs[first : first + STAGED_AT_ONCE], pool)
+            ends = [one for _, one in sent if isinstance(one, ItemEnd)]
+            taken = [(found, one) for found, one in sent if isinstance(one, str)]
+            if not taken:
+                return ends
+            batch = self._client.submit(
+                [file_id for _, file_id in taken],
+                engine=self._engine,
+                idempotency_key=f"submit-{secrets.token_hex(16)}",
+            )
+            names = {position: found for position, (found, _) in enumerate(taken)}
+            self._folder.expect(batch["id"], names)
+            self._progress.submitted(batch)
+            return ends + _collect(self._client, batch["id"], names, self._folder, self._progress, pool)
+
+    def _send_all(self, inputs: Sequence[Input], pool: ThreadPoolExecutor) -> list[tuple[Input, str | ItemEnd]]:
+        """Stage and upload; return the id of each accepted file, or how a file ended that was not accepted."""
+        sizes = dict(zip(inputs, pool.map(self._size, inputs), strict=True))
+        ends: dict[Input, ItemEnd] = {found: size for found, size in sizes.items() if isinstance(size, ItemEnd)}
+        news = {found: _new(found, size) for found, size in sizes.items() if isinstance(size, int)}
+        staged, too_large = self._stage_many(news)
+        ends |= too_large
+        left = [found for found in news if found not in ends]
+        sent = dict(zip(left, pool.map(lambda found: self._send(found, staged.get(found)), left), strict=True))
+        return [(found, ends.get(found) or sent[found]) for found in inputs]
+
+    def _size(self, found: Input) -> int | ItemEnd:
+        try:
+            size = size_of(found.path)
+        except UnreadableFile as error:
+            return self._refused(found, error.code, error.message)
+        return size or self._refused(found, "unsupported_input", "The file is empty.")
+
+    def _stage_many(self, news: Mapping[Input, NewUpload]) -> tuple[dict[Input, Staged], dict[Input, ItemEnd]]:
+        """Stage files in one call, if the service has such a call; a file over its limit has ended."""
+        ends: dict[Input, ItemEnd] = {}
+        while left := {found: new for found, new in news.items() if found not in ends}:
+            try:
+                staged = self._client.stage_many(list(left.values()))
+            except Refused as refusal:
+                limit = _limit_bytes(refusal)
+                large = [found for found, new in left.items() if limit is not None and new.size_bytes > limit]
+                if not large:
+                    raise
+                message = f"The file has more than the {limit} bytes that the service accepts."
+                ends |= {found: self._refused(found, "document_too_large", message) for found in large}
+                continue
+            return ({} if staged is None else dict(zip(left, staged, strict=True))), ends
+        return {}, ends
+
+    def _send(self, found: Input, staged: Staged | None) -> str | ItemEnd:
+        """Return the id of an accepted file, or how a file ended that is not accepted."""
+        try:
+            taken = self._upload(found, staged)
+        except UnreadableFile as error:
+            return self._refused(found, error.code, error.message)
         except Refused as refusal:
-            limit = _limit_bytes(refusal)
-            large = [found for found in left if limit is not None and found.path.stat().st_size > limit]
-            if not large:
+            if refusal.facts.get("status") != TOO_LARGE:
                 raise
-            message = f"The file has more than the {limit} bytes that the service accepts."
-            ends |= {found: _refused(found, "document_too_large", message, progress) for found in large}
-            continue
-        by_input = {} if staged is None else dict(zip(left, staged, strict=True))
-        return [ends.get(found) or by_input.get(found) for found in inputs]
+            return self._refused(found, "document_too_large", refusal.message)
+        self._progress.uploaded(found)
+        return taken.file_id
+
+    def _upload(self, found: Input, staged: Staged | None) -> Staged:
+        """Upload a file; if its address expired or the file has changed meanwhile, stage it once more."""
+        if staged is not None:
+            try:
+                self._client.upload(staged, found.path)
+            except UnreadableFile:
+                pass
+            except Refused as refusal:
+                if refusal.facts.get("status") not in RUN_OUT:
+                    raise
+            else:
+                return staged
+        new = _new(found, 0)
+        staged = self._client.stage(found.path, filename=new.filename, content_type=new.content_type)
+        self._client.upload(staged, found.path)
+        return staged
+
+    def _refused(self, found: Input, code: str, message: str) -> ItemEnd:
+        end = ItemEnd(
+            input=found,
+            batch_id="",
+            item_id="",
+            status="failed",
+            page_count=None,
+            chunk_count=None,
+            error=_error(code, message),
+            result=None,
+        )
+        self._folder.add(end)
+        self._progress.ended(end)
+        return end
+
+
+def _error(code: str, message: str) -> dict[str, Any]:
+    return {"code": code, "message": message, "retryable": False}
+
+
+def _new(found: Input, size_bytes: int) -> NewUpload:
+    return NewUpload(wire_name(found.name), size_bytes, mimetypes.guess_type(found.name)[0])
 
 
 def _limit_bytes(refusal: Refused) -> int | None:
@@ -231,74 +262,13 @@ def _limit_bytes(refusal: Refused) -> int | None:
     return limit if isinstance(limit, int) else None
 
 
-def _send(client: CustomerClient, found: Input, staged: Staged | ItemEnd | None, progress: Progress) -> str | ItemEnd:
-    """Return the id of an accepted file, or how a file ended that the service does not accept."""
-    if isinstance(staged, ItemEnd):
-        return staged
+@contextmanager
+def _threads() -> Iterator[ThreadPoolExecutor]:
+    """Yield threads that, when something goes wrong, begin nothing further."""
+    pool = ThreadPoolExecutor(PARALLEL)
     try:
-        taken = _upload(client, found, staged)
-    except Refused as refusal:
-        if refusal.facts.get("status") != TOO_LARGE:
-            raise
-        return _refused(found, "document_too_large", refusal.message, progress)
-    progress.uploaded(found)
-    return taken.file_id
-
-
-def _upload(client: CustomerClient, found: Input, staged: Staged | None) -> Staged:
-    """Upload a file; if its address expired while others were uploaded, stage it once more."""
-    if staged is not None:
-        try:
-            client.upload(staged, found.path)
-        except Refused as refusal:
-            if refusal.facts.get("status") not in RUN_OUT:
-                raise
-        else:
-            return staged
-    staged = client.stage(found.path, content_type=_content_type(found))
-    client.upload(staged, found.path)
-    return staged
-
-
-def _content_type(found: Input) -> str | None:
-    return mimetypes.guess_type(found.path.name)[0]
-
-
-def _ended_items(client: CustomerClient, batch_id: str, progress: Progress) -> Iterator[dict[str, Any]]:
-    """Yield each item once, when it has ended."""
-    seen: set[str] = set()
-    for batch in client.follow(batch_id):
-        progress.changed(batch)
-        for item in batch["items"]:
-            if item["status"] in ("succeeded", "failed", "cancelled") and item["id"] not in seen:
-                seen.add(item["id"])
-                yield item
-
-
-def _fetch(client: CustomerClient, found: Input, item: dict[str, Any], out: Path, progress: Progress) -> ItemEnd:
-    target: Path | None = None
-    chunks: int | None = None
-    warnings: tuple[str, ...] = ()
-    if item["status"] == "succeeded":
-        body = client.result(item["batch_id"], item["id"])
-        target = out / f"{found.name}.json"
-        target.parent.mkdir(parents=True, exist_ok=True)
-        target.write_bytes(body)
-        found_result = json.loads(body)
-        chunks = len(found_result["chunks"])
-        warnings = tuple(str(warning) for warning in found_result.get("warnings", ()))
-    end = ItemEnd(
-        input=found,
-        batch_id=item["batch_id"],
-        item_id=item["id"],
-        status=item["status"],
-        page_count=item["page_count"],
-        chunk_count=chunks,
-        error=item["error"],
-        result=target,
-        warnings=warnings,
-        # Other services do not report them.
-        failed_pages=item.get("failed_pages") or 0,
-    )
-    progress.ended(end)
-    return end
+        yield pool
+    except BaseException:
+        pool.shutdown(wait=False, cancel_futures=True)
+        raise
+    pool.shutdown()

@@ -11,7 +11,9 @@ import pytest
 
 from bench.aftermath import books, left_on_disk, settle
 from bench.killer import Blows, Killer, belonging_to
-from octavo.client.submission import Input, ItemEnd, Progress, submit
+from octavo.client.inputs import Input
+from octavo.client.results_folder import ItemEnd
+from octavo.client.submission import Progress, submit
 from octavo.samples import make_samples
 from tests.acceptance.stack import Stack, new_stack
 

@@ -47,10 +47,10 @@ def test_every_relative_link_leads_to_a_file_that_is_committed(page: Path) -> No
             assert anchor in anchors(target.relative_to(ROOT)), f"{page} links to #{anchor}, which is no heading"
 
 
-def test_there_are_decisions_numbered_without_a_gap() -> None:
-    numbers = sorted(int(path.name[:4]) for path in DECISIONS)
-    assert numbers == list(range(1, len(numbers) + 1))
-    assert len(numbers) >= 12
+def test_each_decision_has_a_number_of_its_own() -> None:
+    # Gaps may be: numbers are given out before decisions are written, and not all are.
+    numbers = [path.name[:4] for path in DECISIONS]
+    assert len(set(numbers)) == len(numbers) >= 12
 
 
 @pytest.mark.parametrize("page", DECISIONS, ids=lambda page: page.name)

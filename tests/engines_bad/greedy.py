@@ -1,10 +1,12 @@
 """An engine that exceeds one limit after the other, as told by the document's first word."""
 
+import mmap
 import os
 import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -84,6 +86,51 @@ def _large_file(progress: Told, folder: Path) -> None:
             file.write(bytes(MIB))
 
 
+def _nameless_files(progress: Told, folder: Path) -> None:
+    """Fills the disk with files that are in no folder."""
+    opened = []
+    for number in range(6):
+        path = folder / str(number)
+        opened.append(path.open("wb"))
+        opened[-1].write(bytes(10 * MIB))
+        opened[-1].flush()
+        path.unlink()
+    time.sleep(LONG_SECONDS)
+
+
+def _mapped_files(progress: Told, folder: Path) -> None:
+    """Fills the disk with files that are in no folder and not even open."""
+    mapped = []
+    for number in range(6):
+        path = folder / str(number)
+        path.write_bytes(bytes(10 * MIB))
+        with path.open("rb") as file:
+            mapped.append(mmap.mmap(file.fileno(), 0, prot=mmap.PROT_READ))
+        path.unlink()
+    # The module keeps a descriptor of its own.
+    os.closerange(3 + 1, 64)
+    time.sleep(LONG_SECONDS)
+
+
+def _deep_litter(progress: Told, folder: Path) -> None:
+    """Fills the disk where no path leads to."""
+    os.chdir(folder)
+    for _ in range(2500):
+        os.mkdir("d")  # noqa: PTH102
+        os.chdir("d")
+    for number in range(60):
+        Path(str(number)).write_bytes(bytes(MIB))
+    time.sleep(LONG_SECONDS)
+
+
+def _threads(progress: Told, folder: Path) -> None:
+    """Starts more threads than any parser needs."""
+    threading.stack_size(64 * 1024)
+    for _ in range(1100):
+        threading.Thread(target=time.sleep, args=(LONG_SECONDS,), daemon=True).start()
+    time.sleep(LONG_SECONDS)
+
+
 def _open_files(progress: Told, folder: Path) -> None:
     """Opens the same file again and again."""
     opened = [open(folder / "source", "rb") for _ in range(1000)]  # noqa: PTH123, SIM115
@@ -98,5 +145,9 @@ DEEDS: dict[str, Callable[[Told, Path], None]] = {
     "swarm": _swarm,
     "litter": _litter,
     "large-file": _large_file,
+    "nameless-files": _nameless_files,
+    "mapped-files": _mapped_files,
+    "deep-litter": _deep_litter,
+    "threads": _threads,
     "open-files": _open_files,
 }

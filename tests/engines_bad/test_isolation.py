@@ -245,6 +245,10 @@ def test_it_is_known_which_walls_are_up(extractor: Extractor) -> None:
         ("orphan-herd", "more than 400 MiB of memory"),
         ("swarm", "more than 32 processes"),
         ("litter", "more than 50 MiB of disk"),
+        ("nameless-files", "more than 50 MiB of disk"),
+        ("mapped-files", "more than 50 MiB of disk"),
+        ("deep-litter", "more than 50 MiB of disk"),
+        ("threads", "more than 1024 threads"),
         ("large-file", "a file of more than 40 MiB"),
         ("open-files", "more than 256 open files"),
     ],
@@ -253,8 +257,8 @@ def test_each_limit_has_its_own_message(tmp_path: Path, word: str, told: str) ->
     limits = replace(
         LIMITS,
         wall_seconds=2.0 if word == "chatter" else 60.0,
-        # A swarm is many small processes: with little memory it depends on the machine which limit it meets first.
-        memory_bytes=4 * 1024**3 if word == "swarm" else 400 * 1024**2,
+        # Many small processes or threads: with little memory it depends on the machine which limit they meet first.
+        memory_bytes=4 * 1024**3 if word in ("swarm", "threads") else 400 * 1024**2,
         scratch_bytes=50 * 1024**2,
         file_bytes=40 * 1024**2,
     )

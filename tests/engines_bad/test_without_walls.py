@@ -16,8 +16,8 @@ REFUSED = """
 import ctypes, os
 from octavo.engines.sandbox import landlock, seccomp
 libc = ctypes.CDLL(None, use_errno=True)
-seccomp._REFUSED.clear()
-seccomp._REFUSED["landlock_create_ruleset"] = (landlock._CREATE_RULESET, landlock._CREATE_RULESET)
+seccomp.REFUSED = {}
+seccomp.REFUSED["landlock_create_ruleset"] = (landlock._CREATE_RULESET, landlock._CREATE_RULESET)
 seccomp.forbid_new_privileges(libc)
 seccomp.install_filter(libc)
 """

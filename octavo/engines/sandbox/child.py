@@ -6,7 +6,8 @@ import os
 import shutil
 import tempfile
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NoReturn, cast
 
@@ -14,6 +15,7 @@ from octavo.engines.contract import Limits, PageToRender, Source
 from octavo.engines.registry import EngineRegistry
 from octavo.engines.sandbox.confinement import Require, confine, grant_cpu
 from octavo.engines.sandbox.failures import SandboxUnavailable
+from octavo.engines.sandbox.folders import remove_folder
 from octavo.engines.sandbox.wire import Channel, Header, WireBroken, WireClosed
 from octavo.errors import DocumentError, ExtractionFailed
 from octavo.parse_options import ParseOptions
@@ -70,6 +72,7 @@ def serve(channel: Channel, folder: Path, registry: EngineRegistry, limits: Limi
     except SandboxUnavailable as error:
         channel.send({"type": "unconfined", "message": error.message})
         os._exit(EXIT_UNCONFINED)
+    _copy_without_attributes()
     channel.send({"type": "confined", "active": active})
     try:
         while True:
@@ -78,12 +81,20 @@ def serve(channel: Channel, folder: Path, registry: EngineRegistry, limits: Limi
         os._exit(0)
 
 
+def _copy_without_attributes() -> None:
+    """Have `shutil` copy files without modes and times, which may not be changed: OCRmyPDF and others use `copy2`."""
+
+    def leave(*_: object, **__: object) -> None:
+        pass
+
+    shutil.copymode = shutil.copystat = leave
+
+
 def _answer(channel: Channel, task: Header, folder: Path, registry: EngineRegistry, limits: Limits) -> None:
     grant_cpu(limits.cpu_seconds)
-    work = Path(tempfile.mkdtemp(dir=folder))
-    os.environ["TMPDIR"] = tempfile.tempdir = str(work)
     try:
-        answer = _answer_to(channel, task, work, registry, limits)
+        with _work_folder(folder) as work:
+            answer = _answer_to(channel, task, work, registry, limits)
     except DocumentError as error:
         _send_error(channel, error)
     except (MemoryError, OSError) as error:
@@ -96,8 +107,17 @@ def _answer(channel: Channel, task: Header, folder: Path, registry: EngineRegist
         _send_defect(channel, error)
     else:
         _send(channel, answer)
+
+
+@contextmanager
+def _work_folder(folder: Path) -> Iterator[Path]:
+    """Make a folder for one document, gone by the time of the answer: a child that leaves files is not used again."""
+    work = Path(tempfile.mkdtemp(dir=folder))
+    os.environ["TMPDIR"] = tempfile.tempdir = str(work)
+    try:
+        yield work
     finally:
-        shutil.rmtree(work, ignore_errors=True)
+        remove_folder(work)
 
 
 def _answer_to(channel: Channel, task: Header, work: Path, registry: EngineRegistry, limits: Limits) -> Answer:

@@ -17,7 +17,7 @@ from octavo.engines.sandbox.failures import (
     SandboxUnavailable,
 )
 from octavo.engines.sandbox.fork_server_handle import ForkServerHandle
-from octavo.engines.sandbox.usage import exceeded_limit, usage_of
+from octavo.engines.sandbox.usage import exceeded_limit, has_left_nothing, usage_of
 from octavo.engines.sandbox.wire import Header, WireBroken, WireClosed, WireOverdue
 from octavo.errors import DOCUMENT_ERRORS, DocumentError, ExtractionFailed
 from octavo.parse_options import ParseOptions
@@ -50,7 +50,10 @@ class ChildHandle:
 
     @property
     def usable(self) -> bool:
-        return self.served < self._limits.documents_per_child and not self._fork_server.has_ended(self.pid)
+        """Whether it may read another document: what the last one has left must not go on beside that."""
+        if self.served >= self._limits.documents_per_child or self._fork_server.has_ended(self.pid):
+            return False
+        return has_left_nothing(self.pid, self._folder)
 
     def read(
         self,

@@ -63,6 +63,12 @@ def die_with_parent(parent: int) -> None:
         os._exit(1)
 
 
+def become_subreaper() -> None:
+    """Become the parent of every descendant whose own parent ends, so that none gets out of sight (Linux)."""
+    if sys.platform == "linux":
+        _libc().prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
+
+
 def confine(folder: Path, limits: Limits, require: Require) -> list[str]:
     """Take limits and, on Linux, give up network, capabilities and files outside `folder`; return what was done.
 
@@ -72,7 +78,7 @@ def confine(folder: Path, limits: Limits, require: Require) -> list[str]:
     os.nice(_NICENESS)
     _raise_oom_score()
     _take_limits(limits)
-    _become_subreaper()
+    become_subreaper()
     active, missing = ["limits"], []
     for name, give_up in _walls(folder) if sys.platform == "linux" else ():
         try:
@@ -91,12 +97,6 @@ def _raise_oom_score() -> None:
     # Where /proc cannot be written to, the kernel takes the largest process, which is a child, too.
     with suppress(OSError):
         Path("/proc/self/oom_score_adj").write_text(_OOM_SCORE)
-
-
-def _become_subreaper() -> None:
-    """Become the parent of every descendant whose own parent ends, so that the owner can find it (Linux)."""
-    if sys.platform == "linux":
-        _libc().prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
 
 
 def _walls(folder: Path) -> list[tuple[str, Callable[[], None]]]:

@@ -7,7 +7,6 @@ soon as the control socket closes, which the kernel does for an owner that was k
 import json
 import os
 import select
-import shutil
 import signal
 import socket
 import sys
@@ -19,8 +18,9 @@ from typing import Any, NoReturn
 from octavo.engines.contract import Limits
 from octavo.engines.registry import EngineRegistry
 from octavo.engines.sandbox import child, garbage_collection
-from octavo.engines.sandbox.confinement import Require, die_with_parent
-from octavo.engines.sandbox.folders import lock_folder
+from octavo.engines.sandbox.confinement import Require, become_subreaper, die_with_parent
+from octavo.engines.sandbox.folders import lock_folder, remove_folder
+from octavo.engines.sandbox.usage import children_of
 from octavo.engines.sandbox.wire import Channel, Header, WireClosed
 
 
@@ -49,12 +49,14 @@ class ForkServer:
         self._folder = Path(configuration.folder)
         self._lock = lock_folder(self._folder)
         self._children: dict[int, Path] = {}
+        self._left: list[Path] = []
         self._wake, self._woken = socket.socketpair()
 
     def serve(self) -> None:
         """Fork, kill and reap as told; return when the owner has gone."""
         self._registry.preload()
         garbage_collection.tune_for_forking()
+        become_subreaper()
         self._catch_child_signals()
         self._control.send({"type": "ready"})
         try:
@@ -126,15 +128,33 @@ class ForkServer:
             # Before its number is free again: whatever the child has started ends with it.
             _kill_group(pid)
             _, status = os.waitpid(pid, 0)
-            shutil.rmtree(self._children.pop(pid), ignore_errors=True)
+            self._left.append(self._children.pop(pid))
             self._control.send({"type": "exited", "pid": pid, "status": status})
+        if not self._end_orphans():
+            # Nobody writes there any more.
+            while self._left:
+                remove_folder(self._left.pop())
+
+    def _end_orphans(self) -> list[int]:
+        """Kill and reap what children that have ended had started; return those that are still about to end.
+
+        They have become children of this process, whatever group or session they had gone to.
+        """
+        orphans = set(children_of(os.getpid())) - self._children.keys()
+        for pid in orphans:
+            with suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+        return [pid for pid in orphans if os.waitpid(pid, os.WNOHANG) == (0, 0)]
 
     def _end_all(self) -> None:
         for pid in self._children:
             _kill_group(pid)
         for pid in self._children:
             os.waitpid(pid, 0)
-        shutil.rmtree(self._folder, ignore_errors=True)
+        self._children.clear()
+        while orphans := self._end_orphans():
+            os.waitpid(orphans[0], 0)
+        remove_folder(self._folder)
 
 
 def _lead_own_group(pid: int) -> None:

@@ -2,7 +2,6 @@
 
 import dataclasses
 import os
-import shutil
 import signal
 import socket
 import subprocess
@@ -16,7 +15,7 @@ from octavo.engines.contract import Limits
 from octavo.engines.registry import EngineRegistry
 from octavo.engines.sandbox.confinement import Require
 from octavo.engines.sandbox.failures import ChildLost, SandboxUnavailable
-from octavo.engines.sandbox.folders import make_folder
+from octavo.engines.sandbox.folders import make_folder, remove_folder
 from octavo.engines.sandbox.fork_server import Configuration
 from octavo.engines.sandbox.wire import Channel, Header, WireBroken, WireClosed
 
@@ -137,7 +136,7 @@ class ForkServerHandle:
             self._process.wait()
         self._reader.join()
         self._channel.close()
-        shutil.rmtree(self.folder, ignore_errors=True)
+        remove_folder(self.folder)
 
     def _send(self, header: Header, descriptor: int | None = None) -> None:
         with self._sending:

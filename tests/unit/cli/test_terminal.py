@@ -2,14 +2,18 @@
 
 import io
 import os
+import shutil
+import subprocess
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import typer
 
 from octavo.cli import terminal
-from octavo.cli.submitting import LongItems
-from octavo.client.submission import Input, ItemEnd
+from octavo.cli.batch_bars import LongItems
+from octavo.client.inputs import Input
+from octavo.client.results_folder import ItemEnd
 from octavo.errors import ServiceUnreachable
 
 
@@ -79,7 +83,52 @@ def test_pages_of_long_items_are_told_while_they_run() -> None:
     running = {"id": "item_1", "pages_done": 17, "pages_total": 300}
     short = {"id": "item_2", "pages_done": None, "pages_total": None}
     assert pages.told({"items": [short]}) == ""
-    assert pages.told({"items": [running, short]}) == ", 17 of 300 pages"
-    assert pages.told({"items": [running | {"id": "item_3", "pages_done": 3}]}) == ", 20 of 600 pages"
-    assert pages.told({"items": [running | {"pages_done": None, "pages_total": None}]}) == ", 3 of 300 pages"
+    assert pages.told({"items": [running, short]}) == "17 of 300 pages of long files"
+    assert pages.told({"items": [running | {"id": "item_3", "pages_done": 3}]}) == "20 of 600 pages of long files"
+    assert (
+        pages.told({"items": [running | {"pages_done": None, "pages_total": None}]}) == "3 of 300 pages of long files"
+    )
     assert pages.told({"items": [{"id": "item_3"}]}) == "", "a service that tells nothing of pages"
+
+
+def test_names_cannot_act_on_the_terminal(capsys: pytest.CaptureFixture[str]) -> None:
+    name = "a\n\x1b[2Jb" + os.fsdecode(b"\xe9") + ".pdf"
+    error: dict[str, object] = {"code": "extraction_failed", "message": f"cannot open {name}"}
+    terminal.out.print(terminal.item_table([ended(name), ended(name, status="failed", error=error)]))
+    with pytest.raises(typer.Exit), terminal.errors_in_one_line():
+        raise ServiceUnreachable(f"{name} is in the way")
+    shown = capsys.readouterr()
+    assert shown.out.count(r"a\n\x1b[2Jb\xe9.pdf") == 4
+    assert "\x1b" not in shown.out + shown.err
+    assert len(shown.out.splitlines()) == 3
+
+
+def test_a_cancelled_file_has_neither_result_nor_error(capsys: pytest.CaptureFixture[str]) -> None:
+    cancelled = replace(ended("a.pdf", status="cancelled"), result=None)
+    terminal.out.print(terminal.item_table([cancelled]))
+    assert capsys.readouterr().out.splitlines()[1].split() == ["a.pdf", "cancelled", "3", "12"]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "results",
+        "my results",
+        "it's",
+        "a\nb",
+        "\x1b[31m",
+        os.fsdecode(b"caf\xe9"),
+        "$HOME",
+        "é",
+        "a'b\x07'0",
+        "~",
+        "-x",
+    ],
+)
+def test_a_word_to_paste_is_one_word_for_the_shell(text: str) -> None:
+    shell = shutil.which("bash")
+    assert shell is not None
+    word = terminal.shell_word(text)
+    assert word.isprintable()
+    told = subprocess.run([shell, "-c", f"printf '%s' {word}"], capture_output=True, check=True)
+    assert told.stdout == os.fsencode(text)

@@ -8,7 +8,9 @@ import pytest
 
 from octavo.client import submission
 from octavo.client.customer import CustomerClient
-from octavo.client.submission import ItemEnd, find_inputs, submit
+from octavo.client.inputs import find_inputs
+from octavo.client.results_folder import ItemEnd
+from octavo.client.submission import submit
 from octavo.identifiers import BatchId
 from tests.unit.client.stack import Stack
 from tests.unit.client.test_submission import Answer, Wires, progress, work_off, write

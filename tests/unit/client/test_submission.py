@@ -11,9 +11,11 @@ import pytest
 
 from octavo.client import customer as customer_client
 from octavo.client.customer import ATTEMPTS, CustomerClient, Refused
-from octavo.client.submission import Input, ItemEnd, Progress, find_inputs, submit
+from octavo.client.inputs import find_inputs
+from octavo.client.results_folder import ItemEnd
+from octavo.client.submission import Progress, submit
 from octavo.directory import free_port
-from octavo.errors import InvalidSettings, ServiceUnreachable
+from octavo.errors import ServiceUnreachable
 from octavo.identifiers import BatchId
 from octavo.ledger.contract import ClaimRequest, Report, ReportKind
 from octavo.objects import keys
@@ -200,21 +202,3 @@ def test_an_address_that_answers_something_else_is_told(stack: Stack) -> None:
     wires = Wires(stack.objects, lambda _: httpx.Response(200, text="<html>hello</html>"))
     with CustomerClient(stack.url, stack.key, transport=wires) as client, pytest.raises((Refused, ServiceUnreachable)):
         client.submit(["file_x"], engine=None, idempotency_key="k")
-
-
-def test_inputs_are_files_and_all_below_folders_but_hidden_ones(tmp_path: Path) -> None:
-    write(tmp_path / "in" / "deep", b=b"2")
-    (one,) = write(tmp_path / "in", a=b"1")
-    write(tmp_path / "in" / ".hidden", c=b"3")
-    (tmp_path / "in" / ".DS_Store").write_bytes(b"x")
-    found = find_inputs([tmp_path / "in", one])
-    assert [each.name for each in found] == ["a.pdf", "deep/b.pdf", "a.pdf.2"]
-    assert found[0] == Input(one, "a.pdf")
-
-
-def test_inputs_that_are_not_there_are_told(tmp_path: Path) -> None:
-    with pytest.raises(InvalidSettings, match="There is no file or folder"):
-        find_inputs([tmp_path / "nothing"])
-    (tmp_path / "empty").mkdir()
-    with pytest.raises(InvalidSettings):
-        find_inputs([tmp_path / "empty"])
