@@ -38,7 +38,7 @@ def test_nothing_warns_in_a_batch_a_cancel_a_deletion_and_a_restart(stack: Stack
         assert done.wait_until_ended()["status"] == "completed"
         # At once, while its run is still to tell Prefect how it ended.
         assert ask(done, "DELETE").status_code == 204
-        cancelled = stack.submit_sleeping(client, tmp_path, items=12, seconds=1.0)
+        cancelled = stack.submit_sleeping(client, tmp_path, items=40, seconds=2.0)
         cancelled.wait_until_running()
         assert ask(cancelled, "POST", "/cancel").status_code < 300
         assert cancelled.wait_until_ended()["status"] == "cancelled"

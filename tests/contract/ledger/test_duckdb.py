@@ -1,6 +1,7 @@
 """What the DuckDB ledger does beyond the contract: its file, its writer, its schema."""
 
 import os
+import shutil
 import stat
 import subprocess
 import sys
@@ -398,3 +399,29 @@ def test_usage_refuses_a_second_row_for_an_item(world: World, ledger: DuckdbLedg
     with pytest.raises(ValueError, match="already"):
         ledger._store.writer.submit(each(bill_again), item.item_id)
     assert world.pages() == 3
+
+
+def test_five_thousand_pending_items_outlive_a_kill_and_are_worked_off_once(world: World, path: Path) -> None:
+    batch = world.batch(5000)
+    world.say(*map(begin, world.take(batch, 8)))
+    killed = path.parent / "killed"
+    killed.mkdir()
+    for left in path.parent.glob(f"{path.name}*"):
+        shutil.copy(left, killed / left.name)
+    opened = DuckdbLedger(killed / path.name, clock=world.clock)
+    try:
+        again = World(opened, world.clock)
+        again.customer = world.customer
+        for worker_id in opened.work.workers():
+            opened.work.revoke(worker_id=worker_id)
+        (found,) = opened.runs.open_batches()
+        assert (found.unleased, found.batch.counts.pending) == (5000, 5000)
+        done = 0
+        while slices := again.claim(batch, slice_items=100).slices:
+            items = [item for one in slices for item in one.items]
+            again.say(*map(begin, items), *map(finish, items))
+            done += len(items)
+        assert done == 5000
+        assert (again.now(batch).status, again.pages()) == (BatchStatus.COMPLETED, 10_000)
+    finally:
+        opened.close()
