@@ -12,6 +12,7 @@ from api.app import create_app
 from api.http.dependencies import Service
 from api.orchestrator.credentials import storage_access
 from api.wiring import build_service
+from octavo import process_tuning
 from octavo.errors import OctavoError, OperationError
 from octavo.objects.s3 import S3Settings
 from octavo.settings import Settings, read_settings
@@ -58,7 +59,9 @@ async def serve(settings: Settings, storage: S3Settings | None) -> None:
                 loop="asyncio",
                 http="h11",
             )
-            await _Server(config, service).serve()
+            server = _Server(config, service)
+            process_tuning.exempt_existing_objects()
+            await server.serve()
     finally:
         service.ledger.close()
 

@@ -10,6 +10,7 @@ import httpx
 
 from bench.killer import VICTIMS, belonging_to
 from bench.processes import members
+from bench.service import prefect_access
 
 UNFINISHED_UPLOAD = ".rclone_temp_*"
 SETTLE_SECONDS = 150.0
@@ -92,13 +93,14 @@ def left_on_disk(data: Path, temporary: Path, *, is_running: bool) -> list[str]:
     return [str(path) for path in left]
 
 
-def slots_taken(url: str) -> int:
+def slots_taken(data: Path) -> int:
     """Return how many slots Prefect shows as taken, over all customers; -1 while it does not answer."""
     try:
-        ui = httpx.get(f"{url}/health", timeout=30, trust_env=False).json()["prefect_ui_url"]
-        limits = httpx.post(f"{ui}/api/v2/concurrency_limits/filter", json={}, timeout=30, trust_env=False).json()
+        access = prefect_access(data)
+        url = f"{access.api_url}/v2/concurrency_limits/filter"
+        limits = httpx.post(url, json={}, headers=access.headers, timeout=30, trust_env=False).json()
         return sum(limit["active_slots"] for limit in limits)
-    except (httpx.HTTPError, KeyError, ValueError):
+    except (httpx.HTTPError, LookupError, ValueError):
         return -1
 
 
@@ -112,7 +114,7 @@ def settle(data: Path, temporary: Path, pid: int, url: str | None = None) -> dic
         found: dict[str, object] = {
             "processes": left_running(data, pid),
             "files": left_on_disk(data, temporary, is_running=True),
-            "prefect_slots": slots_taken(url) if url else 0,
+            "prefect_slots": slots_taken(data) if url else 0,
         }
         seconds = round(time.monotonic() - began, 1)
         if not any(found.values()) or seconds > SETTLE_SECONDS:

@@ -12,8 +12,6 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-import httpx
-
 from bench.dispatch import all_items, distinct_file, settle
 from bench.latency import stage
 from bench.scorecard import write_scorecard
@@ -58,8 +56,7 @@ class Prefect:
     """The stack's Prefect, as an operator uses it."""
 
     def __init__(self, stack: Running) -> None:
-        ui = httpx.get(f"{stack.url}/health", trust_env=False).json()["prefect_ui_url"]
-        self._http = httpx.Client(base_url=f"{ui}/api", timeout=60, trust_env=False)
+        self._http = stack.prefect()
 
     def count(self, what: str, body: object = None) -> int:
         """Return how many rows of a kind there are."""

@@ -16,8 +16,6 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-import httpx
-
 from bench.idle_worker import idle_worker
 from bench.latency import stage
 from bench.processes import Family
@@ -71,9 +69,9 @@ def all_items(client: CustomerClient, batch_id: str) -> tuple[dict[str, Any], li
 
 
 def recorded_task_runs(stack: Running, batch_id: str) -> int:
-    ui = httpx.get(f"{stack.url}/health", trust_env=False).json()["prefect_ui_url"]
     body = {"flow_runs": {"tags": {"all_": [f"batch:{batch_id}"]}}}
-    return int(httpx.post(f"{ui}/api/task_runs/count", json=body, timeout=30, trust_env=False).json())
+    with stack.prefect() as prefect:
+        return int(prefect.post("/task_runs/count", json=body).json())
 
 
 def settle(stack: Running, batch_id: str) -> tuple[int, float]:

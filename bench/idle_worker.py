@@ -12,9 +12,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-import httpx
-
-from bench.service import Running
+from bench.service import Running, prefect_access
 from deployments.worker import __main__ as worker
 from octavo import wiring
 from octavo.batches import ClaimedItem
@@ -52,7 +50,7 @@ class NoWork(ItemWork):
 @contextlib.contextmanager
 def idle_worker(stack: Running) -> Iterator[None]:
     """Run such a worker beside a stack."""
-    ui = httpx.get(f"{stack.url}/health", trust_env=False, timeout=30).json()["prefect_ui_url"]
+    access = prefect_access(stack.data)
     with tempfile.TemporaryDirectory(prefix="octavo-idle-") as folder:
         ready = Path(folder) / "ready"
         environment = os.environ | {
@@ -60,7 +58,8 @@ def idle_worker(stack: Running) -> Iterator[None]:
             "OCTAVO_WORKER__TEST_ENGINES": "true",
             "OCTAVO_WORKER__NAME": "idle",
             "OCTAVO_READY_FILE": str(ready),
-            "PREFECT_API_URL": f"{ui}/api",
+            "PREFECT_API_URL": access.api_url,
+            "PREFECT_API_AUTH_STRING": access.login or "",
             "PREFECT_HOME": folder,
             "PREFECT_WORKER_QUERY_SECONDS": "1",
         }

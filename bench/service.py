@@ -13,6 +13,8 @@ from pathlib import Path
 import httpx
 
 from octavo.directory import free_port
+from octavo.settings import read_settings
+from octavo.supervisor.prefect_access import PrefectAccess, read_access
 
 READY_SECONDS = 180.0
 UNLIMITED = {"OCTAVO_LIMITS__SUBMISSIONS_PER_MINUTE": "1000000"}
@@ -33,6 +35,19 @@ class Running:
         """Return a fresh API key."""
         command = [str(OCTAVO), "keys", "create", "--data", str(self.data), "--customer", customer]
         return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
+
+    def prefect(self) -> httpx.Client:
+        """Return a client of the stack's Prefect API, signed in."""
+        access = prefect_access(self.data)
+        return httpx.Client(base_url=access.api_url, headers=access.headers, timeout=60, trust_env=False)
+
+
+def prefect_access(data: Path) -> PrefectAccess:
+    """Return how the Prefect of the stack with this data is reached. Raises LookupError."""
+    access = read_access(read_settings(data))
+    if access is None:
+        raise LookupError(f"no stack was started with {data}")
+    return access
 
 
 @contextlib.contextmanager

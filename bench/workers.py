@@ -11,8 +11,6 @@ from collections import Counter
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-import httpx
-
 from bench.dispatch import all_items, distinct_file, moment
 from bench.latency import stage
 from bench.scorecard import write_scorecard
@@ -32,11 +30,11 @@ def raise_cap(stack: Running) -> None:
 
 def run_names(stack: Running, batch_id: str) -> list[str]:
     """Return the end states of the batch's flow runs, once all have ended."""
-    ui = httpx.get(f"{stack.url}/health", trust_env=False).json()["prefect_ui_url"]
     wanted = {"flow_runs": {"tags": {"all_": [f"batch:{batch_id}"]}}, "sort": "NAME_ASC"}
     limit = time.monotonic() + 60
     while True:
-        found = httpx.post(f"{ui}/api/flow_runs/filter", json=wanted, timeout=30, trust_env=False).json()
+        with stack.prefect() as prefect:
+            found = prefect.post("/flow_runs/filter", json=wanted).json()
         if all(run["state"]["type"] in ("COMPLETED", "CRASHED", "CANCELLED", "FAILED") for run in found):
             return [run["state"]["name"] for run in found]
         if time.monotonic() > limit:

@@ -1,4 +1,4 @@
-"""The embedded Prefect server: Prefect's own app, with retries when SQLite is busy.
+"""Prefect's server behind a door of its own (`same_origin.py`); the embedded one also retries when SQLite is busy.
 
 Prefect on SQLite answers 503 when two requests write at the same moment, and Prefect's client then
 waits 2, 4, 8 seconds: eight batches submitted at once were started over 13 seconds that way. A request
@@ -11,8 +11,13 @@ import asyncio
 import logging
 import random
 from collections.abc import Callable
+from urllib.parse import urlsplit
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from deployments.same_origin import SameOrigin
+from octavo import process_tuning
+from octavo.settings import read_settings
 
 PATIENCE_SECONDS = 10.0
 FIRST_PAUSE_SECONDS = 0.01
@@ -98,10 +103,31 @@ def _is_worth_a_line(record: logging.LogRecord) -> bool:
 
 
 def create_app() -> ASGIApp:
-    """Return Prefect's server app with retries; `uvicorn --factory` calls it."""
+    """Return the embedded server's app: everything in one process, on SQLite; `uvicorn --factory` calls it.
+
+    Its process gives way: what Prefect records about work may come later than the work.
+    """
+    process_tuning.give_way()
+    app = _behind_door(Patient(_prefect_app()))
+    process_tuning.exempt_existing_objects()
+    return app
+
+
+def create_web_app() -> ASGIApp:
+    """Return the app of one of a fleet's servers: API and UI alone; `prefect server services start` does the rest."""
+    return _behind_door(_prefect_app(webserver_only=True))
+
+
+def _behind_door(app: ASGIApp) -> ASGIApp:
+    given = read_settings().prefect
+    at = urlsplit(given.ui_url or "").hostname
+    return SameOrigin(app, hosts=[*given.hosts, *([at] if at else [])])
+
+
+def _prefect_app(**given: bool) -> ASGIApp:
     from prefect.server.api.server import create_app as create_prefect_app  # slow to import, and only here
 
     for name in LOGGERS_OF_BUSY:
         logging.getLogger(name).addFilter(_is_worth_a_line)
-    make: Callable[[], ASGIApp] = create_prefect_app
-    return Patient(make())
+    make: Callable[..., ASGIApp] = create_prefect_app
+    return make(**given)

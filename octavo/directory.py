@@ -95,22 +95,29 @@ class DataDirectory:
         """Delete what workers of an earlier stack have left, including workers that this one does not start."""
         shutil.rmtree(self.scratch, ignore_errors=True)
 
-    def secret(self, name: str) -> str:
-        """Return the secret of that name; it is created at random (256 bits) the first time, with mode 0600."""
-        file = self.path / "secrets" / name
+    def secret(self, name: str, *, beginning: str = "") -> str:
+        """Return the secret of that name; it is created at random (256 bits) the first time, with mode 0600.
+
+        `beginning` is put before what is random, as the user's name in a login.
+        """
+        file = self.secret_file(name)
         try:
             descriptor = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
         except FileExistsError:
             return file.read_text().strip()
         with os.fdopen(descriptor, "w") as stream:
-            token = secrets.token_urlsafe(32)
+            token = beginning + secrets.token_urlsafe(32)
             stream.write(token)
             return token
+
+    def secret_file(self, name: str) -> Path:
+        """Return the file of the secret of that name."""
+        return self.path / "secrets" / name
 
     def kept_secret(self, name: str) -> str:
         """Return a secret that a stack has created here. Raises ServiceUnreachable."""
         try:
-            return (self.path / "secrets" / name).read_text().strip()
+            return self.secret_file(name).read_text().strip()
         except FileNotFoundError:
             raise ServiceUnreachable(
                 f"No stack was ever started with {self.path}. Start one: octavo up --data {self.path}"

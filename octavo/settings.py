@@ -101,7 +101,16 @@ class PrefectSettings(_Group):
     """The orchestrator; an embedded server unless `api_url` names another."""
 
     api_url: str | None = Field(None, description="Address of a Prefect API, ending in /api.")
-    ui_url: str | None = Field(None, description="Address of the Prefect UI, for links.")
+    ui_url: str | None = Field(None, description="Address of the Prefect UI, for its operator.")
+    auth_string: SecretStr | None = Field(
+        None,
+        description="Login of a Prefect server of your own, `USER:PASSWORD`; the embedded server has a random one.",
+    )
+    hosts: list[str] = Field(
+        default_factory=list,
+        description="Host names, without ports, at which browsers and workers reach the Prefect server that Octavo "
+        "starts, besides those of loopback; others are refused.",
+    )
     port: int = Field(
         0, ge=0, le=65535, description="Port of the embedded server; 0: a free one, kept across restarts."
     )
@@ -145,6 +154,17 @@ class WorkerSettings(_Group):
         None,
         ge=1,
         description="Child processes of each worker; if not set, one per core, shared among `worker.count` workers.",
+    )
+    newcomer_processes: int = Field(
+        1,
+        ge=0,
+        description="Further child processes of each worker, only for customers of whom it reads nothing just then, "
+        "so that they need not wait for the documents of others.",
+    )
+    child_scope: Literal["customer", "document"] = Field(
+        "customer",
+        description="What a child process may read in its life: documents of one customer, or a single document, "
+        "which takes more processor time.",
     )
     memory_bytes: int | None = Field(
         None,

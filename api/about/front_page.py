@@ -28,8 +28,6 @@ PAGE = """<!doctype html>
 def front_page(service: ServiceDep) -> HTMLResponse:
     """Show the links."""
     links = [("API reference", "/docs"), ("Health of each part", "/health"), ("Source of this service", "/source")]
-    if service.settings.prefect.ui_url:
-        links.append(("Prefect: runs, artifacts, limits", service.settings.prefect.ui_url))
     rows = "".join(f'<li><a href="{escape(url, quote=True)}">{escape(text)}</a></li>' for text, url in links)
     api = escape(service.settings.api.public_url or "http://HOST:PORT")
     return HTMLResponse(PAGE.format(version=escape(__version__), links=rows, api=api))

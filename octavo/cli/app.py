@@ -192,12 +192,17 @@ def compare(
 
 
 @app.command(epilog="Example: octavo doctor --data .octavo")
-def doctor(data: DataOption = None) -> None:
+def doctor(
+    data: DataOption = None,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="Print JSON, with the address and the login of the stack's Prefect.")
+    ] = False,
+) -> None:
     """Check that everything Octavo needs is there, and say how to get what is missing."""
     from octavo.cli import diagnosis
 
     with errors_in_one_line():
-        if not diagnosis.diagnose(data):
+        if not diagnosis.diagnose(data, as_json=as_json):
             raise typer.Exit(1)
 
 

@@ -1,6 +1,7 @@
 """`octavo doctor`: check that everything is there, and say what to do if not."""
 
 import importlib.metadata
+import json
 import platform
 import shutil
 import subprocess
@@ -19,6 +20,7 @@ from octavo.engines.sandbox.confinement import WALLS
 from octavo.errors import OctavoError
 from octavo.objects import embedded
 from octavo.settings import Settings, read_settings
+from octavo.supervisor.prefect_access import read_access
 
 SANDBOX_ADVICE = (
     "Linux 5.13 or later with Landlock and seccomp is needed. "
@@ -38,16 +40,38 @@ class Finding:
     advice: str = ""
 
 
-def diagnose(data: Path | None) -> bool:
-    """Print every finding; return whether all are good."""
+def diagnose(data: Path | None, *, as_json: bool = False) -> bool:
+    """Print every finding; return whether all are good. JSON also tells how one signs in to Prefect."""
     settings = read_settings(data)
     findings = list(_findings(settings))
+    is_well = all(finding.is_ok for finding in findings)
+    if as_json:
+        told = {"ok": is_well, "findings": [_as_json(one) for one in findings], "prefect": _prefect(settings)}
+        print(json.dumps(told, indent=2, ensure_ascii=False))  # noqa: T201 - printed as it is, for programs
+        return is_well
     for finding in findings:
         mark = "[green]ok  [/]" if finding.is_ok else "[red]fail[/]"
         out.print(f"{mark} {finding.name:<12} {finding.told}")
         if not finding.is_ok and finding.advice:
             out.print(f"     {'':<12} -> {finding.advice}", markup=False)
-    return all(finding.is_ok for finding in findings)
+    return is_well
+
+
+def _as_json(finding: Finding) -> dict[str, object]:
+    return {
+        "name": finding.name,
+        "ok": finding.is_ok,
+        "message": finding.told,
+        "advice": None if finding.is_ok else finding.advice or None,
+    }
+
+
+def _prefect(settings: Settings) -> dict[str, str | None] | None:
+    """Return the address of the stack's Prefect and the header's value that it asks for."""
+    access = read_access(settings)
+    if access is None:
+        return None
+    return {"api_url": access.api_url, "ui_url": access.ui_url, "authorization": access.authorization}
 
 
 def _findings(settings: Settings) -> Iterator[Finding]:

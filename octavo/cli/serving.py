@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import shlex
 import socket
 import threading
 import time
@@ -61,7 +62,12 @@ def _run(settings: Settings, when_ready: Callable[[Stack], None]) -> None:
         directory.clear_scratch()
         stack = Stack(settings, directory)
         _check_ports(stack)
-        directory.write_notes(api_url=stack.addresses.api_url, internal_api_url=stack.addresses.internal_api_url)
+        directory.write_notes(
+            api_url=stack.addresses.api_url,
+            internal_api_url=stack.addresses.internal_api_url,
+            prefect_url=stack.addresses.prefect_url,
+            prefect_ui_url=stack.prefect_ui_url,
+        )
         supervisor = Supervisor(stack.specs(), tell=tell, children_file=directory.children)
         tell("octavo", f"data in {directory.path}, logs in {directory.logs}")
         for advice in stack.advice():
@@ -137,6 +143,8 @@ def _trouble(health_url: str) -> str | None:
 def _say_ready(stack: Stack) -> None:
     tell("octavo", f"ready: API {stack.addresses.api_url}  docs {stack.addresses.api_url}/docs")
     tell("octavo", f"       Prefect UI {stack.prefect_ui_url}")
+    if stack.prefect_login_file is not None:
+        tell("octavo", f"       it asks for what this shows: cat {shlex.quote(str(stack.prefect_login_file))}")
 
 
 def _send_samples(settings: Settings, stack: Stack, out_folder: Path) -> None:
@@ -155,6 +163,8 @@ def _send_samples(settings: Settings, stack: Stack, out_folder: Path) -> None:
     out.print(f"API            {url}", markup=False)
     out.print(f"API docs       {url}/docs", markup=False)
     out.print(f"Prefect UI     {stack.prefect_ui_url}", markup=False)
+    if stack.prefect_login_file is not None:
+        out.print(f"  its password cat {shlex.quote(str(stack.prefect_login_file))}", markup=False)
     command = f"{own_command()} submit FILES... --url {url} --key {key} --out results"
     out.print(f"Your own files {command}", markup=False)
     tell("octavo", "serving; Ctrl-C stops it")

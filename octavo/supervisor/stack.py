@@ -15,7 +15,7 @@ from octavo.authorities import authorities
 from octavo.directory import DataDirectory
 from octavo.objects import embedded
 from octavo.settings import Settings
-from octavo.supervisor import prefect_database
+from octavo.supervisor import prefect_access, prefect_database
 from octavo.supervisor.child import ChildSpec
 
 TREE = Path(__file__).resolve().parent.parent.parent
@@ -87,6 +87,16 @@ class Stack:
     def prefect_ui_url(self) -> str:
         """Address of the Prefect UI."""
         return self._settings.prefect.ui_url or self.addresses.prefect_url.removesuffix("/api")
+
+    @property
+    def prefect_login_file(self) -> Path | None:
+        """The file with the login of the embedded Prefect server; None where the server is the operator's own."""
+        return None if self._settings.prefect.api_url else self._directory.secret_file(prefect_access.LOGIN)
+
+    def _prefect_login(self) -> str | None:
+        if self._settings.prefect.api_url is None:
+            return prefect_access.make_login(self._directory)
+        return prefect_access.own_login(self._settings)
 
     def _derived_public_url(self) -> str | None:
         """Return the embedded storage at the host at which clients know the API, if it listens there."""
@@ -161,7 +171,11 @@ class Stack:
                 "PREFECT_HOME": str(home),
                 "PREFECT_SERVER_DATABASE_CONNECTION_URL": f"sqlite+aiosqlite:///{home}/prefect.db",
                 "PREFECT_API_URL": self.addresses.prefect_url,
-                "PREFECT_UI_API_URL": self.addresses.prefect_url,
+                # Relative: the UI calls the server at whatever address it was opened at, a tunnel's, too.
+                "PREFECT_UI_API_URL": "/api",
+                "PREFECT_SERVER_API_AUTH_STRING": prefect_access.make_login(self._directory),
+                "OCTAVO_DATA": str(self._directory.path.resolve()),
+                "OCTAVO_PREFECT__UI_URL": self.prefect_ui_url,
             }
         )
         return ChildSpec(
@@ -197,6 +211,9 @@ class Stack:
                 "PYTHONUNBUFFERED": "1",
             }
         )
+        if (login := self._prefect_login()) is not None:
+            # Prefect's clients know the first, ours the second.
+            found |= {prefect_access.AUTH_VARIABLE: login, "OCTAVO_PREFECT__AUTH_STRING": login}
         if storage.endpoint_url is None:
             keys = embedded.load_or_create_keys(self._directory.storage_keys)
             found |= {

@@ -22,6 +22,7 @@ from octavo.directory import free_port
 from tests.acceptance.stack import ROOT, Stack, clean_environment, new_stack, wait_for
 
 PREFECT = str(Path(sys.executable).parent / "prefect")
+UVICORN = str(Path(sys.executable).parent / "uvicorn")
 PREFECT_SERVER_ENV = ROOT / "deployments" / "prefect-server.env"
 POSTGRES_ROOTS = ("/usr/lib/postgresql/*/bin", "/opt/homebrew/opt/postgresql*/bin", "/usr/local/opt/postgresql*/bin")
 START_SECONDS = 60.0
@@ -82,7 +83,6 @@ class Fleet:
 
     folder: Path
     stack: Stack
-    prefect_url: str
     redis: redis.Redis
     processes: list[Process] = field(default_factory=list)
 
@@ -113,7 +113,7 @@ class Fleet:
         home = self.folder / name
         home.mkdir()
         environment = {
-            "PREFECT_API_URL": self.prefect_url,
+            **self.stack.prefect_environment,
             "PREFECT_HOME": str(home),
             "PREFECT_WORKER_QUERY_SECONDS": "1",
             "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
@@ -189,12 +189,16 @@ def _start_all(fleet: Fleet, port: int, *, postgres_port: int, redis_url: str) -
     """Start Prefect's two processes and the API node; each waits by itself for what it needs."""
     environment = read_env(PREFECT_SERVER_ENV) | {
         "PREFECT_HOME": str(fleet.folder / "prefect"),
+        "PREFECT_API_URL": fleet.stack.prefect_access.api_url,
+        "PREFECT_SERVER_API_AUTH_STRING": fleet.stack.prefect_access.login or "",
+        "PREFECT__SERVER_FINAL": "1",
         "PREFECT_SERVER_DATABASE_CONNECTION_URL": f"postgresql+asyncpg://prefect@127.0.0.1:{postgres_port}/prefect",
         "PREFECT_REDIS_MESSAGING_URL": redis_url,
         "PREFECT_SERVER_DOCKET_URL": redis_url,
     }
-    where = ("--host", "127.0.0.1", "--port", str(port), "--log-level", "WARNING")
-    fleet.start("prefect-api", PREFECT, "server", "start", "--no-services", *where, environment=environment)
+    where = ("--host", "127.0.0.1", "--port", str(port), "--log-level", "warning")
+    server = (UVICORN, "--factory", "deployments.prefect_server:create_web_app")
+    fleet.start("prefect-api", *server, *where, environment=environment)
     fleet.stack.start()
     # After the server, which has brought the database up to date.
     fleet.start("prefect-services", PREFECT, "server", "services", "start", environment=environment)
@@ -214,12 +218,13 @@ def running_fleet(**settings: str) -> Iterator[Fleet]:
         **{
             "OCTAVO_PREFECT__API_URL": f"{ui_url}/api",
             "OCTAVO_PREFECT__UI_URL": ui_url,
+            "OCTAVO_PREFECT__AUTH_STRING": f"fleet:{secrets.token_urlsafe(16)}",
             "OCTAVO_WORKER__COUNT": "0",
             "OCTAVO_WORKER__SILENCE_SECONDS": str(SILENCE_SECONDS),
         }
         | settings,
     )
-    fleet = Fleet(folder, stack, f"{ui_url}/api", redis.Redis(port=redis_port, password=password))
+    fleet = Fleet(folder, stack, redis.Redis(port=redis_port, password=password))
     try:
         _start_postgres(fleet, postgres_port)
         _start_redis(fleet, redis_port, password)

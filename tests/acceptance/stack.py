@@ -18,10 +18,13 @@ from typing import Any, Self, TypeVar
 
 import httpx
 import pytest
+from prefect.client.orchestration import PrefectClient
 
 from octavo.authorities import authorities
 from octavo.client.customer import CustomerClient
 from octavo.directory import free_port
+from octavo.settings import PrefectSettings, Settings
+from octavo.supervisor.prefect_access import PrefectAccess, read_access
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 OCTAVO = str(Path(sys.executable).parent / "octavo")
@@ -244,12 +247,45 @@ class Stack:
 
     # As an operator who looks at Prefect
 
+    @property
+    def prefect_access(self) -> PrefectAccess:
+        """Where Prefect is and how one signs in, as `octavo doctor --json` tells it."""
+        given = {
+            name.removeprefix("OCTAVO_PREFECT__").lower(): value
+            for name, value in self.settings.items()
+            if name.startswith("OCTAVO_PREFECT__")
+        }
+        settings = Settings(data=self.data)
+        prefect = PrefectSettings.model_validate(dict(settings.prefect) | given)
+        found = read_access(settings.model_copy(update={"prefect": prefect}))
+        assert found is not None
+        return found
+
+    def prefect_client(self) -> PrefectClient:
+        """Return a client of Prefect's, signed in."""
+        access = self.prefect_access
+        return PrefectClient(access.api_url, auth_string=access.login)
+
+    @property
+    def prefect_environment(self) -> dict[str, str]:
+        """What a process is given so that Prefect's own programs find this stack's server."""
+        access = self.prefect_access
+        return {"PREFECT_API_URL": access.api_url} | (
+            {} if access.login is None else {"PREFECT_API_AUTH_STRING": access.login}
+        )
+
     def prefect(self, method: str, path: str, body: object = None) -> Any:  # noqa: ANN401 - JSON
         """Return what Prefect's REST API answers."""
-        health = self.health()
-        assert health is not None
-        url = f"{health.json()['prefect_ui_url']}/api{path}"
-        answer = httpx.request(method, url, json=body, timeout=30.0, trust_env=False, verify=authorities())
+        access = self.prefect_access
+        answer = httpx.request(
+            method,
+            url := f"{access.api_url}{path}",
+            json=body,
+            headers=access.headers,
+            timeout=30.0,
+            trust_env=False,
+            verify=authorities(),
+        )
         assert answer.status_code < 300, f"{url}: {answer.status_code} {answer.text}"
         return answer.json() if answer.content else None
 

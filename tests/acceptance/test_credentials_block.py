@@ -3,7 +3,6 @@
 import subprocess
 import sys
 
-import httpx
 import pytest
 
 from octavo.directory import DataDirectory
@@ -35,8 +34,7 @@ print(objects.read("in/cust_block/2026-01-01/file_block", max_bytes=100).decode(
 
 
 def run(stack: Stack, script: str, *arguments: str, **more: str) -> subprocess.CompletedProcess[str]:
-    health = httpx.get(f"{stack.url}/health", trust_env=False).json()
-    environment = clean_environment(PREFECT_API_URL=f"{health['prefect_ui_url']}/api", **more)
+    environment = clean_environment(**stack.prefect_environment, **more)
     command = [sys.executable, "-c", script, *arguments]
     return subprocess.run(command, env=environment, capture_output=True, text=True, timeout=90, check=False)
 

@@ -22,6 +22,7 @@ from prefect_aws.workers.ecs_worker import ECSJobConfiguration
 from pydantic import BaseModel
 from typer.core import TyperGroup as Group
 
+from deployments.prefect_server import create_web_app
 from deployments.worker.warm import READY_FILE
 from octavo import __version__
 from octavo.cli.app import app
@@ -89,8 +90,8 @@ def check_command(words: list[str]) -> None:
             assert importlib.util.find_spec(module) is not None
         case ["sh", "-c", line]:
             check_command([word for word in shlex.split(line) if word != "exec" and "=" not in word])
-        case ["prefect", "server", "start", "--no-services", *_]:
-            pass
+        case ["uvicorn", "--factory", "deployments.prefect_server:create_web_app", *_]:
+            assert callable(create_web_app)
         case ["prefect", "server", "services", "start"] | ["prefect", "server", "database", "upgrade", "-y"]:
             pass
         case _:
@@ -111,7 +112,8 @@ def test_every_setting_that_is_named_exists() -> None:
     for name, text in documents():
         named = set(re.findall(r"\b(?:OCTAVO_[A-Z]+__[A-Z_]+|PREFECT_[A-Z_]+[A-Z])\b", text))
         # Variables of the compose file itself, which it hands on under the names of settings.
-        named -= {"PREFECT_UI_URL", "PREFECT_BIND", "PREFECT_PORTS"} if name.startswith("compose") else set()
+        own = {"PREFECT_UI_URL", "PREFECT_BIND", "PREFECT_PORTS", "PREFECT_LOGIN"}
+        named -= own if name.startswith("compose") else set()
         assert named <= KNOWN, f"{name} names settings that are none: {named - KNOWN}"
 
 
@@ -191,11 +193,12 @@ def test_several_workers_on_one_machine_take_a_share_of_it_each() -> None:
     assert "OCTAVO_WORKER__MEMORY_BYTES" not in worker["environment"]
 
 
-def test_prefect_s_ui_can_be_opened_at_the_address_that_it_calls() -> None:
+def test_prefect_s_ui_calls_the_server_at_the_address_at_which_it_is_opened() -> None:
     (published,) = SERVICES["prefect"]["ports"]
     assert ":-4200}" in published
     ui = SERVICES["octavo"]["environment"]["OCTAVO_PREFECT__UI_URL"]
-    assert SERVICES["prefect"]["environment"]["PREFECT_SERVER_UI_API_URL"] == f"{ui}/api"
+    assert SERVICES["prefect"]["environment"]["OCTAVO_PREFECT__UI_URL"] == ui
+    assert read_env(PREFECT_SERVER_ENV)["PREFECT_SERVER_UI_API_URL"] == "/api"
 
 
 def test_a_part_that_waits_for_another_is_not_taken_for_dead() -> None:
@@ -221,6 +224,28 @@ def test_every_process_of_prefect_s_server_has_the_settings_of_a_fleet() -> None
     assert len(modules) == 3
     # Below 1 Prefect 3.8.8 spins a whole core.
     assert all(int(value) >= 1 for name, value in settings.items() if name.endswith("FLUSH_INTERVAL"))
+
+
+def test_prefect_asks_for_a_login_and_every_client_of_it_has_one() -> None:
+    for name in ("prefect", "prefect-services"):
+        assert SERVICES[name]["environment"]["PREFECT_SERVER_API_AUTH_STRING"] == "${PREFECT_LOGIN:?}"
+    assert SERVICES["octavo"]["environment"]["OCTAVO_PREFECT__AUTH_STRING"] == "${PREFECT_LOGIN:?}"
+    assert SERVICES["worker"]["environment"]["PREFECT_API_AUTH_STRING"] == "${PREFECT_LOGIN:?}"
+    given = {
+        found["name"]: {variable["name"] for variable in found.get("env", [])}
+        for found in containers()
+        if found["name"] != "migration"
+    }
+    asks, has = "PREFECT_SERVER_API_AUTH_STRING", "PREFECT_API_AUTH_STRING"
+    assert {asks in given["server"], asks in given["services"], has in given["worker"]} == {True}
+    assert "OCTAVO_PREFECT__AUTH_STRING" in given["octavo"]
+
+
+def test_prefect_is_known_by_the_name_at_which_it_is_reached() -> None:
+    server = next(found for found in containers() if found["name"] == "server")
+    hosts = [variable["value"] for variable in server["env"] if variable["name"] == "OCTAVO_PREFECT__HOSTS"]
+    assert [json.loads(found) for found in hosts] == [["prefect"]]
+    assert json.loads(SERVICES["prefect"]["environment"]["OCTAVO_PREFECT__HOSTS"]) == ["prefect"]
 
 
 def test_the_image_has_the_programs_that_a_run_needs() -> None:

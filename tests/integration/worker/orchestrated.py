@@ -20,6 +20,7 @@ class Deployed:
     """A deployment in a work pool of its own, which has no worker."""
 
     prefect_url: str
+    login: str | None
     name: str
 
 

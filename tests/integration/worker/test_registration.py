@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from prefect.client.orchestration import PrefectClient
 
 from deployments.register import register
 from octavo.directory import DataDirectory
@@ -34,12 +33,6 @@ COMPARED = (
 )
 
 
-def prefect_url(stack: Stack) -> str:
-    health = stack.health()
-    assert health is not None
-    return f"{health.json()['prefect_ui_url']}/api"
-
-
 def deployed(stack: Stack) -> dict[str, dict[str, Any]]:
     found = stack.prefect("POST", "/deployments/filter", {})
     for one in found:
@@ -52,7 +45,7 @@ def deployed(stack: Stack) -> dict[str, dict[str, Any]]:
 
 def register_again(stack: Stack) -> list[str]:
     async def run() -> list[str]:
-        async with PrefectClient(prefect_url(stack)) as client:
+        async with stack.prefect_client() as client:
             return await register(client)
 
     return asyncio.run(run())
@@ -98,7 +91,7 @@ def test_prefect_deploy_all_yields_the_same_deployment_and_leaves_the_tree_alone
     ended = subprocess.run(
         [PREFECT, "--no-prompt", "deploy", "--all"],
         cwd=ROOT,
-        env=clean_environment(PREFECT_API_URL=prefect_url(stack), **home),
+        env=clean_environment(**stack.prefect_environment, **home),
         capture_output=True,
         text=True,
         timeout=100,
@@ -120,7 +113,7 @@ def test_a_batch_runs_from_what_prefect_deploy_has_made(stack: Stack, tmp_path: 
     subprocess.run(
         [PREFECT, "--no-prompt", "deploy", "--all"],
         cwd=ROOT,
-        env=clean_environment(PREFECT_API_URL=prefect_url(stack), **home),
+        env=clean_environment(**stack.prefect_environment, **home),
         capture_output=True,
         timeout=100,
         check=True,
@@ -138,7 +131,7 @@ def test_a_worker_started_by_prefect_s_own_command_says_hello_and_ends_on_sigter
 ) -> None:
     directory = DataDirectory(stack.data)
     environment = clean_environment(
-        PREFECT_API_URL=prefect_url(stack),
+        **stack.prefect_environment,
         OCTAVO_WORKER__API_URL=stack.url,
         OCTAVO_WORKER__TOKEN=directory.kept_secret("worker_token"),
         OCTAVO_WORKER__NAME="second",

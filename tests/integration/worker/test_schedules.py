@@ -6,7 +6,6 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from prefect.client.orchestration import PrefectClient
 
 from deployments.declared import read_declared
 from deployments.register import SCHEDULES_VARIABLE, register
@@ -62,11 +61,9 @@ class Deployments:
 
     def register(self) -> None:
         """Do what every worker does when it starts."""
-        health = self._stack.health()
-        assert health is not None
 
         async def run() -> None:
-            async with PrefectClient(f"{health.json()['prefect_ui_url']}/api") as client:
+            async with self._stack.prefect_client() as client:
                 await register(client)
 
         asyncio.run(run())
