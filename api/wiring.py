@@ -8,6 +8,7 @@ from api.background.expiry import Retention
 from api.http.dependencies import Service
 from api.orchestrator.dispatch import Dispatcher
 from api.orchestrator.run_delivery import RunDelivery
+from api.orchestrator.schedules import ScheduleWatch
 from api.v1.events import WEBHOOKS
 from api.workers.claims import Claims
 from api.workers.page_renders import PageRenders
@@ -110,6 +111,7 @@ def assemble(
         webhook_messages=messages,
         estimates=Estimates(ledger, workers, run_delivery),
         disk=DiskWatch([directory.objects, directory.prefect, directory.path]),
+        schedules=ScheduleWatch(dispatcher),
         admin_token=secrets.admin_token,
         worker_token=secrets.worker_token,
     )

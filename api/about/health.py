@@ -3,6 +3,7 @@
 import asyncio
 import time
 from collections.abc import Coroutine
+from datetime import datetime
 from typing import Any, Literal
 
 import httpx
@@ -38,21 +39,30 @@ class Protection(BaseModel):
     missing: list[str]
 
 
+class LastRun(BaseModel):
+    """When a scheduled flow ended the last time, how, and when it runs next."""
+
+    ended_at: datetime | None
+    state: str | None
+    next_at: datetime | None
+
+
 class Health(BaseModel):
-    """The whole stack; `sandbox` has an entry for each worker by its name."""
+    """The whole stack; `sandbox` has an entry for each worker by its name, `scheduled` for each scheduled flow."""
 
     status: Literal["ok", "degraded"]
     version: str
     parts: dict[str, PartHealth]
     workers: list[str]
     sandbox: dict[str, Protection]
+    scheduled: dict[str, LastRun]
     api_url: str
     docs_url: str
 
 
 @router.get("/health", responses={503: {"model": Health, "description": "A part is down."}})
 async def health(response: Response, service: ServiceDep) -> Health:
-    """Get the state of each part: ledger, storage, disk, Prefect, workers, archive of the ledger, waiting work."""
+    """Get the state of each part: ledger, storage, disk, Prefect, workers, archive, schedules, and waiting work."""
     names = ("ledger", "storage", "disk", "prefect", "worker")
     parts = await asyncio.gather(
         _timed(_ledger(service)),
@@ -64,7 +74,8 @@ async def health(response: Response, service: ServiceDep) -> Health:
     found = dict(zip(names, parts, strict=True))
     response.status_code = 200 if all(part.status == "ok" for part in parts) else 503
     # The service answers without its archive, and while batches wait, but its operator should know.
-    for name, trouble in (("archive", service.archive.trouble), ("work", _work(service))):
+    told = {"archive": service.archive.trouble, "schedules": service.schedules.trouble(), "work": _work(service)}
+    for name, trouble in told.items():
         found[name] = PartHealth(status="down" if trouble else "ok", message=trouble)
     api_url = service.settings.api.public_url or ""
     there = service.workers.alive()
@@ -75,6 +86,10 @@ async def health(response: Response, service: ServiceDep) -> Health:
         workers=[_name(worker_id) for worker_id in there],
         sandbox={
             _name(worker_id): told for worker_id in there if (told := _protection(service, worker_id)) is not None
+        },
+        scheduled={
+            flow.name: LastRun(ended_at=flow.ended_at, state=flow.state, next_at=flow.next_at)
+            for flow in service.schedules.flows
         },
         api_url=api_url,
         docs_url=f"{api_url}/docs",

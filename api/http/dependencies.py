@@ -12,6 +12,7 @@ from api.http.long_poll import LongPolls
 from api.http.submission_rates import SubmissionRates
 from api.orchestrator.dispatch import Dispatcher
 from api.orchestrator.run_delivery import RunDelivery
+from api.orchestrator.schedules import ScheduleWatch
 from api.workers.claims import Claims
 from api.workers.page_renders import PageRenders
 from api.workers.registry import WorkerRegistry
@@ -48,6 +49,7 @@ class Service:
     page_renders: PageRenders
     estimates: Estimates
     disk: DiskWatch
+    schedules: ScheduleWatch
     admin_token: str
     worker_token: str
     rates: SubmissionRates = field(default_factory=SubmissionRates)

@@ -86,7 +86,7 @@ async def test_health_tells_of_each_part_and_needs_no_key(api: Api) -> None:
     found = answer.json()
     assert found["status"] == "degraded"
     states = {name: part["status"] for name, part in found["parts"].items()}
-    up = dict.fromkeys(("ledger", "storage", "disk", "archive", "work"), "ok")
+    up = dict.fromkeys(("ledger", "storage", "disk", "archive", "schedules", "work"), "ok")
     assert states == up | {"prefect": "down", "worker": "down"}
     api.objects.available = False
     parts = (await api.client().get("/health")).json()["parts"]
