@@ -74,8 +74,8 @@ async def health(response: Response, service: ServiceDep) -> Health:
     found = dict(zip(names, parts, strict=True))
     response.status_code = 200 if all(part.status == "ok" for part in parts) else 503
     # The service answers without its archive, and while batches wait, but its operator should know.
-    told = {"archive": service.archive.trouble, "schedules": service.schedules.trouble(), "work": _work(service)}
-    for name, trouble in told.items():
+    others = {"archive": service.archive.trouble, "schedules": service.schedules.trouble(), "work": _work(service)}
+    for name, trouble in others.items():
         found[name] = PartHealth(status="down" if trouble else "ok", message=trouble)
     api_url = service.settings.api.public_url or ""
     there = service.workers.alive()
