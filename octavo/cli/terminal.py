@@ -25,6 +25,8 @@ from octavo.errors import OctavoError, OperationError
 WIDE = None if sys.stdout.isatty() or "COLUMNS" in os.environ else 240
 out = Console(soft_wrap=True, highlight=False, emoji=False, width=WIDE)
 err = Console(stderr=True, soft_wrap=True, highlight=False, emoji=False)
+COMMAND_TO_TYPE = re.compile(r"(?<![\w/`-])octavo (?=(?:up|keys|customers|ledger) [-a-z])")
+"""Where a message tells what to type; the program may not be on the path."""
 EXIT_ERROR = 1
 EXIT_SOME_FAILED = 3
 EXIT_LASTING_ERROR = os.EX_CONFIG
@@ -67,7 +69,8 @@ def errors_in_one_line() -> Iterator[None]:
 
 
 def _tell_error(message: str) -> None:
-    err.print(f"octavo: {printable(' '.join(message.split()))}", style="red", markup=False)
+    told = COMMAND_TO_TYPE.sub(lambda found: own_command() + " ", " ".join(message.split()))
+    err.print(f"octavo: {printable(told)}", style="red", markup=False)
 
 
 def warn(message: str) -> None:
