@@ -13,6 +13,7 @@ from api.admin import customers, keys, usage
 from api.http.body_limit import BodyLimit
 from api.http.dependencies import Service
 from api.http.dialects import Dialect, Dialects
+from api.http.empty_parameters import EmptyParameters
 from api.http.problems import problem_answer
 from api.http.rate_limit import RateLimitFields
 from api.internal import deliveries, page_renders, retention, sync_extractions, work, workers
@@ -49,6 +50,7 @@ def create_app(service: Service, further: Sequence[Dialect] = ()) -> FastAPI:
     description.install(app)
     app.add_middleware(BodyLimit, dialects=dialects)
     app.add_middleware(RateLimitFields, dialects=dialects)
+    app.add_middleware(EmptyParameters)
     if origins := service.settings.api.allowed_origins:
         app.add_middleware(
             CORSMiddleware, allow_origins=origins, allow_methods=["*"], allow_headers=["*"], expose_headers=FIELDS

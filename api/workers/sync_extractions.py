@@ -21,6 +21,7 @@ from octavo.errors import (
     QuotaExceeded,
     RateLimited,
     StaleLease,
+    StorageUnavailable,
     UrlNotAllowed,
 )
 from octavo.identifiers import CallId, CustomerId, WorkerId, new_call_id
@@ -32,6 +33,7 @@ ERRORS: dict[str, type[OctavoError]] = {
     **DOCUMENT_ERRORS,
     UrlNotAllowed.code: UrlNotAllowed,
     FetchFailed.code: FetchFailed,
+    StorageUnavailable.code: StorageUnavailable,
 }
 
 
@@ -80,7 +82,8 @@ class SyncExtractions:
     async def extract(self, request: SyncRequest) -> str:
         """Return the result, JSON, once a worker has read the document and it was billed.
 
-        Raises RateLimited, ExtractionTimeout, QuotaExceeded, UrlNotAllowed, FetchFailed, DocumentError.
+        Raises RateLimited, ExtractionTimeout, QuotaExceeded, UrlNotAllowed, FetchFailed, StorageUnavailable,
+        DocumentError.
         """
         self.require_capacity(request.customer_id)
         call_id = new_call_id()
