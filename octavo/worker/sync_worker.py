@@ -20,7 +20,7 @@ from tenacity import (
     wait_fixed,
 )
 
-from octavo.client.sync_protocol import SyncResult, SyncTask
+from octavo.client.sync_protocol import SyncFailure, SyncResult, SyncTask
 from octavo.client.worker import WorkerClient
 from octavo.engines.contract import Source
 from octavo.engines.observer import ReadingObserver
@@ -77,11 +77,11 @@ class SyncWorker:
 
     def _do(self, task: SyncTask) -> None:
         try:
-            self._client.end_sync(self._watched(task))
+            self._client.end_sync(task, self._watched(task))
         except (StaleLease, ReadingStopped):
             logger.info("nobody waits for sync extraction %s any more", task.call_id)
 
-    def _watched(self, task: SyncTask) -> SyncResult:
+    def _watched(self, task: SyncTask) -> SyncResult | SyncFailure:
         """Read a document while another thread listens whether somebody still waits for it."""
         stop, over = Stop(), threading.Event()
         watcher = threading.Thread(
@@ -108,18 +108,18 @@ class SyncWorker:
             # An API that answers at once, as one does that is about to end, must not be asked without end.
             pause = max(0.0, began + WATCH_PAUSE_SECONDS - time.monotonic())
 
-    def _end(self, task: SyncTask, stop: Stop) -> SyncResult:
+    def _end(self, task: SyncTask, stop: Stop) -> SyncResult | SyncFailure:
         try:
             with tempfile.TemporaryDirectory(prefix="octavo-sync-") as folder:
                 return self._read(task, Path(folder) / "document", stop)
         except (DocumentError, UrlNotAllowed, FetchFailed) as error:
-            return SyncResult(call_id=task.call_id, attempt=task.attempt, code=error.code, message=error.message)
+            return SyncFailure(call_id=task.call_id, attempt=task.attempt, code=error.code, message=error.message)
         except (StaleLease, ReadingStopped, SandboxUnavailable):
             raise
         except Exception:  # the edge of the work: whoever waits must hear something
             logger.exception("sync extraction %s failed because of a bug", task.call_id)
             message = "Something went wrong on our side; send the document again."
-            return SyncResult(call_id=task.call_id, attempt=task.attempt, code=InternalError.code, message=message)
+            return SyncFailure(call_id=task.call_id, attempt=task.attempt, code=InternalError.code, message=message)
 
     def _read(self, task: SyncTask, path: Path, stop: Stop) -> SyncResult:
         source = self._source(task, path)
@@ -130,12 +130,7 @@ class SyncWorker:
             f"{extraction.engine} {extraction.engine_version}",
         )
         shown = ExtractPage(extract_text=task.extract_text, extract_images=task.extract_images)
-        return SyncResult(
-            call_id=task.call_id,
-            attempt=task.attempt,
-            pages=extraction.document.page_count,
-            result=shown.render(read).decode(),
-        )
+        return SyncResult(pages=extraction.document.page_count, content=shown.render(read))
 
     def _source(self, task: SyncTask, path: Path) -> Source:
         if task.url is None:
