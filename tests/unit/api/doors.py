@@ -12,7 +12,6 @@ import uvicorn
 from api.app import create_app
 from api.http.dependencies import Service
 from api.listening import Listeners, server_config
-from octavo.settings import ApiSettings
 from tests.unit.api.serving import LIMIT_SECONDS, until
 
 
@@ -35,9 +34,9 @@ class Doors:
 
 
 @contextlib.contextmanager
-def opened(service: Service, api: ApiSettings | None = None) -> Iterator[Doors]:
+def opened(service: Service) -> Iterator[Doors]:
     """Serve an API on free ports, with its loops."""
-    api = (api or service.settings.api).model_copy(update={"port": 0, "internal_port": 0})
+    api = service.settings.api.model_copy(update={"port": 0, "internal_port": 0})
     listeners = Listeners.bind(api)
     server = uvicorn.Server(server_config(create_app(service), api, listeners, stop_seconds=1))
     context = contextvars.copy_context()

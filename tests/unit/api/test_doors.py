@@ -25,10 +25,11 @@ QUICK = ApiSettings(header_seconds=0.3, body_grace_seconds=0.3, max_connections=
 @contextlib.contextmanager
 def api_at_doors(folder: Path, api: ApiSettings | None = None) -> Iterator[tuple[Doors, str]]:
     ledger = memory_ledger()
-    service = make_service(settings(folder), ledger, MemoryObjects())
+    given = {} if api is None else {"api": api.model_dump()}
+    service = make_service(settings(folder, **given), ledger, MemoryObjects())
     _, key = add_customer(ledger, "acme")
     nowhere = f"http://127.0.0.1:{free_port()}/api"
-    with temporary_settings({PREFECT_API_URL: nowhere}), opened(service, api) as doors:
+    with temporary_settings({PREFECT_API_URL: nowhere}), opened(service) as doors:
         yield doors, key
     ledger.close()
 
