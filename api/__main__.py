@@ -2,7 +2,6 @@
 
 import asyncio
 import contextlib
-import gc
 import logging
 import socket
 import sys
@@ -14,6 +13,7 @@ from api.http.dependencies import Service
 from api.listening import Listeners, server_config
 from api.orchestrator.credentials import storage_access
 from api.wiring import build_service
+from octavo import process_tuning
 from octavo.errors import OctavoError
 from octavo.objects.s3 import S3Settings
 from octavo.settings import Settings, read_settings
@@ -52,9 +52,9 @@ async def serve(settings: Settings, storage: S3Settings | None) -> None:
     try:
         with contextlib.suppress(asyncio.CancelledError):
             config = server_config(create_app(service), settings.api, listeners, stop_seconds=STOP_SECONDS)
-            # What is there by now stays: the collector need not look at it after each body.
-            gc.freeze()
-            await _Server(config, service).serve(sockets=listeners.sockets)
+            server = _Server(config, service)
+            process_tuning.exempt_existing_objects()
+            await server.serve(sockets=listeners.sockets)
     finally:
         service.ledger.close()
 

@@ -14,7 +14,7 @@ from octavo.engines.contract import Limits, Source
 from octavo.engines.mupdf import pymupdf
 from octavo.engines.observer import ReadingObserver
 from octavo.engines.registry import EngineRegistry
-from octavo.engines.sandbox.pool import ChildPool
+from octavo.engines.sandbox.pool import ChildPool, PoolSize
 from octavo.parse_options import ParseOptions
 
 TARGET_MIB = 1024
@@ -81,7 +81,7 @@ def main() -> None:
     with TemporaryDirectory() as folder:
         path = Path(folder) / "long.pdf"
         files = make_long(arguments.data, arguments.pages, path)
-        pool = ChildPool(processes=1, limits=LIMITS, registry=EngineRegistry.installed())
+        pool = ChildPool(PoolSize(processes=1), limits=LIMITS, registry=EngineRegistry.installed())
         try:
             engines = {engine: read(pool, path, engine) for engine in arguments.engines.split(",")}
         finally:

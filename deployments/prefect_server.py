@@ -15,6 +15,7 @@ from urllib.parse import urlsplit
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from deployments.same_origin import SameOrigin
+from octavo import process_tuning
 from octavo.settings import read_settings
 
 PATIENCE_SECONDS = 10.0
@@ -92,8 +93,14 @@ def _said_again(body: bytes, receive: Receive) -> Receive:
 
 
 def create_app() -> ASGIApp:
-    """Return the embedded server's app: everything in one process, on SQLite; `uvicorn --factory` calls it."""
-    return _behind_door(Patient(_prefect_app()))
+    """Return the embedded server's app: everything in one process, on SQLite; `uvicorn --factory` calls it.
+
+    Its process gives way: what Prefect records about work may come later than the work.
+    """
+    process_tuning.give_way()
+    app = _behind_door(Patient(_prefect_app()))
+    process_tuning.exempt_existing_objects()
+    return app
 
 
 def create_web_app() -> ASGIApp:

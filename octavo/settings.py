@@ -176,6 +176,17 @@ class WorkerSettings(_Group):
         ge=1,
         description="Child processes of each worker; if not set, one per core, shared among `worker.count` workers.",
     )
+    newcomer_processes: int = Field(
+        1,
+        ge=0,
+        description="Further child processes of each worker, only for customers of whom it reads nothing just then, "
+        "so that they need not wait for the documents of others.",
+    )
+    child_scope: Literal["customer", "document"] = Field(
+        "customer",
+        description="What a child process may read in its life: documents of one customer, or a single document, "
+        "which takes more processor time.",
+    )
     memory_bytes: int | None = Field(
         None,
         gt=0,

@@ -89,6 +89,8 @@ def extractor(settings: Settings) -> Extractor:
         registry=engine_registry(settings),
         sandbox_require=settings.sandbox.require,
         memory_bytes=settings.worker.document_memory,
+        newcomer_processes=settings.worker.newcomer_processes,
+        child_scope=settings.worker.child_scope,
     )
 
 

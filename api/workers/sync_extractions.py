@@ -114,6 +114,7 @@ class SyncExtractions:
         request = job.task.request
         return SyncTask(
             call_id=job.task.call_id,
+            customer_id=job.customer_id,
             attempt=job.attempt,
             engine=request.engine,
             extract_text=request.extract_text,

@@ -32,7 +32,7 @@ from prefect.workers.base import BaseJobConfiguration, BaseVariables, BaseWorker
 from deployments.worker.assigned_runs import AssignedRuns
 from deployments.worker.customer_slots import CustomerSlots
 from deployments.worker.run_listener import RunListener
-from octavo import wiring
+from octavo import process_tuning, wiring
 from octavo.client.worker import WorkerClient
 from octavo.errors import OctavoError
 from octavo.extraction.extractor import Extractor
@@ -122,6 +122,7 @@ class OctavoWorker(BaseWorker[BaseJobConfiguration, BaseVariables, OctavoWorkerR
         loop = asyncio.get_running_loop()
         self._listener = RunListener(connection, lambda: asyncio.run_coroutine_threadsafe(self._fetch(), loop))
         self._listener.start()
+        process_tuning.exempt_existing_objects()
         if READY_FILE in os.environ:
             await anyio.Path(os.environ[READY_FILE]).touch()
 

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from octavo.identifiers import CallId
+from octavo.identifiers import CallId, CustomerId
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -10,6 +10,7 @@ class SyncTask:
     """One document that a customer waits for; `attempt` is its fencing token."""
 
     call_id: CallId
+    customer_id: CustomerId
     attempt: int
     engine: str
     extract_text: bool

@@ -13,7 +13,7 @@ from octavo.engines.observer import ReadingObserver
 from octavo.engines.registry import EngineRegistry
 from octavo.engines.sandbox.confinement import Require
 from octavo.engines.sandbox.failures import ChildDied, ChildOverdue
-from octavo.engines.sandbox.pool import ChildPool
+from octavo.engines.sandbox.pool import ChildPool, ChildScope, PoolSize
 from octavo.errors import DocumentTooLarge, ExtractionFailed, PageLimitExceeded, UnsupportedInput
 from octavo.extraction.extraction import Extraction
 from octavo.extraction.in_process import InProcessProgress
@@ -34,6 +34,7 @@ class _Work:
     source: Source
     options: ParseOptions
     observer: ReadingObserver
+    customer: str | None
     is_apart: bool
     stop: Stop
     began_at: float = 0.0
@@ -47,7 +48,8 @@ class _Work:
 class Extractor:
     """Reads documents, `processes` at once with local engines if they fit into `memory_bytes`.
 
-    Thread-safe; a context manager.
+    Customers take turns, and no two of them share a child; `newcomer_processes` more documents are read at once for
+    customers of whom none is. Thread-safe; a context manager.
     """
 
     def __init__(
@@ -59,17 +61,23 @@ class Extractor:
         sandbox_require: Require = "all",
         work_directory: Path | None = None,
         memory_bytes: int | None = None,
+        newcomer_processes: int = 0,
+        child_scope: ChildScope = "customer",
     ) -> None:
         self._limits = limits
         self._engines = ReadyEngines(registry)
         self._work_directory = work_directory
         self._pool = ChildPool(
-            processes=processes,
+            PoolSize(
+                processes=processes,
+                newcomer_processes=newcomer_processes,
+                memory_bytes=memory_bytes,
+                child_scope=child_scope,
+            ),
             limits=limits,
             registry=registry,
             require=sandbox_require,
             work_directory=work_directory,
-            memory_bytes=memory_bytes,
         )
 
     def __enter__(self) -> Self:
@@ -123,11 +131,12 @@ class Extractor:
         options: ParseOptions,
         observer: ReadingObserver | None = None,
         *,
+        customer: str | None = None,
         in_fresh_child: bool = False,
         is_apart: bool = False,
         stop: Stop | None = None,
     ) -> Extraction:
-        """Read a document; blocks until a child is free and the document is read.
+        """Read a document; blocks until it is the customer's turn, a child is free and the document is read.
 
         `observer` follows the reading; what it raises ends the work and comes out here. `in_fresh_child` has a local
         engine read in a child that has read nothing before; `is_apart` in one beside the `processes`, at once: the
@@ -140,7 +149,15 @@ class Extractor:
         ready = self._engines.get(options.engine)
         refuse_unhonoured(ready.engine, options)
         self._refuse_by_size(source)
-        work = _Work(ready.engine, source, options, observer or ReadingObserver(), is_apart, stop or Stop())
+        work = _Work(
+            engine=ready.engine,
+            source=source,
+            options=options,
+            observer=observer or ReadingObserver(),
+            customer=customer,
+            is_apart=is_apart,
+            stop=stop or Stop(),
+        )
         if ready.engine.kind == "remote":
             reading = self._read_in_process(work)
         else:
@@ -181,14 +198,14 @@ class Extractor:
     def _read_once(self, work: _Work, *, fresh: bool, is_first: bool) -> Reading:
         memory_bytes = work.engine.memory_bytes
         with (
-            self._pool.child(fresh=fresh, memory_bytes=memory_bytes, is_apart=work.is_apart) as child,
+            self._pool.child(work.customer, fresh=fresh, memory_bytes=memory_bytes, is_apart=work.is_apart) as child,
             work.stop.ends(child.abort),
         ):
             if is_first:
                 work.begin()
             return checked_reading(child.read(work.source, work.options, work.observer))
 
-    def render_page(self, source: Source, page: PageToRender, *, seconds: float) -> bytes:
+    def render_page(self, source: Source, page: PageToRender, *, seconds: float, customer: str | None = None) -> bytes:
         """Return a page as a PNG, drawn in a child beside the `processes`, at once: the caller limits how many.
 
         Raises `UnsupportedInput` where the format has no page images, another `DocumentError` where the page cannot be
@@ -197,16 +214,18 @@ class Extractor:
         end = time.monotonic() + seconds
         try:
             try:
-                return self._rendered(source, page, seconds, fresh=False)
+                return self._rendered(source, page, seconds, customer, fresh=False)
             except ChildDied:
-                return self._rendered(source, page, max(0.0, end - time.monotonic()), fresh=True)
+                return self._rendered(source, page, max(0.0, end - time.monotonic()), customer, fresh=True)
         except ChildOverdue as error:
             raise ExtractionFailed(error.message) from error
         except ChildDied as error:
             raise ExtractionFailed(f"the parser crashed twice on this page: {error.message}") from error
 
-    def _rendered(self, source: Source, page: PageToRender, seconds: float, *, fresh: bool) -> bytes:
-        with self._pool.child(fresh=fresh, memory_bytes=_RENDER_BYTES, is_apart=True) as child:
+    def _rendered(
+        self, source: Source, page: PageToRender, seconds: float, customer: str | None, *, fresh: bool
+    ) -> bytes:
+        with self._pool.child(customer, fresh=fresh, memory_bytes=_RENDER_BYTES, is_apart=True) as child:
             return checked_page_image(child.render_page(source, page, seconds), page)
 
     def _refuse_by_size(self, source: Source) -> None:

@@ -146,4 +146,6 @@ class ItemWork:
         self, item: ClaimedItem, path: Path, options: ItemOptions, progress: ReadingProgress, *, in_fresh_child: bool
     ) -> Extraction:
         source = Source(path=path, filename=item.filename, content_type=item.content_type, size=item.size_bytes)
-        return self._extractor.extract(source, options.parse, progress, in_fresh_child=in_fresh_child)
+        return self._extractor.extract(
+            source, options.parse, progress, customer=item.customer_id, in_fresh_child=in_fresh_child
+        )

@@ -12,11 +12,12 @@ from typing import Any
 from octavo.batch_options import BatchOptions, Dialect
 from octavo.batches import ApiKey, Batch, BatchStatus, Counts, Item, ItemStatus, NewItem, Source, SourceKind
 from octavo.identifiers import BatchId, CustomerId, DeliveryId, FileId, ItemId, ResultId, RunId, WebhookId, WorkerId
+from octavo.ledger.changing_row import ChangingRow
 from octavo.webhooks.records import Attempt, BatchEnd, Delivery, DeliveryStatus
 
 
 @dataclass(slots=True, kw_only=True)
-class ItemRow:
+class ItemRow(ChangingRow):
     """One item, its lease and who ended it."""
 
     item_id: ItemId
@@ -107,7 +108,7 @@ INPUT_FIELDS = {
 
 
 @dataclass(slots=True, kw_only=True)
-class BatchRow:
+class BatchRow(ChangingRow):
     """One batch; its counts are kept up with every commit, never recounted."""
 
     batch_id: BatchId
@@ -169,7 +170,7 @@ class BatchRow:
 
 
 @dataclass(slots=True, kw_only=True)
-class SliceRow:
+class SliceRow(ChangingRow):
     """One open slice: an occupied place under its customer's cap."""
 
     slice_id: str

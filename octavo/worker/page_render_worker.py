@@ -79,7 +79,9 @@ class PageRenderWorker:
             after_lost_child = Retrying(
                 retry=retry_if_exception_type(ChildLost), stop=stop_after_attempt(1 + MAX_LOST_CHILDREN), reraise=True
             )
-            return after_lost_child(self._extractor.render_page, source, page, seconds=task.seconds)
+            return after_lost_child(
+                self._extractor.render_page, source, page, seconds=task.seconds, customer=task.customer_id
+            )
 
     def _page_to_render(self, task: PageRenderTask) -> PageToRender:
         """Return how the page is to be drawn, by what its result says of it.

@@ -141,7 +141,8 @@ class SyncWorker:
 
     def _extract(self, task: SyncTask, source: Source, stop: Stop) -> Extraction:
         observer = _PageReservation(self._client, task)
-        return self._extractor.extract(source, ParseOptions(engine=task.engine), observer, is_apart=True, stop=stop)
+        options = ParseOptions(engine=task.engine)
+        return self._extractor.extract(source, options, observer, customer=task.customer_id, is_apart=True, stop=stop)
 
     def _extract_patiently(self, task: SyncTask, source: Source, stop: Stop) -> Extraction:
         """Try up to three times while the OCR provider is in trouble, and again when the child was killed."""

@@ -60,6 +60,7 @@ REFERENCES = {
     "missing-image": "tests.engines_bad.engines:MissingImageEngine",
     "unavailable": "tests.engines_bad.engines:UnavailableEngine",
     "greedy": "tests.engines_bad.greedy:GreedyEngine",
+    "remembering": "tests.engines_bad.remembering:RememberingEngine",
     "lingering": "tests.engines_bad.lingering:LingeringEngine",
     "probing": "tests.engines_bad.probing:ProbingEngine",
     "reaching": "tests.engines_bad.reaching:ReachingEngine",

@@ -46,10 +46,10 @@ class Counting(Extractor):
     drawn = 0
     go = threading.Event()
 
-    def render_page(self, source: Source, page: PageToRender, *, seconds: float) -> bytes:
+    def render_page(self, source: Source, page: PageToRender, *, seconds: float, customer: str | None = None) -> bytes:
         self.drawn += 1
         assert self.go.wait(LIMIT_SECONDS)
-        return super().render_page(source, page, seconds=seconds)
+        return super().render_page(source, page, seconds=seconds, customer=customer)
 
 
 @dataclass

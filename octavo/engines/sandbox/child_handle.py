@@ -44,6 +44,8 @@ class ChildHandle:
         self._limits = limits
         self.pid, self._channel, self._folder = fork_server.fork()
         self.served = 0
+        self.customer: str | None = None
+        """Whose documents it has read, once it has read any."""
         self.protection: tuple[str, ...] = ()
         self._await_confinement()
         self._before = usage_of(self.pid, self._folder, limits)

@@ -1,10 +1,12 @@
-"""As many children as allowed, given out one document at a time."""
+"""As many children as allowed, given out one document at a time, each to one customer only."""
 
 import threading
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 from octavo.engines.contract import Limits
 from octavo.engines.registry import EngineRegistry
@@ -12,71 +14,88 @@ from octavo.engines.sandbox.child_handle import ChildHandle
 from octavo.engines.sandbox.confinement import Require
 from octavo.engines.sandbox.failures import ChildFailure, ChildLost
 from octavo.engines.sandbox.fork_server_handle import ForkServerHandle
+from octavo.engines.sandbox.idle_children import IdleChildren
+from octavo.engines.sandbox.place_queue import PlaceQueue
+from octavo.engines.sandbox.places import Places
+
+ChildScope = Literal["customer", "document"]
+"""For what a child may live: documents of one customer, or one document."""
+_IDLE_MORE = 1
+"""Idle children that are kept beyond one for each process: one that was used apart is worth keeping, too."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PoolSize:
+    """How many documents are read at once, and what each of them leaves behind."""
+
+    processes: int
+    newcomer_processes: int = 0
+    """So many more are read for customers of whom none is."""
+    memory_bytes: int | None = None
+    """What all of them together may need; unlimited if None."""
+    child_scope: ChildScope = "customer"
 
 
 class ChildPool:
-    """Children for `processes` documents at once, as far as they fit into `memory_bytes`. Thread-safe.
+    """Children for as many documents at once as its size says, handed out to customers in turn. Thread-safe.
 
     Documents that are read apart wait for nothing: whoever asks for that limits them himself. What memory they
     need, others wait for.
 
-    Starts its fork server when first needed. A document that needs more than all of the memory is read alone.
+    Starts its fork server when first needed.
     """
 
     def __init__(
         self,
+        size: PoolSize,
         *,
-        processes: int,
         limits: Limits,
         registry: EngineRegistry,
         require: Require = "all",
         work_directory: Path | None = None,
-        memory_bytes: int | None = None,
     ) -> None:
         self._limits = limits
         self._registry = registry
         self._require: Require = require
         self._work_directory = work_directory
-        self._processes = processes
-        self._memory_bytes = memory_bytes
-        self._reserved: list[int] = []
-        self._reserved_apart: list[int] = []
-        self._changed = threading.Condition()
+        self._child_scope = size.child_scope
+        self._places = Places(
+            PlaceQueue(places=size.processes, newcomer_places=size.newcomer_processes, memory_bytes=size.memory_bytes)
+        )
+        self._idle = IdleChildren(size.processes + _IDLE_MORE)
+        self._lock = threading.Lock()
         self._starting = threading.Lock()
         self._fork_server: ForkServerHandle | None = None
-        self._idle: list[ChildHandle] = []
         self._failures: Counter[str] = Counter()
         self._protection: tuple[str, ...] = ()
         self._closed = False
 
     @contextmanager
-    def child(self, *, fresh: bool = False, memory_bytes: int = 0, is_apart: bool = False) -> Iterator[ChildHandle]:
-        """Wait for a place and `memory_bytes` of room, give a child out; it is used again unless the body raises.
+    def child(
+        self, customer: str | None = None, *, fresh: bool = False, memory_bytes: int = 0, is_apart: bool = False
+    ) -> Iterator[ChildHandle]:
+        """Wait for a place and `memory_bytes` of room, give a child out that no other customer's document was in.
 
-        `fresh` asks for one that has read nothing yet.
+        It is used again for the same customer unless the body raises. `fresh` asks for one that has read nothing yet.
 
         Raises `ChildLost` when the pool is closed, `SandboxUnavailable` when no child can be confined.
         """
-        child: ChildHandle | None = None
-        if is_apart:
-            self._reserve_memory(memory_bytes)
-        else:
-            self._reserve_place(memory_bytes)
-        try:
-            child = (None if fresh else self._idle_child()) or ChildHandle(self._running_fork_server(), self._limits)
-            self._protection = child.protection
-            yield child
-        except BaseException as error:
-            if isinstance(error, ChildFailure):
-                with self._changed:
-                    self._failures[error.code] += 1
-            if child is not None:
-                child.kill()
-            raise
-        else:
-            self._give_back(child)
-        finally:
-            self._release(self._reserved_apart if is_apart else self._reserved, memory_bytes)
+        with self._places.place(customer, memory_bytes, is_apart=is_apart):
+            child: ChildHandle | None = None
+            try:
+                child = (None if fresh else self._idle_child(customer)) or self._new_child()
+                child.customer = customer
+                self._protection = child.protection
+                yield child
+            except BaseException as error:
+                if isinstance(error, ChildFailure):
+                    with self._lock:
+                        self._failures[error.code] += 1
+                if child is not None:
+                    child.kill()
+                raise
+            else:
+                self._give_back(child)
 
     def warm_up(self) -> None:
         """Load the parsers and prove that a child can be confined. Raises `SandboxUnavailable`."""
@@ -91,7 +110,7 @@ class ChildPool:
     @property
     def failures(self) -> dict[str, int]:
         """How many children have failed so far, by the code of the failure; second tries count again."""
-        with self._changed:
+        with self._lock:
             return dict(self._failures)
 
     @property
@@ -102,10 +121,10 @@ class ChildPool:
 
     def close(self) -> None:
         """End all children; documents in progress end with `ChildLost`."""
-        with self._changed:
+        with self._lock:
             self._closed = True
-            idle, self._idle = self._idle, []
-            self._changed.notify_all()
+            idle = self._idle.take_all()
+        self._places.close()
         for child in idle:
             child.kill()
         with self._starting:
@@ -113,48 +132,24 @@ class ChildPool:
         if fork_server is not None:
             fork_server.close()
 
-    def _reserve_place(self, memory_bytes: int) -> None:
-        with self._changed:
-            self._changed.wait_for(lambda: self._closed or self._has_room(memory_bytes))
-            if self._closed:
-                raise ChildLost("the sandbox is closed")
-            self._reserved.append(memory_bytes)
-
-    def _reserve_memory(self, memory_bytes: int) -> None:
-        with self._changed:
-            self._reserved_apart.append(memory_bytes)
-
-    def _has_room(self, memory_bytes: int) -> bool:
-        if not self._reserved:
-            return True
-        taken = sum(self._reserved) + sum(self._reserved_apart)
-        fits = self._memory_bytes is None or taken + memory_bytes <= self._memory_bytes
-        return fits and len(self._reserved) < self._processes
-
-    def _release(self, reserved: list[int], memory_bytes: int) -> None:
-        with self._changed:
-            reserved.remove(memory_bytes)
-            # All of them: the one whose turn it would be may need more than the one behind it.
-            self._changed.notify_all()
-
-    def _idle_child(self) -> ChildHandle | None:
+    def _idle_child(self, customer: str | None) -> ChildHandle | None:
         while True:
-            with self._changed:
-                if not self._idle:
-                    return None
-                child = self._idle.pop()
-            if child.usable:
+            with self._lock:
+                child = self._idle.take(customer)
+            if child is None or child.usable:
                 return child
             child.kill()
 
+    def _new_child(self) -> ChildHandle:
+        return ChildHandle(self._running_fork_server(), self._limits)
+
     def _give_back(self, child: ChildHandle) -> None:
-        with self._changed:
-            # One more than places: a child that was used apart is worth keeping, too.
-            keep = child.usable and not self._closed and len(self._idle) <= self._processes
-            if keep:
-                self._idle.append(child)
-        if not keep:
-            child.kill()
+        is_spent = child.served > 0 and self._child_scope == "document"
+        is_usable = not is_spent and child.usable
+        with self._lock:
+            ended = self._idle.put(child) if is_usable and not self._closed else [child]
+        for one in ended:
+            one.kill()
 
     def _running_fork_server(self) -> ForkServerHandle:
         with self._starting:

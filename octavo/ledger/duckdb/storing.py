@@ -1,7 +1,7 @@
 """Items, batches and slices on their way from the rules into DuckDB: storing what changed."""
 
 from octavo.ledger.duckdb.snapshot import Snapshot
-from octavo.ledger.duckdb.tables import BATCHES, ITEMS, RESERVATIONS, SLICES, USAGE
+from octavo.ledger.duckdb.tables import BATCHES, FILES, ITEMS, RESERVATIONS, SLICES, USAGE
 from octavo.ledger.unit_of_work import UnitOfWork
 
 
@@ -15,7 +15,7 @@ def store_work(view: Snapshot, work: UnitOfWork) -> None:
     USAGE.insert_rows(view, work.usage)
     _store_reservations(view, work)
     if work.sha256:
-        view.rows("set_sha256", file_ids=list(work.sha256), sha256s=list(work.sha256.values()))
+        FILES.set(view, file_id=list(work.sha256), sha256=list(work.sha256.values()))
 
 
 def _store_reservations(view: Snapshot, work: UnitOfWork) -> None:
@@ -31,6 +31,6 @@ def _store_reservations(view: Snapshot, work: UnitOfWork) -> None:
 def _store_slices(view: Snapshot, work: UnitOfWork) -> None:
     SLICES.insert_rows(view, [row for row in work.new_slices if row.slice_id not in work.closed_slices])
     if work.closed_slices:
-        view.rows("close_slices", slice_ids=sorted(work.closed_slices))
+        SLICES.delete(view, slice_id=sorted(work.closed_slices))
     shrunk = sorted(work.shrunk_slices - work.closed_slices)
     SLICES.update(view, [work.slices[slice_id] for slice_id in shrunk], "open_items")

@@ -13,6 +13,7 @@ from enum import StrEnum
 from types import NoneType, UnionType
 from typing import Any, ClassVar, Generic, Protocol, TypeVar, Union, get_args, get_origin, get_type_hints
 
+from octavo.ledger.changing_row import ChangingRow
 from octavo.ledger.duckdb.values import Parameter, Row, Value, utc
 
 
@@ -158,16 +159,40 @@ class Table(Generic[R]):
             self.insert(view, clause=clause, **values)
 
     def update(self, view: Runs, rows: Sequence[R], *names: str) -> None:
-        """Write back fields of rows, by key: those that are named, else all that are not fixed."""
-        changing = names or self._changing
-        if len(rows) == 1:
-            # A third cheaper than the statement for several, and one is the rule.
-            row = rows[0]
-            values = {name: self._bound(name, getattr(row, name)) for name in (*self._key, *changing)}
-            view.run(self._update_sql(changing, many=False), values)
-        elif rows:
-            lists = {name: self._bound(name, [getattr(row, name) for row in rows]) for name in (*self._key, *changing)}
-            view.run(self._update_sql(changing, many=True), lists)
+        """Write back fields of rows, by key: those that are named, else all that have changed and are not fixed."""
+        changing = names or self._changed(rows)
+        if rows and changing:
+            lists = {name: [getattr(row, name) for row in rows] for name in (*self._key, *changing)}
+            self.set(view, **lists)
+        for row in rows:
+            if isinstance(row, ChangingRow):
+                row.mark_stored(changing)
+
+    def set(self, view: Runs, **lists: list[Any]) -> None:
+        """Set columns of rows: each list has a value for each row, those of the key tell which rows these are."""
+        changing = tuple(name for name in lists if name not in self._key)
+        view.run(*self._for_one_or_many(lists, lambda many: self._update_sql(changing, many=many)))
+
+    def delete(self, view: Runs, **keys: list[Any]) -> None:
+        """Delete the rows with these keys, given as in `set`."""
+        view.run(*self._for_one_or_many(keys, lambda many: self._delete_sql(many=many)))
+
+    def _for_one_or_many(
+        self, lists: Mapping[str, list[Any]], sql: Callable[[bool], str]
+    ) -> tuple[str, dict[str, Parameter]]:
+        # For one row a statement is a third cheaper than that for several, and one is the rule.
+        many = len(next(iter(lists.values()))) != 1
+        values = {name: self._bound(name, value if many else value[0]) for name, value in lists.items()}
+        return sql(many), values
+
+    def _changed(self, rows: Sequence[R]) -> Sequence[str]:
+        """Return the fields to write: those that have changed in any row, all where a row cannot tell."""
+        changed: set[str] = set()
+        for row in rows:
+            if not isinstance(row, ChangingRow):
+                return self._changing
+            changed |= row.changed_fields()
+        return tuple(name for name in self._changing if name in changed)
 
     def _bound(self, name: str, value: Any) -> Parameter:  # noqa: ANN401 # whatever the field holds
         write = self._by_field[name].write
@@ -187,6 +212,18 @@ class Table(Generic[R]):
         )
         return f"INSERT INTO {self.name} ({columns}) SELECT {values} {clause}"
 
+    def _delete_sql(self, *, many: bool) -> str:
+        if not many:
+            return f"DELETE FROM {self.name} WHERE {self._is_row()}"  # noqa: S608
+        keys = [self._by_field[name] for name in self._key]
+        names = ", ".join(one.name for one in keys)
+        lists = ", ".join(f"unnest(${one.field}::{one.sql_type}[])" for one in keys)
+        return f"DELETE FROM {self.name} WHERE ({names}) IN (SELECT {lists})"  # noqa: S608
+
+    def _is_row(self) -> str:
+        keys = [self._by_field[name] for name in self._key]
+        return " AND ".join(f"{one.name} = ${one.field}" for one in keys) or "true"
+
     def _update_sql(self, changing: Sequence[str], *, many: bool) -> str:
         known = ("update", tuple(changing), many)
         sql = self._known.get(known)
@@ -198,8 +235,7 @@ class Table(Generic[R]):
         new, key = ([self._by_field[name] for name in names] for names in (changing, self._key))
         if not many:
             values = ", ".join(f"{one.name} = ${one.field}::{one.sql_type}" for one in new)
-            rows = " AND ".join(f"{one.name} = ${one.field}" for one in key) or "true"
-            return f"UPDATE {self.name} SET {values} WHERE {rows}"  # noqa: S608
+            return f"UPDATE {self.name} SET {values} WHERE {self._is_row()}"  # noqa: S608
         values = ", ".join(f"{one.name} = u.{one.name}" for one in new)
         lists = ", ".join(f"unnest(${one.field}::{one.sql_type}[]) AS {one.name}" for one in (*key, *new))
         rows = " AND ".join(f"{self.name}.{one.name} = u.{one.name}" for one in key)

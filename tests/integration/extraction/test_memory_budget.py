@@ -9,7 +9,7 @@ import pytest
 
 from octavo.engines.contract import Limits
 from octavo.engines.registry import EngineRegistry
-from octavo.engines.sandbox.pool import ChildPool
+from octavo.engines.sandbox.pool import ChildPool, PoolSize
 
 MEBI = 1024**2
 SOON = 20.0
@@ -17,7 +17,7 @@ SOON = 20.0
 
 @pytest.fixture
 def pool() -> Iterator[ChildPool]:
-    found = ChildPool(processes=3, limits=Limits(), registry=EngineRegistry({}), memory_bytes=1000 * MEBI)
+    found = ChildPool(PoolSize(processes=3, memory_bytes=1000 * MEBI), limits=Limits(), registry=EngineRegistry({}))
     yield found
     found.close()
 
@@ -33,16 +33,16 @@ class Readers:
 
     def __init__(self, pool: ChildPool) -> None:
         self._pool = pool
-        self._threads = ThreadPoolExecutor(8)
+        self._threads = ThreadPoolExecutor(32)
 
     def read(
-        self, mebibytes: int, *, is_apart: bool = False
+        self, mebibytes: int, *, customer: str | None = None, is_apart: bool = False
     ) -> tuple[threading.Event, threading.Event, "Future[None]"]:
         """Begin to read a document; returns what is set once a child has it, and what ends it."""
         begun, end = threading.Event(), threading.Event()
 
         def work() -> None:
-            with self._pool.child(memory_bytes=mebibytes * MEBI, is_apart=is_apart):
+            with self._pool.child(customer, memory_bytes=mebibytes * MEBI, is_apart=is_apart):
                 begun.set()
                 assert end.wait(SOON)
 

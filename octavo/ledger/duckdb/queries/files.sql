@@ -49,12 +49,6 @@ LEFT JOIN files f ON f.file_id = w.file_id AND f.customer_id = $customer_id AND 
 WHERE f.status IS NULL OR f.status <> 'ready'
 ORDER BY w.place;
 
--- name: set_sha256
--- purpose: Note the digests that workers have found.
-UPDATE files SET sha256 = u.sha256
-FROM (SELECT unnest($file_ids::VARCHAR[]) AS file_id, unnest($sha256s::VARCHAR[]) AS sha256) u
-WHERE files.file_id = u.file_id;
-
 -- name: pending_files
 -- purpose: Return those of the files that are this customer's and were not seen in storage; none has an item.
 SELECT {files} FROM files

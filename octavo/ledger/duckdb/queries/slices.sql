@@ -6,10 +6,6 @@ SELECT {slices} FROM slices;
 -- purpose: Count the open slices of each customer at each worker.
 SELECT customer_id, worker_id, count(*) FROM slices GROUP BY customer_id, worker_id ORDER BY customer_id, worker_id;
 
--- name: close_slices
--- purpose: Close slices.
-DELETE FROM slices WHERE slice_id IN (SELECT unnest($slice_ids::VARCHAR[]));
-
 -- name: renew_slices
 -- purpose: Prolong the leases of slices.
 UPDATE slices SET expires_at = $expires_at WHERE slice_id IN (SELECT unnest($slice_ids::VARCHAR[]));
