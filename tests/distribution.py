@@ -43,6 +43,27 @@ def share_stacks(items: Iterable[pytest.Item]) -> None:
             item.add_marker(pytest.mark.xdist_group(f"stack {stack}"))
 
 
+def start_stack_before(item: pytest.Item) -> None:
+    """Start the session's stack again where it was ended after another group on the same worker."""
+    if _group(item) is not None:
+        from tests.acceptance.stack import start_session_stack_again
+
+        start_session_stack_again(item.config)
+
+
+def end_stack_after(item: pytest.Item, nextitem: pytest.Item | None) -> None:
+    """End the session's stack with the last test of its group: one that idles takes a tenth of a core."""
+    if _group(item) is not None and _group(item) != _group(nextitem):
+        from tests.acceptance.stack import end_session_stack
+
+        end_session_stack(item.config)
+
+
+def _group(item: pytest.Item | None) -> str | None:
+    marker = None if item is None else item.get_closest_marker("xdist_group")
+    return None if marker is None else str(marker.args[0])
+
+
 def _uses_the_stack(item: pytest.Item) -> bool:
     if "stack" not in getattr(item, "fixturenames", ()):
         return False

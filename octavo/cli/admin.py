@@ -7,6 +7,7 @@ from urllib.parse import quote, urlencode
 
 import httpx
 
+from octavo.authorities import authorities
 from octavo.directory import DataDirectory
 from octavo.errors import OperationError, ServiceUnreachable
 from octavo.settings import read_settings
@@ -95,6 +96,7 @@ def _call(
             headers={"Authorization": f"Bearer {token}"},
             timeout=httpx.Timeout(seconds, connect=10.0),
             trust_env=False,
+            verify=authorities(),
         )
     except (httpx.TransportError, httpx.UnsupportedProtocol) as error:
         raise ServiceUnreachable(

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import httpx
 
+from octavo.authorities import authorities
 from octavo.cli import admin
 from octavo.cli.batch_bars import with_bars
 from octavo.cli.rebuilding import has_content, has_embedded_archive
@@ -26,7 +27,7 @@ from octavo.supervisor.stack import Stack
 from octavo.supervisor.supervisor import Supervisor
 
 READY_SECONDS = 120.0
-PROBE_SECONDS = 0.1
+PROBE_SECONDS = 0.25
 DEMO_CUSTOMER = "demo"
 
 
@@ -119,7 +120,8 @@ def _when_ready(stack: Stack, then: Callable[[Stack], None], *, patience_seconds
 def _trouble(health_url: str) -> str | None:
     """Return what is not ready yet."""
     try:
-        answer = httpx.get(health_url, timeout=5.0, trust_env=False)
+        # Asked ten times a second, while everything that is waited for needs the processor.
+        answer = httpx.get(health_url, timeout=5.0, trust_env=False, verify=authorities())
         if answer.status_code == 200:
             return None
         parts = answer.json()["parts"]

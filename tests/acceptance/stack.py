@@ -21,6 +21,7 @@ import pytest
 from prefect.client.orchestration import PrefectClient
 
 from octavo.authorities import authorities
+from octavo.cli import admin
 from octavo.client.customer import CustomerClient
 from octavo.directory import DataDirectory, free_port
 from octavo.settings import PrefectSettings, Settings
@@ -29,7 +30,10 @@ from octavo.supervisor.prefect_access import PrefectAccess, read_access
 ROOT = Path(__file__).resolve().parent.parent.parent
 OCTAVO = str(Path(sys.executable).parent / "octavo")
 READY_SECONDS = 60.0
-LOOK_SECONDS = 0.1
+FIRST_LOOK_SECONDS = 0.05
+LOOK_SHARE = 0.05
+"""A look comes after this share of the time waited so far: what takes long is looked at less often."""
+LONGEST_LOOK_SECONDS = 0.3
 PATIENCE = 4.0
 """How many times longer than on a quiet machine a test waits before it fails."""
 ENDED = frozenset({"completed", "partially_failed", "failed", "cancelled"})
@@ -49,10 +53,11 @@ T = TypeVar("T")
 
 def wait_for(look: Callable[[], T | None], *, limit: float, what: str) -> T:
     """Return the first true thing that `look` sees; fails when a quiet machine's `limit` is over several times."""
-    end = time.monotonic() + limit * PATIENCE
+    began = time.monotonic()
     while not (found := look()):
-        assert time.monotonic() < end, f"{what}: not within {limit * PATIENCE:.0f} s"
-        time.sleep(LOOK_SECONDS)
+        waited = time.monotonic() - began
+        assert waited < limit * PATIENCE, f"{what}: not within {limit * PATIENCE:.0f} s"
+        time.sleep(min(max(FIRST_LOOK_SECONDS, waited * LOOK_SHARE), LONGEST_LOOK_SECONDS))
     return found
 
 
@@ -228,10 +233,8 @@ class Stack:
     # As a customer
 
     def new_key(self, customer: str) -> str:
-        """Return a fresh key of this customer."""
-        made = run_octavo("keys", "create", "--customer", customer, "--data", str(self.data))
-        assert made.returncode == 0, made.stderr
-        return made.stdout.strip()
+        """Return a fresh key of this customer, as `octavo keys create` makes it, without a process of its own."""
+        return admin.create_key(self.data, customer=customer, label="")
 
     @contextlib.contextmanager
     def customer(self, name: str | None = None) -> Iterator[CustomerClient]:
@@ -352,6 +355,19 @@ def session_stack(config: pytest.Config) -> Stack:
         stack.start()
         config.stash[_STACK] = stack
     return config.stash[_STACK]
+
+
+def end_session_stack(config: pytest.Config) -> None:
+    """End the stack of this session, if there is one; `start_session_stack_again` brings it back with its data."""
+    if _STACK in config.stash:
+        _end(config.stash[_STACK])
+
+
+def start_session_stack_again(config: pytest.Config) -> None:
+    """Start the stack of this session if it has been ended."""
+    stack = config.stash.get(_STACK, None)
+    if stack is not None and stack.process is not None and stack.process.poll() is not None:
+        stack.start()
 
 
 def _end(stack: Stack) -> None:

@@ -19,7 +19,7 @@ def octavo(stack: Stack, *arguments: str) -> str:
 
 
 def usage(stack: Stack, key: str) -> dict[str, object]:
-    answer = httpx.get(f"{stack.url}/v1/usage", headers={"X-API-KEY": key}, trust_env=False)
+    answer = httpx.get(f"{stack.url}/v1/usage", headers={"X-API-KEY": key}, trust_env=False, timeout=60)
     found: dict[str, dict[str, object]] = answer.json()
     return found["quota"]
 
@@ -50,6 +50,7 @@ def test_eight_items_at_once_use_a_quota_up_and_never_go_over_it(stack: Stack, t
             json={"source": {"file_ids": ["file_x"]}},
             headers={"X-API-KEY": key},
             trust_env=False,
+            timeout=60,
         )
         assert (answer.status_code, answer.json()["error"]) == (402, "quota_exceeded")
     shown = octavo(stack, "usage", "show", "--customer", name)
@@ -78,7 +79,7 @@ def test_a_key_is_listed_and_revoked_and_lets_nobody_in(stack: Stack) -> None:
     key_id = line.split()[0]
 
     def status() -> int:
-        return httpx.get(f"{stack.url}/v1/batches", headers={"X-API-KEY": key}, trust_env=False).status_code
+        return httpx.get(f"{stack.url}/v1/batches", headers={"X-API-KEY": key}, trust_env=False, timeout=60).status_code
 
     assert status() == 200
     octavo(stack, "keys", "revoke", key_id)

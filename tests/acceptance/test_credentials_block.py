@@ -36,7 +36,7 @@ print(objects.read("in/cust_block/2026-01-01/file_block", max_bytes=100).decode(
 def run(stack: Stack, script: str, *arguments: str, **more: str) -> subprocess.CompletedProcess[str]:
     environment = clean_environment(**stack.prefect_environment, **more)
     command = [sys.executable, "-c", script, *arguments]
-    return subprocess.run(command, env=environment, capture_output=True, text=True, timeout=90, check=False)
+    return subprocess.run(command, env=environment, capture_output=True, text=True, timeout=300, check=False)
 
 
 @pytest.mark.parametrize("kind", ["aws-credentials", "minio-credentials"])

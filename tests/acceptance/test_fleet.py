@@ -1,5 +1,9 @@
-"""A fleet: workers in processes of their own share a batch, come, leave and die; Prefect on PostgreSQL and Redis."""
+"""A fleet: workers in processes of their own share a batch, come, leave, die and are suspended for a while.
 
+Prefect runs on PostgreSQL and Redis.
+"""
+
+import os
 import secrets
 import signal
 import time
@@ -13,6 +17,7 @@ from octavo.client.customer import CustomerClient
 from octavo.ledger.duckdb import DuckdbLedger
 from tests.acceptance.fleet import Fleet, Process, running_fleet
 from tests.acceptance.stack import Batch, run_octavo, wait_for
+from tests.processes import freeze
 
 CUSTOMER = "shared"
 CAP = 16
@@ -21,6 +26,8 @@ SLOTS = 6
 ITEMS = 84
 FILES = 42
 SECONDS = 2.5
+STOPPED_ITEMS = 16
+LATER_ITEMS = 4
 
 
 @pytest.fixture(scope="module")
@@ -130,12 +137,49 @@ def test_workers_share_a_batch_and_it_ends_well_whoever_joins_leaves_or_dies(fle
     assert stays.end(signal.SIGTERM) == 0
 
 
+def everything(batch: Batch) -> tuple[list[dict[str, Any]], list[bytes]]:
+    """Return all that a customer sees of the batch: its items and their results."""
+    items = sorted(batch.look()["items"], key=lambda item: int(item["position"]))
+    return items, [batch.client.result(batch.batch_id, item["id"]) for item in items]
+
+
+@pytest.mark.timeout(900)
+def test_a_worker_that_was_stopped_overwrites_nothing_and_works_on(fleet: Fleet, tmp_path: Path) -> None:
+    first, second = tmp_path / "first", tmp_path / "second"
+    first.mkdir()
+    second.mkdir()
+    stopped = fleet.worker("stopped", slots=SLOTS)
+    wait_for(lambda: fleet.workers() == ["stopped"], limit=60, what="the worker that is stopped")
+    with fleet.stack.customer(CUSTOMER) as client:
+        batch = fleet.stack.submit_sleeping(client, first, items=STOPPED_ITEMS, seconds=3)
+        wait_for(lambda: batch.look()["counts"]["running"] >= 4, limit=40, what="items in work")
+        freeze(stopped.pid)
+        try:
+            # It is stopped for longer than its leases hold: its items go elsewhere.
+            other = fleet.worker("other", slots=SLOTS)
+            found = batch.wait_until_ended()
+            assert found["counts"]["succeeded"] == STOPPED_ITEMS
+            before = everything(batch)
+            assert other.end() == 0
+        finally:
+            os.kill(stopped.pid, signal.SIGCONT)
+        assert max(item["attempts"] for item in before[0]) == 2, "what was in work has been begun again"
+        log = stopped.log
+        wait_for(lambda: "came too late and were refused" in log.read_text(), limit=40, what="a late outcome")
+        # The one that was stopped is the only worker now, and works on.
+        again = fleet.stack.submit_sleeping(client, second, items=LATER_ITEMS, seconds=3)
+        assert again.wait_until_ended()["counts"]["succeeded"] == LATER_ITEMS
+        assert everything(batch) == before
+    assert stopped.end() == 0
+
+
 def test_every_item_was_billed_once(fleet: Fleet) -> None:
     assert fleet.stack.stop() == 0
     ledger = DuckdbLedger(fleet.stack.data / "ledger.duckdb")
     try:
         (customer,) = ledger.accounts.customers()
-        assert ledger.billing.pages_used(customer.customer_id) == ITEMS
+        # Of one page each, those that a late worker reported a second time too.
+        assert ledger.billing.pages_used(customer.customer_id) == ITEMS + STOPPED_ITEMS + LATER_ITEMS
         assert ledger.work.workers() == []
         assert ledger.work.held_slots() == []
         assert ledger.runs.starting() == []

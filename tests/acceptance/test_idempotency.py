@@ -28,7 +28,7 @@ def client(stack: Stack) -> Iterator[httpx.Client]:
 @pytest.fixture(scope="module")
 def file_id(client: httpx.Client) -> str:
     staged = client.post("/v1/files", json={"size_bytes": 4, "filename": "x.pdf"}).json()
-    assert httpx.put(staged["upload"]["url"], content=b"data").is_success
+    assert httpx.put(staged["upload"]["url"], content=b"data", timeout=60).is_success
     return str(staged["id"])
 
 

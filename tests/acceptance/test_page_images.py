@@ -34,7 +34,7 @@ def test_a_page_is_drawn_once_and_goes_with_its_result(stack: Stack, tmp_path: P
 
         first, second = ask(1), ask(1)
         assert [first.status_code, second.status_code] == [302, 302], first.text
-        image = Image.open(io.BytesIO(httpx.get(first.headers["Location"], trust_env=False).content))
+        image = Image.open(io.BytesIO(httpx.get(first.headers["Location"], trust_env=False, timeout=60).content))
         assert (image.format, image.width) == ("PNG", 800)
         drawn = list((stack.data / "objects").rglob("pages/1-800*"))
         assert len(drawn) == 1, "the second asker found what the first had drawn"

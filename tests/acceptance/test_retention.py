@@ -1,6 +1,7 @@
 """Retention, deletion and cancel on a real stack: what the API says is what is on disk."""
 
 import contextlib
+import secrets
 import time
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
@@ -8,26 +9,26 @@ from pathlib import Path
 from typing import Any
 
 import httpx
-import pytest
 
-from tests.acceptance.stack import Batch, Stack, new_stack, wait_for
+from octavo.cli import admin
+from octavo.client.customer import CustomerClient
+from tests.acceptance.stack import Batch, Stack, wait_for
 
 RETENTION_SECONDS = 6
 A_MINUTE = 60.0
 
 
-@pytest.fixture(scope="module")
-def forgetful(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
-    """Yield a stack that keeps nothing for long."""
-    found = new_stack(
-        tmp_path_factory.mktemp("forgetful") / "data", OCTAVO_LIMITS__RETENTION_SECONDS=str(RETENTION_SECONDS)
-    )
-    found.start()
-    try:
-        yield found
-    finally:
-        with contextlib.suppress(ProcessLookupError):
-            found.stop()
+@contextlib.contextmanager
+def forgetful(stack: Stack) -> Iterator[CustomerClient]:
+    """Give a client of a customer whose files and results are kept for a few seconds."""
+    name = f"forgetful-{secrets.token_hex(4)}"
+    admin.create_customer(stack.data, name, {"retention_seconds": RETENTION_SECONDS})
+    with stack.customer(name) as client:
+        yield client
+
+
+def customer_of(client: CustomerClient, file_id: str) -> str:
+    return str(client._api.get(f"/v1/files/{file_id}").json()["customer_id"])
 
 
 def on_disk(stack: Stack, *rooms: str) -> list[str]:
@@ -49,12 +50,10 @@ def moment(text: str) -> datetime:
     return datetime.fromisoformat(text)
 
 
-def test_a_batch_outlives_its_files_and_all_bytes_are_gone_within_a_minute_after(
-    forgetful: Stack, tmp_path: Path
-) -> None:
-    with forgetful.customer("forgetful") as client:
+def test_a_batch_outlives_its_files_and_all_bytes_are_gone_within_a_minute_after(stack: Stack, tmp_path: Path) -> None:
+    with forgetful(stack) as client:
         # Eight at a time: the last ones begin when their files' time has long been over.
-        batch = forgetful.submit_sleeping(client, tmp_path, items=18, seconds=RETENTION_SECONDS)
+        batch = stack.submit_sleeping(client, tmp_path, items=18, seconds=RETENTION_SECONDS)
         files_end = datetime.now(UTC) + timedelta(seconds=RETENTION_SECONDS)
         first = wait_for(
             lambda: next((item for item in batch.look()["items"] if item["status"] == "succeeded"), None),
@@ -79,7 +78,9 @@ def test_a_batch_outlives_its_files_and_all_bytes_are_gone_within_a_minute_after
         assert moment(found["expires_at"]) == moment(found["completed_at"]) + timedelta(seconds=RETENTION_SECONDS)
         over = moment(found["expires_at"]).timestamp()
         wait_for(lambda: time.time() > over, limit=30, what="the end of the batch's retention")
-        wait_for(lambda: not on_disk(forgetful), limit=A_MINUTE, what="no byte left")
+        customer_id = customer_of(client, first["file_id"])
+        own = [f"in/{customer_id}", f"results/{customer_id}"]
+        wait_for(lambda: not on_disk(stack, *own), limit=A_MINUTE, what="no byte left")
         assert time.time() - over < A_MINUTE
         after = batch.look()
         assert (after["status"], after["counts"]) == (found["status"], found["counts"]), "the batch is a record still"
@@ -87,14 +88,15 @@ def test_a_batch_outlives_its_files_and_all_bytes_are_gone_within_a_minute_after
         assert ask(batch, "GET", f"/v1/files/{file_id}").json()["status"] == "expired"
 
 
-def test_uploads_that_were_never_submitted_are_gone_too(forgetful: Stack, tmp_path: Path) -> None:
+def test_uploads_that_were_never_submitted_are_gone_too(stack: Stack, tmp_path: Path) -> None:
     path = tmp_path / "never.txt"
     path.write_text("never submitted")
-    with forgetful.customer("forgetful") as client:
+    with forgetful(stack) as client:
         staged = client.stage(path)
         client.upload(staged, path)
-        assert any(staged.file_id in name for name in on_disk(forgetful, "in"))
-        wait_for(lambda: not on_disk(forgetful, "in"), limit=A_MINUTE + RETENTION_SECONDS, what="no upload left")
+        own = f"in/{customer_of(client, staged.file_id)}"
+        assert any(staged.file_id in name for name in on_disk(stack, own))
+        wait_for(lambda: not on_disk(stack, own), limit=A_MINUTE + RETENTION_SECONDS, what="no upload left")
 
 
 def test_a_deleted_batch_and_its_deleted_files_leave_no_byte_on_disk(stack: Stack, tmp_path: Path) -> None:
@@ -102,7 +104,7 @@ def test_a_deleted_batch_and_its_deleted_files_leave_no_byte_on_disk(stack: Stac
         batch = stack.submit_sleeping(client, tmp_path, items=3, seconds=0)
         found = batch.wait_until_ended()
         stack.wait_for_flow_run(batch.batch_id, "Completed")
-        customer_id = ask(batch, "GET", f"/v1/files/{found['items'][0]['file_id']}").json()["customer_id"]
+        customer_id = customer_of(client, found["items"][0]["file_id"])
         own = [f"in/{customer_id}", f"results/{customer_id}", f"ledger/batches/{batch.batch_id}"]
         wait_for(lambda: len(on_disk(stack, own[2])) >= 2, limit=20, what="the batch in the archive")
         assert len(on_disk(stack, own[0])) == 3

@@ -42,7 +42,7 @@ def send(stack: Stack, key: str, path: Path, **fields: str) -> httpx.Response:
 def batch(stack: Stack, key: str, path: Path, **fields: object) -> tuple[httpx.Client, dict[str, Any]]:
     client = httpx.Client(base_url=stack.url, headers={"X-API-KEY": key}, timeout=LIMIT, follow_redirects=True)
     staged = client.post("/v1/files", json={"filename": path.name, "size_bytes": path.stat().st_size}).json()
-    assert httpx.put(staged["upload"]["url"], content=path.read_bytes()).is_success
+    assert httpx.put(staged["upload"]["url"], content=path.read_bytes(), timeout=60).is_success
     made = client.post("/v1/batches", json={"source": {"file_ids": [staged["id"]]}, **fields})
     assert made.status_code == 200, made.text
     return client, made.json()
@@ -88,11 +88,11 @@ def test_a_call_does_not_wait_for_a_batch_that_has_all_lanes(stack: Stack, key: 
     wait_for(lambda: _running(stack, key, made["id"]), limit=LIMIT, what="a running item")
     assert send(stack, key, samples / "report.pdf").status_code == 200
     assert _running(stack, key, made["id"])
-    httpx.post(f"{stack.url}/v1/batches/{made['id']}/cancel", headers={"X-API-KEY": key})
+    httpx.post(f"{stack.url}/v1/batches/{made['id']}/cancel", headers={"X-API-KEY": key}, timeout=60)
 
 
 def _running(stack: Stack, key: str, batch_id: str) -> bool:
-    found = httpx.get(f"{stack.url}/v1/batches/{batch_id}", headers={"X-API-KEY": key}).json()
+    found = httpx.get(f"{stack.url}/v1/batches/{batch_id}", headers={"X-API-KEY": key}, timeout=60).json()
     return bool(found["counts"]["running"])
 
 

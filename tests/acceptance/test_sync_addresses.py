@@ -113,5 +113,5 @@ def test_a_call_outlives_the_worker_that_had_it(stack: Stack, outside: Outside, 
         found = answer.result()
     assert found.status_code == 200, found.text
     assert outside.asked == ["/slow.pdf"] * 2
-    usage = httpx.get(f"{stack.url}/v1/usage", headers={"X-API-KEY": key}).json()
+    usage = httpx.get(f"{stack.url}/v1/usage", headers={"X-API-KEY": key}, timeout=60).json()
     assert usage["data"][-1]["items"] >= 1

@@ -57,7 +57,7 @@ def run(script: str, *arguments: str, **environment: str) -> str:
         capture_output=True,
         text=True,
         env=environment,
-        timeout=60,
+        timeout=240,
         check=True,
     )
     return ended.stdout.strip()

@@ -44,10 +44,12 @@ class Counting(Extractor):
     """An extractor that counts what it is asked to draw, and can be made to wait before it does."""
 
     drawn = 0
+    customer: str | None = None
     go = threading.Event()
 
     def render_page(self, source: Source, page: PageToRender, *, seconds: float, customer: str | None = None) -> bytes:
         self.drawn += 1
+        self.customer = customer
         assert self.go.wait(LIMIT_SECONDS)
         return super().render_page(source, page, seconds=seconds, customer=customer)
 
@@ -153,6 +155,7 @@ def test_a_page_is_drawn_once_and_found_in_storage_afterwards(stack: Stack) -> N
         assert stack.image(f"{path}/2/image?width=800").size == (800, 600)
     assert stack.image(f"{path}/2/image?width=200").size == (200, 150)
     assert stack.extractor.drawn == 2
+    assert stack.extractor.customer == stack.service.ledger.accounts.customers()[0].customer_id
     assert [key.rpartition("/")[2] for key in stack.stored()] == ["2-200.png", "2-800.png"]
 
 

@@ -43,7 +43,7 @@ def read(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
         cwd=Path(home),
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=240,
         check=True,
     )
     found: dict[str, Any] = TypeAdapter(dict[str, Any]).validate_python(json.loads(done.stdout))

@@ -88,7 +88,9 @@ class Customer:
         size = path.stat().st_size
         staged = self.ask("POST", "/v1/files", json={"filename": name, "size_bytes": size})
         if upload:
-            httpx.put(staged["upload"]["url"], content=path.read_bytes(), trust_env=False).raise_for_status()
+            httpx.put(
+                staged["upload"]["url"], content=path.read_bytes(), trust_env=False, timeout=60
+            ).raise_for_status()
         return str(staged["id"])
 
     def submit(self, what: str, file_ids: list[str], engine: str, **options: Any) -> str:
@@ -134,7 +136,7 @@ class Stack:
         def healthy() -> bool:
             assert self.process.poll() is None, (self.data / "terminal").read_text()
             with contextlib.suppress(httpx.HTTPError):
-                return httpx.get(f"{self.url}/health", trust_env=False).status_code == 200
+                return httpx.get(f"{self.url}/health", trust_env=False, timeout=60).status_code == 200
             return False
 
         wait_for(healthy, limit=90, what="a healthy stack")
@@ -153,7 +155,7 @@ class Stack:
     def admin(self, method: str, path: str, body: Json | None = None) -> Json:
         token = (self.data / "secrets" / "admin_token").read_text().strip()
         headers = {"Authorization": f"Bearer {token}"}
-        answer = httpx.request(method, self.url + path, json=body, headers=headers, trust_env=False)
+        answer = httpx.request(method, self.url + path, json=body, headers=headers, trust_env=False, timeout=60)
         assert answer.status_code < 300, answer.text
         found: Json = answer.json()
         return found
@@ -161,7 +163,7 @@ class Stack:
     def customer(self, name: str, folder: Path, **limits: int) -> Customer:
         self.admin("POST", "/admin/customers", {"name": name} | limits)
         key = str(self.admin("POST", "/admin/keys", {"customer": name, "label": "first"})["key"])
-        http = httpx.Client(base_url=self.url, headers={"X-API-KEY": key}, timeout=60, trust_env=False)
+        http = httpx.Client(base_url=self.url, headers={"X-API-KEY": key}, trust_env=False, timeout=60)
         (folder / name).mkdir()
         return Customer(name, http, key, folder / name)
 

@@ -50,12 +50,12 @@ def test_a_reader_with_a_cursor_misses_no_change_while_commits_go_on(world: Worl
         workers = [pool.submit(work, world, batch.batch_id, number) for number in range(WORKERS)]
         try:
             for worker in workers:
-                worker.result(timeout=60)
+                worker.result(timeout=240)
         finally:
             ended.set()
         final = {item.item_id: item for item in world.items(batch)}
         for reader in readers:
-            seen = reader.result(timeout=60)
+            seen = reader.result(timeout=240)
             assert {item_id: states[-1] for item_id, states in seen.items()} == final
             for states in seen.values():
                 assert [one.updated_at for one in states] == sorted({one.updated_at for one in states})

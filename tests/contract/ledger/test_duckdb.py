@@ -145,7 +145,7 @@ except OperationError as error:
 
 def test_a_second_process_is_refused(ledger: DuckdbLedger, path: Path) -> None:
     second = subprocess.run(
-        [sys.executable, "-c", _OPEN, str(path)], capture_output=True, text=True, check=True, timeout=60
+        [sys.executable, "-c", _OPEN, str(path)], capture_output=True, text=True, check=True, timeout=240
     )
     assert second.stdout.startswith("data_directory_in_use ")
     assert "stop the other" in second.stdout
@@ -198,10 +198,10 @@ class HeldWriter:
 
         def hold(tx: Transaction, _: None) -> None:
             entered.set()
-            assert self._go.wait(30)
+            assert self._go.wait(120)
 
         self._held = pool.submit(self._writer.submit, each(hold), None)
-        assert entered.wait(30)
+        assert entered.wait(120)
         self._asked = 0
 
     def ask(self, act: Callable[[], object]) -> "Future[object]":
@@ -214,7 +214,7 @@ class HeldWriter:
 
     def go(self) -> None:
         self._go.set()
-        self._held.result(30)
+        self._held.result(120)
 
 
 @pytest.fixture
@@ -230,7 +230,7 @@ def test_what_waits_is_committed_together(held: Callable[[], HeldWriter], world:
     answers = [group.ask(lambda item=item: world.say(begin(item))) for item in items]  # type: ignore[misc]
     group.go()
     for answer in answers:
-        answer.result(30)
+        answer.result(120)
     assert len({world.item(item).updated_at for item in items}) == 1
 
 
@@ -247,9 +247,9 @@ def test_when_one_command_fails_in_duckdb_the_others_of_its_group_are_committed(
     also_good = group.ask(lambda: world.say(finish(second)))
     group.go()
     with pytest.raises(ValueError, match="already"):
-        bad.result(30)
-    good.result(30)
-    also_good.result(30)
+        bad.result(120)
+    good.result(120)
+    also_good.result(120)
     assert world.now(batch).status is BatchStatus.COMPLETED
     assert world.pages() == 4
     assert world.ledger.files.find(world.customer.customer_id, [fresh.file_id]) == {}
@@ -262,8 +262,8 @@ def test_a_refusal_in_a_group_is_the_asker_s_alone(held: Callable[[], HeldWriter
     bad = group.ask(lambda: world.claim(BatchId("batch_nowhere")))
     group.go()
     with pytest.raises(BatchNotFound):
-        bad.result(30)
-    assert good.result(30)
+        bad.result(120)
+    assert good.result(120)
 
 
 def test_a_failing_command_does_not_end_the_writer(world: World) -> None:
@@ -284,7 +284,7 @@ def test_a_full_queue_makes_callers_wait_and_at_last_refuses(
     with pytest.raises(LedgerUnavailable, match="keep up"):
         world.ledger.accounts.ensure_customer("refused")
     group.go()
-    waiting.result(30)
+    waiting.result(120)
     assert "refused" not in {customer.name for customer in world.ledger.accounts.customers()}
 
 
@@ -296,8 +296,8 @@ def test_closing_commits_what_waits(
     with ThreadPoolExecutor(1) as pool:
         closing = pool.submit(ledger.close)
         group.go()
-        closing.result(30)
-    waiting.result(30)
+        closing.result(120)
+    waiting.result(120)
     again = DuckdbLedger(path)
     assert "waits" in {customer.name for customer in again.accounts.customers()}
     again.close()

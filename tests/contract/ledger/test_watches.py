@@ -41,7 +41,7 @@ def test_what_is_told_can_be_read_when_it_is_told(world: World) -> None:
 
     world.ledger.batches.watch(batch.batch_id, lambda: threading.Thread(target=look).start())
     world.say(begin(item))
-    assert done.wait(10)
+    assert done.wait(60)
     assert seen == ["running"]
 
 

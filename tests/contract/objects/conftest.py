@@ -54,11 +54,11 @@ class Storage:
 
 
 def _put_over_http(url: str, data: bytes, headers: Mapping[str, str] | None) -> Answer:
-    return _answer(httpx.put(url, content=data, headers=dict(headers or {}), trust_env=False))
+    return _answer(httpx.put(url, content=data, headers=dict(headers or {}), trust_env=False, timeout=60))
 
 
 def _get_over_http(url: str) -> Answer:
-    return _answer(httpx.get(url, trust_env=False))
+    return _answer(httpx.get(url, trust_env=False, timeout=60))
 
 
 def _answer(response: httpx.Response) -> Answer:

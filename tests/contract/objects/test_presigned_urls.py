@@ -68,7 +68,7 @@ def test_a_plain_put_of_any_client_without_a_header_of_its_own_works(
 def _plain_put(client: str, url: str, path: Path) -> int:
     """PUT a file as somebody would who reads the documentation, and return the status."""
     if client == "httpx":
-        return httpx.put(url, content=path.read_bytes(), trust_env=False).status_code
+        return httpx.put(url, content=path.read_bytes(), trust_env=False, timeout=60).status_code
     if client == "curl":
         curl = shutil.which("curl")
         if curl is None:
@@ -80,7 +80,7 @@ def _plain_put(client: str, url: str, path: Path) -> int:
     # urllib adds a Content-Type of its own, which the signature does not bind.
     request = urllib.request.Request(url, data=path.read_bytes(), method="PUT")  # noqa: S310 - our own server
     try:
-        with opener.open(request, timeout=20) as answer:
+        with opener.open(request, timeout=60) as answer:
             return int(answer.status)
     except urllib.error.HTTPError as error:
         return error.code

@@ -19,15 +19,17 @@ def test_url_signed_for_the_public_host_works_there_and_only_there(embedded: S3S
     objects = S3Objects(replace(embedded, public_url=f"http://{SECOND_HOST}:{port}/"))
     url = objects.presign_put(KEY, size_bytes=3, expires_seconds=60).url
     assert urlsplit(url).hostname == SECOND_HOST
-    assert httpx.put(url.replace(SECOND_HOST, "127.0.0.1"), content=b"abc", trust_env=False).status_code in {
+    assert httpx.put(
+        url.replace(SECOND_HOST, "127.0.0.1"), content=b"abc", trust_env=False, timeout=60
+    ).status_code in {
         400,
         403,
     }
     assert objects.sizes([KEY], time_limit_seconds=10) == {}
-    assert httpx.put(url, content=b"abc", trust_env=False).status_code == 200
+    assert httpx.put(url, content=b"abc", trust_env=False, timeout=60).status_code == 200
     assert objects.read(KEY, max_bytes=3) == b"abc"
     read = objects.presign_get(KEY, expires_seconds=60, content_type="text/plain").url
-    assert httpx.get(read, trust_env=False).content == b"abc"
+    assert httpx.get(read, trust_env=False, timeout=60).content == b"abc"
     objects.delete([KEY])
 
 
@@ -70,4 +72,4 @@ def test_page_of_the_allowed_origin_may_put_with_a_content_type(tmp_path: Path) 
         assert "PUT" in preflight.headers["access-control-allow-methods"]
         assert "content-type" in preflight.headers["access-control-allow-headers"].lower()
         sent = {"Origin": origin, "Content-Type": "application/pdf"}
-        assert httpx.put(url, content=b"abc", headers=sent, trust_env=False).status_code == 200
+        assert httpx.put(url, content=b"abc", headers=sent, trust_env=False, timeout=60).status_code == 200

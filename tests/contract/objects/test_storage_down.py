@@ -152,7 +152,7 @@ class _BreakingServer:
     def __exit__(self, *_: object) -> None:
         # Closing does not wake a blocked accept; shutting down does.
         self._listener.shutdown(socket.SHUT_RDWR)
-        self._thread.join(timeout=10)
+        self._thread.join(timeout=60)
         self._listener.close()
 
     def _serve(self) -> None:

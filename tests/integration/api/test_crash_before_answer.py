@@ -23,7 +23,7 @@ def api(folder: Path, fate: str) -> Iterator[tuple[httpx.Client, "subprocess.Pop
     command = [sys.executable, "-m", "tests.integration.api.dying", str(folder), str(port), fate]
     with (
         subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process,
-        httpx.Client(base_url=f"http://127.0.0.1:{port}", headers=HEADERS, timeout=20, trust_env=False) as client,
+        httpx.Client(base_url=f"http://127.0.0.1:{port}", headers=HEADERS, timeout=120, trust_env=False) as client,
     ):
 
         def is_there() -> bool:
@@ -43,7 +43,7 @@ def test_a_crash_between_commit_and_answer_gives_the_same_batch_on_retry(tmp_pat
     with api(tmp_path, "dies") as (client, process):
         with pytest.raises(httpx.TransportError):
             client.post("/v1/batches", json=BODY)
-        assert process.wait(20) < 0, "it was killed"
+        assert process.wait(120) < 0, "it was killed"
     with api(tmp_path, "lives") as (client, _):
         (kept,) = client.get("/v1/batches").json()["data"]
         answers = [client.post("/v1/batches", json=BODY) for _ in range(3)]

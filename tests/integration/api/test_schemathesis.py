@@ -68,7 +68,7 @@ def test_no_answer_is_outside_of_what_is_described(service: tuple[str, str], who
             *(str(PROGRAM), "run", f"{url}/openapi.json", "--header", header, *ours),
             *("--phases", "examples,coverage,fuzzing,stateful", "--max-examples", EXAMPLES, "--seed", "7"),
             *("--checks", ",".join(CHECKS), "--continue-on-failure", "--no-shrink", "--no-color", "--warnings", "off"),
-            *("--suppress-health-check", "all", "--generation-database", "none", "--request-timeout", "30"),
+            *("--suppress-health-check", "all", "--generation-database", "none", "--request-timeout", "120"),
         ],
         cwd=tmp_path,
         capture_output=True,

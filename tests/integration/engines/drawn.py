@@ -14,6 +14,8 @@ from octavo.engines.registry import EngineRegistry
 from octavo.parse_options import ParseOptions
 
 WIDTH, HEIGHT = 595.0, 842.0
+# A page has as long as it takes: recognition that is cut short on a busy machine reads nothing.
+LIMITS = Limits(page_seconds=600.0)
 PROSE = (
     "Printing from movable type began with letters that were cut in steel and struck into copper. ",
     "The matrix so made was set in a mould, and lead was poured in by hand, letter by letter. ",
@@ -101,7 +103,7 @@ def read(engine: str | Engine, path: Path) -> Document:
     """Return what an engine makes of a file."""
     with tempfile.TemporaryDirectory() as folder:
         reader = EngineRegistry.installed().resolve(engine) if isinstance(engine, str) else engine
-        return reader.extract(Source(path), ParseOptions(), Limits(), _Silent(), Path(folder)).document
+        return reader.extract(Source(path), ParseOptions(), LIMITS, _Silent(), Path(folder)).document
 
 
 class _Silent:

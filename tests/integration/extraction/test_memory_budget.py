@@ -12,7 +12,7 @@ from octavo.engines.registry import EngineRegistry
 from octavo.engines.sandbox.pool import ChildPool, PoolSize
 
 MEBI = 1024**2
-SOON = 20.0
+SOON = 45.0
 
 
 @pytest.fixture

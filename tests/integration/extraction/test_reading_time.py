@@ -19,7 +19,7 @@ def test_waiting_for_a_child_is_no_reading(tmp_path: Path, samples: Path) -> Non
 
     def hold() -> None:
         has_begun.set()
-        assert may_go_on.wait(60)
+        assert may_go_on.wait(240)
 
     source = Source(samples / "two-columns.pdf", filename="two-columns.pdf")
     with Extractor(processes=1, limits=Limits(), registry=EngineRegistry()) as extractor:
@@ -27,9 +27,9 @@ def test_waiting_for_a_child_is_no_reading(tmp_path: Path, samples: Path) -> Non
         extractor.extract(source, ParseOptions())
         with ThreadPoolExecutor(2) as pool:
             first = pool.submit(extractor.extract, source, ParseOptions(), Observing(on_begin=hold))
-            assert has_begun.wait(60)
+            assert has_begun.wait(240)
             second = pool.submit(extractor.extract, source, ParseOptions())
             threading.Event().wait(HELD_SECONDS)
             may_go_on.set()
-            assert first.result(60).seconds < HELD_SECONDS
-            assert second.result(60).seconds < HELD_SECONDS
+            assert first.result(240).seconds < HELD_SECONDS
+            assert second.result(240).seconds < HELD_SECONDS

@@ -43,7 +43,7 @@ class Sending:
         return [run for run in await self.prefect.read_flow_runs(deployment_filter=ours) if "webhooks" in run.tags]
 
     async def wait_for_runs(self, count: int) -> list[FlowRun]:
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):
             while len(found := await self.runs()) < count:
                 await asyncio.sleep(0.02)
         return found
@@ -72,7 +72,7 @@ async def test_what_is_due_has_one_run_made_and_no_second(sending: Sending) -> N
     rings = sending.api.service.workers.notifications
     sending.ping()
     (run,) = await sending.wait_for_runs(1)
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(60):
         while sending.api.service.workers.notifications == rings:
             await asyncio.sleep(0.01)
     for _ in range(5):

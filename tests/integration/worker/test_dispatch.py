@@ -25,7 +25,7 @@ from octavo.worker import SliceWorker
 from tests.unit.api.service import WORKER, Api
 
 pytestmark = pytest.mark.anyio
-SOON = 15.0
+SOON = 45.0
 A_WHILE_AGO = -(PATIENCE + timedelta(seconds=5))
 LONG_AGO = -(BEGINNING + timedelta(seconds=5))
 

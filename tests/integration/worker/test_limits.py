@@ -9,13 +9,11 @@ from prefect.exceptions import ObjectNotFound
 from api.orchestrator.limits import NOTE, limit_name
 from octavo.identifiers import CustomerId
 from octavo.ledger.duckdb import memory_ledger
-from tests.acceptance.stack import ENDED, new_stack, wait_for
 from tests.integration.worker.orchestrated import Deployed, orchestrated
 from tests.integration.worker.test_dispatch import made
 from tests.unit.api.service import Api
 
 pytestmark = pytest.mark.anyio
-CAP = 8
 
 
 async def tag_limit(prefect: PrefectClient, customer_id: CustomerId) -> int | None:
@@ -61,27 +59,3 @@ async def test_a_tag_limit_that_an_operator_has_set_by_hand_stays(api: Api, pref
         assert await tag_limit(prefect, customer_id) == 2
     finally:
         await prefect.delete_concurrency_limit_by_tag(limit_name(customer_id))
-
-
-def test_a_batch_completes_with_the_tag_limit_on(tmp_path: Path) -> None:
-    stack = new_stack(tmp_path / "data", OCTAVO_PREFECT__TAG_LIMITS="true", OCTAVO_WORKER__PROCESSES="1")
-    stack.start()
-    try:
-        with stack.customer() as client:
-            batch = stack.submit_sleeping(client, tmp_path, items=16, seconds=0.6)
-            (run,) = wait_for(lambda: stack.flow_runs(batch.batch_id), limit=20, what="a flow run")
-            (tag,) = [tag for tag in run["tags"] if tag.startswith("customer:")]
-            taken: list[int] = []
-
-            def has_ended() -> bool:
-                limit = stack.prefect("GET", f"/concurrency_limits/tag/{tag}")
-                assert limit["concurrency_limit"] == CAP
-                taken.append(len(limit["active_slots"]))
-                return batch.look()["status"] in ENDED
-
-            wait_for(has_ended, limit=60, what="the end of the batch")
-            assert batch.look()["counts"]["succeeded"] == 16
-            assert 1 <= max(taken) <= CAP
-            assert 1 <= max(batch.running) <= CAP
-    finally:
-        stack.stop()

@@ -94,7 +94,7 @@ def test_prefect_deploy_all_yields_the_same_deployment_and_leaves_the_tree_alone
         env=clean_environment(**stack.prefect_environment, **home),
         capture_output=True,
         text=True,
-        timeout=100,
+        timeout=300,
         check=False,
     )
     assert ended.returncode == 0, ended.stdout + ended.stderr
@@ -115,7 +115,7 @@ def test_a_batch_runs_from_what_prefect_deploy_has_made(stack: Stack, tmp_path: 
         cwd=ROOT,
         env=clean_environment(**stack.prefect_environment, **home),
         capture_output=True,
-        timeout=100,
+        timeout=300,
         check=True,
     )
     try:
@@ -152,7 +152,7 @@ def test_a_worker_started_by_prefect_s_own_command_says_hello_and_ends_on_sigter
     try:
         _wait_for_workers(stack, {"embedded", "second"}, process, tmp_path / "log")
         process.terminate()
-        assert process.wait(60) == 0, (tmp_path / "log").read_text()
+        assert process.wait(240) == 0, (tmp_path / "log").read_text()
         _wait_for_workers(stack, {"embedded"})
     finally:
         process.kill()

@@ -194,4 +194,4 @@ class Api:
 def client_of(app: FastAPI, headers: dict[str, str]) -> httpx.AsyncClient:
     # A defect shall be seen as a customer sees it: as an answer.
     transport = httpx.ASGITransport(app=app, raise_app_exceptions=False)
-    return httpx.AsyncClient(transport=transport, base_url=URL, headers=headers, timeout=20)
+    return httpx.AsyncClient(transport=transport, base_url=URL, headers=headers, timeout=60)

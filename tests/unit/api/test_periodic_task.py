@@ -12,7 +12,7 @@ from octavo.errors import LedgerUnavailable, StorageUnavailable
 pytestmark = pytest.mark.anyio
 logger = logging.getLogger("tests.periodic")
 LONG = 3600.0
-SOON = 10.0
+SOON = 45.0
 
 
 class Work:

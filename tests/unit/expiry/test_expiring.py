@@ -266,9 +266,9 @@ def test_a_report_waits_for_the_deletion_of_its_result_and_a_deletion_for_a_repo
         with hold:
             thread = threading.Thread(target=_after, args=(inside, other), daemon=True)
             thread.start()
-            assert inside.wait(10)
+            assert inside.wait(60)
             order.append("first")
-        thread.join(10)
+        thread.join(60)
         assert order[0] == "first"
         assert len(order) == 2
     write_result(world, objects, "res_other")

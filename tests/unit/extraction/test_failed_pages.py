@@ -11,7 +11,7 @@ import pytest
 from octavo.batches import ClaimedItem
 from octavo.documents import Document
 from octavo.engines.contract import Limits
-from octavo.engines.registry import EngineRegistry
+from octavo.engines.registry import TEST_ENGINES, EngineRegistry
 from octavo.errors import StaleLease, StorageUnavailable
 from octavo.extraction.extractor import Extractor
 from octavo.extraction.item_options import ItemOptions
@@ -54,7 +54,7 @@ class Desk:
         item = self.item
         if first is not None:
             item = replace(item, attempts=1, result_id=first.result_id, failed_pages=first.failed_pages)
-        registry = EngineRegistry.installed(test_engines=True)
+        registry = EngineRegistry(TEST_ENGINES)
         with Extractor(processes=1, limits=Limits(), registry=registry) as extractor:
             work = ItemWork(self.objects, extractor, folder=self.folder)
             with work.fetch(item) as found:

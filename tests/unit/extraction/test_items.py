@@ -59,13 +59,14 @@ def do(objects: MemoryObjects, extractor: Extractor, begin: Begin, tmp_path: Pat
         text: bool = True,
         begin: Callable[[], None] = begin,
         is_stored: bool = True,
+        customer: str = "cust_1",
     ) -> Outcome:
         if is_stored:
             objects.write("in/cust_1/2026-11-23/file_1", data, "application/pdf")
         item = ClaimedItem(
             item_id=ItemId("item_1"),
             batch_id=BatchId("batch_1"),
-            customer_id=CustomerId("cust_1"),
+            customer_id=CustomerId(customer),
             file_id=FileId("file_1"),
             position=0,
             lease_no=1,
@@ -101,6 +102,15 @@ def test_a_success_leaves_the_document_and_its_chunks_in_storage(do: Do, objects
     document = Document.from_json(objects.read(f"{folder}/document.json", max_bytes=10**6).decode())
     assert document.page_count == 1
     assert begin.times == 1
+
+
+def test_a_child_reads_for_one_customer_only(do: Do, objects: MemoryObjects) -> None:
+    readers = []
+    for customer in ("cust_1", "cust_2", "cust_1"):
+        outcome = do(b"pid", customer=customer)
+        assert isinstance(outcome, Succeeded)
+        readers.append(objects.read(f"results/{customer}/{outcome.result_id}/document.json", max_bytes=10**6))
+    assert readers[0] == readers[2] != readers[1]
 
 
 def test_the_same_reading_has_the_same_result_id_whatever_is_shown_of_it(do: Do, objects: MemoryObjects) -> None:

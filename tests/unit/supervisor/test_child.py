@@ -138,7 +138,7 @@ def test_what_a_dead_child_has_left_in_its_group_is_gone_before_the_next_life(tm
     keep_until(shell(tmp_path, script), lambda _: len(lines_of(tmp_path / "grandchildren")) >= 3)
     grandchildren = [int(pid) for pid in lines_of(tmp_path / "grandchildren")]
     # A signal that was sent is not yet an end on a busy machine.
-    wait_until(lambda: not any(map(is_running, grandchildren)), limit=5, what="the end of what was left")
+    wait_until(lambda: not any(map(is_running, grandchildren)), what="the end of what was left")
 
 
 def test_a_stop_while_the_next_start_is_awaited_ends_the_keeper_at_once(tmp_path: Path) -> None:

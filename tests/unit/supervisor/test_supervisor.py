@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from octavo.supervisor import leftovers
-from tests.unit.supervisor.conditions import is_running, read_pid, wait_until
+from tests.unit.supervisor.conditions import LIMIT_SECONDS, is_running, read_pid, wait_until
 
 TRAP = 'trap "echo {name} >> $FOLDER/ended; exit 0" TERM; echo $$ > $FOLDER/{name}; while :; do sleep 0.02 & wait; done'
 STUBBORN = 'trap "" TERM; sleep 60 & echo $! > $FOLDER/grandchild; echo $$ > $FOLDER/{name}; wait; wait'
@@ -31,7 +31,7 @@ class Family:
     def end(self, number: signal.Signals) -> list[str]:
         """Send the parent a signal, wait for its end, return what it told."""
         self.process.send_signal(number)
-        told, _ = self.process.communicate(timeout=20)
+        told, _ = self.process.communicate(timeout=LIMIT_SECONDS)
         return told.splitlines()
 
 
@@ -143,7 +143,7 @@ def test_leftovers_of_a_killed_stack_are_ended_with_their_groups(tmp_path: Path)
         grandchild = read_pid(tmp_path / "grandchild")
         leftovers.note(tmp_path / "children.json", [process.pid])
         assert leftovers.end(tmp_path / "children.json") == [process.pid]
-        assert process.wait(5) == -signal.SIGKILL
+        assert process.wait(LIMIT_SECONDS) == -signal.SIGKILL
         wait_until(lambda: not is_running(grandchild), what="the grandchild's death")
 
 
@@ -173,5 +173,5 @@ def test_notes_that_cannot_be_read_end_nobody(tmp_path: Path, text: str | None) 
 def test_a_process_that_has_gone_is_no_leftover(tmp_path: Path) -> None:
     with stranger("exit 0") as process:
         leftovers.note(tmp_path / "children.json", [process.pid])
-        process.wait(5)
+        process.wait(LIMIT_SECONDS)
         assert leftovers.end(tmp_path / "children.json") == []

@@ -11,7 +11,7 @@ import pytest
 
 from octavo.batches import Item, ItemStatus
 from octavo.engines.contract import Limits
-from octavo.engines.registry import EngineRegistry
+from octavo.engines.registry import TEST_ENGINES, EngineRegistry
 from octavo.extraction.extractor import Extractor
 from octavo.extraction.items import ItemWork
 from octavo.extraction.reading_progress import ReadingProgress
@@ -45,7 +45,7 @@ def worker_of(stack: Stack, tmp_path: Path) -> Iterator[MakeWorker]:
     readers: list[Extractor] = []
 
     def make(name: str, limits: Limits = LIMITS) -> SliceWorker:
-        readers.append(Extractor(processes=1, limits=limits, registry=EngineRegistry.installed(test_engines=True)))
+        readers.append(Extractor(processes=1, limits=limits, registry=EngineRegistry(TEST_ENGINES)))
         work = ItemWork(stack.objects, readers[-1], folder=tmp_path, keep_seconds=0.1)
         made = SliceWorker(stack.worker(f"{name}/1"), work, slots=4, lease_seconds=0.6, on_change=lambda: None)
         workers.append(made)
@@ -112,10 +112,10 @@ def test_a_running_item_shows_its_pages_to_the_customer(stack: Stack, worker_of:
         return (seen["pages_done"] or 0) >= 10
 
     headers = {"Authorization": f"Bearer {stack.key}"}
-    with httpx.Client(base_url=stack.url, headers=headers, trust_env=False, timeout=60) as http:
+    with httpx.Client(base_url=stack.url, headers=headers, trust_env=False, timeout=120) as http:
         until(shows_ten_pages, "ten pages are shown")
         assert (seen["status"], seen["pages_total"], seen["page_count"]) == ("running", 300, None)
-        assert working.result(timeout=60) == (1, 0)
+        assert working.result(timeout=120) == (1, 0)
         look()
         assert (seen["pages_done"], seen["pages_total"], seen["page_count"]) == (None, None, 300)
 
@@ -132,8 +132,8 @@ def test_the_next_worker_goes_on_with_the_pages_that_were_kept(stack: Stack, wor
     batch_id, working = begin(stack, worker_of("first"))
     until(lambda: len(kept(stack)) >= 2, "pages are kept")
     stack.ledger.work.revoke(run_id=RUN)
-    assert working.result(timeout=60) == (0, 0)
-    assert go_on(stack, worker_of("second"), batch_id, NEXT_RUN).result(timeout=60) == (1, 0)
+    assert working.result(timeout=120) == (0, 0)
+    assert go_on(stack, worker_of("second"), batch_id, NEXT_RUN).result(timeout=120) == (1, 0)
     assert_finished_by_two(stack, batch_id)
 
 
@@ -142,10 +142,10 @@ def test_a_worker_that_drains_gives_a_long_document_back_with_its_pages(stack: S
     batch_id, working = begin(stack, first)
     until(lambda: len(kept(stack)) >= 1, "pages are kept")
     first.drain()
-    assert working.result(timeout=60) == (0, 0)
+    assert working.result(timeout=120) == (0, 0)
     assert item_of(stack, batch_id).status is ItemStatus.PENDING
     assert looked_up(stack.ledger, "SELECT lost_leases FROM items") == [(0,)]
-    assert go_on(stack, worker_of("second"), batch_id, NEXT_RUN).result(timeout=60) == (1, 0)
+    assert go_on(stack, worker_of("second"), batch_id, NEXT_RUN).result(timeout=120) == (1, 0)
     assert_finished_by_two(stack, batch_id)
 
 
@@ -154,7 +154,7 @@ def test_a_worker_that_drains_finishes_what_has_kept_nothing(stack: Stack, worke
     batch_id, working = begin(stack, first, b"busy")
     until(lambda: item_of(stack, batch_id).status is ItemStatus.RUNNING, "it runs")
     first.drain()
-    assert working.result(timeout=60) == (1, 0)
+    assert working.result(timeout=120) == (1, 0)
 
 
 def test_a_child_that_is_killed_is_followed_by_one_that_goes_on(stack: Stack, worker_of: MakeWorker) -> None:
@@ -166,7 +166,7 @@ def test_a_child_that_is_killed_is_followed_by_one_that_goes_on(stack: Stack, wo
     assert fork_server is not None
     for pid in list(fork_server._living):
         fork_server.kill(pid)
-    assert working.result(timeout=60) == (1, 0)
+    assert working.result(timeout=120) == (1, 0)
     assert_finished_by_two(stack, batch_id)
 
 
@@ -174,7 +174,7 @@ def test_a_deleted_batch_takes_the_pages_that_were_kept_with_it(stack: Stack, wo
     batch_id, working = begin(stack, worker_of("first"), b"pages 900 0.02")
     until(lambda: looked_up(stack.ledger, "SELECT kept_in FROM items") != [(None,)], "the ledger knows")
     stack.ledger.work.revoke(run_id=RUN)
-    working.result(timeout=60)
+    working.result(timeout=120)
     assert kept(stack)
     customer_id = stack.customer.customer_id
     stack.ledger.batches.cancel(customer_id, batch_id)
@@ -186,13 +186,13 @@ def test_a_failed_item_that_is_run_again_reads_only_the_pages_that_are_missing(
     stack: Stack, worker_of: MakeWorker
 ) -> None:
     batch_id, working = begin(stack, worker_of("hasty", Limits(wall_seconds=0.8)))
-    assert working.result(timeout=60) == (0, 1)
+    assert working.result(timeout=120) == (0, 1)
     item = item_of(stack, batch_id)
     assert (item.status, item.error_code) == (ItemStatus.FAILED, "extraction_failed")
     assert kept(stack)
     assert stack.ledger.billing.pages_used(stack.customer.customer_id) == 0
     stack.ledger.batches.retry_failed(Retry(customer_id=stack.customer.customer_id, batch_id=batch_id))
-    assert go_on(stack, worker_of("second"), batch_id, NEXT_RUN).result(timeout=60) == (1, 0)
+    assert go_on(stack, worker_of("second"), batch_id, NEXT_RUN).result(timeout=120) == (1, 0)
     assert_finished_by_two(stack, batch_id)
 
 
@@ -217,7 +217,7 @@ def test_items_that_take_less_than_a_heartbeat_are_never_told_of(stack: Stack, w
 def with_failed_pages(stack: Stack, worker: SliceWorker, document: bytes) -> BatchId:
     """An item that succeeded without two of its four pages, and is to be read again."""
     batch_id, working = begin(stack, worker, document)
-    assert working.result(timeout=60) == (1, 0)
+    assert working.result(timeout=120) == (1, 0)
     item = item_of(stack, batch_id)
     assert (item.status, item.page_count, item.failed_pages) == (ItemStatus.SUCCEEDED, 4, 2)
     asked = Retry(customer_id=stack.customer.customer_id, batch_id=batch_id, codes=(), failed_pages=True)
@@ -229,7 +229,7 @@ def test_another_worker_reads_only_the_pages_that_failed(stack: Stack, worker_of
     batch_id = with_failed_pages(stack, worker_of("first"), b"holes 4 2,3 -")
     first = item_of(stack, batch_id)
     assert kept(stack)
-    assert go_on(stack, worker_of("second"), batch_id, NEXT_RUN).result(timeout=60) == (1, 0)
+    assert go_on(stack, worker_of("second"), batch_id, NEXT_RUN).result(timeout=120) == (1, 0)
     item = item_of(stack, batch_id)
     assert (item.status, item.attempts, item.failed_pages) == (ItemStatus.SUCCEEDED, 2, 0)
     assert item.result_id == first.result_id
@@ -248,7 +248,7 @@ def test_a_worker_lost_in_a_second_reading_takes_no_result_with_it(stack: Stack,
     stack.ledger.work.revoke(run_id=NEXT_RUN)
     assert item_of(stack, batch_id).status is ItemStatus.PENDING
     stack.ledger.batches.cancel(stack.customer.customer_id, batch_id)
-    assert working.result(timeout=60)[0] == 0
+    assert working.result(timeout=120)[0] == 0
     item = item_of(stack, batch_id)
     assert (item.status, item.failed_pages, item.error_code) == (ItemStatus.SUCCEEDED, 2, None)
     after = {info.key: stack.objects.read(info.key, max_bytes=10**6) for info in stack.objects.list("results/")}

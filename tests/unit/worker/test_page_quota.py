@@ -7,7 +7,7 @@ import pytest
 
 from octavo.batches import Item
 from octavo.engines.contract import Limits
-from octavo.engines.registry import EngineRegistry
+from octavo.engines.registry import TEST_ENGINES, EngineRegistry
 from octavo.errors import StaleLease
 from octavo.extraction.extractor import Extractor
 from octavo.extraction.items import ItemWork
@@ -26,7 +26,7 @@ def stack(tmp_path: Path) -> Iterator[Stack]:
 
 @pytest.fixture(scope="module")
 def extractor() -> Iterator[Extractor]:
-    with Extractor(processes=2, limits=Limits(), registry=EngineRegistry.installed(test_engines=True)) as made:
+    with Extractor(processes=2, limits=Limits(), registry=EngineRegistry(TEST_ENGINES)) as made:
         yield made
 
 

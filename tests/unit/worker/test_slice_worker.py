@@ -11,7 +11,7 @@ import pytest
 from octavo.batches import MAX_LOST_LEASES, BatchStatus, Item, ItemStatus
 from octavo.documents import Block, Document
 from octavo.engines.contract import Limits
-from octavo.engines.registry import EngineRegistry
+from octavo.engines.registry import TEST_ENGINES, EngineRegistry
 from octavo.errors import DOCUMENT_ERRORS, OcrProviderError, StaleLease
 from octavo.extraction.extractor import Extractor
 from octavo.extraction.items import ItemWork
@@ -31,7 +31,7 @@ def stack(tmp_path: Path) -> Iterator[Stack]:
 
 @pytest.fixture(scope="module")
 def extractor() -> Iterator[Extractor]:
-    registry = EngineRegistry.installed(test_engines=True)
+    registry = EngineRegistry(TEST_ENGINES)
     with Extractor(processes=1, limits=Limits(), registry=registry) as made:
         yield made
 
@@ -168,7 +168,7 @@ def test_an_item_taken_away_during_the_work_has_no_outcome(stack: Stack, worker:
         working = pool.submit(worker.process, slice_id, is_last_attempt=False)
         until(lambda: stack.items(batch_id)[0].status is ItemStatus.RUNNING, "the item runs")
         stack.ledger.work.revoke(run_id=RUN)
-        assert working.result(timeout=10) == (0, 0)
+        assert working.result(timeout=60) == (0, 0)
     (item,) = stack.items(batch_id)
     assert (item.status, item.attempts) == (ItemStatus.PENDING, 1)
     assert stack.ledger.billing.pages_used(stack.customer.customer_id) == 0
@@ -191,7 +191,7 @@ def test_storage_that_is_away_for_a_while_is_waited_for(
         until(lambda: "storage" in caplog.text.lower(), "the outage is met")
         assert not working.done()
         stack.objects.available = True
-        assert working.result(timeout=10) == (1, 0)
+        assert working.result(timeout=60) == (1, 0)
     (item,) = stack.items(batch_id)
     assert (item.status, item.attempts) == (ItemStatus.SUCCEEDED, 1)
 
@@ -206,7 +206,7 @@ def test_a_worker_that_drains_while_storage_is_away_gives_the_item_back(
         working = pool.submit(worker.process, slice_id, is_last_attempt=False)
         until(lambda: "storage" in caplog.text.lower(), "the outage is met")
         worker.drain()
-        assert working.result(timeout=10) == (0, 0)
+        assert working.result(timeout=60) == (0, 0)
     (item,) = stack.items(batch_id)
     assert (item.status, item.attempts) == (ItemStatus.PENDING, 0)
     assert [found.unleased for found in stack.ledger.runs.open_batches()] == [1]

@@ -8,7 +8,7 @@ import pytest
 
 from octavo.batches import ItemStatus
 from octavo.engines.contract import Limits
-from octavo.engines.registry import EngineRegistry
+from octavo.engines.registry import TEST_ENGINES, EngineRegistry
 from octavo.errors import OcrProviderError, ServiceUnreachable
 from octavo.extraction.extractor import Extractor
 from octavo.extraction.items import ItemWork
@@ -27,7 +27,7 @@ def stack(tmp_path: Path) -> Iterator[Stack]:
 
 @pytest.fixture(scope="module")
 def extractor() -> Iterator[Extractor]:
-    registry = EngineRegistry.installed(test_engines=True)
+    registry = EngineRegistry(TEST_ENGINES)
     with Extractor(processes=1, limits=Limits(), registry=registry) as made:
         yield made
 

@@ -47,11 +47,11 @@ class SyncStack:
         self.worker.drain()
         self.client.close()
 
-    def send(self, word: str) -> httpx.Response:
+    def send(self, word: str, key: str | None = None) -> httpx.Response:
         return httpx.post(
             f"{self.url}/v1/extract/file",
             files={"file": ("document", word.encode())},
-            headers={"X-API-KEY": self.key},
+            headers={"X-API-KEY": key or self.key},
             timeout=LIMIT_SECONDS,
         )
 
@@ -91,6 +91,12 @@ def test_a_document_is_read_and_its_text_is_the_answer(sync: SyncStack) -> None:
     assert answer.status_code == 200, answer.text
     assert "seven" in json.dumps(answer.json())
     assert sync.service.ledger.billing.pages_used(sync.customer.customer_id) == 1
+
+
+def test_a_child_reads_for_one_customer_only(sync: SyncStack) -> None:
+    _, other = add_customer(sync.service.ledger, "other")
+    first, of_other, second = (sync.send("pid", key).json() for key in (None, other, None))
+    assert first == second != of_other
 
 
 def test_a_reading_ends_when_its_sender_goes_away_and_the_place_is_free_at_once(sync: SyncStack) -> None:

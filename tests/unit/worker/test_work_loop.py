@@ -52,15 +52,15 @@ def test_a_loop_that_drains_asks_for_nothing_more_and_finishes_what_it_has() -> 
 
     def do(_: str) -> None:
         begun.set()
-        assert go.wait(10)
+        assert go.wait(60)
         done.set()
 
     loop = WorkLoop("drained", lambda: "work", do)
     loop.start(1)
-    assert begun.wait(10)
+    assert begun.wait(60)
     loop.drain()
     go.set()
-    assert done.wait(10)
+    assert done.wait(60)
     until(
         lambda: not [one for one in threading.enumerate() if one.name.startswith("octavo-drained")], "its thread ends"
     )

@@ -16,7 +16,7 @@ from octavo.objects.memory import MemoryObjects
 from tests.unit.api.service import Api, MovableClock, make_service, settings
 
 pytestmark = pytest.mark.anyio
-SOON = 15.0
+SOON = 45.0
 
 
 async def until(condition: Callable[[], object]) -> None:

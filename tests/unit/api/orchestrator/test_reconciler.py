@@ -19,7 +19,7 @@ from octavo.timestamps import now
 from tests.unit.api.service import RUN, WORKER, Api, succeeded
 
 pytestmark = pytest.mark.anyio
-SOON = 15.0
+SOON = 45.0
 OTHER = WorkerId("worker-2/one")
 
 

@@ -188,7 +188,7 @@ async def test_a_client_that_takes_nothing_holds_up_its_export_and_ends_it_by_go
             api.service.workers.heartbeat(WORKER)  # on a busy machine this takes longer than a worker may be silent
             api.finish(item, result(api, item.position, size=1_000_000))
     async with (
-        httpx.AsyncClient(base_url=address, headers={"X-API-KEY": api.key}, trust_env=False, timeout=20) as client,
+        httpx.AsyncClient(base_url=address, headers={"X-API-KEY": api.key}, trust_env=False, timeout=60) as client,
         client.stream("GET", f"/v1/batches/{batch_id}/results", params={"format": kind}) as answer,
     ):
         assert answer.status_code == 200

@@ -205,7 +205,7 @@ async def test_a_drawing_that_no_word_comes_of_is_forgotten(api: Api) -> None:
     asked = ask(api, f"{path}/1/image")
     page = await claimed(api)
     assert (await asked).status_code == 504
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(60):
         while api.service.page_renders.broker.jobs:
             await asyncio.sleep(0.01)
     assert not await end(api, page)
@@ -235,7 +235,7 @@ async def test_customers_take_turns(api: Api) -> None:
     api.finish_all(batch["id"], succeeded())
     (item,) = api.items(batch["id"])
     asked.append(ask(api, f"/v1/batches/{batch['id']}/items/{item.item_id}/pages/1/image", client))
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(60):
         while len(api.service.page_renders.broker.jobs) < 3:
             await asyncio.sleep(0.01)
     second = await claimed(api)

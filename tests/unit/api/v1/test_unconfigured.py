@@ -46,7 +46,7 @@ async def test_what_was_staged_with_storage_cannot_be_submitted_without(api: Api
 def test_it_serves_and_health_names_what_is_missing(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     service = replace(make_service(settings(tmp_path), memory_ledger(), UnconfiguredObjects()), storage=None)
     with caplog.at_level(logging.WARNING), served(create_app(service)) as url:
-        answer = httpx.get(f"{url}/health", timeout=20)
+        answer = httpx.get(f"{url}/health", timeout=60)
         worker = httpx.post(
             f"{url}/internal/workers/hello",
             json={"worker_id": "worker/one", "slots": 1, "protection": []},
@@ -62,4 +62,4 @@ def test_it_serves_and_health_names_what_is_missing(tmp_path: Path, caplog: pyte
 def test_a_service_with_storage_is_no_other(tmp_path: Path) -> None:
     service = make_service(settings(tmp_path), memory_ledger(), MemoryObjects())
     with served(create_app(service)) as url:
-        assert httpx.get(f"{url}/health", timeout=20).json()["parts"]["storage"]["status"] == "ok"
+        assert httpx.get(f"{url}/health", timeout=60).json()["parts"]["storage"]["status"] == "ok"

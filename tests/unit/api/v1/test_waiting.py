@@ -17,7 +17,7 @@ from tests.unit.api.v1.test_results import BOTH
 
 pytestmark = pytest.mark.anyio
 LONG = 50
-SOON_SECONDS = 10.0
+SOON_SECONDS = 40.0
 
 
 async def ask(api: Api, batch_id: str, wait: float = LONG, cursor: str | None = None) -> httpx.Response:

@@ -59,7 +59,7 @@ async def report(api: Api, outgoing: dict[str, Any], **fields: object) -> httpx.
 
 
 async def until_one_waits(api: Api) -> None:
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(60):
         while not api.service.deliveries.waiting:
             await asyncio.sleep(0.005)
 
@@ -327,7 +327,7 @@ async def test_what_a_silent_worker_held_is_due_again_long_before_its_lease_ends
     await add(api)
     await ended(api)
     assert len(await claims(api, worker="embedded/1")) == 1
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(60):
         while api.service.deliveries.senders():
             await api.service.deliveries.take_from_the_silent()
             await asyncio.sleep(0.02)

@@ -16,7 +16,7 @@ from octavo.timestamps import now
 from tests.unit.api.service import succeeded
 
 pytestmark = pytest.mark.anyio
-SOON = 10.0
+SOON = 45.0
 """Far longer than an answer that is due takes; a test that waits this long has failed."""
 LONG = 60.0
 """A wait that no test waits out."""

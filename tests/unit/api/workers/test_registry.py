@@ -10,7 +10,7 @@ from octavo.identifiers import WorkerId
 
 pytestmark = pytest.mark.anyio
 WORKER = WorkerId("worker/1")
-SOON = 10.0
+SOON = 45.0
 
 
 async def test_a_worker_that_was_heard_is_there() -> None:
