@@ -43,7 +43,7 @@ class LargeBodies:
         self._changed = asyncio.Event()
 
     @property
-    def held(self) -> int:
+    def in_use(self) -> int:
         """How many places are taken."""
         return len(self._held)
 

@@ -37,7 +37,7 @@ async def test_a_customer_takes_no_more_places_than_allowed_and_leaves_some_to_o
         await found.take(C, 10)
     found.give_back(first)
     await found.take(C, 10)
-    assert found.held == 3
+    assert found.in_use == 3
 
 
 async def test_bytes_are_bounded_as_well_but_one_body_is_always_taken() -> None:
