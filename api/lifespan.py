@@ -46,6 +46,7 @@ def _loops(service: Service) -> list[Coroutine[Any, Any, None]]:
         Reconciler(service.ledger, service.dispatcher, service.workers, service.estimates).run(),
         Orphans(service.ledger, service.dispatcher, service.workers).run(),
         service.deliveries.run(),
+        service.schedules.run(),
     ]
     if service.storage is not None:
         loops += [_ensure_bucket(service), service.archive.run(), service.retention.run()]

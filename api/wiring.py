@@ -7,6 +7,7 @@ from api.background.deliveries import Deliveries
 from api.background.expiry import Retention
 from api.http.dependencies import Service
 from api.orchestrator.dispatch import Dispatcher
+from api.orchestrator.schedules import ScheduleWatch
 from api.v1.events import WEBHOOKS
 from api.workers.claims import Claims
 from api.workers.page_renders import PageRenders
@@ -104,6 +105,7 @@ def assemble(
         deliveries=Deliveries(ledger, dispatcher, workers, messages, settings.webhooks),
         webhook_messages=messages,
         estimates=Estimates(ledger, workers),
+        schedules=ScheduleWatch(dispatcher),
         admin_token=secrets.admin_token,
         worker_token=secrets.worker_token,
     )

@@ -179,6 +179,21 @@ TEXTS: Mapping[str, MakeAt] = {
     "words-1gib.docx": within("tides.docx", "word/document.xml", _long_document),
     "cells-1gib.xlsx": within("tides.xlsx", "xl/worksheets/sheet1.xml", _long_sheet),
     "far-cell.xlsx": within("tides.xlsx", "xl/worksheets/sheet1.xml", _far_cell),
+    "merged.xlsx": within(
+        "tides.xlsx",
+        "xl/worksheets/sheet1.xml",
+        lambda xml, _: xml.replace(
+            "</sheetData>", '</sheetData><mergeCells><mergeCell ref="A1:XFD1048576"/></mergeCells>'
+        ),
+    ),
+    "grid.docx": within(
+        "tides.docx",
+        "word/document.xml",
+        lambda xml, _: xml.replace(
+            "<w:body>",
+            '<w:body><w:tbl><w:tr><w:tc><w:tcPr><w:gridSpan w:val="9999999"/></w:tcPr></w:tc></w:tr></w:tbl>',
+        ),
+    ),
     "deep.docx": within("tides.docx", "word/document.xml", _deep_document),
     "laughs.docx": within("tides.docx", "word/document.xml", _with_entity(LAUGHS, DOCX_TEXT, "&a10;")),
     "quadratic.docx": within("tides.docx", "word/document.xml", _with_entity(QUADRATIC, DOCX_TEXT, "&a;" * 20_000)),
@@ -221,6 +236,13 @@ TEXTS: Mapping[str, MakeAt] = {
     "brackets.md": long(b"[", 200_000),
     "quotes.md": long(b"> ", 200_000),
     "columns.csv": long(b"412;", 8_000_000, b"", b"\n398;412\n"),
+    "lines-20m.txt": long(b"a\n", 40_000_000),
+    "comments.html": long(b"<!-- a -->", 1_000_000),
+    "parts-500000.eml": long(
+        b"--b\nContent-Disposition: attachment; filename=a\n\nHi\n",
+        26_000_000,
+        b'From: a@example.org\nSubject: a\nMIME-Version: 1.0\nContent-Type: multipart/mixed; boundary="b"\n\n',
+    ),
     "text-100mb.txt": long(b"High water at six. ", 100 * MIB),
     "text-100mb.csv": long(b"Monday;412;398\n", 100 * MIB),
     "text-100mb.md": long(b"# Tides\n\nHigh water at *six*.\n\n", 100 * MIB),

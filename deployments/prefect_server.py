@@ -9,14 +9,16 @@ Prefect itself waits for SQLITE_BUSY.
 
 import asyncio
 import random
-from collections.abc import Callable
 from urllib.parse import urlsplit
 
+from fastapi import FastAPI
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from deployments.same_origin import SameOrigin
+from deployments.service_failures import ServiceFailures
 from octavo import process_tuning
 from octavo.settings import read_settings
+from octavo.supervisor.prefect_access import FAILURES_PATH
 
 PATIENCE_SECONDS = 10.0
 FIRST_PAUSE_SECONDS = 0.01
@@ -114,8 +116,13 @@ def _behind_door(app: ASGIApp) -> ASGIApp:
     return SameOrigin(app, hosts=[*given.hosts, *([at] if at else [])])
 
 
-def _prefect_app(**given: bool) -> ASGIApp:
+def _prefect_app(*, webserver_only: bool = False) -> ASGIApp:
     from prefect.server.api.server import create_app as create_prefect_app  # slow to import, and only here
 
-    make: Callable[..., ASGIApp] = create_prefect_app
-    return make(**given)
+    app = create_prefect_app(webserver_only=webserver_only)
+    failures = ServiceFailures()
+    failures.listen()
+    # Below Prefect's own API, so that it is behind the login.
+    prefect_api: FastAPI = vars(app)["api_app"]
+    prefect_api.add_api_route(FAILURES_PATH, failures.recent, methods=["GET"], include_in_schema=False)
+    return app

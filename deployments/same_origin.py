@@ -24,11 +24,12 @@ CORS_FIELDS = (
     "access-control-allow-credentials",
 )
 POLICY = (
-    "default-src 'self'; connect-src 'self' ws://{host} wss://{host}; script-src 'self' 'unsafe-eval' blob:; "
+    "default-src 'self'; connect-src 'self' ws://{host} wss://{host}; script-src 'self' 'unsafe-eval'; "
     "worker-src 'self' blob:; style-src 'self' 'unsafe-inline'; img-src 'self' data: blob:; font-src 'self' data:; "
     "object-src 'none'; base-uri 'self'; form-action 'self'; frame-ancestors 'none'"
 )
-"""`unsafe-eval` and workers from blobs: the graph of a flow run compiles its shaders and lays itself out with them."""
+"""`unsafe-eval` and workers from blobs: the graph of a flow run compiles its shaders and lays itself out with them; in
+both interfaces it ends with an error without."""
 
 
 class SameOrigin:

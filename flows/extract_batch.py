@@ -1,5 +1,6 @@
 """The flow of a batch: open it, claim, map `extract` over what was claimed, report how it ended."""
 
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextvars import copy_context
@@ -15,7 +16,7 @@ from prefect.client.schemas.objects import State
 from prefect.exceptions import PrefectHTTPStatusError
 from prefect.futures import PrefectFuture
 from prefect.runtime import flow_run
-from prefect.states import Cancelled, Completed
+from prefect.states import Cancelled, Completed, Failed
 from prefect.task_runners import TaskRunner, ThreadPoolTaskRunner
 
 from octavo.batches import BatchStatus
@@ -43,13 +44,17 @@ MOST_TASK_RUNS = 48
 def extract_batch(batch_id: str) -> State[None]:
     """Extract one batch; several runs of this flow may share a batch.
 
+    A flow run that is retried in the Prefect UI has the batch's failed items run again, in a new run.
+
     Args:
         batch_id: The batch to extract, as the API returned it: `batch_...`.
     """
     here, run_id = worker.current(), RunId(str(flow_run.id))
+    if int(flow_run.run_count or 0) > 1:
+        return _retried(here, run_id)
     opened = here.open_run(run_id, BatchId(batch_id))
     task_runs, progress = TaskRuns(here), Progress(opened)
-    with tags(f"customer:{opened.customer_id}"):
+    with tags(f"customer:{opened.customer_id}", f"name:{opened.customer_name}"):
         # The work on these slices has begun; their task runs attach to it. Under tag limits it waits for them.
         for slice_ids in here.claims(run_id) if opened.tag_limits else here.started_claims(run_id):
             task_runs.add(slice_ids, extract.map(list(slice_ids)))
@@ -169,6 +174,23 @@ def _final_state(summary: RunSummary, *, is_cancelled: bool, is_draining: bool) 
     if summary.unfinished:
         name = "Drained" if is_draining else "HandedOn"
         return Completed(name=name, message=f"{counts}, {summary.unfinished} continue elsewhere")
-    if summary.failed:
-        return Completed(name="CompletedWithErrors", message=counts)
-    return Completed(message=counts)
+    if not summary.failed:
+        return Completed(message=counts)
+    told = f"{counts}: {_reasons(summary)}"
+    # As the batch itself is: `failed` without a single good item, else `partially_failed`.
+    return Completed(name="CompletedWithErrors", message=told) if summary.succeeded else Failed(message=told)
+
+
+def _reasons(summary: RunSummary) -> str:
+    """Return how often each code occurs among the failures that are known, the most frequent first."""
+    codes = Counter(str(row["code"]) for row in summary.failures)
+    more = ", ..." if summary.failed > len(summary.failures) else ""
+    return ", ".join(f"{code} {number}" for code, number in codes.most_common()) + more
+
+
+def _retried(here: SliceWorker, run_id: RunId) -> State[None]:
+    retried = here.retry_batch(run_id)
+    if retried.items:
+        items = "1 failed item runs" if retried.items == 1 else f"{retried.items} failed items run"
+        return Completed(name="Retried", message=f"{items} again, in a new run of this batch")
+    return Completed(name="NothingRetried", message=retried.refusal or "no item of this batch has failed")

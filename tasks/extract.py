@@ -1,18 +1,22 @@
 """The task that a batch is mapped over: one claimed slice, by id."""
 
+from collections import Counter
 from typing import Any
 
 from prefect import task
 from prefect.cache_policies import NO_CACHE
 from prefect.client.schemas.objects import State, TaskRun
 from prefect.runtime import task_run
-from prefect.states import Completed
+from prefect.states import Completed, Failed
 from prefect.tasks import Task
 
 from octavo.errors import OcrProviderError
+from octavo.worker.leased_slice import SliceEnd
 from tasks import worker
 
 RETRIES = 2
+MOST_REASONS = 5
+"""Different reasons that a state tells; the table of the batch has more."""
 RETRY_DELAY_SECONDS = [2.0, 8.0]
 
 
@@ -46,7 +50,17 @@ def slice_name() -> str:
 def extract(slice_id: str) -> State[None]:
     """Process one slice; three attempts in all if OCR fails."""
     is_last = int(task_run.run_count or 1) > RETRIES
-    succeeded, failed = worker.current().process(slice_id, is_last_attempt=is_last)
-    if failed:
-        return Completed(name="CompletedWithErrors", message=f"{succeeded} ok, {failed} failed")
-    return Completed(message=f"{succeeded} ok")
+    return _state(worker.current().process(slice_id, is_last_attempt=is_last))
+
+
+def _state(end: SliceEnd) -> State[None]:
+    """Return how a slice ended, with the reasons of what failed: Prefect's Failed where nothing of it succeeded."""
+    if not end.failures:
+        return Completed(message=f"{end.succeeded} ok")
+    reasons = Counter(f"{failure.code}: {failure.message}" for failure in end.failures).most_common()
+    told = "; ".join(f"{text} ({number} times)" if number > 1 else text for text, number in reasons[:MOST_REASONS])
+    if len(reasons) > MOST_REASONS:
+        told += "; ..."
+    if end.succeeded:
+        return Completed(name="CompletedWithErrors", message=f"{end.succeeded} ok, {len(end.failures)} failed: {told}")
+    return Failed(message=told)

@@ -3,6 +3,7 @@
 import asyncio
 import time
 from collections.abc import Coroutine
+from datetime import datetime
 from typing import Any, Literal
 
 import httpx
@@ -36,21 +37,30 @@ class Protection(BaseModel):
     missing: list[str]
 
 
+class LastRun(BaseModel):
+    """When a scheduled flow ended the last time, how, and when it runs next."""
+
+    ended_at: datetime | None
+    state: str | None
+    next_at: datetime | None
+
+
 class Health(BaseModel):
-    """The whole stack; `sandbox` has an entry for each worker by its name."""
+    """The whole stack; `sandbox` has an entry for each worker by its name, `scheduled` for each scheduled flow."""
 
     status: Literal["ok", "degraded"]
     version: str
     parts: dict[str, PartHealth]
     workers: list[str]
     sandbox: dict[str, Protection]
+    scheduled: dict[str, LastRun]
     api_url: str
     docs_url: str
 
 
 @router.get("/health", responses={503: {"model": Health, "description": "A part is down."}})
 async def health(response: Response, service: ServiceDep) -> Health:
-    """Get the state of each part: ledger, storage, Prefect, workers, and the archive of the ledger."""
+    """Get the state of each part: ledger, storage, Prefect, workers, the archive of the ledger, and schedules."""
     names = ("ledger", "storage", "prefect", "worker")
     parts = await asyncio.gather(
         _timed(_ledger(service)),
@@ -63,6 +73,8 @@ async def health(response: Response, service: ServiceDep) -> Health:
     # The service works without its archive, but its operator should know.
     archive = service.archive.trouble
     found["archive"] = PartHealth(status="down" if archive else "ok", message=archive)
+    schedules = service.schedules.trouble()
+    found["schedules"] = PartHealth(status="down" if schedules else "ok", message=schedules)
     api_url = service.settings.api.public_url or ""
     there = service.workers.alive()
     return Health(
@@ -72,6 +84,10 @@ async def health(response: Response, service: ServiceDep) -> Health:
         workers=[_name(worker_id) for worker_id in there],
         sandbox={
             _name(worker_id): told for worker_id in there if (told := _protection(service, worker_id)) is not None
+        },
+        scheduled={
+            flow.name: LastRun(ended_at=flow.ended_at, state=flow.state, next_at=flow.next_at)
+            for flow in service.schedules.flows
         },
         api_url=api_url,
         docs_url=f"{api_url}/docs",

@@ -11,6 +11,7 @@ from api.background.expiry import Retention
 from api.http.long_poll import LongPolls
 from api.http.submission_rates import SubmissionRates
 from api.orchestrator.dispatch import Dispatcher
+from api.orchestrator.schedules import ScheduleWatch
 from api.workers.claims import Claims
 from api.workers.page_renders import PageRenders
 from api.workers.registry import WorkerRegistry
@@ -44,6 +45,7 @@ class Service:
     sync_extractions: SyncExtractions
     page_renders: PageRenders
     estimates: Estimates
+    schedules: ScheduleWatch
     admin_token: str
     worker_token: str
     rates: SubmissionRates = field(default_factory=SubmissionRates)

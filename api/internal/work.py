@@ -9,6 +9,7 @@ from fastapi import APIRouter, Depends, Query
 
 from api.http import auth
 from api.http.dependencies import Service, ServiceDep
+from api.http.use_cases import BatchesDep
 from api.threads import in_thread
 from octavo.batches import Batch, BatchStatus, Item, ItemStatus, Run, RunStatus
 from octavo.client.worker_protocol import (
@@ -19,11 +20,12 @@ from octavo.client.worker_protocol import (
     PruneRequest,
     Reports,
     Reserved,
+    RetriedRun,
     RunSummary,
 )
-from octavo.errors import BatchNotFound
+from octavo.errors import BatchNotFound, OctavoError
 from octavo.identifiers import BatchId
-from octavo.ledger.contract import Claim, ClaimRequest, ItemCursor, Pruned, ReportResult, Reservation
+from octavo.ledger.contract import Claim, ClaimRequest, ItemCursor, Pruned, ReportResult, Reservation, Retry
 from octavo.timestamps import now
 
 router = APIRouter(prefix="/internal", dependencies=[Depends(auth.worker)], include_in_schema=False)
@@ -84,6 +86,20 @@ async def cancel_run(body: NamedRun, service: ServiceDep) -> Notifications:
     run = _known(service.ledger.runs.get(body.run_id))
     await in_thread(lambda: service.ledger.batches.cancel(run.customer_id, run.batch_id))
     return Notifications(count=service.workers.notifications)
+
+
+@router.post("/runs/retry")
+def retry(body: NamedRun, service: ServiceDep, batches: BatchesDep) -> RetriedRun:
+    """Have the failed items of a run's batch run again: its flow run was retried in the Prefect UI."""
+    run = service.ledger.runs.get(body.run_id)
+    if run is None:
+        return RetriedRun(items=0, refusal="The batch of this run is gone.")
+    asked = Retry(customer_id=run.customer_id, batch_id=run.batch_id, codes=None, failed_pages=False)
+    try:
+        found = batches.retry_failed(service.ledger.accounts.customer(run.customer_id), asked)
+    except OctavoError as error:
+        return RetriedRun(items=0, refusal=error.message)
+    return RetriedRun(items=found.retried.items)
 
 
 @router.post("/runs/summary")

@@ -117,7 +117,7 @@ class Dispatcher:
             await self.deployment_id(),
             parameters={"batch_id": run.batch_id},
             name=run_name(batch, customer, run.run_no),
-            tags=[f"customer:{run.customer_id}", f"batch:{run.batch_id}"],
+            tags=[f"customer:{run.customer_id}", f"name:{customer.name}", f"batch:{run.batch_id}"],
             idempotency_key=f"{run.batch_id}:{run.run_no}",
         )
         run_id = RunId(str(made.id))

@@ -104,7 +104,8 @@ class Orphans:
         run = await in_thread(lambda: self._ledger.runs.get(run_id))
         if run is None or shown is None or moment - shown.timestamp < GRACE:
             return None
-        if run.status is RunStatus.ENDED and self._is_left(run, moment):
+        # One that is scheduled again was retried by somebody, and waits for a worker.
+        if run.status is RunStatus.ENDED and not shown.is_scheduled() and self._is_left(run, moment):
             return Cancelled(message=LOST) if shown.is_cancelling() else Crashed(message=LOST)
         if run.status is RunStatus.STARTING and await self._is_over(run):
             await in_thread(lambda: self._ledger.runs.end(run_id))

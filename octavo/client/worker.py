@@ -37,6 +37,7 @@ from octavo.client.worker_protocol import (
     RemovedRecords,
     Reports,
     Reserved,
+    RetriedRun,
     RunSummary,
     SweepRequest,
     SweepResult,
@@ -154,6 +155,10 @@ class WorkerClient:
     def reserve(self, asked: Reservation) -> bool:
         """Set pages aside for an item before it is read; False over the quota. Raises StaleLease."""
         return self._call("/reservations", asked, Reserved).is_reserved
+
+    def retry_batch(self, run_id: RunId) -> RetriedRun:
+        """Have the failed items of the run's batch run again."""
+        return self._call("/runs/retry", NamedRun(run_id=run_id), RetriedRun)
 
     def summary(self, run_id: RunId) -> RunSummary:
         """Return how the run's batch stands."""

@@ -79,6 +79,16 @@ class NamedRun:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class RetriedRun:
+    """What became of the wish to run a batch's failed items again."""
+
+    items: int
+    """How many run again, in a new run of the batch."""
+    refusal: str | None = None
+    """Why none does."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Reports:
     """A worker's reports about items it holds."""
 

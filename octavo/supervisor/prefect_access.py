@@ -15,6 +15,8 @@ from octavo.settings import Settings
 LOGIN = "prefect_login"
 """Name of the secret in the data directory."""
 USER = "octavo"
+FAILURES_PATH = "/octavo/failures"
+"""Where a server that Octavo starts tells, below its API, which of its services have failed lately."""
 AUTH_VARIABLE = "PREFECT_API_AUTH_STRING"
 """What Prefect's clients know a login by."""
 

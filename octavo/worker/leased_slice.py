@@ -10,10 +10,21 @@ from octavo.batches import Slice
 from octavo.client.worker_protocol import OpenedRun
 from octavo.extraction.reading_progress import ReadingProgress
 from octavo.identifiers import CustomerId, ItemId, RunId
+from octavo.outcomes import Failed
 from octavo.pacing import Pace
 
-Ended = tuple[int, int]
-"""How many items of a slice succeeded and failed."""
+
+@dataclass(frozen=True, slots=True)
+class SliceEnd:
+    """How the items of a slice ended, as far as the ledger took it."""
+
+    succeeded: int
+    failures: tuple[Failed, ...] = ()
+
+    @property
+    def counts(self) -> tuple[int, int]:
+        """How many items succeeded and failed."""
+        return self.succeeded, len(self.failures)
 
 
 @dataclass
@@ -46,7 +57,7 @@ class LeasedSlice:
     """Whether nothing of it is left to do: its slot is free, its lease is not renewed."""
     is_abandoned: bool = False
     """Whether nobody will ask how it ended."""
-    work: "Future[Ended] | None" = None
+    work: "Future[SliceEnd] | None" = None
     """The work on it, where a thread has begun it before it was asked for."""
 
     @property

@@ -19,7 +19,7 @@ from octavo.extraction.items import ItemWork
 from octavo.ledger.contract import Report, ReportKind, Reservation
 from octavo.outcomes import Failed, Outcome, Succeeded, failure, lost_too_often
 from octavo.worker.leased_reading import Draining, LeasedReading
-from octavo.worker.leased_slice import Ended, LeasedSlice
+from octavo.worker.leased_slice import LeasedSlice, SliceEnd
 
 logger = logging.getLogger(__name__)
 FIRST_PAUSE_SECONDS = 0.2
@@ -50,8 +50,8 @@ class SliceProcessor:
         """Fetch nothing more."""
         self._fetchers.shutdown(wait=False, cancel_futures=True)
 
-    def process(self, leased: LeasedSlice, *, is_last_attempt: bool) -> Ended:
-        """Return how many items succeeded and failed. Raises OcrProviderError when one should be tried again."""
+    def process(self, leased: LeasedSlice, *, is_last_attempt: bool) -> SliceEnd:
+        """Return how the items ended. Raises OcrProviderError when one should be tried again."""
         reported = [
             self._process_item(leased, item, fetched, is_last_attempt=is_last_attempt)
             for item, fetched in self._fetched(leased)
@@ -60,8 +60,8 @@ class SliceProcessor:
         outcomes = [outcome for outcome, answer in reported if answer is not None and answer.result()]
         if late := sum(answer is not None for _, answer in reported) - len(outcomes):
             logger.warning("%d outcomes of slice %s came too late and were refused", late, leased.slice.slice_id)
-        failed = sum(isinstance(outcome, Failed) for outcome in outcomes)
-        return len(outcomes) - failed, failed
+        failures = tuple(outcome for outcome in outcomes if isinstance(outcome, Failed))
+        return SliceEnd(len(outcomes) - len(failures), failures)
 
     def give_back(self, leased: LeasedSlice, item: ClaimedItem) -> None:
         """Give an item back that was not finished; it does not count as lost."""

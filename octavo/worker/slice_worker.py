@@ -11,14 +11,14 @@ from concurrent.futures import ThreadPoolExecutor
 
 from octavo.client.outbox import Outbox
 from octavo.client.worker import WorkerClient
-from octavo.client.worker_protocol import OpenedRun, OpenRun, RunSummary
+from octavo.client.worker_protocol import OpenedRun, OpenRun, RetriedRun, RunSummary
 from octavo.errors import OcrProviderError, OctavoError, StaleLease
 from octavo.extraction.items import ItemWork
 from octavo.identifiers import BatchId, CustomerId, RunId
 from octavo.ledger.contract import Claim, ClaimRequest, Pruned
 from octavo.worker.claims_ahead import ahead
 from octavo.worker.lease_keeper import LeaseKeeper
-from octavo.worker.leased_slice import BatchRun, Ended, LeasedSlice, LeasedSlices
+from octavo.worker.leased_slice import BatchRun, LeasedSlice, LeasedSlices, SliceEnd
 from octavo.worker.slice_processor import SliceProcessor
 from octavo.worker.sweeper import Sweeper
 
@@ -186,6 +186,10 @@ class SliceWorker:
         run = self._runs.get(run_id)
         return run is not None and run.is_stale
 
+    def retry_batch(self, run_id: RunId) -> RetriedRun:
+        """Have the failed items of an ended run's batch run again, as somebody asked in the Prefect UI."""
+        return self._client.retry_batch(run_id)
+
     def end_run(self, run_id: RunId) -> RunSummary:
         """End a flow run; returns how its batch stands."""
         self._client.end_run(run_id)
@@ -209,8 +213,8 @@ class SliceWorker:
         for leased in filter(None, map(self._slices.get, slice_ids)):
             leased.work = self._threads.submit(self._process, leased, is_last_attempt=False)
 
-    def process(self, slice_id: str, *, is_last_attempt: bool) -> Ended:
-        """Process a slice, item by item, or join the work on it; returns how many items succeeded and failed.
+    def process(self, slice_id: str, *, is_last_attempt: bool) -> SliceEnd:
+        """Process a slice, item by item, or join the work on it; returns how its items ended.
 
         Raises OcrProviderError when an item should be tried again and this was not the last attempt: the slice stays
         here, and items that are done are not repeated.
@@ -229,7 +233,7 @@ class SliceWorker:
             if not is_kept:
                 self._slices.remove(slice_id)
 
-    def _process(self, leased: LeasedSlice, *, is_last_attempt: bool) -> Ended:
+    def _process(self, leased: LeasedSlice, *, is_last_attempt: bool) -> SliceEnd:
         is_kept = False
         try:
             return self._processor.process(leased, is_last_attempt=is_last_attempt)

@@ -79,6 +79,24 @@ def done_by(fleet: Fleet, batch: Batch, worker: Process) -> int:
     return int(fleet.stack.prefect("POST", "/task_runs/count", wanted))
 
 
+def schedule_every_minute(fleet: Fleet, name: str) -> None:
+    """Change a deployment's schedule as a person does."""
+    (found,) = fleet.stack.prefect("POST", "/deployments/filter", {"deployments": {"name": {"any_": [name]}}})
+    (schedule,) = found["schedules"]
+    body = {"schedule": {"cron": "* * * * *", "timezone": "UTC"}}
+    fleet.stack.prefect("PATCH", f"/deployments/{found['id']}/schedules/{schedule['id']}", body)
+
+
+def scheduled_ends(fleet: Fleet, name: str) -> list[str]:
+    """Return the last states of the scheduled runs of a deployment that have ended."""
+    wanted = {
+        "deployments": {"name": {"any_": [name]}},
+        "flow_runs": {"state": {"type": {"any_": ["COMPLETED", "FAILED", "CRASHED", "CANCELLED"]}}},
+    }
+    runs = fleet.stack.prefect("POST", "/flow_runs/filter", wanted)
+    return [run["state"]["name"] for run in runs if run["auto_scheduled"]]
+
+
 @pytest.mark.timeout(900)  # ten processes start; on a busy machine that alone takes a minute
 def test_workers_share_a_batch_and_it_ends_well_whoever_joins_leaves_or_dies(fleet: Fleet, tmp_path: Path) -> None:
     began = time.monotonic()
@@ -87,6 +105,8 @@ def test_workers_share_a_batch_and_it_ends_well_whoever_joins_leaves_or_dies(fle
     told = run_octavo("customers", "set", CUSTOMER, "--cap", str(CAP), "--data", str(fleet.stack.data))
     assert told.returncode == 0, told.stderr
     wait_for(lambda: len(fleet.workers()) == 2, limit=60, what="two workers")
+    # Told by the process of the background services, run by a worker: long before the batch has ended.
+    schedule_every_minute(fleet, "prune")
     # The batch outlasts the start of a third worker, however busy the machine is.
     seconds = max(SECONDS, (time.monotonic() - began) / 2)
     with CustomerClient(fleet.stack.url, key) as client:
@@ -134,6 +154,8 @@ def test_workers_share_a_batch_and_it_ends_well_whoever_joins_leaves_or_dies(fle
         limit=30,
         what="items done by each of the others",
     )
+    wait_for(lambda: scheduled_ends(fleet, "prune"), limit=75, what="a scheduled run of prune that has ended")
+    assert set(scheduled_ends(fleet, "prune")) == {"Completed"}
     assert stays.end(signal.SIGTERM) == 0
 
 

@@ -68,6 +68,8 @@ def test_every_page_we_link_to_works_behind_the_login_and_speaks_to_nobody_else(
         # Log lines come by HTTP, task runs by the websocket of events: both with the login.
         expect(page.get_by_text("Finished in state Completed").first).to_be_visible()
         expect(page.get_by_text("1 Task run").first).to_be_visible()
+        # The graph of the run, whose library would end with an error under a policy without `eval`.
+        expect(page.locator("canvas").first).to_be_visible()
         # The older interface, which the newer one offers.
         page.goto(f"{access.ui_url}/runs/flow-run/{run['id']}")
         expect(page.get_by_text(run["name"]).first).to_be_visible()

@@ -63,6 +63,7 @@ def test_health_tells_of_each_part_and_where_people_look(stack: Stack) -> None:
         "prefect": "ok",
         "worker": "ok",
         "archive": "ok",
+        "schedules": "ok",
     }
     assert found["workers"] == ["embedded"]
     if sys.platform == "linux":
@@ -135,13 +136,13 @@ def test_the_flow_run_has_a_name_and_tags_a_person_understands(stack: Stack, sub
     (run,) = stack.flow_runs(submission.batch_id)
     assert run["name"] == f"{CUSTOMER}: 7 files, {submission.batch_id}"
     customer_id = _customer_id(stack, submission)
-    assert set(run["tags"]) >= {f"customer:{customer_id}", f"batch:{submission.batch_id}"}
+    assert set(run["tags"]) >= {f"customer:{customer_id}", f"name:{CUSTOMER}", f"batch:{submission.batch_id}"}
     assert run["parameters"] == {"batch_id": submission.batch_id}
 
 
 def test_the_flow_run_ends_in_a_named_state_with_counts(stack: Stack, submission: Submission) -> None:
     run = stack.wait_for_flow_run(submission.batch_id, "CompletedWithErrors")
-    assert run["state"]["message"] == "4 ok, 3 failed"
+    assert run["state"]["message"] == "4 ok, 3 failed: extraction_failed 2, unsupported_input 1"
     assert run["state_type"] == "COMPLETED"
 
 
@@ -155,6 +156,22 @@ def test_task_runs_are_named_by_customer_and_file(stack: Stack, submission: Subm
     # Prefect writes task runs down some seconds late.
     wait_for(lambda: len(names()) == 7, limit=20, what="seven task runs")
     assert names() == {f"{CUSTOMER}: {name}" for name in (GOOD | BAD) if name != "empty.pdf"}
+
+
+def test_a_failed_document_is_red_and_tells_why(stack: Stack, submission: Submission) -> None:
+    (run,) = stack.flow_runs(submission.batch_id)
+    wanted = {"task_runs": {"flow_run_id": {"any_": [run["id"]]}, "state": {"type": {"any_": ["FAILED"]}}}}
+
+    def failed() -> list[Any]:
+        found: list[Any] = stack.prefect("POST", "/task_runs/filter", wanted)
+        return found if len(found) == 3 else []
+
+    found = wait_for(failed, limit=20, what="three failed task runs")
+    reasons = {task["name"]: task["state"]["message"] for task in found}
+    assert reasons[f"{CUSTOMER}: locked.pdf"] == "extraction_failed: the PDF needs a password"
+    assert all(message.startswith(("extraction_failed: ", "unsupported_input: ")) for message in reasons.values())
+    assert {task["run_count"] for task in found} == {1}, "a document's own failure is not tried again"
+    assert all({f"name:{CUSTOMER}"} <= set(task["tags"]) for task in found)
 
 
 def test_artifacts_show_the_progress_and_the_failed_items(stack: Stack, submission: Submission) -> None:

@@ -7,6 +7,9 @@ from typing import Literal
 
 _MARK = re.compile(r"^\s{0,8}(?:(?P<bullet>[-*+\u2022\u2013])|(?P<number>\d{1,3}[.)]))\s+(?=\S)")
 
+_BLANK_LINES = re.compile(r"\n\s*\n")
+"""All of them together say no more than one."""
+
 
 @dataclass(frozen=True, slots=True)
 class Passage:
@@ -23,7 +26,7 @@ def passages(text: str, full_line: int) -> Iterator[Passage]:
     A line of `full_line` characters is full.
     """
     lines: list[str] = []
-    for line in [*text.splitlines(), ""]:
+    for line in [*_BLANK_LINES.sub("\n\n", text).splitlines(), ""]:
         if lines and (not line.strip() or _MARK.match(line) or _is_ended(lines, line, full_line)):
             yield _passage(lines)
             lines = []

@@ -14,6 +14,7 @@ from octavo.engines.contract import Limits, Progress, Reading, Source
 from octavo.engines.office.assembly import EMU_PER_POINT, Assembler, Placed, slide_number
 from octavo.engines.office.containers import check_container
 from octavo.engines.office.converted import converted
+from octavo.engines.office.counting import check_counts
 from octavo.engines.office.encoding import as_utf8
 from octavo.engines.office.kinds import OfficeKind
 from octavo.engines.office.mail import mail_as_html
@@ -42,9 +43,10 @@ def read_office(
     if kind in ZIPPED:
         check_container(data, limits.max_unpacked_bytes, thresholds)
     if kind == "eml":
-        kind, data = "html", mail_as_html(data, thresholds.full_line_characters)
+        kind, data = "html", mail_as_html(data, limits, thresholds)
     elif kind in TEXTS:
         data = as_utf8(data)
+    check_counts(kind, data, limits, thresholds)
     if kind == "text":
         return _finished(_plain(data.decode(), limits, thresholds), (), limits, progress)
     found = converted(data, kind)

@@ -19,6 +19,21 @@ class OfficeThresholds:
     """Levels of headings, as HTML and Markdown have them; bench.formats."""
     max_table_places: int = 200_000
     """Rows times columns: a sheet with more becomes several tables. A bound on memory; bench.bombs."""
+    max_places: int = 1_000_000
+    """Cells of all tables, and rows times columns that they span: more do not fit into a result. A bound on time and
+    memory; bench.bombs."""
+    counted_piece_bytes: int = 4 * 1024**2
+    """Bytes of a part that are unpacked and counted at a time. A bound on memory; bench.bombs."""
+    rough_text_factor: int = 2
+    """Times the limit of pages that a text must be over where it is told from markup roughly. By eye, not tuned;
+    bench.bombs."""
+    max_mail_boundaries: int = 20
+    """Parts within parts that are told apart where a mail has many. A bound on time; bench.bombs."""
+    max_mail_parts: int = 20_000
+    """Parts of a mail. A bound on time; bench.bombs."""
+    max_field_characters: int = 65_536
+    """Characters of a field of a mail that is looked into; a longer one is given as it stands. A bound on time;
+    bench.bombs."""
     max_cell_pieces: int = 50
     """Pieces of one paragraph in a cell that are put together; what has more stays in lines. A bound on time;
     bench.bombs."""

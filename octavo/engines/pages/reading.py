@@ -61,7 +61,7 @@ class DocumentReader:
 
     def _read_image(self, source: Source) -> Reading:
         with opened_image(source.path, self.limits) as image:
-            count = self._counted(frame_count(image))
+            count = self._counted(frame_count(image, self.limits))
             reader = ImageReader(image, self.limits, self.folder, self.thresholds)
             return self.read_pages(reader.read, FinishedPages(self.progress, count), ())
 

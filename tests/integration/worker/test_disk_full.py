@@ -58,7 +58,7 @@ def goes_on_when_there_is_room(
         until(lambda: caplog.text.count("waits for storage") >= len(documents), "every item has met the full disk")
         assert not any(one.done() for one in working)
         disk.make_room()
-        assert [one.result(timeout=240) for one in working] == [(1, 0)] * len(documents)
+        assert [one.result(timeout=240).counts for one in working] == [(1, 0)] * len(documents)
     worker.close()
     items = stack.items(batch_id)
     assert [item.status for item in items] == [ItemStatus.SUCCEEDED] * len(documents)

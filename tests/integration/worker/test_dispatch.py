@@ -106,7 +106,7 @@ async def test_a_started_batch_is_one_flow_run_that_a_person_understands(api: Ap
     (flow_run,) = await flow_runs(prefect, batch_id)
     assert flow_run.id == uuid(run)
     assert flow_run.name == f"acme: 2 files, {batch_id}"
-    assert set(flow_run.tags) == {f"customer:{api.customer.customer_id}", f"batch:{batch_id}"}
+    assert set(flow_run.tags) == {f"customer:{api.customer.customer_id}", "name:acme", f"batch:{batch_id}"}
     assert flow_run.parameters == {"batch_id": batch_id}
     assert flow_run.idempotency_key == f"{batch_id}:1"
     assert flow_run.state_type is StateType.SCHEDULED

@@ -8,7 +8,7 @@ from uuid import UUID, uuid4
 import pytest
 from prefect.client.orchestration import PrefectClient
 from prefect.client.schemas.objects import State, StateType
-from prefect.states import Cancelling, Completed, Crashed, Pending, Running
+from prefect.states import Cancelling, Completed, Crashed, Pending, Running, Scheduled
 
 from api.orchestrator import orphans
 from api.orchestrator.orphans import Orphans
@@ -82,6 +82,13 @@ async def test_a_run_whose_living_worker_is_about_to_end_it_is_left_alone(api: A
     api.service.workers.heartbeat(WORKER)
     assert await look(api) == 0
     assert await state_type(prefect, run) is StateType.RUNNING
+
+
+async def test_an_ended_run_that_somebody_retries_waits_for_a_worker(deaf: Api, prefect: PrefectClient) -> None:
+    run = await ended_in_the_ledger(deaf, prefect, Completed())
+    await prefect.set_flow_run_state(uuid(run), Scheduled(name="AwaitingRetry"))
+    assert await look(deaf) == 0
+    assert await state_type(prefect, run) is StateType.SCHEDULED
 
 
 async def test_a_living_worker_that_could_not_end_it_in_prefect_is_not_waited_for_for_ever(

@@ -5,11 +5,13 @@ import signal
 from collections.abc import Iterator
 from typing import Any
 
+import httpx
 import pytest
 
 from deployments.declared import read_declared
 from deployments.register import SCHEDULES_VARIABLE, register
 from octavo import __version__
+from octavo.supervisor.prefect_access import FAILURES_PATH
 from tests.acceptance.stack import PATIENCE, Stack, wait_for
 
 SCHEDULED = ("prune", "expire")
@@ -22,10 +24,10 @@ class Deployments:
     """The deployments of a stack, as a person changes them in the Prefect UI."""
 
     def __init__(self, stack: Stack) -> None:
-        self._stack = stack
+        self.stack = stack
 
     def show(self, name: str) -> Json:
-        found: list[Json] = self._stack.prefect(
+        found: list[Json] = self.stack.prefect(
             "POST", "/deployments/filter", {"deployments": {"name": {"any_": [name]}}}
         )
         (one,) = found
@@ -39,17 +41,17 @@ class Deployments:
         }
 
     def change(self, name: str, **fields: object) -> None:
-        self._stack.prefect("PATCH", f"/deployments/{self.show(name)['id']}", fields)
+        self.stack.prefect("PATCH", f"/deployments/{self.show(name)['id']}", fields)
 
     def change_schedule(self, name: str, slug: str, **fields: object) -> None:
-        self._stack.prefect("PATCH", self._path(name, slug), fields)
+        self.stack.prefect("PATCH", self._path(name, slug), fields)
 
     def add_schedule(self, name: str, slug: str | None, cron: str) -> None:
         body = [{"schedule": {"cron": cron, "timezone": "UTC"}, "active": True, "slug": slug}]
-        self._stack.prefect("POST", f"/deployments/{self.show(name)['id']}/schedules", body)
+        self.stack.prefect("POST", f"/deployments/{self.show(name)['id']}/schedules", body)
 
     def delete_schedule(self, name: str, slug: str) -> None:
-        self._stack.prefect("DELETE", self._path(name, slug))
+        self.stack.prefect("DELETE", self._path(name, slug))
 
     def _path(self, name: str, slug: str) -> str:
         found = self.show(name)
@@ -57,19 +59,19 @@ class Deployments:
         return f"/deployments/{found['id']}/schedules/{schedule_id}"
 
     def delete(self, name: str) -> None:
-        self._stack.prefect("DELETE", f"/deployments/{self.show(name)['id']}")
+        self.stack.prefect("DELETE", f"/deployments/{self.show(name)['id']}")
 
     def register(self) -> None:
         """Do what every worker does when it starts."""
 
         async def run() -> None:
-            async with self._stack.prefect_client() as client:
+            async with self.stack.prefect_client() as client:
                 await register(client)
 
         asyncio.run(run())
 
     def scheduled_runs(self, name: str) -> list[Json]:
-        found: list[Json] = self._stack.prefect(
+        found: list[Json] = self.stack.prefect(
             "POST",
             "/flow_runs/filter",
             {"deployments": {"name": {"any_": [name]}}, "sort": "EXPECTED_START_TIME_ASC"},
@@ -155,6 +157,26 @@ def test_what_is_scheduled_for_the_next_minute_runs_to_its_end(deployments: Depl
         return found if len(found) == len(SCHEDULED) else None
 
     found = wait_for(ended, limit=RUN_SECONDS, what="scheduled runs of prune and expire that have ended")
+    _wait_until_health_tells_their_ends(deployments)
     assert found["prune"] == "Completed"
     # Storage of this stack may hold objects that another test has not noted yet.
     assert found["expire"] in ("Completed", "NotSwept")
+
+
+def _wait_until_health_tells_their_ends(deployments: Deployments) -> None:
+    def told() -> bool:
+        health = deployments.stack.health()
+        assert health is not None
+        found = health.json()["scheduled"]
+        return all(found[name]["ended_at"] and found[name]["next_at"] for name in SCHEDULED)
+
+    wait_for(told, limit=40, what="the ends of prune and expire in /health")
+    health = deployments.stack.health()
+    assert health is not None
+    assert health.json()["parts"]["schedules"]["status"] == "ok"
+
+
+def test_the_server_tells_its_operator_alone_which_services_have_failed(stack: Stack) -> None:
+    assert stack.prefect("GET", FAILURES_PATH) == []
+    answer = httpx.get(f"{stack.prefect_access.api_url}{FAILURES_PATH}", trust_env=False)
+    assert answer.status_code == 401

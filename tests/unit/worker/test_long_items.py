@@ -19,6 +19,7 @@ from octavo.identifiers import BatchId, RunId
 from octavo.ledger.contract import Retry
 from octavo.objects import keys
 from octavo.worker import SliceWorker
+from octavo.worker.leased_slice import SliceEnd
 from octavo.worker.progress_reporter import ProgressReporter
 from octavo.worker.slice_worker import CLAIM_WAIT_SECONDS
 from tests.ledger_tables import looked_up
@@ -59,13 +60,13 @@ def worker_of(stack: Stack, tmp_path: Path) -> Iterator[MakeWorker]:
         reader.close()
 
 
-def begin(stack: Stack, worker: SliceWorker, document: bytes = LONG) -> tuple[BatchId, "Future[tuple[int, int]]"]:
+def begin(stack: Stack, worker: SliceWorker, document: bytes = LONG) -> tuple[BatchId, "Future[SliceEnd]"]:
     """Submit a document and begin to work it off."""
     batch_id = stack.batch(stack.file(document), engine="failing")
     return batch_id, go_on(stack, worker, batch_id, RUN)
 
 
-def go_on(stack: Stack, worker: SliceWorker, batch_id: BatchId, run_id: RunId) -> "Future[tuple[int, int]]":
+def go_on(stack: Stack, worker: SliceWorker, batch_id: BatchId, run_id: RunId) -> "Future[SliceEnd]":
     worker.open_run(stack.named_run(batch_id, run_id), batch_id)
     (slice_id,) = next(worker.claims(run_id))
     return ThreadPoolExecutor(1).submit(worker.process, slice_id, is_last_attempt=False)
@@ -115,7 +116,7 @@ def test_a_running_item_shows_its_pages_to_the_customer(stack: Stack, worker_of:
     with httpx.Client(base_url=stack.url, headers=headers, trust_env=False, timeout=120) as http:
         until(shows_ten_pages, "ten pages are shown")
         assert (seen["status"], seen["pages_total"], seen["page_count"]) == ("running", 300, None)
-        assert working.result(timeout=120) == (1, 0)
+        assert working.result(timeout=120).counts == (1, 0)
         look()
         assert (seen["pages_done"], seen["pages_total"], seen["page_count"]) == (None, None, 300)
 
@@ -124,7 +125,7 @@ def test_a_lost_lease_ends_the_reading_between_two_pages(stack: Stack, worker_of
     batch_id, working = begin(stack, worker_of("first"), b"pages 900 0.05")
     until(lambda: (item_of(stack, batch_id).pages_done or 0) >= 3, "it reads")
     stack.ledger.work.revoke(run_id=RUN)
-    assert working.result(timeout=40) == (0, 0), "sooner than the 45 s it would have taken"
+    assert working.result(timeout=40).counts == (0, 0), "sooner than the 45 s it would have taken"
     assert item_of(stack, batch_id).status is ItemStatus.PENDING
 
 
@@ -132,8 +133,8 @@ def test_the_next_worker_goes_on_with_the_pages_that_were_kept(stack: Stack, wor
     batch_id, working = begin(stack, worker_of("first"))
     until(lambda: len(kept(stack)) >= 2, "pages are kept")
     stack.ledger.work.revoke(run_id=RUN)
-    assert working.result(timeout=120) == (0, 0)
-    assert go_on(stack, worker_of("second"), batch_id, NEXT_RUN).result(timeout=120) == (1, 0)
+    assert working.result(timeout=120).counts == (0, 0)
+    assert go_on(stack, worker_of("second"), batch_id, NEXT_RUN).result(timeout=120).counts == (1, 0)
     assert_finished_by_two(stack, batch_id)
 
 
@@ -142,10 +143,10 @@ def test_a_worker_that_drains_gives_a_long_document_back_with_its_pages(stack: S
     batch_id, working = begin(stack, first)
     until(lambda: len(kept(stack)) >= 1, "pages are kept")
     first.drain()
-    assert working.result(timeout=120) == (0, 0)
+    assert working.result(timeout=120).counts == (0, 0)
     assert item_of(stack, batch_id).status is ItemStatus.PENDING
     assert looked_up(stack.ledger, "SELECT lost_leases FROM items") == [(0,)]
-    assert go_on(stack, worker_of("second"), batch_id, NEXT_RUN).result(timeout=120) == (1, 0)
+    assert go_on(stack, worker_of("second"), batch_id, NEXT_RUN).result(timeout=120).counts == (1, 0)
     assert_finished_by_two(stack, batch_id)
 
 
@@ -154,7 +155,7 @@ def test_a_worker_that_drains_finishes_what_has_kept_nothing(stack: Stack, worke
     batch_id, working = begin(stack, first, b"busy")
     until(lambda: item_of(stack, batch_id).status is ItemStatus.RUNNING, "it runs")
     first.drain()
-    assert working.result(timeout=120) == (1, 0)
+    assert working.result(timeout=120).counts == (1, 0)
 
 
 def test_a_child_that_is_killed_is_followed_by_one_that_goes_on(stack: Stack, worker_of: MakeWorker) -> None:
@@ -166,7 +167,7 @@ def test_a_child_that_is_killed_is_followed_by_one_that_goes_on(stack: Stack, wo
     assert fork_server is not None
     for pid in list(fork_server._living):
         fork_server.kill(pid)
-    assert working.result(timeout=120) == (1, 0)
+    assert working.result(timeout=120).counts == (1, 0)
     assert_finished_by_two(stack, batch_id)
 
 
@@ -186,13 +187,13 @@ def test_a_failed_item_that_is_run_again_reads_only_the_pages_that_are_missing(
     stack: Stack, worker_of: MakeWorker
 ) -> None:
     batch_id, working = begin(stack, worker_of("hasty", Limits(wall_seconds=0.8)))
-    assert working.result(timeout=120) == (0, 1)
+    assert working.result(timeout=120).counts == (0, 1)
     item = item_of(stack, batch_id)
     assert (item.status, item.error_code) == (ItemStatus.FAILED, "extraction_failed")
     assert kept(stack)
     assert stack.ledger.billing.pages_used(stack.customer.customer_id) == 0
     stack.ledger.batches.retry_failed(Retry(customer_id=stack.customer.customer_id, batch_id=batch_id))
-    assert go_on(stack, worker_of("second"), batch_id, NEXT_RUN).result(timeout=120) == (1, 0)
+    assert go_on(stack, worker_of("second"), batch_id, NEXT_RUN).result(timeout=120).counts == (1, 0)
     assert_finished_by_two(stack, batch_id)
 
 
@@ -211,13 +212,13 @@ def test_items_that_take_less_than_a_heartbeat_are_never_told_of(stack: Stack, w
     assert reporter.due([leased], least_seconds=0.0) == (told,), "until it has arrived"
     reporter.note_reported([told])
     assert reporter.due([leased], least_seconds=0.0) == (), "and once"
-    assert working.result(timeout=CLAIM_WAIT_SECONDS) == (1, 0)
+    assert working.result(timeout=CLAIM_WAIT_SECONDS).counts == (1, 0)
 
 
 def with_failed_pages(stack: Stack, worker: SliceWorker, document: bytes) -> BatchId:
     """An item that succeeded without two of its four pages, and is to be read again."""
     batch_id, working = begin(stack, worker, document)
-    assert working.result(timeout=120) == (1, 0)
+    assert working.result(timeout=120).counts == (1, 0)
     item = item_of(stack, batch_id)
     assert (item.status, item.page_count, item.failed_pages) == (ItemStatus.SUCCEEDED, 4, 2)
     asked = Retry(customer_id=stack.customer.customer_id, batch_id=batch_id, codes=(), failed_pages=True)
@@ -229,7 +230,7 @@ def test_another_worker_reads_only_the_pages_that_failed(stack: Stack, worker_of
     batch_id = with_failed_pages(stack, worker_of("first"), b"holes 4 2,3 -")
     first = item_of(stack, batch_id)
     assert kept(stack)
-    assert go_on(stack, worker_of("second"), batch_id, NEXT_RUN).result(timeout=120) == (1, 0)
+    assert go_on(stack, worker_of("second"), batch_id, NEXT_RUN).result(timeout=120).counts == (1, 0)
     item = item_of(stack, batch_id)
     assert (item.status, item.attempts, item.failed_pages) == (ItemStatus.SUCCEEDED, 2, 0)
     assert item.result_id == first.result_id
@@ -248,7 +249,7 @@ def test_a_worker_lost_in_a_second_reading_takes_no_result_with_it(stack: Stack,
     stack.ledger.work.revoke(run_id=NEXT_RUN)
     assert item_of(stack, batch_id).status is ItemStatus.PENDING
     stack.ledger.batches.cancel(stack.customer.customer_id, batch_id)
-    assert working.result(timeout=120)[0] == 0
+    assert working.result(timeout=120).counts[0] == 0
     item = item_of(stack, batch_id)
     assert (item.status, item.failed_pages, item.error_code) == (ItemStatus.SUCCEEDED, 2, None)
     after = {info.key: stack.objects.read(info.key, max_bytes=10**6) for info in stack.objects.list("results/")}

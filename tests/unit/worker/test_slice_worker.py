@@ -68,7 +68,7 @@ def process(stack: Stack, worker: SliceWorker, document: bytes | FileId) -> Item
 def test_a_document_is_worked_off_and_its_result_kept(stack: Stack, worker: SliceWorker) -> None:
     batch_id = open_batch(stack, worker, b"hello")
     (slice_id,) = claim(worker)
-    assert worker.process(slice_id, is_last_attempt=False) == (1, 0)
+    assert worker.process(slice_id, is_last_attempt=False).counts == (1, 0)
     (item,) = stack.items(batch_id)
     assert (item.status, item.attempts, item.page_count) == (ItemStatus.SUCCEEDED, 1, 1)
     assert item.result_id is not None
@@ -84,7 +84,7 @@ def test_claims_go_on_until_nothing_is_left(stack: Stack, worker: SliceWorker) -
     for slice_ids in worker.claims(RUN):
         assert len(slice_ids) <= 4
         for slice_id in slice_ids:
-            done, failed = worker.process(slice_id, is_last_attempt=False)
+            done, failed = worker.process(slice_id, is_last_attempt=False).counts
             assert failed == 0
             succeeded += done
     assert succeeded == 10
@@ -102,7 +102,7 @@ def test_a_slice_that_nobody_works_off_goes_back_and_is_claimed_again(stack: Sta
     worker.give_up(slice_id)
     assert worker.slots_by_customer() == {}
     ((again,),) = [next(claims)]
-    assert worker.process(again, is_last_attempt=False) == (1, 0)
+    assert worker.process(again, is_last_attempt=False).counts == (1, 0)
     assert stack.shown(batch_id).status is BatchStatus.COMPLETED
 
 
@@ -110,7 +110,7 @@ def test_a_worker_that_drains_begins_nothing_more(stack: Stack, worker: SliceWor
     batch_id = open_batch(stack, worker, b"words")
     ((slice_id,),) = [next(worker.claims(RUN))]
     worker.drain()
-    assert worker.process(slice_id, is_last_attempt=False) == (0, 0)
+    assert worker.process(slice_id, is_last_attempt=False).counts == (0, 0)
     (item,) = stack.ledger.batches.items(batch_id)
     assert (item.status, item.attempts) == (ItemStatus.PENDING, 0)
     assert worker.slots_by_customer() == {}
@@ -144,7 +144,7 @@ def test_trouble_with_recognition_is_tried_three_times(stack: Stack, worker: Sli
             worker.process(slice_id, is_last_attempt=False)
         (item,) = stack.items(batch_id)
         assert (item.status, item.attempts) == (ItemStatus.RUNNING, attempt)
-    assert worker.process(slice_id, is_last_attempt=True) == (0, 1)
+    assert worker.process(slice_id, is_last_attempt=True).counts == (0, 1)
     (item,) = stack.items(batch_id)
     assert (item.status, item.error_code, item.attempts) == (ItemStatus.FAILED, "ocr_provider_error", 3)
     assert item.error_retryable
@@ -154,7 +154,7 @@ def test_an_item_taken_away_before_it_began_has_no_outcome(stack: Stack, worker:
     batch_id = open_batch(stack, worker, b"words")
     (slice_id,) = claim(worker)
     stack.ledger.work.revoke(run_id=RUN)
-    assert worker.process(slice_id, is_last_attempt=False) == (0, 0)
+    assert worker.process(slice_id, is_last_attempt=False).counts == (0, 0)
     (item,) = stack.items(batch_id)
     assert (item.status, item.attempts) == (ItemStatus.PENDING, 0)
     with pytest.raises(StaleLease):
@@ -168,7 +168,7 @@ def test_an_item_taken_away_during_the_work_has_no_outcome(stack: Stack, worker:
         working = pool.submit(worker.process, slice_id, is_last_attempt=False)
         until(lambda: stack.items(batch_id)[0].status is ItemStatus.RUNNING, "the item runs")
         stack.ledger.work.revoke(run_id=RUN)
-        assert working.result(timeout=60) == (0, 0)
+        assert working.result(timeout=60).counts == (0, 0)
     (item,) = stack.items(batch_id)
     assert (item.status, item.attempts) == (ItemStatus.PENDING, 1)
     assert stack.ledger.billing.pages_used(stack.customer.customer_id) == 0
@@ -191,7 +191,7 @@ def test_storage_that_is_away_for_a_while_is_waited_for(
         until(lambda: "storage" in caplog.text.lower(), "the outage is met")
         assert not working.done()
         stack.objects.available = True
-        assert working.result(timeout=60) == (1, 0)
+        assert working.result(timeout=60).counts == (1, 0)
     (item,) = stack.items(batch_id)
     assert (item.status, item.attempts) == (ItemStatus.SUCCEEDED, 1)
 
@@ -206,7 +206,7 @@ def test_a_worker_that_drains_while_storage_is_away_gives_the_item_back(
         working = pool.submit(worker.process, slice_id, is_last_attempt=False)
         until(lambda: "storage" in caplog.text.lower(), "the outage is met")
         worker.drain()
-        assert working.result(timeout=60) == (0, 0)
+        assert working.result(timeout=60).counts == (0, 0)
     (item,) = stack.items(batch_id)
     assert (item.status, item.attempts) == (ItemStatus.PENDING, 0)
     assert [found.unleased for found in stack.ledger.runs.open_batches()] == [1]
@@ -267,7 +267,7 @@ def test_an_item_that_lost_its_worker_four_times_fails_with_the_fifth_death_of_i
     (item,) = stack.items(batch_id)
     lose_leases(stack, item, MAX_LOST_LEASES - 1)
     (slice_id,) = claim(worker)
-    assert worker.process(slice_id, is_last_attempt=False) == (0, 1)
+    assert worker.process(slice_id, is_last_attempt=False).counts == (0, 1)
     (item,) = stack.items(batch_id)
     assert (item.status, item.error_code, item.attempts) == (ItemStatus.FAILED, "internal_error", 1)
     assert item.error_retryable
@@ -291,7 +291,7 @@ def test_leases_of_what_lies_on_the_bench_are_renewed(stack: Stack, extractor: E
     before = lease_ends(stack, slice_id)
     worker.start()
     until(lambda: lease_ends(stack, slice_id) > before, "the lease is renewed")
-    assert worker.process(slice_id, is_last_attempt=False) == (1, 0)
+    assert worker.process(slice_id, is_last_attempt=False).counts == (1, 0)
     worker.close()
 
 
@@ -305,7 +305,7 @@ def test_a_slice_that_was_lost_is_not_begun(stack: Stack, extractor: Extractor, 
     leased = worker._slices.get(slice_id)
     assert leased is not None
     until(lambda: leased.is_lost, "the loss is heard of")
-    assert worker.process(slice_id, is_last_attempt=False) == (0, 0)
+    assert worker.process(slice_id, is_last_attempt=False).counts == (0, 0)
     assert stack.items(batch_id)[0].attempts == 0
     worker.close()
 

@@ -65,7 +65,7 @@ def test_work_begins_before_anybody_asks_for_it(stack: Stack, worker: SliceWorke
     until(lambda: statuses(stack, batch_id) == [ItemStatus.SUCCEEDED] * 3, "all items have succeeded")
     for more in claims:
         slice_ids += more
-    assert [worker.process(slice_id, is_last_attempt=False) for slice_id in slice_ids] == [(1, 0)] * 3
+    assert [worker.process(slice_id, is_last_attempt=False).counts for slice_id in slice_ids] == [(1, 0)] * 3
     assert not worker.slots_by_customer()
 
 
@@ -77,7 +77,7 @@ def test_a_slot_is_free_though_its_task_run_has_not_come_yet(stack: Stack, worke
     until(lambda: statuses(stack, batch_id) == [ItemStatus.SUCCEEDED] * 2, "both items have succeeded")
     assert worker.label(first[0]), "a task run that comes late still has its name"
     for slice_id in (*first, *second):
-        assert worker.process(slice_id, is_last_attempt=False) == (1, 0)
+        assert worker.process(slice_id, is_last_attempt=False).counts == (1, 0)
 
 
 def test_work_that_nobody_asks_for_any_more_ends_by_itself(stack: Stack, worker: SliceWorker) -> None:
@@ -94,7 +94,7 @@ def test_trouble_with_recognition_reaches_the_task_run_which_tries_again(stack: 
     for is_last in (False, False):
         with pytest.raises(OcrProviderError):
             worker.process(slice_id, is_last_attempt=is_last)
-    assert worker.process(slice_id, is_last_attempt=True) == (0, 1)
+    assert worker.process(slice_id, is_last_attempt=True).counts == (0, 1)
     (item,) = stack.items(batch_id)
     assert (item.status, item.error_code, item.attempts) == (ItemStatus.FAILED, "ocr_provider_error", 3)
 

@@ -21,7 +21,7 @@ from octavo.engines.pages.files.pdf import failed_page
 from octavo.engines.pages.scanned.handoff import ScannedPage, save_scan
 from octavo.engines.pages.thresholds.files import ImageFileThresholds
 from octavo.engines.pages.thresholds.pipeline import PipelineThresholds
-from octavo.errors import ExtractionFailed
+from octavo.errors import ExtractionFailed, PageLimitExceeded
 
 _FORMATS = ("PNG", "JPEG", "TIFF", "WEBP", "HEIF", "GIF", "BMP")
 IMAGE_ERRORS: tuple[type[Exception], ...] = (
@@ -105,14 +105,25 @@ def stated_rotation(image: Image.Image) -> int:
     return _CLOCKWISE.get(image.getexif().get(_ORIENTATION_TAG, 1), 0)
 
 
-def frame_count(image: Image.Image) -> int:
-    """Return the number of frames; only TIFF has pages, an animation is one picture."""
+def frame_count(image: Image.Image, limits: Limits) -> int:
+    """Return the number of frames; only TIFF has pages, an animation is one picture.
+
+    Raises `PageLimitExceeded` without looking further than the limit, `ExtractionFailed` for a damaged file.
+    """
     if image.format != "TIFF":
         return 1
+    count = 1
     try:
-        return int(getattr(image, "n_frames", 1))
+        # One by one: told to go beyond the end, Pillow counts wrongly.
+        while count <= limits.max_pages:
+            image.seek(count)
+            count += 1
+    except EOFError:
+        image.seek(0)
+        return count
     except IMAGE_ERRORS as error:
         raise ExtractionFailed("the image is damaged: its pages cannot be counted") from error
+    raise PageLimitExceeded(f"the document has more than {limits.max_pages} pages")
 
 
 def _resolution(image: Image.Image, thresholds: ImageFileThresholds) -> float | None:
