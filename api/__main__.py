@@ -14,9 +14,10 @@ from api.listening import Listeners, server_config
 from api.orchestrator.credentials import storage_access
 from api.wiring import build_service
 from octavo import process_tuning
-from octavo.errors import OctavoError
+from octavo.errors import OctavoError, OperationError
 from octavo.objects.s3 import S3Settings
 from octavo.settings import Settings, read_settings
+from octavo.supervisor.child import CANNOT_GO_ON
 
 logger = logging.getLogger("octavo.api")
 
@@ -69,7 +70,7 @@ def main() -> int:
         asyncio.run(serve(settings, storage_access(settings.storage)))
     except OctavoError as error:
         logger.error("%s", error.message)
-        return 1
+        return CANNOT_GO_ON if isinstance(error, OperationError) and error.is_lasting else 1
     return 0
 
 

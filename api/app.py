@@ -14,6 +14,7 @@ from api.http.auth import Identify, sending_admin, sending_worker
 from api.http.body_reception import BodyReception
 from api.http.dependencies import Service
 from api.http.dialects import Dialect, Dialects
+from api.http.empty_parameters import EmptyParameters
 from api.http.problems import problem_answer
 from api.http.rate_limit import RateLimitFields
 from api.http.reception_rules import reception_rules
@@ -56,6 +57,7 @@ def create_app(service: Service, further: Sequence[Dialect] = ()) -> FastAPI:
     app.add_middleware(BodyReception, dialects=dialects, rules=reception_rules(service.settings))
     app.add_middleware(SenderFirst, service=service, dialects=dialects)
     app.add_middleware(RateLimitFields, dialects=dialects)
+    app.add_middleware(EmptyParameters)
     if origins := service.settings.api.allowed_origins:
         app.add_middleware(
             CORSMiddleware, allow_origins=origins, allow_methods=["*"], allow_headers=["*"], expose_headers=FIELDS

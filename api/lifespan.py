@@ -20,6 +20,7 @@ from octavo.errors import StorageUnavailable
 
 logger = logging.getLogger(__name__)
 BUCKET_PAUSE_SECONDS = 0.5
+STARTING_ATTEMPTS = 60
 
 
 def lifespan_of(service: Service) -> Callable[[FastAPI], AbstractAsyncContextManager[None]]:
@@ -43,7 +44,8 @@ def lifespan_of(service: Service) -> Callable[[FastAPI], AbstractAsyncContextMan
 def _loops(service: Service) -> list[Coroutine[Any, Any, None]]:
     loops = [
         service.dispatcher.run(),
-        Reconciler(service.ledger, service.dispatcher, service.workers, service.estimates).run(),
+        service.run_delivery.run(),
+        Reconciler(service.ledger, service.dispatcher, service.workers, service.estimates, service.run_delivery).run(),
         Orphans(service.ledger, service.dispatcher, service.workers).run(),
         service.deliveries.run(),
         service.schedules.run(),
@@ -58,7 +60,10 @@ async def _ensure_bucket(service: Service) -> None:
 
     def tell(state: RetryCallState) -> None:
         error = state.outcome.exception() if state.outcome is not None else None
-        logger.warning("no bucket yet: %s", error)
+        # The first attempts are made while storage is being started.
+        level = logging.INFO if state.attempt_number <= STARTING_ATTEMPTS else logging.WARNING
+        if state.attempt_number in (1, STARTING_ATTEMPTS + 1):
+            logger.log(level, "no bucket yet, tried again: %s", error)
 
     retrying = AsyncRetrying(
         retry=retry_if_exception_type(StorageUnavailable),

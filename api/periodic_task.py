@@ -8,6 +8,9 @@ from collections.abc import Awaitable, Callable
 
 from tenacity import AsyncRetrying, RetryCallState, retry_if_exception_type, wait_exponential
 
+STARTING_SECONDS = 120.0
+"""How long after its start a process may find other parts of the service missing without a warning."""
+
 
 class PeriodicTask:
     """Repeats a piece of work: at a fixed period, at once when it is woken, later and later while it fails.
@@ -45,6 +48,9 @@ class PeriodicTask:
             before_sleep=self._note_failure,
             sleep=asyncio.sleep,
         )
+        self._made_at = time.monotonic()
+        self._was_well = False
+        self._is_told_softly = False
         self.trouble: BaseException | None = None
         """What the last pass failed with; None when it went well."""
 
@@ -82,17 +88,25 @@ class PeriodicTask:
     def note_success(self) -> None:
         """Note that the work went well."""
         if self.trouble is not None:
-            self._logger.info("%s works again", self._name)
+            self._logger.info("%s works%s", self._name, " again" if self._was_well else "")
         self.trouble = None
+        self._was_well, self._is_told_softly = True, False
         self._well_at = time.monotonic()
 
     def _note_failure(self, state: RetryCallState) -> None:
-        """Remember what a pass failed with; the log hears of each kind of trouble once."""
+        """Remember what a pass failed with; the log hears of each kind of trouble once.
+
+        While the other parts of the service are being started, that is no reason to warn.
+        """
         error = state.outcome.exception() if state.outcome is not None else None
         before, self.trouble = self.trouble, error
-        if error is None or type(before) is type(error):
+        is_starting = not self._was_well and time.monotonic() - self._made_at < STARTING_SECONDS
+        if error is None or (type(before) is type(error) and (is_starting or not self._is_told_softly)):
             return
-        if isinstance(error, self._passing):
+        self._is_told_softly = is_starting and isinstance(error, self._passing) and not isinstance(error, self._lasting)
+        if self._is_told_softly:
+            self._logger.info("%s waits for another part of the service: %s", self._name, error)
+        elif isinstance(error, self._passing):
             level = logging.ERROR if isinstance(error, self._lasting) else logging.WARNING
             self._logger.log(level, "%s does not work, and is tried again: %s", self._name, error)
         else:

@@ -7,6 +7,7 @@ from api.background.deliveries import Deliveries
 from api.background.expiry import Retention
 from api.http.dependencies import Service
 from api.orchestrator.dispatch import Dispatcher
+from api.orchestrator.run_delivery import RunDelivery
 from api.orchestrator.schedules import ScheduleWatch
 from api.v1.events import WEBHOOKS
 from api.workers.claims import Claims
@@ -15,6 +16,7 @@ from api.workers.registry import WorkerRegistry
 from api.workers.sync_extractions import SyncExtractions
 from octavo import wiring
 from octavo.directory import DataDirectory
+from octavo.disk_room import DiskWatch
 from octavo.engines.registry import EngineRegistry
 from octavo.ledger.contract import Ledger
 from octavo.objects.contract import ObjectStore
@@ -75,6 +77,8 @@ def assemble(
     dispatcher = Dispatcher(
         ledger, workers, deployment=settings.prefect.deployment, tag_limits=settings.prefect.tag_limits
     )
+    run_delivery = RunDelivery(dispatcher)
+    directory = DataDirectory(settings.data)
     messages = WebhookMessages({V1: WEBHOOKS}, secrets.webhook_key)
     return Service(
         settings=settings,
@@ -83,6 +87,7 @@ def assemble(
         storage=storage,
         engines=engines,
         dispatcher=dispatcher,
+        run_delivery=run_delivery,
         claims=Claims(ledger),
         workers=workers,
         archive=archive,
@@ -104,7 +109,8 @@ def assemble(
         ),
         deliveries=Deliveries(ledger, dispatcher, workers, messages, settings.webhooks),
         webhook_messages=messages,
-        estimates=Estimates(ledger, workers),
+        estimates=Estimates(ledger, workers, run_delivery),
+        disk=DiskWatch([directory.objects, directory.prefect, directory.path]),
         schedules=ScheduleWatch(dispatcher),
         admin_token=secrets.admin_token,
         worker_token=secrets.worker_token,

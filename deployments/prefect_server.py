@@ -8,6 +8,7 @@ Prefect itself waits for SQLITE_BUSY.
 """
 
 import asyncio
+import logging
 import random
 from urllib.parse import urlsplit
 
@@ -24,6 +25,9 @@ PATIENCE_SECONDS = 10.0
 FIRST_PAUSE_SECONDS = 0.01
 LONGEST_PAUSE_SECONDS = 0.2
 BUSY = 503
+BUSY_DATABASE = "database is locked"
+LOGGERS_OF_BUSY = ("prefect.server", "prefect.server.utilities.worker_channel")
+"""Loggers that show a traceback of a busy database for what is repeated: a request here, a heartbeat by its worker."""
 
 
 class Patient:
@@ -94,6 +98,12 @@ def _said_again(body: bytes, receive: Receive) -> Receive:
     return said
 
 
+def _is_worth_a_line(record: logging.LogRecord) -> bool:
+    """Whether a record tells of anything but a busy database."""
+    error = record.exc_info[1] if record.exc_info else None
+    return error is None or BUSY_DATABASE not in str(error)
+
+
 def create_app() -> ASGIApp:
     """Return the embedded server's app: everything in one process, on SQLite; `uvicorn --factory` calls it.
 
@@ -119,6 +129,8 @@ def _behind_door(app: ASGIApp) -> ASGIApp:
 def _prefect_app(*, webserver_only: bool = False) -> ASGIApp:
     from prefect.server.api.server import create_app as create_prefect_app  # slow to import, and only here
 
+    for name in LOGGERS_OF_BUSY:
+        logging.getLogger(name).addFilter(_is_worth_a_line)
     app = create_prefect_app(webserver_only=webserver_only)
     failures = ServiceFailures()
     failures.listen()

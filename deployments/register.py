@@ -1,8 +1,11 @@
 """Registers the work pool, the deployments and their schedules with Prefect; every worker does so when it starts.
 
-What is missing is created. Of a deployment that exists, only what belongs to Octavo is renewed: entrypoint, version,
-description, parameter schema. Its schedules, parameters, tags, limits and whether it is paused belong to the people
-who look after it (ADR 0045): a change made in the Prefect UI stays, and a schedule that was deleted stays deleted.
+What is missing is created, also while workers run (`restore_missing`): a pool or a deployment that somebody has
+deleted by mistake would leave every batch waiting.
+
+Of a deployment that exists, only what belongs to Octavo is renewed: entrypoint, version, description, parameter
+schema. Its schedules, parameters, tags, limits and whether it is paused belong to the people who look after it (ADR
+0045): a change made in the Prefect UI stays, and a schedule that was deleted stays deleted.
 """
 
 import contextlib
@@ -41,6 +44,28 @@ async def register(client: PrefectClient) -> list[str]:
     if created != known:
         await _note_schedules(client, created)
     return list(created)
+
+
+async def restore_missing(client: PrefectClient) -> list[str]:
+    """Create a pool and deployments that are gone, and give a deployment back the pool it lost; return their names.
+
+    Nothing is renewed: workers of two versions, side by side during an upgrade, would undo each other's work.
+    """
+    restored = []
+    for declared in read_declared():
+        name = f"{declared.load_flow().name}/{declared.name}"
+        found = await _find(client, name)
+        if found is not None and found.work_pool_name is not None:
+            continue
+        await _ensure_work_pool(client, declared.work_pool.name)
+        if found is None:
+            await _create(client, declared)
+        else:
+            pool = declared.work_pool
+            change = DeploymentUpdate(work_pool_name=pool.name, work_queue_name=pool.work_queue_name)
+            await client.update_deployment(found.id, change)
+        restored.append(name)
+    return restored
 
 
 async def _ensure_work_pool(client: PrefectClient, name: str) -> None:

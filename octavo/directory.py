@@ -8,6 +8,7 @@ import errno
 import fcntl
 import json
 import os
+import pwd
 import random
 import secrets
 import shutil
@@ -74,6 +75,21 @@ class DataDirectory:
                 f"{self.path} cannot be the data directory ({error.strerror}: {error.filename}). "
                 "Choose another with --data DIR or OCTAVO_DATA."
             ) from error
+        self._require_access()
+
+    def _require_access(self) -> None:
+        """Raise InvalidSettings where something in here belongs to another user, as after a start with sudo."""
+        written = (self.path, self.ledger, self.objects, self.prefect, self.logs, self.children, self.path / "lock")
+        wanted = {path: os.R_OK | os.W_OK for path in written if path.exists()}
+        # Secrets may be mounted from elsewhere, to be read alone.
+        wanted |= dict.fromkeys((self.path / "secrets").iterdir(), os.R_OK)
+        for path, mode in wanted.items():
+            if not os.access(path, mode, effective_ids=os.access in os.supports_effective_ids):
+                owner = _user_name(path.stat().st_uid)
+                raise InvalidSettings(
+                    f"{path} belongs to {owner} and cannot be read and written by {_user_name(os.geteuid())}. Start as "
+                    f"{owner}, give it to {_user_name(os.geteuid())} (chown -R), or choose another with --data DIR."
+                )
 
     def clear_scratch(self) -> None:
         """Delete what workers of an earlier stack have left, including workers that this one does not start."""
@@ -128,6 +144,13 @@ class DataDirectory:
         port = wanted or (int(kept) if kept.isdecimal() else 0) or free_port(host)
         self.write_notes(**{name: str(port)})
         return port
+
+
+def _user_name(uid: int) -> str:
+    try:
+        return pwd.getpwuid(uid).pw_name
+    except KeyError:
+        return f"user {uid}"
 
 
 def free_port(host: str = "127.0.0.1") -> int:

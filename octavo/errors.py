@@ -59,11 +59,13 @@ OctavoError
     ├── DataDirectoryInUse   data_directory_in_use
     ├── LedgerTooNew         ledger_too_new
     ├── LedgerUnavailable    ledger_unavailable
+    ├── LedgerDamaged        ledger_damaged
     ├── LedgerMissing        ledger_missing
     ├── LedgerExists         ledger_exists
     ├── ArchiveMissing       archive_missing
     ├── ArchiveForeign       archive_foreign
     ├── ArchiveUnreadable    archive_unreadable
+    ├── PartGaveUp           part_gave_up
     ├── MissingProgram       missing_program
     ├── ServiceUnreachable   service_unreachable
     └── InvalidSettings      invalid_settings
@@ -432,6 +434,9 @@ class StaleLease(OctavoError):
 class OperationError(OctavoError):
     """Something about the installation; the message says what to do."""
 
+    is_lasting: ClassVar[bool] = False
+    """Whether it stays until somebody does something: to start again does not help."""
+
 
 class DataDirectoryInUse(OperationError):
     """Another `octavo up` is running on the same data directory."""
@@ -443,6 +448,7 @@ class LedgerTooNew(OperationError):
     """The ledger's file was written by a newer version of Octavo."""
 
     code = "ledger_too_new"
+    is_lasting = True
 
 
 class LedgerUnavailable(OperationError):
@@ -451,10 +457,18 @@ class LedgerUnavailable(OperationError):
     code = "ledger_unavailable"
 
 
+class LedgerDamaged(OperationError):
+    """The ledger's file is cut off or overwritten; `octavo ledger rebuild --force` restores it from its archive."""
+
+    code = "ledger_damaged"
+    is_lasting = True
+
+
 class LedgerMissing(OperationError):
     """The ledger's file is gone, but its archive is in storage; `octavo ledger rebuild` restores it."""
 
     code = "ledger_missing"
+    is_lasting = True
 
 
 class LedgerExists(OperationError):
@@ -479,6 +493,13 @@ class ArchiveUnreadable(OperationError):
     """The archive is damaged, or in the format of another version."""
 
     code = "archive_unreadable"
+
+
+class PartGaveUp(OperationError):
+    """A part of the stack cannot go on before somebody has done something; its last words say what."""
+
+    code = "part_gave_up"
+    is_lasting = True
 
 
 class MissingProgram(OperationError):

@@ -133,7 +133,10 @@ def errors_page() -> str:
             ),
             "",
             "## Errors of the installation\n",
-            "The command line prints one line and exits with 1; the other processes write it to their log.\n",
+            wrapped(
+                "The command line prints one line and exits with 1, or with 78 where to start again does not help; "
+                "the other processes write it to their log."
+            ),
             "| code | meaning |\n|---|---|",
             *(f"| `{cls.code}` | {_meaning(cls)} |" for cls in errors.OperationError.__subclasses__()),
             "",

@@ -20,6 +20,8 @@ from octavo.identifiers import WorkerId
 
 router = APIRouter(tags=["operation"])
 PROBE_SECONDS = 3.0
+UNSERVED_SECONDS = 60.0
+"""How long items may wait for a first worker before that is worth a word: workers start after their node."""
 
 
 class PartHealth(BaseModel):
@@ -60,21 +62,21 @@ class Health(BaseModel):
 
 @router.get("/health", responses={503: {"model": Health, "description": "A part is down."}})
 async def health(response: Response, service: ServiceDep) -> Health:
-    """Get the state of each part: ledger, storage, Prefect, workers, the archive of the ledger, and schedules."""
-    names = ("ledger", "storage", "prefect", "worker")
+    """Get the state of each part: ledger, storage, disk, Prefect, workers, archive, schedules, and waiting work."""
+    names = ("ledger", "storage", "disk", "prefect", "worker")
     parts = await asyncio.gather(
         _timed(_ledger(service)),
         _timed(_storage(service)),
+        _timed(_disk(service)),
         _timed(_prefect(service)),
         _timed(_worker(service)),
     )
     found = dict(zip(names, parts, strict=True))
     response.status_code = 200 if all(part.status == "ok" for part in parts) else 503
-    # The service works without its archive, but its operator should know.
-    archive = service.archive.trouble
-    found["archive"] = PartHealth(status="down" if archive else "ok", message=archive)
-    schedules = service.schedules.trouble()
-    found["schedules"] = PartHealth(status="down" if schedules else "ok", message=schedules)
+    # The service answers without its archive, and while batches wait, but its operator should know.
+    others = {"archive": service.archive.trouble, "schedules": service.schedules.trouble(), "work": _work(service)}
+    for name, trouble in others.items():
+        found[name] = PartHealth(status="down" if trouble else "ok", message=trouble)
     api_url = service.settings.api.public_url or ""
     there = service.workers.alive()
     return Health(
@@ -131,6 +133,11 @@ async def _storage(service: Service) -> str | None:
     return None
 
 
+async def _disk(service: Service) -> str | None:
+    trouble = await in_thread(service.disk.trouble)
+    return None if trouble is None else f"the data directory takes no bytes: {trouble}"
+
+
 async def _prefect(service: Service) -> str | None:
     """Ask Prefect, with its login if it has one; strangers read this, so no address is told."""
     given = service.settings.prefect
@@ -147,6 +154,14 @@ async def _prefect(service: Service) -> str | None:
     if answer.status_code == 401:
         return "the login is refused"
     return None if answer.status_code == 200 else f"HTTP {answer.status_code}"
+
+
+def _work(service: Service) -> str | None:
+    """Return why batches wait that need not wait."""
+    if (trouble := service.run_delivery.trouble) is not None:
+        return trouble
+    waited = service.estimates.unserved_seconds()
+    return f"items have waited {waited:.0f} s and no worker has registered" if waited > UNSERVED_SECONDS else None
 
 
 async def _worker(service: Service) -> str | None:

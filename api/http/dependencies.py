@@ -11,11 +11,13 @@ from api.background.expiry import Retention
 from api.http.long_poll import LongPolls
 from api.http.submission_rates import SubmissionRates
 from api.orchestrator.dispatch import Dispatcher
+from api.orchestrator.run_delivery import RunDelivery
 from api.orchestrator.schedules import ScheduleWatch
 from api.workers.claims import Claims
 from api.workers.page_renders import PageRenders
 from api.workers.registry import WorkerRegistry
 from api.workers.sync_extractions import SyncExtractions
+from octavo.disk_room import DiskWatch
 from octavo.engines.registry import EngineRegistry
 from octavo.ledger.contract import Ledger
 from octavo.objects.contract import ObjectStore
@@ -36,6 +38,7 @@ class Service:
     """How workers reach storage; None where the store lives in this process (tests)."""
     engines: EngineRegistry
     dispatcher: Dispatcher
+    run_delivery: RunDelivery
     claims: Claims
     workers: WorkerRegistry
     archive: Archive
@@ -45,6 +48,7 @@ class Service:
     sync_extractions: SyncExtractions
     page_renders: PageRenders
     estimates: Estimates
+    disk: DiskWatch
     schedules: ScheduleWatch
     admin_token: str
     worker_token: str

@@ -32,9 +32,9 @@ DEFECT = {
 VALIDATION = {"detail": [{"loc": ["query", "limit"], "msg": "Input should be greater than 0", "type": "greater_than"}]}
 
 
-def example(cls: type[errors.OctavoError]) -> dict[str, Any]:
-    """Return a body of this error."""
-    return {"error": cls.code, **FACTS.get(cls, {}), "message": meaning(cls)}
+def example(cls: type[errors.OctavoError], more: Mapping[str, object] | None = None) -> dict[str, Any]:
+    """Return a body of this error, with facts that only some routes add."""
+    return {"error": cls.code, **FACTS.get(cls, {}), **(more or {}), "message": meaning(cls)}
 
 
 def meaning(cls: type[errors.OctavoError]) -> str:

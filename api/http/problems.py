@@ -51,8 +51,11 @@ def problem_answer(failure: Failure) -> JSONResponse:
     return JSONResponse(jsonable_encoder(body), status_code=failure.status, headers=dict(failure.headers))
 
 
-def problems(*classes: type[errors.OctavoError]) -> dict[int | str, dict[str, Any]]:
-    """Return the OpenAPI `responses` of a route that may raise these, each with an example body."""
+def problems(*classes: type[errors.OctavoError], **facts: Mapping[str, object]) -> dict[int | str, dict[str, Any]]:
+    """Return the OpenAPI `responses` of a route that may raise these, each with an example body.
+
+    `facts`, by code, are what this route adds to the facts that the error has everywhere.
+    """
     found: dict[int | str, dict[str, Any]] = {}
     for cls in classes:
         shape = SHAPES.get(cls, Problem)
@@ -61,7 +64,7 @@ def problems(*classes: type[errors.OctavoError]) -> dict[int | str, dict[str, An
         if entry["model"] is not shape:
             entry["model"] = entry["model"] | shape
         entry["description"] = f"{entry['description']} `{cls.code}`: {meaning(cls)}".strip()
-        shown = {"summary": meaning(cls), "value": example(cls)}
+        shown = {"summary": meaning(cls), "value": example(cls, facts.get(cls.code))}
         entry["content"]["application/json"]["examples"][cls.code] = shown
         if issubclass(cls, PASSING):
             entry["headers"] = {"Retry-After": {"schema": {"type": "integer"}}}

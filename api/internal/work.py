@@ -105,11 +105,11 @@ def retry(body: NamedRun, service: ServiceDep, batches: BatchesDep) -> RetriedRu
 @router.post("/runs/summary")
 def summary(body: NamedRun, service: ServiceDep) -> RunSummary:
     """Tell how a run's batch stands, with the first hundred failures."""
-    run = _known(service.ledger.runs.get(body.run_id))
     try:
+        run = _known(service.ledger.runs.get(body.run_id))
         batch = service.ledger.batches.get(run.customer_id, run.batch_id)
     except BatchNotFound:
-        # Deleted the moment it had ended: nothing of it is left to be told.
+        # Deleted the moment it had ended, and its ended runs with it: nothing of it is left to be told.
         return RunSummary(status=BatchStatus.COMPLETED, succeeded=0, failed=0, cancelled=0, unfinished=0, failures=())
     return RunSummary(
         status=batch.status,

@@ -8,6 +8,7 @@ A failure never reaches the one who submits a batch: it is tried again until Pre
 import asyncio
 import contextlib
 import logging
+from collections.abc import Sequence
 from enum import StrEnum
 from functools import partial
 from typing import Any
@@ -32,6 +33,8 @@ from octavo.ledger.contract import Ledger
 logger = logging.getLogger(__name__)
 FIRST_PAUSE_SECONDS = 0.2
 LONGEST_PAUSE_SECONDS = 5.0
+LATE_SECONDS = 60.0
+"""After this long without a flow run for a batch the log warns: Prefect may be starting, or a worker registering."""
 TROUBLE = (httpx.HTTPError, PrefectHTTPStatusError, ObjectNotFound, OrchestratorUnavailable)
 
 
@@ -39,6 +42,8 @@ class RunView(StrEnum):
     """How a flow run stands in Prefect's eyes."""
 
     WAITING = "waiting"
+    STRANDED = "stranded"
+    """It waits in no queue, as its work pool was deleted: no worker will ever be given it."""
     BEGUN = "begun"
     CANCELLED = "cancelled"
     GONE = "gone"
@@ -50,7 +55,8 @@ class Dispatcher:
     def __init__(self, ledger: Ledger, workers: WorkerRegistry, *, deployment: str, tag_limits: bool = False) -> None:
         self._ledger = ledger
         self._workers = workers
-        self._deployment = deployment
+        self.deployment = deployment
+        """Full name of the deployment that runs batches."""
         self._wanted: asyncio.Queue[BatchId | Run] = asyncio.Queue()
         self._in_hand: set[BatchId] = set()
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -92,21 +98,37 @@ class Dispatcher:
                 self._in_hand.discard(batch_id)
 
     async def _make_until_made(self, run: Run) -> None:
-        def forget(state: RetryCallState) -> None:
+        is_warned = False
+
+        def note(state: RetryCallState) -> None:
+            nonlocal is_warned
             error = state.outcome.exception() if state.outcome is not None else None
-            logger.warning(
-                "no flow run for batch %s yet (%s); again in %.1f s", run.batch_id, error, state.upcoming_sleep
-            )
-            self._deployment_id = None
-            self._limits.forget()
+            is_late = state.seconds_since_start is not None and state.seconds_since_start > LATE_SECONDS
+            if state.attempt_number == 1 or (is_late and not is_warned):
+                is_warned = is_late
+                level = logging.WARNING if is_late else logging.INFO
+                logger.log(level, "no flow run for batch %s yet, tried again: %s", run.batch_id, told(error))
+            self.forget()
 
         retrying = AsyncRetrying(
             retry=retry_if_exception_type((*TROUBLE, LedgerUnavailable)),
             wait=wait_exponential(multiplier=FIRST_PAUSE_SECONDS, max=LONGEST_PAUSE_SECONDS),
-            before_sleep=forget,
+            before_sleep=note,
             sleep=asyncio.sleep,
         )
         await retrying(self._make, run)
+
+    def forget(self) -> None:
+        """Ask Prefect again for what was asked before: it was away, is another one, or somebody has changed it."""
+        self._deployment_id = None
+        self._limits.forget()
+
+    async def show_limits(self, customers: Sequence[Customer]) -> None:
+        """Make the limits of these customers again where they are missing in Prefect."""
+        self._limits.forget()
+        client = await self._connected()
+        for customer in customers:
+            await self._limits.show(client, customer)
 
     async def _make(self, run: Run) -> None:
         batch = await in_thread(lambda: self._ledger.batches.get(run.customer_id, run.batch_id))
@@ -130,9 +152,14 @@ class Dispatcher:
         return await self._connected()
 
     async def deployment_id(self) -> UUID:
-        """Return the deployment that runs batches. Raises ObjectNotFound before a worker has registered it."""
+        """Return the deployment that runs batches. Raises OrchestratorUnavailable before a worker has registered it."""
         if self._deployment_id is None:
-            self._deployment_id = (await (await self._connected()).read_deployment_by_name(self._deployment)).id
+            try:
+                self._deployment_id = (await (await self._connected()).read_deployment_by_name(self.deployment)).id
+            except ObjectNotFound:
+                raise OrchestratorUnavailable(
+                    f"Prefect has no deployment {self.deployment} yet; a worker registers it when it starts."
+                ) from None
         return self._deployment_id
 
     async def _connected(self) -> PrefectClient:
@@ -158,7 +185,7 @@ class Dispatcher:
             return RunView.GONE
         state = flow_run.state
         if state is None or state.is_scheduled():
-            return RunView.WAITING
+            return RunView.WAITING if flow_run.work_queue_id is not None else RunView.STRANDED
         if state.is_cancelled() or state.is_cancelling():
             return RunView.CANCELLED
         return RunView.GONE if state.is_final() else RunView.BEGUN
@@ -197,6 +224,11 @@ class Dispatcher:
         run_id = run.run_id
         if run_id is not None:
             await in_thread(lambda: self._ledger.runs.end(run_id, RunStatus.ENDED))
+
+
+def told(error: BaseException | None) -> str:
+    """Return an error in words; Prefect's own for what is not there says "None"."""
+    return "Prefect does not know of it" if isinstance(error, ObjectNotFound) else str(error)
 
 
 def run_name(batch: Batch, customer: Customer, run_no: int) -> str:

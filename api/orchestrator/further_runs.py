@@ -53,6 +53,11 @@ def superfluous_runs(found: OpenBatch, workers: Sequence[WorkerCapacity]) -> lis
     return sorted(waiting, key=lambda run: run.run_no)[wanted:]
 
 
+def could_be_taken(found: OpenBatch, workers: Sequence[WorkerCapacity]) -> bool:
+    """Whether there is a worker that would take a run of this batch at once."""
+    return any(worker.free > 0 for worker in _takers(found, workers))
+
+
 def _takers(found: OpenBatch, workers: Sequence[WorkerCapacity]) -> list[WorkerCapacity]:
     """Return the workers that would accept a run of this batch."""
     open_at = {run.worker_id for run in found.runs if run.status is RunStatus.ACTIVE}

@@ -14,7 +14,8 @@ from datetime import datetime, timedelta
 from functools import partial
 
 from api.orchestrator.dispatch import TROUBLE, Dispatcher, RunView
-from api.orchestrator.further_runs import superfluous_runs, wants_further_run
+from api.orchestrator.further_runs import could_be_taken, superfluous_runs, wants_further_run
+from api.orchestrator.run_delivery import RunDelivery
 from api.periodic_task import PeriodicTask
 from api.threads import in_thread
 from api.workers.registry import WorkerRegistry
@@ -32,6 +33,10 @@ ABSENCE = timedelta(seconds=5)
 LONGEST_PAUSE_SECONDS = 60.0
 PATIENCE = timedelta(seconds=5)
 """How long a run that was made may say nothing before Prefect is asked about it, and between two questions."""
+TOO_LONG = timedelta(seconds=60)
+"""How long a run may wait beside a worker that has room and is not kept from it; then it is made anew."""
+LIMITS_SECONDS = 30.0
+"""Between two looks whether Prefect still shows the caps of customers with open batches."""
 BEGINNING = timedelta(seconds=30)
 """How long a run may be on its way from Prefect's Pending to its first word here; then its worker has died."""
 QUESTIONS_PER_PASS = 10
@@ -39,6 +44,8 @@ LEAST_PAUSE_SECONDS = 0.1
 """Between two looks for workers that could help, however much news there is."""
 BATCH_IS_OVER = "The batch ended before a worker took this run."
 NO_WORKER_IS_LEFT = "Every live worker is already working on this batch."
+STRANDED = "Its work pool was deleted before a worker took this run; the batch gets another."
+WAITED_TOO_LONG = "No worker took this run although one had room; the batch gets another."
 
 
 def needs_run(found: OpenBatch) -> bool:
@@ -47,8 +54,9 @@ def needs_run(found: OpenBatch) -> bool:
 
 
 def is_overdue(run: Run, moment: datetime) -> bool:
-    """Whether a run was made a good while ago and no worker has opened it."""
-    return run.status is RunStatus.STARTING and moment - run.created_at > PATIENCE
+    """Whether a run was made a good while ago, or the clock was set back since, and no worker has opened it."""
+    age = moment - run.created_at
+    return run.status is RunStatus.STARTING and not timedelta() <= age <= PATIENCE
 
 
 class Restarts:
@@ -92,13 +100,23 @@ def _task(name: str, work: Callable[[], Awaitable[float | None]]) -> PeriodicTas
 class Reconciler:
     """One pass a second over everything that is not finished."""
 
-    def __init__(self, ledger: Ledger, dispatcher: Dispatcher, workers: WorkerRegistry, estimates: Estimates) -> None:
+    def __init__(
+        self,
+        ledger: Ledger,
+        dispatcher: Dispatcher,
+        workers: WorkerRegistry,
+        estimates: Estimates,
+        run_delivery: RunDelivery,
+    ) -> None:
         self._ledger = ledger
+        self._run_delivery = run_delivery
+        self._limits_shown = time.monotonic()
         self._dispatcher = dispatcher
         self._workers = workers
         self._estimates = estimates
         self._restarts = Restarts()
         self._asked: dict[RunId, float] = {}
+        self._first_asked: dict[RunId, float] = {}
         self._questions = 0
         self._looked = now()
         self._workers_task = _task("the check for dead workers", self._take_from_the_dead)
@@ -131,9 +149,11 @@ class Reconciler:
         starting = await in_thread(self._ledger.runs.starting)
         known = {run.run_id for run in starting}
         self._asked = {run_id: asked for run_id, asked in self._asked.items() if run_id in known}
+        self._first_asked = {run_id: asked for run_id, asked in self._first_asked.items() if run_id in known}
         for found in batches:
             await self._look_after(found)
         await self._share(batches)
+        await self._show_limits(batches)
         are_open = {found.batch.batch_id for found in batches}
         for run in starting:
             if run.batch_id not in are_open:
@@ -166,11 +186,33 @@ class Reconciler:
             if run.status is RunStatus.STARTING and run.run_id is None:
                 self._dispatcher.resume(run)
             elif run.run_id is not None and is_overdue(run, now()) and self._may_ask(run.run_id):
-                is_superfluous = run in superfluous_runs(found, self._workers.capacities({}))
-                await self._ask_about(run, run.run_id, superfluous=NO_WORKER_IS_LEFT if is_superfluous else None)
+                await self._ask_about(run, run.run_id, superfluous=await self._why_withdrawn(found, run))
         if needs_run(found) and self._restarts.may_start(found, time.monotonic()):
             logger.info("batch %s has no run; one is created", batch_id)
             self._dispatcher.start(batch_id)
+
+    async def _why_withdrawn(self, found: OpenBatch, run: Run) -> str | None:
+        """Return why a run goes if it still waits for a worker; None where it may go on waiting."""
+        if run in superfluous_runs(found, self._workers.capacities({})):
+            return NO_WORKER_IS_LEFT
+        if run.run_id is None or self._age(run, run.run_id) <= TOO_LONG or self._run_delivery.obstacle is not None:
+            return None
+        held = Counter[WorkerId]()
+        for one in await in_thread(self._ledger.work.held_slots):
+            held[one.worker_id] += one.slots
+        return WAITED_TOO_LONG if could_be_taken(found, self._workers.capacities(held)) else None
+
+    async def _show_limits(self, batches: Sequence[OpenBatch]) -> None:
+        """Have Prefect show the caps of all customers with open batches again, in case somebody deleted one."""
+        if not batches or time.monotonic() - self._limits_shown < LIMITS_SECONDS:
+            return
+        self._limits_shown = time.monotonic()
+        theirs = {found.batch.customer_id for found in batches}
+        try:
+            customers = await in_thread(self._ledger.accounts.customers)
+            await self._dispatcher.show_limits([one for one in customers if one.customer_id in theirs])
+        except TROUBLE as error:
+            logger.info("Prefect does not show the caps of customers now: %s", error)
 
     async def _share(self, batches: Sequence[OpenBatch]) -> None:
         """Give a further run to batches on which a worker that has them not open could help."""
@@ -213,14 +255,24 @@ class Reconciler:
         if self._questions >= QUESTIONS_PER_PASS or moment - self._asked.get(run_id, 0.0) < PATIENCE.total_seconds():
             return False
         self._asked[run_id] = moment
+        self._first_asked.setdefault(run_id, moment)
         self._questions += 1
         return True
+
+    def _age(self, run: Run, run_id: RunId) -> timedelta:
+        """Return how old a run is; since it was first asked about where the clock was set back after it was made."""
+        age = now() - run.created_at
+        if age >= timedelta():
+            return age
+        return timedelta(seconds=time.monotonic() - self._first_asked.get(run_id, time.monotonic()))
 
     async def _ask_about(self, run: Run, run_id: RunId, *, superfluous: str | None) -> None:
         """Act on what Prefect says of an overdue run; `superfluous` is why it goes if it still waits for a worker."""
         try:
             view = await self._dispatcher.look(run_id)
-            if view is RunView.WAITING and superfluous is not None:
+            if view is RunView.STRANDED and superfluous is None and self._run_delivery.obstacle is None:
+                superfluous = STRANDED
+            if view in (RunView.WAITING, RunView.STRANDED) and superfluous is not None:
                 logger.info("run %s of batch %s is withdrawn: %s", run_id, run.batch_id, superfluous)
                 await self._dispatcher.withdraw(run, superfluous)
         except TROUBLE as error:
@@ -235,6 +287,6 @@ class Reconciler:
             await in_thread(lambda: self._ledger.work.revoke(run_id=run_id))
         elif view is RunView.GONE:
             await self._dispatcher.ended_in_silence(run)
-        elif view is RunView.BEGUN and now() - run.created_at > BEGINNING:
+        elif view is RunView.BEGUN and self._age(run, run_id) > BEGINNING:
             logger.warning("run %s was begun and never reported; it counts as lost", run_id)
             await in_thread(lambda: self._ledger.work.revoke(run_id=run_id))

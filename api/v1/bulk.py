@@ -32,7 +32,13 @@ router = APIRouter(tags=["v1", "async-batch"], route_class=StrictJsonRoute)
     response_model=CreateFilesResponse,
     dependencies=[FileSubmission],
     responses=problems(
-        InvalidApiKey, CustomerDisabled, FileTooLarge, RequestTooLarge, RateLimited, UploadsNotConfigured
+        InvalidApiKey,
+        CustomerDisabled,
+        FileTooLarge,
+        RequestTooLarge,
+        RateLimited,
+        UploadsNotConfigured,
+        file_too_large={"index": 1},
     ),
 )
 def create_files(request: CreateFilesRequest, customer: CustomerDep, staging: StagingDep) -> Response:

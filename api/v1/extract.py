@@ -18,6 +18,7 @@ from api.http.problems import problems
 from api.http.use_cases import SyncExtractionDep
 from api.v1.extract_schemas import ExtractRequest, ExtractResponse, SchemaExtractRequest, SchemaExtractResponse
 from api.v1.rate_limits import AddressExtraction, FileExtraction
+from octavo.disk_room import refusing_full_disk
 from octavo.errors import (
     CustomerDisabled,
     DocumentTooLarge,
@@ -31,6 +32,7 @@ from octavo.errors import (
     QuotaExceeded,
     RateLimited,
     SchemaExtractionUnavailable,
+    StorageUnavailable,
     UnsupportedInput,
     UploadsOnly,
     UrlNotAllowed,
@@ -54,6 +56,7 @@ OF_DOCUMENTS = (
     ExtractionFailed,
     InternalError,
     OcrProviderError,
+    StorageUnavailable,
     ExtractionTimeout,
 )
 T = TypeVar("T")
@@ -167,7 +170,8 @@ async def _answer(request: Request, reading: Awaitable[IO[bytes]]) -> Response:
 async def _read_form(request: Request) -> AsyncIterator[FormData]:
     """Read a form with one document; files over a megabyte are buffered on disk."""
     try:
-        form = await request.form(max_files=1, max_fields=20)
+        with refusing_full_disk():
+            form = await request.form(max_files=1, max_fields=20)
     except HTTPException as error:
         raise _invalid({"type": "form_invalid", "loc": ("body",), "msg": str(error.detail)}) from error
     try:

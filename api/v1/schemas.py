@@ -110,7 +110,7 @@ class BatchResource(BaseModel):
         None, description="Remaining seconds at the pace of its last items; null while unknown."
     )
     reason: str | None = Field(
-        None, description="Why pending items wait: `queued`, `customer_cap` or `waiting_for_worker`."
+        None, description="Why pending items wait: `queued`, `customer_cap`, `waiting_for_worker` or `paused`."
     )
 
 
@@ -149,7 +149,7 @@ class BatchItemResource(BaseModel):
     result_url: str | None = None
     error: ItemError | None = None
     reason: str | None = Field(
-        None, description="Why a pending item waits: `queued`, `customer_cap` or `waiting_for_worker`."
+        None, description="Why a pending item waits: `queued`, `customer_cap`, `waiting_for_worker` or `paused`."
     )
 
 

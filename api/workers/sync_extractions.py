@@ -22,6 +22,7 @@ from octavo.errors import (
     QuotaExceeded,
     RateLimited,
     StaleLease,
+    StorageUnavailable,
     UrlNotAllowed,
 )
 from octavo.identifiers import CallId, CustomerId, WorkerId, new_call_id
@@ -33,6 +34,7 @@ ERRORS: dict[str, type[OctavoError]] = {
     **DOCUMENT_ERRORS,
     UrlNotAllowed.code: UrlNotAllowed,
     FetchFailed.code: FetchFailed,
+    StorageUnavailable.code: StorageUnavailable,
 }
 
 
@@ -87,7 +89,8 @@ class SyncExtractions:
     async def extract(self, request: SyncRequest) -> IO[bytes]:
         """Return the result, JSON in an open file, once a worker has read the document and it was billed.
 
-        Raises RateLimited, ExtractionTimeout, QuotaExceeded, UrlNotAllowed, FetchFailed, DocumentError.
+        Raises RateLimited, ExtractionTimeout, QuotaExceeded, UrlNotAllowed, FetchFailed, StorageUnavailable,
+        DocumentError.
         """
         self.require_capacity(request.customer_id)
         call_id = new_call_id()

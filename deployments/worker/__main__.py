@@ -17,10 +17,13 @@ from octavo.settings import read_settings
 
 logger = logging.getLogger("octavo.worker")
 PAUSE_SECONDS = 0.2
+STARTING_ATTEMPTS = 300
+"""So many attempts may fail while Prefect is being started; then the log warns."""
 
 
 async def register_when_there() -> None:
     """Register as soon as Prefect answers."""
+    attempts = 0
     while True:
         try:
             async with get_client() as client:
@@ -29,7 +32,10 @@ async def register_when_there() -> None:
                     logger.info("registered %s", ", ".join(names))
                     return
         except (httpx.HTTPError, PrefectHTTPStatusError) as error:
-            logger.warning("not registered yet: %s", error)
+            attempts += 1
+            if attempts in (1, STARTING_ATTEMPTS):
+                level = logging.WARNING if attempts == STARTING_ATTEMPTS else logging.INFO
+                logger.log(level, "not registered with Prefect yet, tried again: %s", error)
         await asyncio.sleep(PAUSE_SECONDS)
 
 
@@ -54,6 +60,8 @@ def main() -> int:
     """Run the worker; an operation error is printed on one line."""
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s", force=True)
     logging.getLogger("httpx").setLevel(logging.WARNING)
+    # Warns at each orderly end that events are still to be sent, and then sends them.
+    logging.getLogger("EventsWorker").setLevel(logging.ERROR)
     try:
         asyncio.run(work())
     except OctavoError as error:

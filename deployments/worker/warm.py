@@ -47,6 +47,8 @@ logger = logging.getLogger(__name__)
 FLOW_ROOM = "flows."
 MOST_RUNS = 256
 CANCEL_PERIOD_SECONDS = 2.0
+RESTORE_PERIOD_SECONDS = 10.0
+"""Between two looks whether somebody has deleted the work pool or a deployment."""
 SWITCH_SECONDS = 0.0005
 READY_FILE = "OCTAVO_READY_FILE"
 """Variable with the name of a file that is created once the worker is set up, for its supervisor."""
@@ -117,6 +119,7 @@ class OctavoWorker(BaseWorker[BaseJobConfiguration, BaseVariables, OctavoWorkerR
         await super().setup()
         # Tasks, not a task group: a group entered here could not be left from within `teardown`'s shield.
         self._start_service(self._watch_cancels(self._slice_worker))
+        self._start_service(self._restore_missing())
         if self._customer_slots is not None:
             self._start_service(self._customer_slots.run())
         loop = asyncio.get_running_loop()
@@ -244,6 +247,18 @@ class OctavoWorker(BaseWorker[BaseJobConfiguration, BaseVariables, OctavoWorkerR
             await self.get_and_submit_flow_runs()
         except Exception:  # the base class's own poll, a second later, is the fallback
             logger.warning("flow runs could not be fetched", exc_info=True)
+
+    async def _restore_missing(self) -> None:
+        # Here, because registering imports this module.
+        from deployments.register import restore_missing
+
+        while True:
+            await anyio.sleep(RESTORE_PERIOD_SECONDS)
+            try:
+                for name in await restore_missing(self.client):
+                    logger.warning("%s was deleted in Prefect, or its work pool; it was created again", name)
+            except Exception:  # Prefect is away, or another worker did the same just now; looked at again in a moment
+                logger.info("what is registered in Prefect cannot be looked at", exc_info=True)
 
     async def _watch_cancels(self, slice_worker: SliceWorker) -> None:
         while True:

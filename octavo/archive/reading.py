@@ -25,7 +25,6 @@ class Found:
     batches: int = 0
     items: Counter[str] = field(default_factory=Counter)
     """Items by the status with which they are restored."""
-    pages: int = 0
     damaged: list[str] = field(default_factory=list)
     """What could not be read, a sentence each."""
 
@@ -147,4 +146,3 @@ class ArchiveReader:
         self.found.items.update(item.status.value for item in ended)
         without = ItemStatus.PENDING if outcomes.cancel_requested_at is None else ItemStatus.CANCELLED
         self.found.items[without.value] += len(named) - len(ended)
-        self.found.pages += sum(item.page_count or 0 for item in ended if item.result_id is not None)

@@ -206,6 +206,20 @@ def doctor(
             raise typer.Exit(1)
 
 
+@app.command(epilog="Example: octavo status --data .octavo")
+def status(
+    data: DataOption = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print what GET /health answers.")] = False,
+) -> None:
+    """Show how the running stack is, part by part, and what keeps batches waiting; exits with 1 if not all is well."""
+    from octavo.cli.status import show_status
+
+    with errors_in_one_line():
+        is_well = show_status(data, as_json=as_json)
+    if not is_well:
+        raise typer.Exit(1)
+
+
 @app.command(epilog="Example: octavo conformance http://127.0.0.1:8000 KEY --out report.md")
 def conformance(
     url: Annotated[str, typer.Argument(help="Address of a server that speaks the extract.page batch contract.")],

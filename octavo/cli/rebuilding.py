@@ -16,7 +16,7 @@ from octavo.cli.terminal import err, out, progress_bars, tell
 from octavo.directory import DataDirectory, DirectoryLock
 from octavo.errors import ArchiveMissing, InvalidSettings, LedgerExists
 from octavo.ledger.archive import ArchivedBatch, ArchivedPart
-from octavo.ledger.contract import Ledger
+from octavo.ledger.contract import Ledger, UsageTotals
 from octavo.objects import embedded, keys
 from octavo.objects.contract import ObjectStore
 from octavo.objects.s3 import S3Settings
@@ -55,8 +55,8 @@ def rebuild(data: Path | None, *, force: bool) -> bool:
                 "one from the archive; whatever the archive lacks is then only in the old file."
             )
         with _objects(settings, directory) as objects:
-            found = _make(directory, objects)
-    _show(found, directory)
+            found, billed = _make(directory, objects)
+    _show(found, billed, directory)
     return not found.damaged
 
 
@@ -105,7 +105,7 @@ def _elsewhere(settings: Settings) -> S3Settings:
     )
 
 
-def _make(directory: DataDirectory, objects: ObjectStore) -> Found:
+def _make(directory: DataDirectory, objects: ObjectStore) -> tuple[Found, UsageTotals]:
     reader = ArchiveReader(objects)
     generation = reader.identity().generation + 1
     draft = directory.path / "ledger.duckdb.new"
@@ -115,12 +115,13 @@ def _make(directory: DataDirectory, objects: ObjectStore) -> Found:
     try:
         ledger.archive.restore(_with_progress(reader), generation=generation)
         identity = archived.identity_of(ledger.archive.identity())
+        billed = ledger.billing.totals()
     finally:
         ledger.close()
     # The archive belongs to the new ledger before that is in place: if interrupted in between, this can be repeated.
     objects.write(keys.ARCHIVE_IDENTITY, archived.IDENTITY.dump(identity), archived.JSON)
     _put_in_place(draft, directory.ledger)
-    return reader.found
+    return reader.found, billed
 
 
 def _with_progress(reader: ArchiveReader) -> Iterator[ArchivedPart]:
@@ -156,13 +157,14 @@ def _log_of(file: Path) -> Path:
     return file.with_name(f"{file.name}.wal")
 
 
-def _show(found: Found, directory: DataDirectory) -> None:
+def _show(found: Found, billed: UsageTotals, directory: DataDirectory) -> None:
     table = Table(box=None, pad_edge=False, show_header=False)
     table.add_column()
     table.add_column(justify="right")
     rows = {"customers": found.customers, "keys": found.keys, "files": found.files, "batches": found.batches}
     rows |= {f"items {status.value}": found.items[status.value] for status in ItemStatus if found.items[status.value]}
-    for name, count in (rows | {"pages billed": found.pages}).items():
+    # All that was billed, also sync extractions and batches that are gone: what `GET /v1/usage` says of it.
+    for name, count in (rows | {"pages billed": billed.pages}).items():
         table.add_row(name, f"{count:,}")
     out.print(table)
     for sentence in found.damaged[:MOST_DAMAGE_SHOWN]:

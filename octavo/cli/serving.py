@@ -1,6 +1,7 @@
 """`octavo up` and `octavo demo`: the embedded stack in the foreground."""
 
 import asyncio
+import contextlib
 import shlex
 import socket
 import threading
@@ -10,6 +11,7 @@ from pathlib import Path
 
 import httpx
 
+from octavo import wiring
 from octavo.authorities import authorities
 from octavo.cli import admin
 from octavo.cli.batch_bars import with_bars
@@ -19,7 +21,7 @@ from octavo.client.customer import CustomerClient
 from octavo.client.inputs import find_inputs
 from octavo.client.submission import submit
 from octavo.directory import DataDirectory, DirectoryLock
-from octavo.errors import InvalidSettings, LedgerMissing, OctavoError
+from octavo.errors import InvalidSettings, LedgerMissing, LedgerUnavailable, OctavoError, PartGaveUp
 from octavo.samples import make_samples
 from octavo.settings import Settings, read_settings
 from octavo.supervisor import leftovers
@@ -72,16 +74,25 @@ def _run(settings: Settings, when_ready: Callable[[Stack], None]) -> None:
         for advice in stack.advice():
             tell("octavo", advice)
         watcher = threading.Thread(target=_when_ready, args=(stack, when_ready), daemon=True)
-        asyncio.run(supervisor.run(on_started=watcher.start))
+        gave_up = asyncio.run(supervisor.run(on_started=watcher.start))
+    if gave_up is not None:
+        raise PartGaveUp(f"The stack has stopped, as a part of it cannot go on: {gave_up}")
 
 
 def _check_ledger(settings: Settings, directory: DataDirectory) -> None:
-    """Raise LedgerMissing rather than start empty next to an archive; with other storage the API notices."""
+    """Raise before anything is started what no start can mend: a ledger that is damaged, or of a newer version.
+
+    Raises LedgerMissing rather than start empty next to an archive; with other storage the API notices.
+    """
     if has_embedded_archive(settings, directory) and not has_content(directory.ledger):
         raise LedgerMissing(
             f"{directory.ledger} is gone, but its archive is in storage; restore it: "
             f"octavo ledger rebuild --data {directory.path}"
         )
+    if has_content(directory.ledger):
+        # A full disk is waited out by the API.
+        with contextlib.suppress(LedgerUnavailable):
+            wiring.open_ledger_file(directory.ledger).close()
 
 
 def _check_ports(stack: Stack) -> None:

@@ -18,15 +18,18 @@ from rich.text import Text
 
 from octavo.client.names import printable
 from octavo.client.results_folder import ItemEnd
-from octavo.errors import OctavoError
+from octavo.errors import OctavoError, OperationError
 
 # File names and messages are printed literally, even `:bomb:`.
 # A file or a pipe has no edge at which lines would have to be folded.
 WIDE = None if sys.stdout.isatty() or "COLUMNS" in os.environ else 240
 out = Console(soft_wrap=True, highlight=False, emoji=False, width=WIDE)
 err = Console(stderr=True, soft_wrap=True, highlight=False, emoji=False)
+COMMAND_TO_TYPE = re.compile(r"(?<![\w/`-])octavo (?=(?:up|keys|customers|ledger) [-a-z])")
+"""Where a message tells what to type; the program may not be on the path."""
 EXIT_ERROR = 1
 EXIT_SOME_FAILED = 3
+EXIT_LASTING_ERROR = os.EX_CONFIG
 COLOURS = {"succeeded": "green", "failed": "red", "cancelled": "yellow"}
 
 
@@ -48,12 +51,16 @@ def shell_word(text: str) -> str:
 
 @contextmanager
 def errors_in_one_line() -> Iterator[None]:
-    """Print an Octavo or operating system error on one line and exit with 1; a bug keeps its traceback."""
+    """Print an Octavo or operating system error on one line and exit with 1; a bug keeps its traceback.
+
+    The exit code is 78 for what lasts until somebody does something, so that whoever supervises this leaves it.
+    """
     try:
         yield
     except OctavoError as error:
         _tell_error(error.message)
-        raise typer.Exit(EXIT_ERROR) from error
+        is_lasting = isinstance(error, OperationError) and error.is_lasting
+        raise typer.Exit(EXIT_LASTING_ERROR if is_lasting else EXIT_ERROR) from error
     except OSError as error:
         _tell_error(f"{error.strerror}: {error.filename}" if error.filename else str(error))
         raise typer.Exit(EXIT_ERROR) from error
@@ -62,7 +69,8 @@ def errors_in_one_line() -> Iterator[None]:
 
 
 def _tell_error(message: str) -> None:
-    err.print(f"octavo: {printable(' '.join(message.split()))}", style="red", markup=False)
+    told = COMMAND_TO_TYPE.sub(lambda found: own_command() + " ", " ".join(message.split()))
+    err.print(f"octavo: {printable(told)}", style="red", markup=False)
 
 
 def warn(message: str) -> None:

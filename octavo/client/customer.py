@@ -219,7 +219,8 @@ class CustomerClient:
         answer = _patiently(
             lambda: self._api.request(method, path, **arguments),
             what=str(self._api.base_url),
-            patience_seconds=max(patience_seconds, KNOWN_PATIENCE_SECONDS if self._is_known else 0.0),
+            # One that never answered is given up soon: the address may be wrong.
+            patience_seconds=max(patience_seconds, KNOWN_PATIENCE_SECONDS) if self._is_known else 0.0,
             on_trouble=self._on_trouble,
         )
         try:

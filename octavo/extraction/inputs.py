@@ -1,17 +1,14 @@
 """The bytes of items on local disk while they are worked on, and whether that disk has room."""
 
 import secrets
-import shutil
 from pathlib import Path
 from types import TracebackType
 from typing import Self
 
 from octavo.batches import ClaimedItem
+from octavo.disk_room import is_disk_full
 from octavo.errors import DocumentError, ExtractionFailed, StorageUnavailable, UploadMissing
 from octavo.objects.contract import Downloaded, ObjectMissing, ObjectStore, ObjectTooLarge
-
-SCRATCH_ROOM_BYTES = 64 * 1024 * 1024
-"""With less than this the disk for documents in progress counts as full; looked at only when something has failed."""
 
 
 class Input:
@@ -83,4 +80,4 @@ class Inputs:
 
     def is_disk_full(self) -> bool:
         """Whether the disk for documents in progress has no room left."""
-        return shutil.disk_usage(self._folder).free < SCRATCH_ROOM_BYTES
+        return is_disk_full(self._folder)

@@ -27,6 +27,10 @@ from octavo.errors import InvalidSettings, MissingProgram
 OLDEST_RCLONE = (1, 75, 2)
 """Older versions let a client leave the bucket's folder or bypass the keys (published advisories of 2026)."""
 
+NOISE = re.compile(rb"ERROR : .*: Dir\.Remove not empty$", re.MULTILINE)
+"""What the server logs with each deletion: that the folder of the object holds others, and so stays. No level of its
+log leaves this out and keeps errors."""
+
 _VERSION = re.compile(r"rclone v(\d+)\.(\d+)\.(\d+)")
 _KEY = re.compile(r"[A-Za-z0-9_-]{16,}")
 _ABANDONED_UPLOAD = ".rclone_temp_*"

@@ -7,13 +7,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from octavo.batches import Batch, BatchStatus, Customer, Item, ItemStatus
+from octavo.batches import Batch, BatchStatus, Customer, Item, ItemStatus, RunStatus
 from octavo.identifiers import BatchId, CustomerId, WorkerId
 from octavo.ledger.contract import Ledger, OpenBatch
 
 QUEUED = "queued"
 CUSTOMER_CAP = "customer_cap"
 WAITING_FOR_WORKER = "waiting_for_worker"
+PAUSED = "paused"
 LEAST_ITEMS = 3
 """Items to see finished before an estimate is worth giving."""
 MOST_STEPS = 32
@@ -43,6 +44,15 @@ class LivingWorkers(Protocol):
         ...
 
 
+class Pausable(Protocol):
+    """Gives runs to workers, unless somebody has paused that."""
+
+    @property
+    def is_paused(self) -> bool:
+        """Whether no new run begins until somebody resumes."""
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class Expectation:
     """What may be expected of a batch."""
@@ -56,9 +66,12 @@ class Expectation:
 class Estimates:
     """Estimates for all open batches; the reconciler feeds it once a second. Safe from any thread."""
 
-    def __init__(self, ledger: Ledger, workers: LivingWorkers) -> None:
+    def __init__(self, ledger: Ledger, workers: LivingWorkers, run_delivery: Pausable) -> None:
         self._ledger = ledger
         self._workers = workers
+        self._run_delivery = run_delivery
+        self._at_work: frozenset[BatchId] = frozenset()
+        self._unserved_since: float | None = None
         self._progress: dict[BatchId, _Progress] = {}
         self._slots: Counter[CustomerId] = Counter()
         self._slots_counted = -math.inf
@@ -72,6 +85,18 @@ class Estimates:
                 progress[batch.batch_id] = self._progress.get(batch.batch_id) or _Progress()
                 progress[batch.batch_id].note(moment, _finished(batch))
         self._progress = progress
+        self._at_work = frozenset(
+            found.batch.batch_id for found in batches if any(run.status is RunStatus.ACTIVE for run in found.runs)
+        )
+        if self._workers.alive() or not any(found.unleased for found in batches):
+            self._unserved_since = None
+        elif self._unserved_since is None:
+            self._unserved_since = moment
+
+    def unserved_seconds(self) -> float:
+        """Return how long items have waited while no worker was alive; 0 where that is not so."""
+        since = self._unserved_since
+        return 0.0 if since is None else time.monotonic() - since
 
     def eta_seconds(self, batch: Batch, moment: float | None = None) -> int | None:
         """Return how long the batch still takes at the pace of its last items; None while nobody can know."""
@@ -88,17 +113,20 @@ class Estimates:
     def of_batch(self, customer: Customer, batch: Batch) -> Expectation:
         """Return what may be expected of a batch."""
         waits = batch.counts.pending > 0 and not batch.status.is_terminal
-        return Expectation(self.eta_seconds(batch), self._reason(customer) if waits else None)
+        return Expectation(self.eta_seconds(batch), self._reason(customer, batch.batch_id) if waits else None)
 
     def of_items(self, customer: Customer, items: Sequence[Item]) -> list[str | None]:
         """Return why each of these items waits; None for those that do not."""
-        of_others = self._reason(customer) if any(item.status is ItemStatus.PENDING for item in items) else ""
-        return [item_reason(item, of_others) for item in items]
+        waiting = {item.batch_id for item in items if item.status is ItemStatus.PENDING}
+        of_others = {batch_id: self._reason(customer, batch_id) for batch_id in waiting}
+        return [item_reason(item, of_others.get(item.batch_id, "")) for item in items]
 
-    def _reason(self, customer: Customer) -> str:
-        """Return why items of a customer that nobody holds wait."""
+    def _reason(self, customer: Customer, batch_id: BatchId) -> str:
+        """Return why items of a batch that nobody holds wait."""
         if not self._workers.alive():
             return WAITING_FOR_WORKER
+        if self._run_delivery.is_paused and batch_id not in self._at_work:
+            return PAUSED
         return CUSTOMER_CAP if self._slots_in_use(customer.customer_id) >= customer.item_cap else QUEUED
 
     def _slots_in_use(self, customer_id: CustomerId) -> int:

@@ -10,6 +10,7 @@ from typing import IO, Protocol
 import anyio.to_thread
 
 from octavo.batches import Customer
+from octavo.disk_room import refusing_full_disk
 from octavo.engines.registry import EngineRegistry
 from octavo.errors import DocumentTooLarge, UrlNotAllowed
 from octavo.identifiers import CustomerId
@@ -110,10 +111,12 @@ class SyncExtraction:
     async def of_upload(self, customer: Customer, document: UploadedDocument, shown: Shown) -> IO[bytes]:
         """Return the result of a document that was sent along.
 
-        Raises RateLimited, DocumentTooLarge, ExtractionTimeout and the errors of documents.
+        Raises RateLimited, DocumentTooLarge, ExtractionTimeout, StorageUnavailable and the errors of documents.
         """
         self.check_size(document.size_bytes)
-        with tempfile.TemporaryDirectory(prefix="octavo-call-") as folder:
+        with refusing_full_disk():
+            kept = tempfile.TemporaryDirectory(prefix="octavo-call-")
+        with kept as folder:
             path = Path(folder) / "document"
             await anyio.to_thread.run_sync(_save, document.content, path)
             request = self._request(
@@ -148,5 +151,5 @@ class SyncExtraction:
 
 
 def _save(content: IO[bytes], path: Path) -> None:
-    with path.open("wb") as file:
+    with refusing_full_disk(), path.open("wb") as file:
         shutil.copyfileobj(content, file, COPY_BYTES)

@@ -7,6 +7,7 @@ import asyncio
 import contextlib
 import ctypes
 import os
+import re
 import shutil
 import signal
 import sys
@@ -17,6 +18,11 @@ from pathlib import Path
 
 Tell = Callable[[str, str], None]
 """Prints one state change: the child's name and what happened."""
+CANNOT_GO_ON = os.EX_CONFIG
+"""Exit code (78) of a process that is of no use to start again before somebody has done something."""
+LAST_LINES_BYTES = 4096
+LAST_LINES_SECONDS = 1.0
+"""How long the last lines of a process that has ended are waited for."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,6 +59,8 @@ class ChildSpec:
     """A folder that is emptied before every start, because a killed process could not clean up after itself."""
     stops_with: str | None = None
     """Neighbours with the same value are stopped at the same time, not one after the other."""
+    noise: re.Pattern[bytes] | None = None
+    """Lines of its output that say nothing to anybody, and are left out of the log."""
     clear: Callable[[], object] | None = None
     """Called before every start, in a thread, to clean up elsewhere."""
 
@@ -91,6 +99,8 @@ class Child:
         self._on_change = on_change
         self._patience = patience or Patience()
         self._stopping = asyncio.Event()
+        self.gave_up: str | None = None
+        """Why the process is not started again, in its own last words."""
         self._process: asyncio.subprocess.Process | None = None
 
     @property
@@ -100,12 +110,15 @@ class Child:
         return self._process.pid if self._process and running else None
 
     async def keep(self) -> None:
-        """Start the process, and restart it whenever it ends, until `stop` or `kill` is called."""
+        """Start the process, and restart it whenever it ends, until `stop` or `kill`, or until it cannot go on."""
         pause: float | None = None
         while True:
             began = time.monotonic()
             how = await self._live(began)
             if self._stopping.is_set():
+                return
+            if self._process is not None and self._process.returncode == CANNOT_GO_ON:
+                self.gave_up = self._last_words()
                 return
             pause = self._patience.pause(pause, lived=time.monotonic() - began)
             self._tell(self.spec.name, f"{how}; restarting in {pause:.1f} s, see {self.spec.log}")
@@ -123,8 +136,12 @@ class Child:
             # Told to stop while the process was being started: `stop` could not see it.
             self._kill_group(signal.SIGKILL)
         watcher = asyncio.create_task(self._watch(began))
+        copier = None if process.stdout is None else asyncio.create_task(self._copy_log(process.stdout))
         code = await process.wait()
         watcher.cancel()
+        if copier is not None:
+            await asyncio.wait([copier], timeout=LAST_LINES_SECONDS)
+            copier.cancel()
         self._kill_group(signal.SIGKILL)
         self._on_change()
         return f"ended ({_ending(code)})"
@@ -165,14 +182,29 @@ class Child:
                 *self.spec.command,
                 env=dict(self.spec.environment),
                 stdin=asyncio.subprocess.DEVNULL,
-                stdout=log,
-                stderr=log,
+                stdout=asyncio.subprocess.PIPE if self.spec.noise else log,
+                stderr=asyncio.subprocess.STDOUT,
                 # A group of its own, so that Ctrl-C reaches only the parent, which stops them in order.
                 start_new_session=True,
                 preexec_fn=die_with_parent(os.getpid()),
             )
         self._on_change()
         return self._process
+
+    async def _copy_log(self, lines: asyncio.StreamReader) -> None:
+        """Write what the process prints into its log, line by line, without the noise."""
+        noise = self.spec.noise
+        while line := await _next_line(lines):
+            if noise is None or not noise.search(line):
+                with self.spec.log.open("ab") as log:
+                    log.write(line)
+
+    def _last_words(self) -> str:
+        """Return the last line of the log."""
+        with self.spec.log.open("rb") as log:
+            log.seek(max(0, self.spec.log.stat().st_size - LAST_LINES_BYTES))
+            lines = log.read().decode(errors="replace").split("\n")
+        return next((line.strip() for line in reversed(lines) if line.strip()), "")
 
     async def _watch(self, began: float) -> None:
         while not await self.spec.ready():
@@ -197,6 +229,16 @@ class Child:
         if self._process is not None:
             with contextlib.suppress(ProcessLookupError, PermissionError):
                 os.killpg(self._process.pid, number)
+
+
+async def _next_line(lines: asyncio.StreamReader) -> bytes:
+    """Return the next line, or a piece of one that is very long; nothing at the end."""
+    try:
+        return await lines.readuntil(b"\n")
+    except asyncio.IncompleteReadError as error:
+        return error.partial
+    except asyncio.LimitOverrunError as error:
+        return await lines.readexactly(error.consumed)
 
 
 def _ending(code: int) -> str:

@@ -158,6 +158,7 @@ class Stack:
             environment=embedded.storage_environment(keys, os.environ),
             log=self._directory.logs / "storage.log",
             ready=answers(self.addresses.storage_url, any_status=True),
+            noise=embedded.NOISE,
             # Before a start nothing is being uploaded: whatever is unfinished, of any age, was abandoned.
             clear=partial(embedded.remove_abandoned_uploads, self._directory.objects, older_than_seconds=0.0),
         )

@@ -31,8 +31,11 @@ class Supervisor:
                 child.kill()
         self._stop.set()
 
-    async def run(self, *, on_started: Callable[[], None] = lambda: None) -> None:
-        """Keep the children running until SIGTERM, SIGINT, SIGHUP or `stop`; the last in the list is stopped first."""
+    async def run(self, *, on_started: Callable[[], None] = lambda: None) -> str | None:
+        """Keep the children running until SIGTERM, SIGINT, SIGHUP or `stop`; the last in the list is stopped first.
+
+        If one of them cannot go on, all are stopped; returns which that was, and its last words.
+        """
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
             # An ignored SIGHUP means nohup: the stack should outlive its terminal.
@@ -41,8 +44,11 @@ class Supervisor:
         keepers = [asyncio.create_task(child.keep()) for child in self._children]
         on_started()
         stopping = asyncio.create_task(self._stop.wait())
-        # A keeper never ends by itself; one that raised is a bug that must be seen.
+        # A keeper ends by itself when its child cannot go on; one that raised is a bug that must be seen.
         await asyncio.wait([stopping, *keepers], return_when=asyncio.FIRST_COMPLETED)
+        gave_up = next((f"{child.spec.name}: {child.gave_up}" for child in self._children if child.gave_up), None)
+        if gave_up is not None:
+            self._tell("octavo", f"cannot go on without {gave_up}")
         self._tell("octavo", "stopping: what has begun is finished first; Ctrl-C again stops at once")
         for _, together in itertools.groupby(reversed(self._children), lambda child: child.spec.stops_with or child):
             await asyncio.gather(*(child.stop() for child in together))
@@ -51,3 +57,4 @@ class Supervisor:
             await asyncio.gather(*keepers)
         finally:
             self._note()
+        return gave_up

@@ -8,6 +8,7 @@ from tenacity import Retrying, retry_if_exception_type, stop_after_attempt
 
 from octavo.client.page_render_protocol import PageRenderResult, PageRenderTask
 from octavo.client.worker import WorkerClient
+from octavo.disk_room import NO_ROOM, is_disk_full, scratch_folder
 from octavo.documents import pages_of
 from octavo.engines.contract import PageToRender, Source
 from octavo.engines.sandbox.failures import ChildLost
@@ -19,6 +20,7 @@ from octavo.errors import (
     PageNotDrawn,
     RequestError,
     ResultExpired,
+    StorageUnavailable,
     UnknownFiles,
     UnsupportedInput,
 )
@@ -67,7 +69,10 @@ class PageRenderWorker:
             return _failed(task, PageNotDrawn(error.message))
         except RequestError as error:
             return _failed(task, error)
-        except Exception:  # the edge of the work: whoever waits must hear something
+        except Exception as error:  # the edge of the work: whoever waits must hear something
+            if isinstance(error, OSError) and is_disk_full(scratch_folder()):
+                logger.warning("rendering %s failed for want of room on the disk: %s", task.key, error)
+                return _failed(task, StorageUnavailable(NO_ROOM))
             logger.exception("rendering %s failed because of a bug", task.key)
             return _failed(task, InternalError("Something went wrong on our side; ask again."))
         return PageRenderResult(key=task.key)

@@ -172,7 +172,7 @@ class SliceProcessor:
             self.give_back(leased, item)
             return None
         except StaleLease:
-            logger.info("item %s was taken away", item.item_id)
+            logger.info("item %s is no longer this worker's: cancelled, deleted, or its lease ran out", item.item_id)
             return None
         except (StorageUnavailable, ChildLost, ServiceUnreachable, SandboxUnavailable):
             raise

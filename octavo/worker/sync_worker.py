@@ -22,6 +22,7 @@ from tenacity import (
 
 from octavo.client.sync_protocol import SyncFailure, SyncResult, SyncTask
 from octavo.client.worker import WorkerClient
+from octavo.disk_room import NO_ROOM, is_disk_full, scratch_folder
 from octavo.engines.contract import Source
 from octavo.engines.observer import ReadingObserver
 from octavo.engines.sandbox.failures import ChildLost, ReadingStopped, SandboxUnavailable
@@ -32,6 +33,7 @@ from octavo.errors import (
     OcrProviderError,
     OctavoError,
     StaleLease,
+    StorageUnavailable,
     UrlNotAllowed,
 )
 from octavo.extraction.extraction import Extraction
@@ -112,6 +114,7 @@ class SyncWorker:
         try:
             with tempfile.TemporaryDirectory(prefix="octavo-sync-") as folder:
                 return self._read(task, Path(folder) / "document", stop)
+<<<<<<< HEAD
         except (DocumentError, UrlNotAllowed, FetchFailed) as error:
             return SyncFailure(call_id=task.call_id, attempt=task.attempt, code=error.code, message=error.message)
         except (StaleLease, ReadingStopped, SandboxUnavailable):
@@ -120,6 +123,26 @@ class SyncWorker:
             logger.exception("sync extraction %s failed because of a bug", task.call_id)
             message = "Something went wrong on our side; send the document again."
             return SyncFailure(call_id=task.call_id, attempt=task.attempt, code=InternalError.code, message=message)
+=======
+        except (StaleLease, ReadingStopped, SandboxUnavailable):
+            raise
+        except Exception as error:  # noqa: BLE001 - the edge of the work: whoever waits must hear something
+            code, message = self._failure(task, error)
+            return SyncResult(call_id=task.call_id, attempt=task.attempt, code=code, message=message)
+
+    def _failure(self, task: SyncTask, error: Exception) -> tuple[str, str]:
+        """Return the code and the message of what went wrong."""
+        if isinstance(error, UrlNotAllowed | FetchFailed):
+            return error.code, error.message
+        # With a full disk everything fails, and the document is not to blame.
+        if is_disk_full(scratch_folder()):
+            logger.warning("sync extraction %s failed for want of room on the disk: %s", task.call_id, error)
+            return StorageUnavailable.code, NO_ROOM
+        if isinstance(error, DocumentError):
+            return error.code, error.message
+        logger.error("sync extraction %s failed because of a bug", task.call_id, exc_info=error)
+        return InternalError.code, "Something went wrong on our side; send the document again."
+>>>>>>> main
 
     def _read(self, task: SyncTask, path: Path, stop: Stop) -> SyncResult:
         source = self._source(task, path)

@@ -128,7 +128,7 @@ def test_a_ledger_deleted_in_mid_batch_is_made_anew_and_the_batch_goes_on(second
         ledger.unlink()
         ledger.with_name(f"{ledger.name}.wal").unlink(missing_ok=True)
         refused = run_octavo("up", "--data", str(second.data), "--port", str(second.port))
-        assert refused.returncode == 1
+        assert refused.returncode == 78
         assert f"octavo ledger rebuild --data {second.data}" in refused.stderr
         _rebuild(second, before)
 

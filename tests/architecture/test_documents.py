@@ -64,6 +64,19 @@ def test_a_decision_names_tests_that_are_there(page: Path) -> None:
             assert found["name"] in functions(path), f"{found['path']} has no {found['name']}"
 
 
+def test_every_promise_of_security_names_a_test_that_is_there() -> None:
+    table = (ROOT / "SECURITY.md").read_text(encoding="utf-8").partition("## Which test holds which promise")[2]
+    rows = [line for line in table.splitlines() if line.startswith("| ")][1:]
+    assert len(rows) > 15
+    for row in rows:
+        named = list(TEST.finditer(row))
+        assert named, f"nothing holds {row}"
+        for found in named:
+            path = ROOT / found["path"]
+            assert path.is_file(), row
+            assert found["name"] in functions(path), row
+
+
 def functions(path: Path) -> set[str]:
     """Return the names of all functions of a file."""
     tree = ast.parse(path.read_text(encoding="utf-8"))

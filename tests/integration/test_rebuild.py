@@ -1,9 +1,13 @@
 """`octavo ledger rebuild` over the embedded storage: what it makes, what it refuses, what it leaves alone."""
 
 import json
+import os
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import duckdb
 import pytest
 from typer.testing import CliRunner, Result
 
@@ -11,6 +15,7 @@ from octavo.archive.writing import ArchiveWriter
 from octavo.batches import BatchStatus
 from octavo.cli.app import app
 from octavo.directory import DataDirectory, DirectoryLock, free_port
+from octavo.identifiers import new_call_id
 from octavo.ledger.duckdb import DuckdbLedger
 from octavo.ledger.restoring import LEASES_PER_GENERATION
 from octavo.objects import embedded, keys
@@ -34,8 +39,8 @@ def rebuild(octavo: Octavo, data: Path, *words: str, **more: str) -> Result:
     return octavo("ledger", "rebuild", "--data", data, *words, **more)
 
 
-def refused(found: Result) -> str:
-    assert found.exit_code == 1, found.output
+def refused(found: Result, *, exit_code: int = 1) -> str:
+    assert found.exit_code == exit_code, found.output
     return found.stderr.splitlines()[-1]
 
 
@@ -124,6 +129,27 @@ def test_a_lost_ledger_comes_back_and_its_batch_goes_on(octavo: Octavo, data: Da
     assert sorted(path.name for path in data.path.glob("ledger*")) == ["ledger.duckdb"]
 
 
+def test_all_that_was_billed_is_counted_also_sync_extractions_and_batches_that_are_gone(
+    octavo: Octavo, data: Data
+) -> None:
+    world = data.reopened()
+    deleted = world.batch(1)
+    world.work_off(deleted)
+    world.ledger.batches.delete(deleted.customer_id, deleted.batch_id)
+    assert world.ledger.billing.bill_call(world.customer.customer_id, new_call_id(), 5)
+    with data.storage() as objects:
+        ArchiveWriter(world.ledger, objects).look()
+    billed = world.pages()
+    world.ledger.close()
+    assert billed == 2 + 2 + 5
+    data.lose()
+    found = rebuild(octavo, data.path)
+    assert ["pages", "billed", str(billed)] in [line.split() for line in found.stdout.splitlines()]
+    world = data.reopened()
+    assert world.pages() == billed
+    world.ledger.close()
+
+
 def test_the_archive_is_the_new_ledgers_from_then_on(octavo: Octavo, data: Data) -> None:
     old = json.loads((data.directory.objects / "octavo" / keys.ARCHIVE_IDENTITY).read_text())
     data.lose()
@@ -187,9 +213,42 @@ def test_a_running_stack_is_left_alone(octavo: Octavo, data: Data) -> None:
 
 def test_up_does_not_begin_anew_beside_an_archive(octavo: Octavo, data: Data) -> None:
     data.lose()
-    told = refused(octavo("up", "--data", data.path, "--port", free_port()))
+    told = refused(octavo("up", "--data", data.path, "--port", free_port()), exit_code=78)
     assert f"octavo ledger rebuild --data {data.path}" in told
     assert not data.directory.ledger.exists()
+
+
+def test_up_starts_nothing_on_a_ledger_that_was_cut_off_and_names_the_command_that_restores_it(
+    octavo: Octavo, data: Data
+) -> None:
+    ledger = data.directory.ledger
+    ledger.write_bytes(ledger.read_bytes()[: ledger.stat().st_size // 2])
+    found = octavo("up", "--data", data.path, "--port", free_port())
+    told = refused(found, exit_code=78)
+    assert "is damaged" in told
+    command = told.split(": octavo ledger ", 1)[1].split()
+    assert "starting" not in found.stderr
+    assert "Traceback" not in found.stderr
+    assert octavo("ledger", *command).exit_code == 0
+    data.reopened().ledger.close()
+
+
+def test_the_api_alone_ends_with_one_line_on_a_ledger_that_was_cut_off(data: Data) -> None:
+    data.directory.ledger.write_bytes(data.directory.ledger.read_bytes()[:5000])
+    environment = dict(os.environ) | {"OCTAVO_DATA": str(data.path)}
+    ended = subprocess.run(
+        [sys.executable, "-m", "api"], env=environment, capture_output=True, text=True, timeout=240, check=False
+    )
+    assert ended.returncode == 78
+    assert [line for line in ended.stderr.splitlines() if "octavo ledger rebuild --force" in line]
+    assert "Traceback" not in ended.stderr
+
+
+def test_up_starts_nothing_on_a_ledger_of_a_newer_version(octavo: Octavo, data: Data) -> None:
+    with duckdb.connect(data.directory.ledger) as newer:
+        newer.execute("INSERT INTO schema_migrations VALUES (999, 'from_the_future', now())")
+    told = refused(octavo("up", "--data", data.path, "--port", free_port()), exit_code=78)
+    assert "newer Octavo (schema 999" in told
 
 
 def test_an_archive_of_another_version_is_told(octavo: Octavo, data: Data) -> None:

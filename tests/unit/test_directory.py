@@ -1,6 +1,7 @@
 """The data directory: secrets, kept ports, and the lock that makes it one stack."""
 
 import os
+import pwd
 import signal
 import socket
 import stat
@@ -50,6 +51,28 @@ def test_a_file_in_the_place_of_the_directory_is_told(tmp_path: Path) -> None:
     (tmp_path / "data").write_text("a file")
     with pytest.raises(InvalidSettings, match=r"cannot be the data directory .*Choose another with --data DIR"):
         DataDirectory(tmp_path / "data").prepare()
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root may become another user")
+@pytest.mark.parametrize("mode", [0o755, 0o700])
+def test_a_data_directory_of_another_user_is_told_with_both_names(directory: DataDirectory, mode: int) -> None:
+    directory.prepare()
+    directory.ledger.write_bytes(b"")
+    for path in (directory.path, *directory.path.parents):
+        if path.stat().st_mode & 0o055 != 0o055 and path != directory.path:
+            path.chmod(path.stat().st_mode | 0o055)
+    directory.path.chmod(mode)
+    (directory.path / "secrets").chmod(0o755)
+    os.seteuid(pwd.getpwnam("nobody").pw_uid)
+    try:
+        with pytest.raises(InvalidSettings) as refused:
+            directory.prepare()
+    finally:
+        os.seteuid(0)
+    assert str(directory.path) in refused.value.message
+    assert "--data DIR" in refused.value.message
+    if mode == 0o755:
+        assert "belongs to root and cannot be read and written by nobody" in refused.value.message
 
 
 def test_a_secret_is_made_once_with_mode_0600(directory: DataDirectory) -> None:

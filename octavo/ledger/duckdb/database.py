@@ -13,7 +13,8 @@ from typing import Protocol
 
 import duckdb
 
-from octavo.errors import DataDirectoryInUse, LedgerTooNew, LedgerUnavailable
+from octavo.errors import LedgerTooNew, LedgerUnavailable
+from octavo.ledger.duckdb.failures import damage, in_use, is_damage, opening_failure
 from octavo.ledger.duckdb.statements import Migration, migrations, statements
 
 SETTINGS: dict[str, str | bool | int | float | list[str]] = {
@@ -39,6 +40,11 @@ class Database(Protocol):
 
     root: duckdb.DuckDBPyConnection
 
+    @property
+    def path(self) -> Path | None:
+        """Return its file; None in memory."""
+        ...
+
     def cursor(self) -> duckdb.DuckDBPyConnection:
         """Return a connection of its own, for one read."""
         ...
@@ -63,7 +69,7 @@ class Database(Protocol):
 class FileDatabase:
     """The opened file, its schema up to date; `root` belongs to the writer thread.
 
-    Raises: DataDirectoryInUse, LedgerTooNew, LedgerUnavailable.
+    Raises: DataDirectoryInUse, InvalidSettings, LedgerDamaged, LedgerTooNew, LedgerUnavailable.
     """
 
     def __init__(self, path: Path, steps: tuple[Migration, ...] | None = None) -> None:
@@ -75,7 +81,12 @@ class FileDatabase:
             self.root = _connect(self.path)
             try:
                 migrate(self.root, migrations() if steps is None else steps)
+                last_commit(self.root)
                 self.keep_private()
+            except duckdb.Error as error:
+                # What is cut off at its end is met by whatever is read first.
+                self.root.close()
+                raise opening_failure(self.path, error) from error
             except BaseException:
                 self.root.close()
                 raise
@@ -99,6 +110,8 @@ class FileDatabase:
             root.execute(statements()["last_commit"])
         except duckdb.Error as error:
             root.close()
+            if is_damage(error):
+                raise LedgerUnavailable(damage(self.path, error)) from error
             raise LedgerUnavailable(f"The ledger {self.path} cannot be opened again yet: {error}") from error
         self.root = root
         self.keep_private()
@@ -135,7 +148,7 @@ def _enter(path: Path) -> None:
     # DuckDB would share one open file inside a process, and two writers would overtake each other.
     with _open_here_lock:
         if path in _open_here:
-            raise _in_use(path)
+            raise in_use(path)
         _open_here.add(path)
 
 
@@ -144,35 +157,27 @@ def _leave(path: Path) -> None:
         _open_here.discard(path)
 
 
-def _in_use(path: Path) -> DataDirectoryInUse:
-    return DataDirectoryInUse(f"The ledger {path} is in use; stop the other Octavo, or choose another data directory.")
-
-
 def _connect(path: Path) -> duckdb.DuckDBPyConnection:
     # The file is made while nobody else may read what is made: a chmod afterwards would come late.
     before = os.umask(0o077)
     try:
         return duckdb.connect(path, config=SETTINGS)
-    except duckdb.IOException as error:
-        if "lock" in str(error):
-            raise _in_use(path) from error
-        raise LedgerUnavailable(f"The ledger {path} cannot be opened: {error}") from error
     except duckdb.Error as error:
-        raise LedgerUnavailable(f"The ledger {path} cannot be opened: {error}") from error
+        raise opening_failure(path, error) from error
     finally:
         os.umask(before)
 
 
 def migrate(root: duckdb.DuckDBPyConnection, steps: tuple[Migration, ...]) -> None:
-    """Run the steps that have not run yet. Raises LedgerTooNew, LedgerUnavailable."""
+    """Run the steps that have not run yet. Raises LedgerTooNew, LedgerUnavailable, what DuckDB raises on reading."""
     sql = statements()
     root.execute(sql["create_migrations"])
     applied = [row[0] for row in root.execute(sql["applied_migrations"]).fetchall()]
     newest, known = max(applied, default=0), max(step.version for step in steps)
     if newest > known:
         raise LedgerTooNew(
-            f"The ledger has schema {newest}, this version knows {known};"
-            " start the newer Octavo, or go back to a backup from before it."
+            f"The ledger was written by a newer Octavo (schema {newest}; this version knows {known}). "
+            "Start that version, or give this one a data directory from before it."
         )
     for step in [step for step in steps if step.version not in applied]:
         root.begin()

@@ -41,6 +41,8 @@ def close_instance() -> None:
 class MemoryDatabase:
     """A `Database` that is gone once it is closed."""
 
+    path = None
+
     def __init__(self) -> None:
         self._name = f"ledger_{next(_numbers)}"
         with _instance().cursor() as making:

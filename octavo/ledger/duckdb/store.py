@@ -11,9 +11,9 @@ from typing import Concatenate, ParamSpec, TypeVar
 
 import duckdb
 
-from octavo.errors import LedgerUnavailable
 from octavo.ledger import refusals
 from octavo.ledger.duckdb.database import Database
+from octavo.ledger.duckdb.failures import reading_failure
 from octavo.ledger.duckdb.snapshot import Snapshot, Statements
 from octavo.ledger.duckdb.transaction import Transaction
 from octavo.ledger.duckdb.writer import Handler, Refusal, Writer, each
@@ -44,7 +44,7 @@ class Store:
                 cursor.begin()
                 return read(Snapshot(cursor, self._statements, self.clock()))
         except duckdb.Error as error:
-            raise LedgerUnavailable(f"The ledger could not be read: {error}") from error
+            raise reading_failure(self._database.path, error) from error
 
     def write(self, handler: Handler[A, R], argument: A) -> R:
         """Return what the handler makes of the argument, once that is committed."""

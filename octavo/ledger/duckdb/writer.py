@@ -5,15 +5,14 @@ There is no timer. While a commit is being synced, what arrives waits, and goes 
 the next one; alone, a command waits for nobody.
 """
 
-import errno
 import logging
-import os
 import threading
 from collections import deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, field
 from datetime import datetime
+from pathlib import Path
 from typing import Any, TypeVar
 
 import duckdb
@@ -22,6 +21,7 @@ from octavo.errors import LedgerUnavailable, OctavoError
 from octavo.ledger import refusals
 from octavo.ledger.duckdb.claims import Claims
 from octavo.ledger.duckdb.database import Database
+from octavo.ledger.duckdb.failures import writing_failure
 from octavo.ledger.duckdb.snapshot import Statements
 from octavo.ledger.duckdb.transaction import Transaction
 from octavo.ledger.duckdb.working_set import WorkingSet
@@ -40,7 +40,6 @@ Handler = Callable[[Transaction, Sequence[A]], Sequence[R | Refusal]]
 GIVEN_UP = (duckdb.FatalException, duckdb.InternalException)
 """After one of these DuckDB does nothing more with the opened file; what was acknowledged is in it."""
 
-NO_SPACE = os.strerror(errno.ENOSPC)
 MAX_WAITING = 1000
 MAX_WAIT_SECONDS = 30.0
 
@@ -155,7 +154,7 @@ class Writer:
             self._roll_back()
             self._working = WorkingSet()
             self._is_broken |= isinstance(error, GIVEN_UP)
-            return _refused(group, error, is_final=self._is_broken)
+            return self._refused(group, error, is_final=self._is_broken)
         if tx.stamp.used:
             self._last = tx.stamp()
         self._working.tidy()
@@ -169,6 +168,14 @@ class Writer:
                 command.answer.set_exception(result)
             else:
                 command.answer.set_result(result)
+        return True
+
+    def _refused(self, group: list[_Command], error: Exception, *, is_final: bool) -> bool:
+        """Answer a group that failed; False, and no answer, when each of it is to be tried alone."""
+        if len(group) > 1 and not is_final:
+            return False
+        for command in group:
+            command.answer.set_exception(_translated(self._database.path, error))
         return True
 
     def _mend(self) -> None:
@@ -186,15 +193,6 @@ class Writer:
             return
 
 
-def _refused(group: list[_Command], error: Exception, *, is_final: bool) -> bool:
-    """Answer a group that failed; False, and no answer, when each of it is to be tried alone."""
-    if len(group) > 1 and not is_final:
-        return False
-    for command in group:
-        command.answer.set_exception(_translated(error))
-    return True
-
-
 def _take_all(tx: Transaction, group: list[_Command]) -> list[tuple[_Command, Any]]:
     by_handler: dict[Handler[Any, Any], list[_Command]] = {}
     for command in group:
@@ -206,11 +204,7 @@ def _take_all(tx: Transaction, group: list[_Command]) -> list[tuple[_Command, An
     return results
 
 
-def _translated(error: Exception) -> Exception:
+def _translated(path: Path | None, error: Exception) -> Exception:
     if isinstance(error, duckdb.ConstraintException):
         return refusals.taken_already("id")
-    if NO_SPACE in str(error):
-        return LedgerUnavailable("The disk of the ledger is full; free some space, and it resumes by itself.")
-    if isinstance(error, duckdb.Error):
-        return LedgerUnavailable(f"The ledger could not be written: {error}")
-    return error
+    return writing_failure(path, error) if isinstance(error, duckdb.Error) else error

@@ -1,6 +1,7 @@
 """What the DuckDB ledger does beyond the contract: its file, its writer, its schema."""
 
 import os
+import shutil
 import stat
 import subprocess
 import sys
@@ -15,7 +16,7 @@ import duckdb
 import pytest
 
 from octavo.batches import BatchStatus
-from octavo.errors import BatchNotFound, DataDirectoryInUse, LedgerTooNew, LedgerUnavailable
+from octavo.errors import BatchNotFound, DataDirectoryInUse, LedgerDamaged, LedgerTooNew, LedgerUnavailable
 from octavo.identifiers import BatchId, CustomerId, ItemId
 from octavo.ledger.duckdb import DuckdbLedger, database, writer
 from octavo.ledger.duckdb.database import FileDatabase
@@ -163,8 +164,34 @@ def test_a_file_that_is_no_ledger_is_refused_with_its_name(tmp_path: Path) -> No
     wrong = tmp_path / "ledger.duckdb"
     wrong.write_text("this is a letter")
     for _ in range(2):
-        with pytest.raises(LedgerUnavailable, match=r"ledger\.duckdb"):
+        with pytest.raises(LedgerDamaged, match=r"ledger\.duckdb"):
             DuckdbLedger(wrong)
+
+
+@pytest.mark.parametrize("kept", [0, 100, 4096, 12_289, 0.25, 0.75])
+def test_a_file_that_was_cut_off_is_damaged_and_the_message_says_how_to_restore_it(
+    world: World, path: Path, kept: float
+) -> None:
+    for _ in range(10):
+        world.batch(20)
+    world.ledger.close()
+    whole = path.read_bytes()
+    path.write_bytes(whole[: int(kept * len(whole) if 0 < kept < 1 else kept)])
+    for _ in range(2):
+        with pytest.raises(LedgerDamaged, match=f"octavo ledger rebuild --force --data {path.parent}"):
+            DuckdbLedger(path)
+    path.write_bytes(whole)
+    DuckdbLedger(path).close()
+
+
+def test_a_ledger_that_is_damaged_while_it_is_open_says_so_to_whoever_reads_it(
+    ledger: DuckdbLedger,
+) -> None:
+    def damaged(_: object) -> None:
+        raise duckdb.IOException("Corrupt database file: computed checksum 1 does not match stored checksum 2")
+
+    with pytest.raises(LedgerUnavailable, match="rebuild --force"):
+        ledger._store.read(damaged)
 
 
 def test_nothing_is_ever_fetched(ledger: DuckdbLedger) -> None:
@@ -372,3 +399,29 @@ def test_usage_refuses_a_second_row_for_an_item(world: World, ledger: DuckdbLedg
     with pytest.raises(ValueError, match="already"):
         ledger._store.writer.submit(each(bill_again), item.item_id)
     assert world.pages() == 3
+
+
+def test_five_thousand_pending_items_outlive_a_kill_and_are_worked_off_once(world: World, path: Path) -> None:
+    batch = world.batch(5000)
+    world.say(*map(begin, world.take(batch, 8)))
+    killed = path.parent / "killed"
+    killed.mkdir()
+    for left in path.parent.glob(f"{path.name}*"):
+        shutil.copy(left, killed / left.name)
+    opened = DuckdbLedger(killed / path.name, clock=world.clock)
+    try:
+        again = World(opened, world.clock)
+        again.customer = world.customer
+        for worker_id in opened.work.workers():
+            opened.work.revoke(worker_id=worker_id)
+        (found,) = opened.runs.open_batches()
+        assert (found.unleased, found.batch.counts.pending) == (5000, 5000)
+        done = 0
+        while slices := again.claim(batch, slice_items=100).slices:
+            items = [item for one in slices for item in one.items]
+            again.say(*map(begin, items), *map(finish, items))
+            done += len(items)
+        assert done == 5000
+        assert (again.now(batch).status, again.pages()) == (BatchStatus.COMPLETED, 10_000)
+    finally:
+        opened.close()

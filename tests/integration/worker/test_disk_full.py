@@ -8,10 +8,11 @@ from pathlib import Path
 import pytest
 
 from octavo.batches import ItemStatus
+from octavo.disk_room import SCRATCH_ROOM_BYTES
 from octavo.engines.contract import Limits
 from octavo.engines.registry import EngineRegistry
 from octavo.extraction.extractor import Extractor
-from octavo.extraction.inputs import SCRATCH_ROOM_BYTES, Inputs
+from octavo.extraction.inputs import Inputs
 from octavo.extraction.items import ItemWork
 from octavo.identifiers import BatchId
 from octavo.objects.contract import ObjectStore

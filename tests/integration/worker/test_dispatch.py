@@ -11,13 +11,15 @@ from uuid import UUID
 
 import pytest
 from prefect.client.orchestration import PrefectClient
+from prefect.client.schemas.actions import DeploymentUpdate, WorkPoolCreate, WorkPoolUpdate
 from prefect.client.schemas.filters import FlowRunFilter, FlowRunFilterTags
 from prefect.client.schemas.objects import FlowRun, State, StateType
 from prefect.states import Cancelling, Completed, Failed, Pending, Running
 
+from api.orchestrator import reconciler
 from api.orchestrator.limits import limit_name
-from api.orchestrator.reconciler import BATCH_IS_OVER, BEGINNING, PATIENCE, Reconciler
-from deployments.worker import customer_slots
+from api.orchestrator.reconciler import BATCH_IS_OVER, BEGINNING, PATIENCE, TOO_LONG, Reconciler
+from deployments.worker import OctavoWorker, customer_slots
 from deployments.worker.customer_slots import CustomerSlots
 from octavo.batches import BatchStatus, Run, RunStatus
 from octavo.identifiers import BatchId, CustomerId, WorkerId, new_customer_id
@@ -28,6 +30,7 @@ pytestmark = pytest.mark.anyio
 SOON = 45.0
 A_WHILE_AGO = -(PATIENCE + timedelta(seconds=5))
 LONG_AGO = -(BEGINNING + timedelta(seconds=5))
+VERY_LONG_AGO = -(TOO_LONG + timedelta(seconds=5))
 
 
 async def until(condition: Callable[[], Awaitable[bool]]) -> None:
@@ -79,11 +82,15 @@ async def show(prefect: PrefectClient, run: Run, state: State[None]) -> None:
     await prefect.set_flow_run_state(uuid(run), state, force=True)
 
 
-async def reconcile(api: Api, passes: int = 1) -> None:
+def reconciler_of(api: Api) -> Reconciler:
     service = api.service
-    reconciler = Reconciler(service.ledger, service.dispatcher, service.workers, service.estimates)
+    return Reconciler(service.ledger, service.dispatcher, service.workers, service.estimates, service.run_delivery)
+
+
+async def reconcile(api: Api, passes: int = 1) -> None:
+    made = reconciler_of(api)
     for _ in range(passes):
-        await reconciler._pass()
+        await made._pass()
 
 
 def batch_status(api: Api, run: Run) -> BatchStatus:
@@ -267,8 +274,7 @@ async def test_a_further_run_whose_worker_has_gone_is_withdrawn_and_the_batch_go
     assert await state_type(prefect, further) is StateType.SCHEDULED, "there is a worker to take it"
     api.service.workers.forget(other)
     await asyncio.sleep(0)
-    reconciler = Reconciler(api.service.ledger, api.service.dispatcher, api.service.workers, api.service.estimates)
-    await reconciler._pass()
+    await reconciler_of(api)._pass()
     assert await state_type(prefect, further) is StateType.CANCELLED
     assert [run.run_no for run in open_runs(api, first.batch_id)] == [1]
     assert batch_status(api, first) is BatchStatus.PENDING
@@ -488,3 +494,123 @@ async def test_work_between_two_slices_keeps_its_slot(
     assert worker.slots._leases[customer_id] == leases
     worker.open(customer_id, 1)
     await until_taken(prefect, customer_id, 1)
+
+
+# Clocks that are set back
+
+
+async def test_a_run_that_was_made_before_the_clock_was_set_back_is_looked_after_all_the_same(
+    api: Api, prefect: PrefectClient
+) -> None:
+    run = await begun(api, timedelta(hours=1))
+    await prefect.delete_flow_run(uuid(run))
+    await reconcile(api, 2)
+    assert run_status(api, run) is RunStatus.ENDED
+    await assert_has_second_run(api, prefect, run)
+
+
+async def test_a_run_that_begins_just_when_the_clock_is_set_back_is_given_its_time(
+    api: Api, prefect: PrefectClient
+) -> None:
+    run = await begun(api, timedelta(hours=1))
+    await show(prefect, run, Pending())
+    await reconcile(api, 2)
+    assert open_runs(api, run.batch_id) == (run,)
+
+
+# What keeps runs from workers
+
+
+@contextlib.asynccontextmanager
+async def without_pool(api: Api, prefect: PrefectClient) -> AsyncIterator[None]:
+    """Delete the work pool of the deployment, and give it another at the end."""
+    deployment = await prefect.read_deployment_by_name(api.service.dispatcher.deployment)
+    pool = deployment.work_pool_name
+    assert pool is not None
+    await prefect.delete_work_pool(pool)
+    yield
+    template = OctavoWorker.get_default_base_job_template()
+    await prefect.create_work_pool(WorkPoolCreate(name=pool, type=OctavoWorker.type, base_job_template=template))
+    await prefect.update_deployment(
+        deployment.id, DeploymentUpdate(work_pool_name=pool, work_queue_name=deployment.work_queue_name)
+    )
+
+
+async def test_a_run_whose_work_pool_was_deleted_is_made_anew_once_there_is_one(
+    api: Api, prefect: PrefectClient
+) -> None:
+    run = await begun(api, A_WHILE_AGO)
+    assert await api.service.run_delivery.look() is None
+    async with without_pool(api, prefect):
+        found = await api.service.run_delivery.look()
+        assert found is not None
+        assert not found.is_pause
+        assert "has lost its work pool" in found.message
+        await reconcile(api)
+        assert open_runs(api, run.batch_id) == (run,), "another one would be lost as well"
+        health = (await api.client().get("/health")).json()
+        assert (health["status"], health["parts"]["work"]["message"]) == ("degraded", found.message)
+    assert await api.service.run_delivery.look() is None
+    await reconcile(api, 2)
+    assert await state_type(prefect, run) is StateType.CANCELLED
+    await assert_has_second_run(api, prefect, run)
+
+
+async def test_a_run_that_waits_too_long_beside_a_worker_with_room_is_made_anew(
+    api: Api, prefect: PrefectClient
+) -> None:
+    run = await begun(api, VERY_LONG_AGO)
+    await reconcile(api)
+    assert open_runs(api, run.batch_id) == (run,), "there is no worker"
+    api.service.workers.accepts_runs(WORKER)
+    api.service.workers.heartbeat(WORKER, slots=2)
+    await reconcile(api, 2)
+    assert await state_type(prefect, run) is StateType.CANCELLED
+    await assert_has_second_run(api, prefect, run)
+
+
+async def reasons(api: Api, batch_id: BatchId) -> tuple[str | None, list[str | None]]:
+    found = (await api.http.get(f"/v1/batches/{batch_id}")).json()
+    return found["reason"], [item["reason"] for item in found["items"]]
+
+
+@pytest.mark.parametrize("what", ["pool", "deployment"])
+async def test_a_pause_is_told_and_respected_until_somebody_resumes(
+    api: Api, prefect: PrefectClient, what: str
+) -> None:
+    deployment = await prefect.read_deployment_by_name(api.service.dispatcher.deployment)
+    assert deployment.work_pool_name is not None
+
+    async def pause(is_paused: bool) -> None:
+        if what == "pool":
+            await prefect.update_work_pool(str(deployment.work_pool_name), WorkPoolUpdate(is_paused=is_paused))
+        else:
+            await prefect.update_deployment(deployment.id, DeploymentUpdate(paused=is_paused))
+
+    run = await begun(api, VERY_LONG_AGO)
+    api.service.workers.accepts_runs(WORKER)
+    api.service.workers.heartbeat(WORKER, slots=2)
+    await pause(True)
+    try:
+        found = await api.service.run_delivery.look()
+        assert found is not None
+        assert "is paused in Prefect" in found.message
+        await reconcile(api, 2)
+        assert open_runs(api, run.batch_id) == (run,)
+        assert await reasons(api, run.batch_id) == ("paused", ["paused"])
+        assert (await api.client().get("/health")).json()["parts"]["work"]["message"] == found.message
+    finally:
+        await pause(False)
+    assert await api.service.run_delivery.look() is None
+    assert await reasons(api, run.batch_id) == ("queued", ["queued"])
+
+
+async def test_a_customer_s_limit_that_was_deleted_is_made_again_while_its_batch_is_open(
+    api: Api, prefect: PrefectClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(reconciler, "LIMITS_SECONDS", -1.0)
+    await begun(api)
+    name = limit_name(api.customer.customer_id)
+    await prefect.delete_global_concurrency_limit_by_name(name)
+    await reconcile(api)
+    assert (await prefect.read_global_concurrency_limit_by_name(name)).limit == api.customer.item_cap

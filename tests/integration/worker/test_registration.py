@@ -169,3 +169,17 @@ def _wait_for_workers(
         return health is not None and set(health.json()["workers"]) == names
 
     wait_for(there, limit=60, what=f"the workers {sorted(names)}")
+
+
+def test_a_work_pool_and_a_deployment_that_were_deleted_come_back_while_the_stack_runs(stack: Stack) -> None:
+    before = deployed(stack)
+    stack.prefect("DELETE", f"/deployments/{before['prune']['id']}")
+    stack.prefect("DELETE", "/work_pools/octavo")
+    wait_for(
+        lambda: {one["work_pool_name"] for one in deployed(stack).values()} == {"octavo"} and len(deployed(stack)) == 4,
+        limit=30,
+        what="every deployment in its work pool",
+    )
+    after = deployed(stack)
+    assert {**after["prune"], "id": None} == {**before["prune"], "id": None}
+    assert after["octavo"] == before["octavo"]

@@ -6,6 +6,7 @@ from collections.abc import Awaitable, Callable
 
 import pytest
 
+from api import periodic_task
 from api.periodic_task import PeriodicTask
 from octavo.errors import LedgerUnavailable, StorageUnavailable
 
@@ -111,9 +112,12 @@ async def test_a_wake_during_a_pass_is_followed_by_another_pass() -> None:
     await stopped(running)
 
 
+@pytest.mark.parametrize(("starting_seconds", "level"), [(0.0, "WARNING"), (600.0, "INFO")])
 async def test_trouble_that_passes_is_tried_again_and_logged_when_it_begins_and_ends(
-    caplog: pytest.LogCaptureFixture,
+    caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch, starting_seconds: float, level: str
 ) -> None:
+    # While everything is being started, parts are missing, and nobody need be warned.
+    monkeypatch.setattr(periodic_task, "STARTING_SECONDS", starting_seconds)
     caplog.set_level(logging.INFO)
     work = Work(*[StorageUnavailable("It is off.") for _ in range(3)], LedgerUnavailable("It is full."))
     repeated = task(work, seconds=LONG)
@@ -124,10 +128,24 @@ async def test_trouble_that_passes_is_tried_again_and_logged_when_it_begins_and_
     assert [
         (record.levelname, "It is" in record.message) for record in caplog.records if record.name == logger.name
     ] == [
-        ("WARNING", True),
+        (level, True),
         ("ERROR", True),
         ("INFO", False),
     ]
+    await stopped(running)
+
+
+async def test_a_part_that_is_still_missing_after_the_start_is_warned_of_once(
+    caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    caplog.set_level(logging.INFO)
+    work = Work(*[StorageUnavailable("It is off.") for _ in range(20)])
+    running = asyncio.create_task(task(work, seconds=LONG).run(at_once=True))
+    await work.until(5)
+    monkeypatch.setattr(periodic_task, "STARTING_SECONDS", 0.0)
+    await work.until(20)
+    told = [record.levelname for record in caplog.records if record.name == logger.name]
+    assert told == ["INFO", "WARNING"]
     await stopped(running)
 
 

@@ -299,7 +299,7 @@ def test_a_crash_before_the_position_was_noted_repeats_items_and_changes_nothing
     world.say(finish(third))
     ArchiveWriter(world.ledger, objects, clock).look()
     made, found = rebuilt()
-    assert (found.items["succeeded"], found.items["pending"], found.pages) == (3, 1, 6)
+    assert (found.items["succeeded"], found.items["pending"]) == (3, 1)
     assert made.pages() == 6
 
 
@@ -483,7 +483,7 @@ def test_a_ledger_made_anew_goes_on_in_the_same_archive_and_can_be_made_anew_aga
     writer.look()
     clock.go(seconds=10)
     made, found = rebuilt()
-    assert (found.customers, found.files, found.batches, found.pages) == (1, 4, 1, 5)
+    assert (found.customers, found.files, found.batches, made.pages()) == (1, 4, 1, 5)
     objects.delete([keys.ARCHIVE_IDENTITY])  # as the rebuild does: the archive is the new ledger's from now on
     position = made.ledger.archive.position()
     again = ArchiveWriter(made.ledger, objects, clock)

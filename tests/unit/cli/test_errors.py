@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from typer.testing import Result
 
+from octavo.cli.terminal import own_command
 from octavo.directory import DataDirectory, DirectoryLock, free_port
 from tests.unit.cli.conftest import Octavo
 
@@ -108,7 +109,7 @@ def test_a_key_from_a_stack_that_has_ended_says_how_to_start_it(octavo: Octavo, 
     url = f"http://127.0.0.1:{free_port()}"
     directory.write_notes(internal_api_url=url)
     line = one_line(octavo("keys", "create", "--customer", "acme", "--data", tmp_path))
-    assert f"does not answer (ConnectError at {url}). Start it: octavo up --data {tmp_path}" in line
+    assert f"does not answer (ConnectError at {url}). Start it: {own_command()} up --data {tmp_path}" in line
 
 
 # submit

@@ -126,20 +126,22 @@ def test_a_wrong_key_is_told_in_the_words_of_the_command_line(octavo: Octavo, st
         assert "X-API-KEY" not in found.stderr
 
 
-def test_a_service_that_is_down_is_told_at_the_first_attempt(
-    octavo: Octavo, document: Path, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("command", ["submit", "fetch"])
+def test_a_service_that_is_down_is_told_at_the_first_attempt_and_given_up_soon(
+    octavo: Octavo, document: Path, monkeypatch: pytest.MonkeyPatch, command: str
 ) -> None:
-    pauses: list[str] = []
+    told: list[str] = []
     monkeypatch.setattr(customer_client, "FIRST_PAUSE_SECONDS", 0.01)
     monkeypatch.setattr(customer_client, "LONGEST_PAUSE_SECONDS", 0.01)
-    monkeypatch.setattr(submitting, "warn", pauses.append)
+    monkeypatch.setattr(submitting, "warn", told.append)
     url = f"http://127.0.0.1:{free_port()}"
-    found = octavo("submit", document, "--key", "k", "--url", url, "--out", document.parent / "out")
+    found = octavo(command, document, "--key", "k", "--url", url, "--out", document.parent / "out")
     assert found.exit_code == 1
-    (told,) = pauses
-    assert told.startswith(f"no good answer from {url}")
-    assert "Connection refused" in told
-    assert told.endswith("trying again")
+    assert f"after {customer_client.ATTEMPTS} attempts" in found.stderr
+    (line,) = told
+    assert line.startswith(f"no good answer from {url}")
+    assert "Connection refused" in line
+    assert line.endswith("trying again")
 
 
 def test_an_outage_is_told_once_and_then_now_and_again() -> None:

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from octavo.objects import embedded
 from octavo.supervisor.child import Child, ChildSpec, Patience
 from tests.unit.supervisor.conditions import LIMIT_SECONDS, is_running, read_pid, until, wait_until
 
@@ -44,6 +45,20 @@ def shell(
         stop_seconds=stop_seconds,
         scratch=scratch,
     )
+
+
+def test_noise_is_left_out_of_the_log_and_nothing_else_is(tmp_path: Path) -> None:
+    script = 'echo one; echo "ERROR : a/b/: Dir.Remove not empty" >&2; echo two; printf three; exec sleep 60'
+    spec = replace(shell(tmp_path, script), noise=embedded.NOISE)
+    keep_until(spec, lambda _: spec.log.exists() and spec.log.read_bytes() == b"one\ntwo\n")
+    assert spec.log.read_bytes() == b"one\ntwo\nthree"
+
+
+def test_a_line_longer_than_any_buffer_is_kept(tmp_path: Path) -> None:
+    script = "head -c 300000 /dev/zero | tr '\\0' x; echo; echo end; exec sleep 60"
+    spec = replace(shell(tmp_path, script), noise=embedded.NOISE)
+    keep_until(spec, lambda _: spec.log.exists() and spec.log.read_bytes().endswith(b"end\n"))
+    assert len(spec.log.read_bytes()) == 300_001 + 4
 
 
 def keep_until(

@@ -175,3 +175,13 @@ def test_a_process_that_has_gone_is_no_leftover(tmp_path: Path) -> None:
         leftovers.note(tmp_path / "children.json", [process.pid])
         process.wait(LIMIT_SECONDS)
         assert leftovers.end(tmp_path / "children.json") == []
+
+
+def test_a_child_that_cannot_go_on_is_not_started_again_and_ends_the_others(tmp_path: Path) -> None:
+    gives_up = "echo $$ >> $FOLDER/starts; echo 'The ledger is damaged.'; exit 78"
+    with family(tmp_path, child("storage", TRAP), child("api", gives_up)) as found:
+        told, _ = found.process.communicate(timeout=60)
+    assert len((tmp_path / "starts").read_text().split()) == 1
+    assert "octavo cannot go on without api: The ledger is damaged." in told
+    assert found.process.returncode == 0
+    assert json.loads((tmp_path / "children.json").read_text()) == {}

@@ -2,6 +2,7 @@
 
 import http.client
 import json
+import tempfile
 import threading
 import time
 from collections.abc import Iterator
@@ -23,6 +24,7 @@ from octavo.ledger.duckdb import memory_ledger
 from octavo.objects.memory import MemoryObjects
 from octavo.outbound import Allowed, Outbound
 from octavo.worker.sync_worker import SyncWorker
+from tests.small_disk import SmallDisk, small_disk
 from tests.unit.api.service import WORKER_TOKEN, add_customer, make_service, settings
 from tests.unit.api.serving import served, until
 
@@ -138,3 +140,28 @@ def test_watching_ends_with_the_call(sync: SyncStack) -> None:
 
     assert sync.send("pages 2 0.8").status_code == 200
     until(lambda: not watchers(), "nobody watches any more")
+
+
+@pytest.fixture
+def small(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[SmallDisk]:
+    """A small disk for all that is temporary."""
+    with small_disk(tmp_path / "disk", 4) as made:
+        monkeypatch.setattr(tempfile, "tempdir", str(made.folder))
+        yield made
+
+
+@pytest.mark.parametrize("size_bytes", [10, 2_000_000])
+def test_a_full_disk_of_the_api_is_503_and_no_bug(sync: SyncStack, small: SmallDisk, size_bytes: int) -> None:
+    small.fill()
+    refused = sync.send("x" * size_bytes)
+    assert (refused.status_code, refused.json()["error"]) == (503, "storage_unavailable")
+    assert "Retry-After" in refused.headers
+    small.make_room()
+    assert sync.send("next").status_code == 200
+
+
+def test_a_document_that_fails_on_a_full_disk_of_the_worker_is_not_to_blame(sync: SyncStack, small: SmallDisk) -> None:
+    # The whole disk is smaller than what a worker needs for documents in progress.
+    refused = sync.send("crash")
+    assert (refused.status_code, refused.json()["error"]) == (503, "storage_unavailable")
+    assert small.folder.exists()

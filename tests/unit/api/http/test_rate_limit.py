@@ -178,3 +178,13 @@ def test_counts_are_per_minute_and_start_anew_with_another_limit(clock_of_counts
     assert taken == [True] * 60 + [False]
     assert rates.count("key", "route", 120).left == 119
     assert replace(rates.count("key", "route", 60), is_taken=True).left == 0
+
+
+async def test_a_clock_that_is_set_back_locks_nobody_out(limited: Api, clock_of_counts: Time) -> None:
+    for _ in range(LIMIT):
+        assert (await limited.http.post("/v1/files", json=FILE)).status_code == 200
+    assert (await limited.http.post("/v1/files", json=FILE)).status_code == 429
+    clock_of_counts.seconds -= 3600.0
+    assert (await limited.http.post("/v1/files", json=FILE)).status_code == 200
+    clock_of_counts.seconds += 7200.0
+    assert (await limited.http.post("/v1/files", json=FILE)).status_code == 200

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import logging
 from dataclasses import replace
 
 import pytest
@@ -29,6 +30,7 @@ async def test_without_an_address_no_server_is_started_in_this_process(
         while "set PREFECT_API_URL" not in caplog.text:
             await asyncio.sleep(0.005)
 
+    caplog.set_level(logging.INFO)
     with temporary_settings(restore_defaults={PREFECT_API_URL}):
         loop = asyncio.create_task(api.service.dispatcher.run())
         await asyncio.sleep(0)

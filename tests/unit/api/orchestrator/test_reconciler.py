@@ -40,7 +40,7 @@ async def away(api: Api) -> AsyncIterator[Api]:
 
 def reconciler(api: Api) -> Reconciler:
     service = api.service
-    return Reconciler(service.ledger, service.dispatcher, service.workers, service.estimates)
+    return Reconciler(service.ledger, service.dispatcher, service.workers, service.estimates, service.run_delivery)
 
 
 async def until(condition: Callable[[], bool]) -> None:

@@ -154,14 +154,17 @@ async def test_a_pending_file_can_be_deleted_before_its_upload(api: Api) -> None
     assert (await api.http.get(f"/v1/files/{staged['id']}")).status_code == 404
 
 
-async def test_a_run_that_ends_after_its_batch_was_deleted_ends_in_peace(api: Api) -> None:
+@pytest.mark.parametrize("ends_first", [False, True])
+async def test_a_run_that_ends_beside_the_deletion_of_its_batch_ends_in_peace(api: Api, ends_first: bool) -> None:
     file_id = await api.upload()
     batch_id = (await api.submit([file_id])).json()["id"]
     api.ledger.runs.name(batch_id, api.ledger.runs.add(batch_id).run_no, RunId(RUN))
     api.ledger.runs.open(RunId(RUN), WORKER)
     api.finish_all(batch_id, succeeded())
-    await api.http.delete(f"/v1/batches/{batch_id}")
     worker = api.worker()
+    if ends_first:
+        await worker.post("/internal/runs/end", json={"run_id": RUN})
+    await api.http.delete(f"/v1/batches/{batch_id}")
     assert (await worker.post("/internal/runs/end", json={"run_id": RUN})).status_code == 200
     summary = await worker.post("/internal/runs/summary", json={"run_id": RUN})
     assert (summary.status_code, summary.json()["unfinished"]) == (200, 0)

@@ -1,5 +1,7 @@
 """How long a batch still takes and why its items wait: told where it is known, from memory."""
 
+from dataclasses import dataclass
+
 import pytest
 
 from api.workers.registry import WorkerRegistry
@@ -37,8 +39,13 @@ def batch(status: BatchStatus = BatchStatus.RUNNING, **counts: int) -> Batch:
     )
 
 
+@dataclass
+class Paused:
+    is_paused: bool
+
+
 def fresh() -> Estimates:
-    return Estimates(memory_ledger(), WorkerRegistry(silence_seconds=10))
+    return Estimates(memory_ledger(), WorkerRegistry(silence_seconds=10), Paused(is_paused=False))
 
 
 def seen(by: Estimates, found: Batch, moment: float) -> None:
