@@ -114,21 +114,11 @@ class SyncWorker:
         try:
             with tempfile.TemporaryDirectory(prefix="octavo-sync-") as folder:
                 return self._read(task, Path(folder) / "document", stop)
-<<<<<<< HEAD
-        except (DocumentError, UrlNotAllowed, FetchFailed) as error:
-            return SyncFailure(call_id=task.call_id, attempt=task.attempt, code=error.code, message=error.message)
-        except (StaleLease, ReadingStopped, SandboxUnavailable):
-            raise
-        except Exception:  # the edge of the work: whoever waits must hear something
-            logger.exception("sync extraction %s failed because of a bug", task.call_id)
-            message = "Something went wrong on our side; send the document again."
-            return SyncFailure(call_id=task.call_id, attempt=task.attempt, code=InternalError.code, message=message)
-=======
         except (StaleLease, ReadingStopped, SandboxUnavailable):
             raise
         except Exception as error:  # noqa: BLE001 - the edge of the work: whoever waits must hear something
             code, message = self._failure(task, error)
-            return SyncResult(call_id=task.call_id, attempt=task.attempt, code=code, message=message)
+            return SyncFailure(call_id=task.call_id, attempt=task.attempt, code=code, message=message)
 
     def _failure(self, task: SyncTask, error: Exception) -> tuple[str, str]:
         """Return the code and the message of what went wrong."""
@@ -142,7 +132,6 @@ class SyncWorker:
             return error.code, error.message
         logger.error("sync extraction %s failed because of a bug", task.call_id, exc_info=error)
         return InternalError.code, "Something went wrong on our side; send the document again."
->>>>>>> main
 
     def _read(self, task: SyncTask, path: Path, stop: Stop) -> SyncResult:
         source = self._source(task, path)
