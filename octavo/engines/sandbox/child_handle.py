@@ -25,6 +25,7 @@ from octavo.parse_options import ParseOptions
 _SENT_BY_OTHERS = {signal.SIGKILL, signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGQUIT}
 _CONFINE_SECONDS = 20.0
 _USAGE_CHECK_SECONDS = 0.25
+_MOST_MESSAGE = 2000
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,9 +146,9 @@ class ChildHandle:
                 case {"type": "reading", "document": int(length), "images": list(sizes)}:
                     return self._receive(length, sizes, end)
                 case {"type": "error", "code": str(code), "message": str(message)}:
-                    raise _document_error(code, message)
+                    raise _document_error(code, _printable(message))
                 case {"type": "defect", "message": str(message)}:
-                    raise ChildDied(message)
+                    raise ChildDied(_printable(message))
                 case _:
                     raise WireBroken("an unknown frame")
 
@@ -209,6 +210,11 @@ class ChildHandle:
         if number == signal.SIGXCPU:
             return ChildDied(f"the document needs more than {self._limits.cpu_seconds} s of processor time")
         return ChildDied(f"the parser ended with {_signal_name(number)}")
+
+
+def _printable(message: str) -> str:
+    """Return what can be stored and shown of a message: half characters and endless ones can be sent by no child."""
+    return "".join(letter if letter.isprintable() else " " for letter in message[:_MOST_MESSAGE])
 
 
 def _document_error(code: str, message: str) -> DocumentError:
