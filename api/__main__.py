@@ -10,6 +10,7 @@ import uvicorn
 
 from api.app import create_app
 from api.http.dependencies import Service
+from api.listening import Listeners, server_config
 from api.orchestrator.credentials import storage_access
 from api.wiring import build_service
 from octavo import process_tuning
@@ -42,26 +43,19 @@ class _Server(uvicorn.Server):
 SWITCH_SECONDS = 0.0005
 """How long a thread may compute while another waits: the event loop answers, whatever the ledger's writer computes."""
 
+STOP_SECONDS = 5
+
 
 async def serve(settings: Settings, storage: S3Settings | None) -> None:
     """Serve until SIGTERM; the ledger is closed last."""
+    listeners = Listeners.bind(settings.api)
     service = build_service(settings, storage)
     try:
         with contextlib.suppress(asyncio.CancelledError):
-            config = uvicorn.Config(
-                create_app(service),
-                host=settings.api.host,
-                port=settings.api.port,
-                log_config=None,
-                access_log=False,
-                timeout_graceful_shutdown=5,
-                # No uvloop, no httptools: measured, they bring nothing here.
-                loop="asyncio",
-                http="h11",
-            )
+            config = server_config(create_app(service), settings.api, listeners, stop_seconds=STOP_SECONDS)
             server = _Server(config, service)
             process_tuning.exempt_existing_objects()
-            await server.serve()
+            await server.serve(sockets=listeners.sockets)
     finally:
         service.ledger.close()
 

@@ -10,12 +10,16 @@ from starlette.routing import BaseRoute
 
 from api.about import description, front_page, health, source
 from api.admin import customers, keys, usage
-from api.http.body_limit import BodyLimit
+from api.http.auth import Identify, sending_admin, sending_worker
+from api.http.body_reception import BodyReception
 from api.http.dependencies import Service
 from api.http.dialects import Dialect, Dialects
 from api.http.empty_parameters import EmptyParameters
 from api.http.problems import problem_answer
 from api.http.rate_limit import RateLimitFields
+from api.http.reception_rules import reception_rules
+from api.http.sender_first import SenderFirst
+from api.http.unread_bodies import UnreadBodies
 from api.internal import deliveries, page_renders, retention, sync_extractions, work, workers
 from api.lifespan import lifespan_of
 from api.v1.dialect import FIELDS, v1
@@ -25,6 +29,7 @@ from octavo.settings import Settings
 ABOUT = (front_page, source, health)
 INTERNAL = (workers, work, retention, deliveries, sync_extractions, page_renders)
 ADMIN = (customers, keys, usage)
+INTERNAL_PREFIX, ADMIN_PREFIX = "/internal", "/admin"
 _BUILT: dict[int, Sequence[BaseRoute]] = {}
 
 
@@ -45,10 +50,12 @@ def create_app(service: Service, further: Sequence[Dialect] = ()) -> FastAPI:
     )
     app.state.service = service
     spoken = [v1(service.settings), *further]
-    dialects = Dialects(spoken, otherwise=own_addresses(service.settings))
+    app.state.dialects = dialects = Dialects([*spoken, *closed(service.settings)], otherwise=own(service.settings))
     dialects.install(app)
     description.install(app)
-    app.add_middleware(BodyLimit, dialects=dialects)
+    # The last one is the first that a request passes.
+    app.add_middleware(BodyReception, dialects=dialects, rules=reception_rules(service.settings))
+    app.add_middleware(SenderFirst, service=service, dialects=dialects)
     app.add_middleware(RateLimitFields, dialects=dialects)
     app.add_middleware(EmptyParameters)
     if origins := service.settings.api.allowed_origins:
@@ -56,6 +63,7 @@ def create_app(service: Service, further: Sequence[Dialect] = ()) -> FastAPI:
             CORSMiddleware, allow_origins=origins, allow_methods=["*"], allow_headers=["*"], expose_headers=FIELDS
         )
     spoken_routers = [router for dialect in spoken for router in dialect.routers]
+    app.add_middleware(UnreadBodies)
     for router in (*_routers(ABOUT), *spoken_routers, *_routers((*INTERNAL, *ADMIN))):
         app.router.routes.extend(_routes(router))
     return app
@@ -74,11 +82,17 @@ def _routes(router: APIRouter) -> Sequence[BaseRoute]:
     return _BUILT[id(router)]
 
 
-def own_addresses(settings: Settings) -> Dialect:
-    """Return how every address is answered that belongs to no dialect: the service's own pages, admin and workers."""
+def own(settings: Settings, prefix: str = "", identify: Identify | None = None) -> Dialect:
+    """Return how addresses are answered that belong to no dialect: the service's own pages."""
     return Dialect(
-        prefix="",
+        prefix=prefix,
         write_failure=problem_answer,
         max_body_bytes=settings.api.max_body_bytes,
-        larger_bodies={sync_extractions.END_PATH: sync_extractions.MOST_RESULT_BYTES},
+        larger_bodies={sync_extractions.RESULT_PATH: sync_extractions.MOST_RESULT_BYTES},
+        identify=identify,
     )
+
+
+def closed(settings: Settings) -> list[Dialect]:
+    """Return how the addresses of workers and of the admin are answered; the public listener does not serve them."""
+    return [own(settings, INTERNAL_PREFIX, sending_worker), own(settings, ADMIN_PREFIX, sending_admin)]

@@ -15,6 +15,7 @@ OctavoError
 │   ├── InvalidAdminToken    invalid_admin_token
 │   ├── CustomerDisabled     customer_disabled
 │   ├── UploadsOnly          uploads_only
+│   ├── HostNotAllowed       host_not_allowed
 │   ├── RateLimited          rate_limited            retry_after_seconds
 │   ├── QuotaExceeded        quota_exceeded          limit
 │   ├── CustomerNotFound     customer_not_found
@@ -34,6 +35,7 @@ OctavoError
 │   ├── ResultExpired        result_expired
 │   ├── FileTooLarge         file_too_large          limit_bytes
 │   ├── RequestTooLarge      request_too_large       limit_bytes
+│   ├── RequestTimeout       request_timeout
 │   ├── IdempotencyKeyReused idempotency_key_reused
 │   ├── InvalidIdempotencyKey invalid_idempotency_key
 │   ├── UnknownEngine        unknown_engine          engines
@@ -49,6 +51,7 @@ OctavoError
 │   ├── DrawingTimeout       drawing_timeout
 │   ├── SchemaExtractionUnavailable schema_extraction_unavailable
 │   ├── UploadsNotConfigured uploads_not_configured
+│   ├── ServiceBusy          service_busy
 │   ├── StorageUnavailable   storage_unavailable
 │   └── OrchestratorUnavailable orchestrator_unavailable
 ├── StaleLease               stale_lease             a late report about an item that has moved on
@@ -182,6 +185,12 @@ class UploadsOnly(RequestError):
     code = "uploads_only"
 
 
+class HostNotAllowed(RequestError):
+    """The service is not known under the name in the Host header."""
+
+    code = "host_not_allowed"
+
+
 class RateLimited(RequestError):
     """The key has used up its submissions to this route for the current minute."""
 
@@ -296,6 +305,12 @@ class RequestTooLarge(RequestError):
     code = "request_too_large"
 
 
+class RequestTimeout(RequestError):
+    """The body of the request arrived too slowly."""
+
+    code = "request_timeout"
+
+
 class IdempotencyKeyReused(RequestError):
     """The idempotency key was used before with a different body."""
 
@@ -384,6 +399,12 @@ class UploadsNotConfigured(RequestError):
     """This deployment has no object storage configured."""
 
     code = "uploads_not_configured"
+
+
+class ServiceBusy(RequestError):
+    """As many large requests as the service holds at once are being received."""
+
+    code = "service_busy"
 
 
 class StorageUnavailable(RequestError):

@@ -62,6 +62,17 @@ class ApiSettings(_Group):
     public_url: str | None = Field(
         None, description="Address at which clients reach the API; http://HOST:PORT if not set."
     )
+    internal_host: str = Field(
+        "127.0.0.1", description="Address of the listener for workers and admin commands; 0.0.0.0 in a fleet."
+    )
+    internal_port: int = Field(
+        0, ge=0, le=65535, description="Port of that listener; 0: a free one, kept across restarts."
+    )
+    allowed_hosts: list[str] = Field(
+        default_factory=list,
+        description="Names in the Host header, without port, besides those of loopback, of `host` and of `public_url`; "
+        "* for any. If not set and `host` is not loopback, any.",
+    )
     allowed_origins: list[str] = Field(
         default_factory=list,
         description="Origins whose pages may call the API and storage (CORS); * for any.",
@@ -72,6 +83,16 @@ class ApiSettings(_Group):
         "if not set, `/source` is an archive of the running code.",
     )
     max_body_bytes: int = Field(4 * 1024 * 1024, gt=0, description="Largest JSON body that the API accepts.")
+    max_connections: int = Field(
+        4096, gt=0, description="Connections at once; beyond these, idle ones are closed, then new ones."
+    )
+    header_seconds: float = Field(10.0, gt=0, description="Longest time for the headers of a request.")
+    body_grace_seconds: float = Field(
+        20.0, gt=0, description="How long a body may take in any case, however slowly it arrives."
+    )
+    min_body_bytes_per_second: int = Field(
+        1000, gt=0, description="How fast a body must arrive on average after that time."
+    )
 
 
 class StorageSettings(_Group):
@@ -225,6 +246,15 @@ class LimitSettings(_Group):
     drawings_per_customer: int = Field(16, gt=0, description="The same, for one customer.")
     drawing_seconds: float = Field(
         30.0, gt=0, description="Longest wait for a page image, and longest time to render it."
+    )
+    large_bodies: int = Field(
+        8, gt=0, description="JSON bodies over 64 KiB that are received at once; a quarter of them for one customer."
+    )
+    large_body_bytes: int = Field(
+        64 * 1024**2, gt=0, description="Most bytes of these bodies together; half of them for one customer."
+    )
+    large_body_wait_seconds: float = Field(
+        5.0, ge=0, description="How long a large body waits for its place before it is refused."
     )
     submissions_per_minute: int = Field(
         60, gt=0, description="Submissions a minute, for each API key and each route that submits."

@@ -8,7 +8,10 @@ from fastapi.params import Query
 from fastapi.routing import APIRoute
 from pydantic import BaseModel
 
+from api.http.body_reception import SMALL_BYTES
+from api.http.json_bodies import MOST_VALUES
 from api.http.long_poll import LONGEST_WAIT_SECONDS
+from api.http.reception_rules import PART_OF_A_CUSTOMER
 from api.v1 import batches, bulk, extract, webhooks
 from api.v1.schemas import CreateBatchRequest, CreateFileRequest
 from octavo.batches import DEFAULT_ITEM_CAP, MAX_ITEMS_PER_BATCH
@@ -75,6 +78,27 @@ def _requests() -> Iterator[Limit]:
     body, limits = API.max_body_bytes, LIMITS
     yield Limit("a JSON body", _bytes(body), "413 `request_too_large`", "`api.max_body_bytes`")
     yield Limit(f"the body of `{bulk.PATH}`", _bytes(body * bulk.BODY_FACTOR), "the same", "`api.max_body_bytes`")
+    yield Limit("values, lists and objects of a JSON body", f"{MOST_VALUES:,}", "the same")
+    yield Limit(
+        f"JSON bodies over {_bytes(SMALL_BYTES)} that are received at once, for one customer",
+        str(limits.large_bodies // PART_OF_A_CUSTOMER),
+        "429 `rate_limited`, `Retry-After`",
+        "`limits.large_bodies`",
+    )
+    yield Limit(
+        "the same, all customers together",
+        f"{limits.large_bodies}, {_bytes(limits.large_body_bytes)}",
+        "503 `service_busy`, `Retry-After`",
+        "`limits.large_bodies`, `limits.large_body_bytes`",
+    )
+    yield Limit(
+        f"how slowly a body may arrive, after {API.body_grace_seconds:g} s",
+        f"{API.min_body_bytes_per_second:,} bytes a second",
+        "408 `request_timeout`",
+        "`api.min_body_bytes_per_second`",
+    )
+    yield Limit("time for the headers of a request", f"{API.header_seconds:g} s", "closed", "`api.header_seconds`")
+    yield Limit("connections at once", f"{API.max_connections:,}", "idle ones closed", "`api.max_connections`")
     yield Limit(
         "the form of a sync extraction, without its document", _bytes(extract.FORM_BYTES), "413 `request_too_large`"
     )

@@ -40,7 +40,7 @@ if known "$@" && install "$@"; then :; else apt-get update -q && install "$@"; f
 if [ -d /run/systemd/system ]; then
     for name; do
         case "$name" in
-            postgresql | redis-server) systemctl disable --now "$name" ;;
+            postgresql | redis-server | nginx) systemctl disable --now "$name" ;;
         esac
     done
 fi
@@ -118,6 +118,11 @@ def redis_is_here() -> bool:
     return shutil.which("redis-server") is not None
 
 
+def nginx_is_here() -> bool:
+    """Tell whether nginx is installed; Debian keeps it where only root looks."""
+    return shutil.which("nginx") is not None or Path("/usr/sbin/nginx").exists()
+
+
 def needs_of(goal: str) -> list[Need]:
     """Return what `run` or `test` needs, in the order in which it is listed."""
     needs = [
@@ -142,6 +147,7 @@ def needs_of(goal: str) -> list[Need]:
             Need("Chromium", chromium_is_here, (chromium,), ("--cask", "chromium")),
             Need("PostgreSQL's server", postgresql_is_here, ("postgresql",), ("postgresql@17",)),
             Need("Redis' server", redis_is_here, ("redis-server",), ("redis",)),
+            Need("nginx", nginx_is_here, ("nginx",), ("nginx",)),
             Need("curl", lambda: shutil.which("curl") is not None, ("curl",), ("curl",)),
             Need("jq", lambda: shutil.which("jq") is not None, ("jq",), ("jq",)),
         ]

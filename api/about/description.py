@@ -9,10 +9,11 @@ from typing import Any
 from fastapi import FastAPI
 from fastapi.openapi.utils import validation_error_definition, validation_error_response_definition
 
+from api.http.failures import status_of
 from api.http.problem_examples import DEFECT, LEDGER_UNAVAILABLE, VALIDATION, example, meaning
 from api.http.problems import Problem
 from api.v1.extract import FORMS
-from octavo.errors import LedgerUnavailable, RequestTooLarge
+from octavo.errors import LedgerUnavailable, OctavoError, RateLimited, RequestTimeout, RequestTooLarge, ServiceBusy
 
 Json = dict[str, Any]
 ABOUT = (
@@ -65,14 +66,29 @@ def _complete_operation(path: str, operation: Json) -> None:
         operation["security"].append({BEARER_SCHEME: []})
     responses = operation["responses"]
     if "requestBody" in operation:
-        _declare(responses, 413, RequestTooLarge.code, meaning(RequestTooLarge), example(RequestTooLarge))
+        _declare_error(responses, RequestTooLarge)
+        _declare_error(responses, RequestTimeout)
+        if not path.startswith("/admin"):
+            _declare_error(responses, RateLimited)
+            _declare_error(responses, ServiceBusy)
     if "security" in operation:
         _declare(responses, 503, LedgerUnavailable.code, meaning(LedgerUnavailable), LEDGER_UNAVAILABLE)
-        responses["503"].setdefault("headers", {})["Retry-After"] = {"schema": {"type": "integer"}}
+        _declare_retry(responses, 503)
         _declare(responses, 500, DEFECT["error"], "A bug in the service; its log has the details.", DEFECT)
     if "requestBody" in operation or operation.get("parameters") or "422" in responses:
         _declare_validation(responses)
     operation["responses"] = dict(sorted(responses.items()))
+
+
+def _declare_error(responses: Json, cls: type[OctavoError]) -> None:
+    status = status_of(cls)
+    _declare(responses, status, cls.code, meaning(cls), example(cls))
+    if status in (429, 503):
+        _declare_retry(responses, status)
+
+
+def _declare_retry(responses: Json, status: int) -> None:
+    responses[str(status)].setdefault("headers", {})["Retry-After"] = {"schema": {"type": "integer"}}
 
 
 def _declare(responses: Json, status: int, code: str, summary: str, body: Json) -> None:

@@ -1,13 +1,21 @@
-"""Who is calling: API keys of customers, and the tokens of admin and workers."""
+"""Who is calling: API keys of customers, and the tokens of admin and workers.
+
+A sender is judged twice by the same functions: by `SenderFirst` from the headers, before any of the body is
+received, and by the route, which also gets the customer from here.
+"""
 
 import hashlib
 import secrets
+from collections.abc import Awaitable, Callable
 from typing import Annotated
 
-from fastapi import Depends, Header, Security
+import anyio
+import anyio.to_thread
+from fastapi import Depends, Header, Request, Security
 from fastapi.security import APIKeyHeader
+from starlette.datastructures import Headers
 
-from api.http.dependencies import ServiceDep
+from api.http.dependencies import Service, ServiceDep
 from octavo.batches import Customer
 from octavo.errors import CustomerDisabled, InvalidAdminToken, InvalidApiKey, UploadsOnly
 from octavo.ledger.contract import Principal
@@ -16,6 +24,12 @@ KEY_PREFIX = "oct_"
 SHOWN_CHARACTERS = 12
 _key_header = APIKeyHeader(name="X-API-KEY", scheme_name="APIKeyHeader", auto_error=False)
 Authorization = Annotated[str | None, Header(include_in_schema=False)]
+LONGEST_KEY = 200
+"""Characters; nothing longer is looked up."""
+_lookups = anyio.CapacityLimiter(2)
+"""Keys that are looked up at once: a flood of wrong ones must not take every thread of the process."""
+Identify = Callable[[Service, Headers], Awaitable[Principal | None]]
+"""Finds out from the headers who sends a request; None where that is no customer. Raises what refuses the sender."""
 
 
 def new_secret() -> tuple[str, str, str]:
@@ -34,17 +48,18 @@ def _bearer(authorization: str | None) -> str | None:
     return token.strip() if scheme.lower() == "bearer" else None
 
 
-def principal(
-    service: ServiceDep,
-    key: Annotated[str | None, Security(_key_header)],
-    authorization: Authorization = None,
-) -> Principal:
+async def sending_customer(service: Service, headers: Headers) -> Principal:
     """Return the key in `X-API-KEY` or `Authorization: Bearer`, and its customer.
 
     Raises: InvalidApiKey, CustomerDisabled.
     """
-    secret = key or _bearer(authorization)
-    found = service.ledger.accounts.principal(digest(secret)) if secret else None
+    secret = headers.get("x-api-key") or _bearer(headers.get("authorization")) or ""
+    found = None
+    if 0 < len(secret) <= LONGEST_KEY:
+        hashed = digest(secret)
+        found = service.ledger.accounts.remembered_principal(hashed)
+        if found is None:
+            found = await anyio.to_thread.run_sync(service.ledger.accounts.principal, hashed, limiter=_lookups)
     if found is None:
         raise InvalidApiKey("Send a valid API key in the X-API-KEY header, or as Authorization: Bearer.")
     if not found.customer.enabled:
@@ -52,10 +67,36 @@ def principal(
     return found
 
 
+async def sending_admin(service: Service, headers: Headers) -> None:
+    """Admit only the admin. Raises InvalidAdminToken."""
+    _require_token(headers, service.admin_token, "admin")
+
+
+async def sending_worker(service: Service, headers: Headers) -> None:
+    """Admit only workers. Raises InvalidAdminToken."""
+    _require_token(headers, service.worker_token, "worker")
+
+
+def _require_token(headers: Headers, token: str, whose: str) -> None:
+    given = _bearer(headers.get("authorization")) or ""
+    if not secrets.compare_digest(given.encode(), token.encode()):
+        raise InvalidAdminToken(f"Send the {whose} token as Authorization: Bearer; it is in the data directory.")
+
+
+# As dependencies: async, although they mostly wait for nothing, as a thread for each would cost more than the work.
+
+
+async def principal(
+    request: Request,
+    service: ServiceDep,
+    _: Annotated[str | None, Security(_key_header)],
+    __: Authorization = None,
+) -> Principal:
+    """Return the key that was sent, and its customer; the parameters describe where it is."""
+    return await sending_customer(service, request.headers)
+
+
 PrincipalDep = Annotated[Principal, Depends(principal)]
-
-
-# Async, although they wait for nothing: a thread for each would cost more than the work itself.
 
 
 async def customer(found: PrincipalDep) -> Customer:
@@ -69,20 +110,14 @@ async def may_name_addresses(found: PrincipalDep) -> None:
         raise UploadsOnly("This key is for uploads only; send the document itself, or use another key.")
 
 
-def _require_token(authorization: str | None, token: str, whose: str) -> None:
-    given = _bearer(authorization) or ""
-    if not secrets.compare_digest(given.encode(), token.encode()):
-        raise InvalidAdminToken(f"Send the {whose} token as Authorization: Bearer; it is in the data directory.")
-
-
-def admin(service: ServiceDep, authorization: Authorization = None) -> None:
+async def admin(request: Request, service: ServiceDep) -> None:
     """Admit only the admin. Raises InvalidAdminToken."""
-    _require_token(authorization, service.admin_token, "admin")
+    await sending_admin(service, request.headers)
 
 
-def worker(service: ServiceDep, authorization: Authorization = None) -> None:
+async def worker(request: Request, service: ServiceDep) -> None:
     """Admit only workers. Raises InvalidAdminToken."""
-    _require_token(authorization, service.worker_token, "worker")
+    await sending_worker(service, request.headers)
 
 
 CustomerDep = Annotated[Customer, Depends(customer)]

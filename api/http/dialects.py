@@ -4,13 +4,14 @@ A dialect is chosen by the path that was asked, here and nowhere else: a wrong k
 submissions, an address that does not exist and a defect are answered in the shape its clients know.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from fastapi import APIRouter, FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 
+from api.http.auth import Identify
 from api.http.failures import Failure, failure_of
 from api.http.submission_rates import Standing
 from octavo import errors
@@ -41,8 +42,12 @@ class Dialect:
     """Writes an answer that tells of a failure."""
     max_body_bytes: int
     """The longest body of any path that is not in `larger_bodies`."""
+    identify: Identify | None = None
+    """Finds out who sends a request, before its body is received; None where anybody may ask."""
     larger_bodies: Mapping[str, int] = field(default_factory=dict)
     """Paths that take longer bodies, and how many bytes each takes."""
+    form_paths: Collection[str] = ()
+    """Paths whose bodies are forms with a document, which go to disk as they arrive."""
     rate_limit_fields: Callable[[Standing], Mapping[str, str]] = no_fields
     """Returns the header fields of an answer to a submission that was counted."""
     routers: Sequence[APIRouter] = ()

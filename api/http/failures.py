@@ -34,6 +34,7 @@ STATUS: Mapping[type[errors.OctavoError], int] = {
     errors.BatchNotFinished: 409,
     errors.ResultNotReady: 409,
     errors.ResultExpired: 410,
+    errors.RequestTimeout: 408,
     errors.FileTooLarge: 413,
     errors.RequestTooLarge: 413,
     errors.IdempotencyKeyReused: 422,
@@ -47,11 +48,13 @@ STATUS: Mapping[type[errors.OctavoError], int] = {
     errors.FetchFailed: 422,
     errors.NoPageImages: 422,
     errors.PageNotDrawn: 422,
+    errors.HostNotAllowed: 421,
     errors.RateLimited: 429,
     errors.SchemaExtractionUnavailable: 501,
     errors.ExtractionTimeout: 504,
     errors.DrawingTimeout: 504,
     errors.UploadsNotConfigured: 503,
+    errors.ServiceBusy: 503,
     errors.StorageUnavailable: 503,
     errors.OrchestratorUnavailable: 503,
 }
@@ -65,7 +68,7 @@ DOCUMENT_STATUS: Mapping[type[errors.OctavoError], int] = {
 }
 """Statuses of document errors, for sync extractions, where the document is the answer."""
 RETRY_AFTER_SECONDS = 5
-PASSING = (errors.StorageUnavailable, errors.OrchestratorUnavailable)
+PASSING = (errors.ServiceBusy, errors.StorageUnavailable, errors.OrchestratorUnavailable)
 """Errors that are temporary; these answers say when to try again."""
 INVALID_REQUEST = "invalid_request"
 """The code of a failure that lists what is wrong with a body or parameter."""

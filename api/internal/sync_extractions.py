@@ -1,21 +1,24 @@
 """`/internal/sync`: documents that a customer waits for, on their way to a worker and back."""
 
-from typing import Annotated
+import tempfile
+from typing import Annotated, BinaryIO, cast
 
-from fastapi import APIRouter, Depends, Query
+from fastapi import APIRouter, Depends, Query, Request
 from fastapi.responses import FileResponse
+from starlette.datastructures import UploadFile
 
 from api.http import auth
 from api.http.dependencies import ServiceDep
 from octavo.client.broker_protocol import Accepted, WorkRequest
-from octavo.client.sync_protocol import OfferedSyncTask, SyncPages, SyncResult, SyncWatch
+from octavo.client.sync_protocol import OfferedSyncTask, SyncFailure, SyncPages, SyncWatch
 from octavo.identifiers import CallId
 
 router = APIRouter(prefix="/internal/sync", dependencies=[Depends(auth.worker)], include_in_schema=False)
 LONGEST_WAIT_SECONDS = 30.0
-END_PATH = "/internal/sync/end"
+RESULT_PATH = "/internal/sync/result"
 MOST_RESULT_BYTES = 256 * 1024 * 1024
-"""Of a result on its way from a worker, which is read at once."""
+IN_MEMORY_BYTES = 1024 * 1024
+"""What a result may have before it goes to disk."""
 
 
 @router.post("/claims")
@@ -47,7 +50,28 @@ async def pages(body: SyncPages, service: ServiceDep) -> Accepted:
     return Accepted(accepted=await service.sync_extractions.reserve(body))
 
 
-@router.post("/end")
-async def end(body: SyncResult, service: ServiceDep) -> Accepted:
-    """Take a worker's result."""
-    return Accepted(accepted=await service.sync_extractions.end(body))
+@router.post("/failure")
+async def fail(body: SyncFailure, service: ServiceDep) -> Accepted:
+    """Take a worker's word that a document has no result."""
+    service.sync_extractions.fail(body)
+    return Accepted(accepted=True)
+
+
+@router.put("/result")
+async def succeed(
+    call_id: str, attempt: int, pages: Annotated[int, Query(ge=0)], request: Request, service: ServiceDep
+) -> Accepted:
+    """Take the result of a document, as it arrives, and hand it on to whoever waits."""
+    service.sync_extractions.require_lease(CallId(call_id), attempt)
+    # Closed by the answer to the customer, or by the extractions where nobody waits any more.
+    file = cast(BinaryIO, tempfile.SpooledTemporaryFile(max_size=IN_MEMORY_BYTES))  # noqa: SIM115
+    has_arrived = False
+    try:
+        result = UploadFile(file, size=0)
+        async for piece in request.stream():
+            await result.write(piece)
+        has_arrived = True
+    finally:
+        if not has_arrived:
+            file.close()
+    return Accepted(accepted=await service.sync_extractions.succeed(CallId(call_id), attempt, pages, file))

@@ -13,10 +13,10 @@ from collections.abc import Awaitable, Callable, Collection, Sequence
 from datetime import datetime, timedelta
 from functools import partial
 
-from api.orchestrator.dispatch import TROUBLE, Dispatcher, RunView
+from api.orchestrator.dispatch import TROUBLE, Dispatcher, RunView, told
 from api.orchestrator.further_runs import could_be_taken, superfluous_runs, wants_further_run
 from api.orchestrator.run_delivery import RunDelivery
-from api.periodic_task import PeriodicTask
+from api.periodic_task import STARTING_SECONDS, PeriodicTask
 from api.threads import in_thread
 from api.workers.registry import WorkerRegistry
 from octavo.batches import Run, RunStatus
@@ -118,6 +118,7 @@ class Reconciler:
         self._asked: dict[RunId, float] = {}
         self._first_asked: dict[RunId, float] = {}
         self._questions = 0
+        self._began = time.monotonic()
         self._looked = now()
         self._workers_task = _task("the check for dead workers", self._take_from_the_dead)
         self._batches_task = _task("a reconciling pass", self._watch_batches)
@@ -162,7 +163,7 @@ class Reconciler:
             try:
                 await self._dispatcher.crash(run)
             except TROUBLE as error:
-                logger.warning("Prefect cannot be told of lost run %s yet: %s", run.run_id, error)
+                logger.log(self._level(), "Prefect cannot be told of lost run %s yet: %s", run.run_id, told(error))
 
     async def _take_from_the_dead(self) -> None:
         moment = now()
@@ -259,6 +260,10 @@ class Reconciler:
         self._questions += 1
         return True
 
+    def _level(self) -> int:
+        """Return how loud a Prefect that does not answer is told: softly while it may still be starting."""
+        return logging.INFO if time.monotonic() - self._began < STARTING_SECONDS else logging.WARNING
+
     def _age(self, run: Run, run_id: RunId) -> timedelta:
         """Return how old a run is; since it was first asked about where the clock was set back after it was made."""
         age = now() - run.created_at
@@ -276,7 +281,7 @@ class Reconciler:
                 logger.info("run %s of batch %s is withdrawn: %s", run_id, run.batch_id, superfluous)
                 await self._dispatcher.withdraw(run, superfluous)
         except TROUBLE as error:
-            logger.warning("Prefect says nothing about run %s: %s", run_id, error)
+            logger.log(self._level(), "Prefect says nothing about run %s: %s", run_id, told(error))
             return
         if view is RunView.CANCELLED:
             # Cancelled before it began: no worker has seen it, so nobody else would cancel the batch.

@@ -6,6 +6,7 @@ many (`q`) in how many seconds (`w`), `RateLimit` how many are left (`r`) and wh
 
 from collections.abc import Mapping
 
+from api.http.auth import sending_customer
 from api.http.dialects import Dialect
 from api.http.problems import problem_answer
 from api.http.submission_rates import WINDOW_SECONDS, Standing
@@ -40,6 +41,8 @@ def v1(settings: Settings) -> Dialect:
         prefix=PREFIX,
         write_failure=problem_answer,
         max_body_bytes=max_bytes,
+        identify=sending_customer,
+        form_paths=extract.FORM_PATHS,
         larger_bodies=dict.fromkeys(extract.FORM_PATHS, forms) | {bulk.PATH: max_bytes * bulk.BODY_FACTOR},
         rate_limit_fields=rate_limit_fields,
         routers=[

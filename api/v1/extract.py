@@ -2,7 +2,7 @@
 
 import contextlib
 from collections.abc import AsyncIterator, Awaitable, Mapping
-from typing import Annotated, Any, Literal, TypeVar
+from typing import IO, Annotated, Any, Literal, TypeVar
 
 from fastapi import APIRouter, Request, Response
 from fastapi.exceptions import RequestValidationError
@@ -11,6 +11,7 @@ from starlette.datastructures import FormData, UploadFile
 from starlette.exceptions import HTTPException
 
 from api.http.auth import AddressesAllowed, CustomerDep
+from api.http.file_answer import FileAnswer
 from api.http.json_bodies import StrictJsonRoute
 from api.http.long_poll import CLIENT_GONE, while_there
 from api.http.problems import problems
@@ -157,12 +158,12 @@ async def extract_schema_file(request: Request, _: CustomerDep, extraction: Sync
     raise _unavailable()
 
 
-async def _answer(request: Request, reading: Awaitable[str]) -> Response:
+async def _answer(request: Request, reading: Awaitable[IO[bytes]]) -> Response:
     """Wait for the result as long as somebody is there to read it."""
     result = await while_there(request, reading)
     if result is None:
         return Response(status_code=CLIENT_GONE)
-    return Response(result, media_type="application/json")
+    return FileAnswer(result, media_type="application/json")
 
 
 @contextlib.asynccontextmanager

@@ -1,12 +1,12 @@
 """`/v1/results/{id}/images/{n}`: a redirect to a figure that is too large for its result."""
 
 from fastapi import APIRouter, Response
-from fastapi.responses import RedirectResponse
 
 from api.http.auth import CustomerDep
 from api.http.problems import problems
+from api.http.stored_answer import AskedByPageDep, stored_answer
 from api.http.use_cases import ResultsDep
-from api.v1.results import redirect
+from api.threads import in_thread
 from octavo.errors import CustomerDisabled, InvalidApiKey, ItemNotFound, ResultExpired, StorageUnavailable
 from octavo.identifiers import ResultId
 
@@ -27,6 +27,9 @@ router = APIRouter(prefix="/v1/results", tags=["v1"])
         **problems(InvalidApiKey, CustomerDisabled, ItemNotFound, ResultExpired, StorageUnavailable),
     },
 )
-def get_image(result_id: str, number: int, customer: CustomerDep, results: ResultsDep) -> RedirectResponse:
+async def get_image(
+    result_id: str, number: int, customer: CustomerDep, results: ResultsDep, for_page: AskedByPageDep
+) -> Response:
     """Get a figure of one of your results; a chunk's `image_url` is this address."""
-    return redirect(results.figure_link(customer.customer_id, ResultId(result_id), number))
+    found = await in_thread(lambda: results.figure(customer.customer_id, ResultId(result_id), number))
+    return await stored_answer(results, found, for_page=for_page)

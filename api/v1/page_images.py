@@ -7,8 +7,8 @@ from fastapi import APIRouter, Query, Request, Response
 from api.http.auth import CustomerDep
 from api.http.long_poll import CLIENT_GONE, while_there
 from api.http.problems import problems
+from api.http.stored_answer import AskedByPageDep, stored_answer
 from api.http.use_cases import PageImagesDep
-from api.v1.results import redirect
 from octavo.errors import (
     BatchNotFound,
     CustomerDisabled,
@@ -64,6 +64,7 @@ async def get_page_image(
     customer: CustomerDep,
     page_images: PageImagesDep,
     request: Request,
+    for_page: AskedByPageDep,
     width: Annotated[int, Query(ge=100, le=2400)] = 1000,
 ) -> Response:
     """Get a page of the document as an image, counted from 1, as wide as requested or the next step wider.
@@ -71,6 +72,8 @@ async def get_page_image(
     It shows exactly the page of the result (`width` and `height` of its `pages`), turned the same way, so that boxes
     can be laid over it. The widths are 200, 400, 800, 1200, 1600 and 2400 pixels.
     """
-    finding = page_images.link(customer.customer_id, BatchId(batch_id), ItemId(item_id), number, width)
-    link = await while_there(request, finding)
-    return Response(status_code=CLIENT_GONE) if link is None else redirect(link)
+    finding = page_images.find(customer.customer_id, BatchId(batch_id), ItemId(item_id), number, width)
+    found = await while_there(request, finding)
+    if found is None:
+        return Response(status_code=CLIENT_GONE)
+    return await stored_answer(page_images.results, found, for_page=for_page)

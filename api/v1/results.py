@@ -3,11 +3,12 @@
 from typing import Annotated, Literal
 
 from fastapi import APIRouter, Query, Response
-from fastapi.responses import RedirectResponse
 
 from api.http.auth import CustomerDep
 from api.http.problems import problems
+from api.http.stored_answer import AskedByPageDep, stored_answer
 from api.http.use_cases import ResultsDep
+from api.threads import in_thread
 from octavo.batch_options import Dialect
 from octavo.batches import Batch
 from octavo.errors import (
@@ -58,30 +59,24 @@ PAGE_POLICY = "default-src 'none'; img-src data:; style-src 'unsafe-inline'; san
         ),
     },
 )
-def get_result(
+async def get_result(
     batch_id: str,
     item_id: str,
     customer: CustomerDep,
     results: ResultsDep,
+    for_page: AskedByPageDep,
     format: Annotated[Literal["json", "markdown", "html"], Query()] = "json",
 ) -> Response:
     """Get the result: a redirect to a link that is valid for five minutes, or until the result expires.
 
-    As `markdown` or `html` the answer is the document itself, without a redirect.
+    As `markdown` or `html`, or to a page of an allowed origin, the answer is the document itself, without a redirect.
     """
-    ready = results.get(customer.customer_id, BatchId(batch_id), ItemId(item_id))
+    ready = await in_thread(lambda: results.get(customer.customer_id, BatchId(batch_id), ItemId(item_id)))
     shown = shown_of(ready.batch)
     if format == "json":
-        return redirect(results.link(ready, shown))
-    if format == "markdown":
-        return _readable(results, ready, Markdown(shown.extract_text, shown.extract_images))
-    page = Html(shown.extract_text, shown.extract_images, title=results.title(ready))
-    return _readable(results, ready, page, **{"Content-Security-Policy": PAGE_POLICY})
-
-
-def redirect(link: str) -> RedirectResponse:
-    """Return the way to an object in storage; nobody keeps it, as the link ends."""
-    return RedirectResponse(link, status_code=302, headers={"Cache-Control": "no-store"})
+        found = await in_thread(lambda: results.stored(ready, shown))
+        return await stored_answer(results, found, for_page=for_page)
+    return await in_thread(lambda: _readable(results, ready, shown, format))
 
 
 def shown_of(batch: Batch) -> ExtractPage:
@@ -89,6 +84,10 @@ def shown_of(batch: Batch) -> ExtractPage:
     return rendering_of(batch.options) if batch.dialect is Dialect.EXTRACT_PAGE else ExtractPage()
 
 
-def _readable(results: Results, ready: ReadyItem, shown: Rendering, **fields: str) -> Response:
-    headers = {"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff", **fields}
+def _readable(results: Results, ready: ReadyItem, json: ExtractPage, format: str) -> Response:
+    headers = {"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"}
+    shown: Rendering = Markdown(json.extract_text, json.extract_images)
+    if format == "html":
+        headers["Content-Security-Policy"] = PAGE_POLICY
+        shown = Html(json.extract_text, json.extract_images, title=results.title(ready))
     return Response(results.render(ready, shown), media_type=shown.media_type, headers=headers)

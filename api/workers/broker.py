@@ -88,12 +88,12 @@ class Broker(Generic[Task, Answer]):
 
     @property
     def jobs(self) -> list[Job[Task, Answer]]:
-        """All jobs, waiting or with a worker, the oldest first."""
-        return list(self._jobs.values())
+        """All jobs, waiting or with a worker, the oldest first; those that have their answer are over."""
+        return [job for job in self._jobs.values() if not job.answer.done()]
 
     def of_customer(self, customer_id: CustomerId) -> list[Job[Task, Answer]]:
         """Return the jobs of one customer."""
-        return [job for job in self._jobs.values() if job.customer_id == customer_id]
+        return [job for job in self.jobs if job.customer_id == customer_id]
 
     def find(self, job_id: str) -> Job[Task, Answer] | None:
         """Return a job by its id."""

@@ -7,11 +7,12 @@ came.
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import IO
 
 from api.threads import in_thread
 from api.workers.broker import Broker, Job
 from api.workers.registry import WorkerRegistry
-from octavo.client.sync_protocol import SyncPages, SyncResult, SyncTask
+from octavo.client.sync_protocol import SyncFailure, SyncPages, SyncTask
 from octavo.errors import (
     DOCUMENT_ERRORS,
     ExtractionTimeout,
@@ -39,14 +40,20 @@ ERRORS: dict[str, type[OctavoError]] = {
 
 @dataclass(eq=False, slots=True)
 class _Reading:
-    """What a job is about, and how many pages are set aside for it."""
+    """What a job is about, how many pages are set aside for it, and its result once that is there."""
 
     call_id: CallId
     request: SyncRequest
     pages: int = 0
+    result: IO[bytes] | None = None
+
+    def discard(self) -> None:
+        """Close a result that nobody waits for any more."""
+        if self.result is not None:
+            self.result.close()
 
 
-SyncJob = Job[_Reading, str]
+SyncJob = Job[_Reading, IO[bytes]]
 
 
 class SyncExtractions:
@@ -59,7 +66,7 @@ class SyncExtractions:
         self.seconds = seconds
         self.limit = limit
         self.limit_per_customer = limit_per_customer
-        self.broker: Broker[_Reading, str] = Broker(workers, outlives_askers=False)
+        self.broker: Broker[_Reading, IO[bytes]] = Broker(workers, outlives_askers=False)
         self._ledger = ledger
 
     def close(self) -> None:
@@ -79,8 +86,8 @@ class SyncExtractions:
             f"{what}; try again shortly, or submit them as a batch.", retry_after_seconds=RETRY_AFTER_SECONDS
         )
 
-    async def extract(self, request: SyncRequest) -> str:
-        """Return the result, JSON, once a worker has read the document and it was billed.
+    async def extract(self, request: SyncRequest) -> IO[bytes]:
+        """Return the result, JSON in an open file, once a worker has read the document and it was billed.
 
         Raises RateLimited, ExtractionTimeout, QuotaExceeded, UrlNotAllowed, FetchFailed, StorageUnavailable,
         DocumentError.
@@ -88,12 +95,18 @@ class SyncExtractions:
         self.require_capacity(request.customer_id)
         call_id = new_call_id()
         job = self.broker.add(call_id, request.customer_id, _Reading(call_id, request))
+        is_taken = False
         try:
-            return await self.broker.wait(job, self.seconds)
+            result = await self.broker.wait(job, self.seconds)
+            is_taken = True
+            return result
         except TimeoutError:
             raise ExtractionTimeout(
                 f"The document was not read within {self.seconds:.0f} s; submit it as a batch, which has no such limit."
             ) from None
+        finally:
+            if not is_taken:
+                job.task.discard()
 
     async def claim(self, worker_id: WorkerId, wait_seconds: float) -> SyncTask | None:
         """Give a worker the next document, waiting for one; customers take turns."""
@@ -138,27 +151,38 @@ class SyncExtractions:
         job.task.pages = asked.pages
         return True
 
-    async def end(self, result: SyncResult) -> bool:
-        """Take a worker's result, and bill it. Raises StaleLease when nobody waits for it any more."""
-        job = self.broker.leased(result.call_id, result.attempt)
-        if result.result is None:
-            job.fail(_error(result))
+    def require_lease(self, call_id: CallId, attempt: int) -> None:
+        """Return when a worker may end a document. Raises StaleLease when nobody waits for it any more."""
+        self.broker.leased(call_id, attempt)
+
+    def fail(self, failure: SyncFailure) -> None:
+        """Take a worker's word that a document has no result. Raises StaleLease."""
+        self.broker.leased(failure.call_id, failure.attempt).fail(_error(failure))
+
+    async def succeed(self, call_id: CallId, attempt: int, pages: int, result: IO[bytes]) -> bool:
+        """Take a worker's result, and bill it; the file is closed here unless somebody gets it. Raises StaleLease."""
+        is_owed = False
+        try:
+            job = self.broker.leased(call_id, attempt)
+            with job.ending():
+                is_paid = await in_thread(
+                    lambda: self._ledger.billing.bill_call(job.customer_id, job.task.call_id, pages)
+                )
+            if not is_paid:
+                job.fail(_over_quota(""))
+            elif self.broker.find(job.job_id) is job:
+                job.task.result, is_owed = result, True
+                job.succeed(result)
             return True
-        with job.ending():
-            is_paid = await in_thread(
-                lambda: self._ledger.billing.bill_call(job.customer_id, job.task.call_id, result.pages)
-            )
-        if is_paid:
-            job.succeed(result.result)
-        else:
-            job.fail(_over_quota(result.message))
-        return True
+        finally:
+            if not is_owed:
+                result.close()
 
 
-def _error(result: SyncResult) -> OctavoError:
-    if result.code == "payment_required":
-        return _over_quota(result.message)
-    return ERRORS.get(result.code or "", InternalError)(result.message)
+def _error(failure: SyncFailure) -> OctavoError:
+    if failure.code == "payment_required":
+        return _over_quota(failure.message)
+    return ERRORS.get(failure.code, InternalError)(failure.message)
 
 
 def _over_quota(message: str) -> QuotaExceeded:

@@ -145,7 +145,8 @@ def _disk(data: Path) -> Finding:
 
 
 def _stack(settings: Settings) -> Finding:
-    url = DataDirectory(settings.data).notes().get("internal_api_url")
+    notes = DataDirectory(settings.data).notes()
+    url = notes.get("internal_api_url")
     if url is None:
         return Finding("stack", True, f"none was started with {settings.data} yet")
     try:
@@ -160,5 +161,5 @@ def _stack(settings: Settings) -> Finding:
         )
     down = [f"{name}: {part['message']}" for name, part in parts.items() if part["status"] != "ok"]
     logs = f"See {settings.data}/logs."
-    told = [f"running at {url}", *down, f"workers: {', '.join(sorted(workers)) or 'none'}"]
+    told = [f"running at {notes.get('api_url', url)}", *down, f"workers: {', '.join(sorted(workers)) or 'none'}"]
     return Finding("stack", not down, "; ".join(told), logs)

@@ -109,7 +109,8 @@ def _check_ports(stack: Stack) -> None:
 
 
 def _port_advice(name: str) -> str:
-    return "--port PORT" if name == "api" else f"OCTAVO_{name.upper()}__PORT=PORT"
+    named = {"api": "--port PORT", "internal": "OCTAVO_API__INTERNAL_PORT=PORT"}
+    return named.get(name, f"OCTAVO_{name.upper()}__PORT=PORT")
 
 
 def _when_ready(stack: Stack, then: Callable[[Stack], None], *, patience_seconds: float = READY_SECONDS) -> None:

@@ -48,13 +48,18 @@ class SyncPages:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class SyncResult:
-    """How a document ended: a result, or the code and message of an error."""
+class SyncFailure:
+    """Why a document has no result: the code and message of an error. A result itself is sent as it is."""
 
     call_id: CallId
     attempt: int
-    pages: int = 0
-    result: str | None = None
-    """The result of the dialect, JSON."""
-    code: str | None = None
+    code: str
     message: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SyncResult:
+    """What a document came to, on the worker's side: the JSON of its dialect."""
+
+    pages: int
+    content: bytes

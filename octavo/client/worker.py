@@ -24,7 +24,7 @@ from octavo.client.delivery_protocol import (
     PruneDeliveriesRequest,
 )
 from octavo.client.page_render_protocol import OfferedPageRender, PageRenderResult, PageRenderTask
-from octavo.client.sync_protocol import OfferedSyncTask, SyncPages, SyncResult, SyncTask, SyncWatch
+from octavo.client.sync_protocol import OfferedSyncTask, SyncFailure, SyncPages, SyncResult, SyncTask, SyncWatch
 from octavo.client.worker_protocol import (
     Heartbeat,
     Hello,
@@ -228,9 +228,15 @@ class WorkerClient:
         asked = SyncPages(call_id=task.call_id, attempt=task.attempt, pages=pages)
         return self._call("/sync/pages", asked, Accepted).accepted
 
-    def end_sync(self, result: SyncResult) -> bool:
+    def end_sync(self, task: SyncTask, end: SyncResult | SyncFailure) -> bool:
         """Report how a document ended. Raises StaleLease when nobody waits for it any more."""
-        return self._call("/sync/end", result, Accepted, patience_seconds=SHORT_PATIENCE_SECONDS).accepted
+        if isinstance(end, SyncFailure):
+            return self._call("/sync/failure", end, Accepted, patience_seconds=SHORT_PATIENCE_SECONDS).accepted
+        path = f"/sync/result?call_id={task.call_id}&attempt={task.attempt}&pages={end.pages}"
+        answer = self._send(
+            "PUT", path, end.content, "application/octet-stream", patience_seconds=SHORT_PATIENCE_SECONDS
+        )
+        return self._read(answer, Accepted).accepted
 
     def claim_page_render(self, wait_seconds: float) -> PageRenderTask | None:
         """Ask for a page that somebody wants to see. Raises ServiceUnreachable after seconds."""
@@ -264,30 +270,46 @@ class WorkerClient:
     ) -> T:
         content = _adapter(type(body)).dump_json(body)
         patience = self._patience_seconds if patience_seconds is None else patience_seconds
+        return self._read(
+            self._send("POST", path, content, "application/json", patience_seconds=patience, read_seconds=read_seconds),
+            answer,
+        )
+
+    def _send(
+        self,
+        method: str,
+        path: str,
+        content: bytes,
+        content_type: str,
+        *,
+        patience_seconds: float,
+        read_seconds: float = 30.0,
+    ) -> httpx.Response:
+        def send_once() -> httpx.Response:
+            try:
+                response = self._http.request(
+                    method,
+                    path,
+                    content=content,
+                    headers={"Content-Type": content_type},
+                    timeout=httpx.Timeout(read_seconds, connect=5.0),
+                )
+            except httpx.TransportError as error:
+                raise _Trouble(f"{type(error).__name__}: {error}") from error
+            if response.status_code >= 500:
+                raise _Trouble(f"HTTP {response.status_code}")
+            return response
+
         patiently = Retrying(
             retry=retry_if_exception_type(_Trouble),
             wait=exponential(FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS),
-            stop=stop_before_delay(patience),
+            stop=stop_before_delay(patience_seconds),
             reraise=True,
         )
         try:
-            return self._read(patiently(self._post, path, content, read_seconds), answer)
+            return patiently(send_once)
         except _Trouble as error:
             raise ServiceUnreachable(f"Octavo's API does not answer at {self._http.base_url}: {error}") from error
-
-    def _post(self, path: str, content: bytes, read_seconds: float) -> httpx.Response:
-        try:
-            response = self._http.post(
-                path,
-                content=content,
-                headers={"Content-Type": "application/json"},
-                timeout=httpx.Timeout(read_seconds, connect=5.0),
-            )
-        except httpx.TransportError as error:
-            raise _Trouble(f"{type(error).__name__}: {error}") from error
-        if response.status_code >= 500:
-            raise _Trouble(f"HTTP {response.status_code}")
-        return response
 
     @staticmethod
     def _read(response: httpx.Response, answer: type[T]) -> T:
@@ -295,6 +317,12 @@ class WorkerClient:
             raise InvalidAdminToken("The API refuses this worker's token; set OCTAVO_WORKER__TOKEN.")
         if response.status_code == 409:
             raise StaleLease(f"The API says that it is over: {response.text[:300]}")
+        if response.status_code == 404 and b'"not_found"' in response.content:
+            raise Refused(
+                f"There is nothing for workers at {response.url}; OCTAVO_WORKER__API_URL names the API's internal "
+                "listener (api.internal_host, api.internal_port).",
+                status=404,
+            )
         if not response.is_success:
             raise Refused(f"HTTP {response.status_code}: {response.text[:300]}", status=response.status_code)
         try:

@@ -16,9 +16,13 @@ class Principals:
         self._known: dict[str, Principal] = {}
         self._changes = 0
 
+    def remembered(self, digest: str) -> Principal | None:
+        """Return who holds the key where that is remembered."""
+        return self._known.get(digest)
+
     def find(self, digest: str, look: Callable[[], Principal | None]) -> Principal | None:
         """Return who holds the key; `look` is asked where that is not remembered. Raises what `look` does."""
-        found = self._known.get(digest)
+        found = self.remembered(digest)
         if found is not None:
             return found
         changes = self._changes

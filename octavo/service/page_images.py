@@ -11,7 +11,7 @@ from octavo.client.page_render_protocol import PageRenderTask
 from octavo.errors import ItemNotFound, UnknownFiles
 from octavo.identifiers import BatchId, CustomerId, FileId, ItemId
 from octavo.objects import keys
-from octavo.service.results import LOOK_SECONDS, ReadyItem, Results
+from octavo.service.results import LOOK_SECONDS, ReadyItem, Results, StoredObject
 
 WIDTHS = (200, 400, 800, 1200, 1600, 2400)
 """Widths in pixels; only a few, so that storage does not fill with variants."""
@@ -30,15 +30,17 @@ class PageRenderer(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class PageImages:
-    """Makes links to page images."""
+    """Finds page images, and has those rendered that are not there."""
 
     results: Results
     renderer: PageRenderer
     render_seconds: float
     """How long rendering a page may take."""
 
-    async def link(self, customer_id: CustomerId, batch_id: BatchId, item_id: ItemId, number: int, width: int) -> str:
-        """Return a link to a page, counted from 1, as wide as asked for or the next step wider.
+    async def find(
+        self, customer_id: CustomerId, batch_id: BatchId, item_id: ItemId, number: int, width: int
+    ) -> StoredObject:
+        """Return the image of a page, counted from 1, as wide as asked for or the next step wider.
 
         Raises as `Results.get` does, ItemNotFound for a page that the document does not have, UnknownFiles where the
         file is gone, and what the renderer raises.
@@ -49,7 +51,7 @@ class PageImages:
         if not await anyio.to_thread.run_sync(self._is_there, key):
             task = await anyio.to_thread.run_sync(partial(self._task, ready, key, number, step))
             await self.renderer.render(task, ready.item.file_id)
-        return self.results.link_to(key, ready.seconds_left, "image/png")
+        return StoredObject(key, "image/png", ready.seconds_left)
 
     def _is_there(self, key: str) -> bool:
         return bool(self.results.objects.sizes([key], time_limit_seconds=LOOK_SECONDS))

@@ -1,7 +1,10 @@
 """Results: whether the result of an item is there, and the ways to it."""
 
+import tempfile
 from dataclasses import dataclass
 from datetime import timedelta
+from pathlib import Path
+from typing import IO
 
 from octavo.batch_options import Dialect
 from octavo.batches import Batch, Item, ItemStatus
@@ -16,6 +19,8 @@ from octavo.timestamps import now
 
 LOOK_SECONDS = 10.0
 """How long storage may take to say whether an object is there."""
+LARGEST_OBJECT_BYTES = 1024**3
+"""Of a result, a figure or a page image."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +38,16 @@ class ReadyItem:
         """The engine that read the document, with its version."""
         parse = self.batch.options.parse
         return self.item.engine or f"{parse.engine} {parse.engine_version}"
+
+
+@dataclass(frozen=True, slots=True)
+class StoredObject:
+    """An object in storage that a customer may have."""
+
+    key: str
+    media_type: str
+    seconds_left: float
+    """How long it is still kept."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,12 +79,12 @@ class Results:
         file = self.files.find(ready.batch.customer_id, [ready.item.file_id]).get(ready.item.file_id)
         return (file.filename if file else None) or ready.item.item_id
 
-    def link(self, ready: ReadyItem, shown: Rendering) -> str:
-        """Return a link to a rendering, which is made and stored if it is not there yet.
+    def stored(self, ready: ReadyItem, shown: Rendering) -> StoredObject:
+        """Return a rendering, which is made and stored if it is not there yet.
 
         Raises ResultExpired, StorageUnavailable.
         """
-        return self.link_to(self.key(ready, shown), ready.seconds_left, shown.media_type)
+        return StoredObject(self.key(ready, shown), shown.media_type, ready.seconds_left)
 
     def render(self, ready: ReadyItem, shown: Rendering) -> bytes:
         """Return a rendering itself. Raises ResultExpired, StorageUnavailable."""
@@ -90,8 +105,8 @@ class Results:
         except ObjectMissing:
             raise expired() from None
 
-    def figure_link(self, customer_id: CustomerId, result_id: ResultId, number: int) -> str:
-        """Return a link to a figure of one of the customer's results. Raises ItemNotFound, ResultExpired."""
+    def figure(self, customer_id: CustomerId, result_id: ResultId, number: int) -> StoredObject:
+        """Return a figure of one of the customer's results. Raises ItemNotFound, ResultExpired."""
         try:
             # The key contains the customer's own id, so nobody else's results can be reached.
             key = keys.result_image_key(customer_id, result_id, number)
@@ -106,12 +121,25 @@ class Results:
         if not self.objects.sizes([key], time_limit_seconds=LOOK_SECONDS):
             raise ItemNotFound("There is no such image; a result's images are deleted with the result.")
         # Storage forgets types; browsers know an image by its bytes.
-        return self.link_to(key, left, "application/octet-stream")
+        return StoredObject(key, "application/octet-stream", left)
 
-    def link_to(self, key: str, left: float, content_type: str) -> str:
-        """Return a link to an object that is kept for `left` seconds."""
-        seconds = max(1, min(self.link_seconds, int(left)))
-        return self.objects.presign_get(key, expires_seconds=seconds, content_type=content_type).url
+    def link(self, found: StoredObject) -> str:
+        """Return a link to an object, which ends before the object does."""
+        seconds = max(1, min(self.link_seconds, int(found.seconds_left)))
+        return self.objects.presign_get(found.key, expires_seconds=seconds, content_type=found.media_type).url
+
+    def open(self, found: StoredObject) -> IO[bytes]:
+        """Return an object's bytes in a file that is gone once it is closed.
+
+        Raises ResultExpired, StorageUnavailable.
+        """
+        with tempfile.TemporaryDirectory(prefix="octavo-stored-") as folder:
+            path = Path(folder) / "object"
+            try:
+                self.objects.download(found.key, path, max_bytes=LARGEST_OBJECT_BYTES)
+            except ObjectMissing:
+                raise expired() from None
+            return path.open("rb")
 
 
 def seconds_left(batch: Batch, item: Item) -> float:

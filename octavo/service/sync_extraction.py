@@ -44,8 +44,11 @@ class WaitingExtractions(Protocol):
         """Return when the customer may have one more document waiting or in work. Raises RateLimited."""
         ...
 
-    async def extract(self, request: SyncRequest) -> str:
-        """Return the result as JSON. Raises what is wrong with the document, and ExtractionTimeout."""
+    async def extract(self, request: SyncRequest) -> IO[bytes]:
+        """Return the result as JSON in a file, which the caller closes.
+
+        Raises what is wrong with the document, and ExtractionTimeout.
+        """
         ...
 
 
@@ -80,7 +83,7 @@ class SyncExtraction:
     """Private addresses (`host:port`) that may be fetched from."""
     max_file_bytes: int
 
-    async def of_address(self, customer: Customer, url: str, shown: Shown) -> str:
+    async def of_address(self, customer: Customer, url: str, shown: Shown) -> IO[bytes]:
         """Return the result of the document at an address.
 
         Raises UrlNotAllowed, RateLimited, QuotaExceeded, FetchFailed, ExtractionTimeout and the errors of documents.
@@ -105,7 +108,7 @@ class SyncExtraction:
         if size_bytes > self.max_file_bytes:
             raise DocumentTooLarge(f"The document has {size_bytes} bytes; at most {self.max_file_bytes} are accepted.")
 
-    async def of_upload(self, customer: Customer, document: UploadedDocument, shown: Shown) -> str:
+    async def of_upload(self, customer: Customer, document: UploadedDocument, shown: Shown) -> IO[bytes]:
         """Return the result of a document that was sent along.
 
         Raises RateLimited, DocumentTooLarge, ExtractionTimeout, StorageUnavailable and the errors of documents.

@@ -58,6 +58,7 @@ class Addresses:
 
     api_url: str
     internal_api_url: str
+    """Where workers and admin commands reach the API."""
     storage_url: str
     storage_public_url: str
     prefect_url: str
@@ -72,12 +73,13 @@ class Stack:
         api, storage = settings.api, settings.storage
         self._storage_host = storage.host or api.host
         self._api_port = directory.kept_port("api_port", wanted=api.port, host=api.host)
+        self._internal_port = directory.kept_port("internal_port", wanted=api.internal_port, host=api.internal_host)
         self._storage_port = directory.kept_port("storage_port", wanted=storage.port, host=self._storage_host)
         self._prefect_port = directory.kept_port("prefect_port", wanted=settings.prefect.port, host=LOOPBACK)
         storage_url = storage.endpoint_url or _url(_reachable(self._storage_host), self._storage_port)
         self.addresses = Addresses(
             api_url=api.public_url or _url(_reachable(api.host), self._api_port),
-            internal_api_url=_url(_reachable(api.host), self._api_port),
+            internal_api_url=_url(_reachable(api.internal_host), self._internal_port),
             storage_url=storage_url,
             storage_public_url=storage.public_url or self._derived_public_url() or storage_url,
             prefect_url=settings.prefect.api_url or f"{_url(LOOPBACK, self._prefect_port)}/api",
@@ -121,7 +123,8 @@ class Stack:
 
     def listeners(self) -> list[tuple[str, str, int]]:
         """Return name, host and port of everything that this stack will listen on."""
-        found = [("api", self._settings.api.host, self._api_port)]
+        api = self._settings.api
+        found = [("api", api.host, self._api_port), ("internal", api.internal_host, self._internal_port)]
         if not self._settings.storage.endpoint_url:
             found.append(("storage", self._storage_host, self._storage_port))
         if not self._settings.prefect.api_url:
@@ -203,6 +206,8 @@ class Stack:
                 "OCTAVO_API__HOST": self._settings.api.host,
                 "OCTAVO_API__PORT": str(self._api_port),
                 "OCTAVO_API__PUBLIC_URL": self.addresses.api_url,
+                "OCTAVO_API__INTERNAL_HOST": self._settings.api.internal_host,
+                "OCTAVO_API__INTERNAL_PORT": str(self._internal_port),
                 "OCTAVO_STORAGE__ENDPOINT_URL": self.addresses.storage_url,
                 "OCTAVO_STORAGE__PUBLIC_URL": self.addresses.storage_public_url,
                 "OCTAVO_PREFECT__API_URL": self.addresses.prefect_url,

@@ -20,7 +20,7 @@ from tenacity import (
     wait_fixed,
 )
 
-from octavo.client.sync_protocol import SyncResult, SyncTask
+from octavo.client.sync_protocol import SyncFailure, SyncResult, SyncTask
 from octavo.client.worker import WorkerClient
 from octavo.disk_room import NO_ROOM, is_disk_full, scratch_folder
 from octavo.engines.contract import Source
@@ -79,11 +79,11 @@ class SyncWorker:
 
     def _do(self, task: SyncTask) -> None:
         try:
-            self._client.end_sync(self._watched(task))
+            self._client.end_sync(task, self._watched(task))
         except (StaleLease, ReadingStopped):
             logger.info("nobody waits for sync extraction %s any more", task.call_id)
 
-    def _watched(self, task: SyncTask) -> SyncResult:
+    def _watched(self, task: SyncTask) -> SyncResult | SyncFailure:
         """Read a document while another thread listens whether somebody still waits for it."""
         stop, over = Stop(), threading.Event()
         watcher = threading.Thread(
@@ -110,7 +110,7 @@ class SyncWorker:
             # An API that answers at once, as one does that is about to end, must not be asked without end.
             pause = max(0.0, began + WATCH_PAUSE_SECONDS - time.monotonic())
 
-    def _end(self, task: SyncTask, stop: Stop) -> SyncResult:
+    def _end(self, task: SyncTask, stop: Stop) -> SyncResult | SyncFailure:
         try:
             with tempfile.TemporaryDirectory(prefix="octavo-sync-") as folder:
                 return self._read(task, Path(folder) / "document", stop)
@@ -118,7 +118,7 @@ class SyncWorker:
             raise
         except Exception as error:  # noqa: BLE001 - the edge of the work: whoever waits must hear something
             code, message = self._failure(task, error)
-            return SyncResult(call_id=task.call_id, attempt=task.attempt, code=code, message=message)
+            return SyncFailure(call_id=task.call_id, attempt=task.attempt, code=code, message=message)
 
     def _failure(self, task: SyncTask, error: Exception) -> tuple[str, str]:
         """Return the code and the message of what went wrong."""
@@ -142,12 +142,7 @@ class SyncWorker:
             f"{extraction.engine} {extraction.engine_version}",
         )
         shown = ExtractPage(extract_text=task.extract_text, extract_images=task.extract_images)
-        return SyncResult(
-            call_id=task.call_id,
-            attempt=task.attempt,
-            pages=extraction.document.page_count,
-            result=shown.render(read).decode(),
-        )
+        return SyncResult(pages=extraction.document.page_count, content=shown.render(read))
 
     def _source(self, task: SyncTask, path: Path) -> Source:
         if task.url is None:

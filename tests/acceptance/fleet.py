@@ -119,7 +119,7 @@ class Fleet:
             "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
             "TMPDIR": str(home),
             "OCTAVO_DATA": str(home),
-            "OCTAVO_WORKER__API_URL": self.stack.url,
+            "OCTAVO_WORKER__API_URL": self.stack.internal_url,
             "OCTAVO_WORKER__TOKEN": (self.stack.data / "secrets" / "worker_token").read_text(),
             "OCTAVO_WORKER__NAME": name,
             "OCTAVO_WORKER__SLOTS": str(slots),

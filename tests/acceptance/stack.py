@@ -23,7 +23,7 @@ from prefect.client.orchestration import PrefectClient
 from octavo.authorities import authorities
 from octavo.cli import admin
 from octavo.client.customer import CustomerClient
-from octavo.directory import free_port
+from octavo.directory import DataDirectory, free_port
 from octavo.settings import PrefectSettings, Settings
 from octavo.supervisor.prefect_access import PrefectAccess, read_access
 
@@ -134,10 +134,17 @@ class Stack:
     process: subprocess.Popen[bytes] | None = None
     outside: int = 0
     """A port of loopback that this stack may speak to on behalf of customers."""
+    page_port: int = 0
+    """A port of loopback whose pages may call the API and storage."""
 
     @property
     def url(self) -> str:
         return f"http://{self.host}:{self.port}"
+
+    @property
+    def internal_url(self) -> str:
+        """Where workers and admin commands reach the API."""
+        return DataDirectory(self.data).notes()["internal_api_url"]
 
     @property
     def terminal(self) -> str:
@@ -332,17 +339,18 @@ def session_stack(config: pytest.Config) -> Stack:
     if _STACK not in config.stash:
         folder = tempfile.TemporaryDirectory(prefix="octavo-acceptance-")
         config.add_cleanup(folder.cleanup)
-        outside = free_port()
+        outside, page_port = free_port(), free_port()
         stack = new_stack(
             Path(folder.name) / "data",
             OCTAVO_OUTBOUND__ALLOW=f'["127.0.0.1:{outside}"]',
+            OCTAVO_API__ALLOWED_ORIGINS=f'["http://127.0.0.1:{page_port}"]',
             # A test does not wait minutes between two attempts.
             OCTAVO_WEBHOOKS__RETRY_SECONDS="[0, 0.5, 1, 1]",
             OCTAVO_WEBHOOKS__POST_SECONDS="3",
             # Documents of a test are long after a second.
             OCTAVO_WORKER__KEEP_PAGES_SECONDS="1",
         )
-        stack.outside = outside
+        stack.outside, stack.page_port = outside, page_port
         config.add_cleanup(lambda: _end(stack))
         stack.start()
         config.stash[_STACK] = stack

@@ -27,7 +27,7 @@ def test_secrets_are_for_their_owner_alone(stack: Stack) -> None:
 
 def test_everything_listens_on_loopback_alone(stack: Stack) -> None:
     # 127.0.0.2 is this machine, too, but not the address that was asked for.
-    for name in ("api_port", "storage_port", "prefect_port"):
+    for name in ("api_port", "internal_port", "storage_port", "prefect_port"):
         port = int(_note(stack, name))
         with socket.socket() as there, socket.socket() as elsewhere:
             assert there.connect_ex(("127.0.0.1", port)) == 0

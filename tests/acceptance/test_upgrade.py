@@ -44,7 +44,7 @@ class Opened:
     def admin(self, path: str) -> Json:
         token = DataDirectory(self.stack.data).kept_secret("admin_token")
         headers = {"Authorization": f"Bearer {token}"}
-        answer = httpx.get(self.stack.url + path, headers=headers, trust_env=False, timeout=60)
+        answer = httpx.get(self.stack.internal_url + path, headers=headers, trust_env=False, timeout=60)
         assert answer.status_code == 200, answer.text
         found: Json = answer.json()
         return found

@@ -25,6 +25,7 @@ FOR_EVER = {
     "unsupported_input", "upload_missing", "uploads_not_configured",
     "url_not_allowed", "fetch_failed",
     "invalid_period", "key_not_found", "rate_limited", "uploads_only",
+    "host_not_allowed", "request_timeout", "service_busy",
 }  # fmt: skip
 """Every code that was ever given out. Add a new one here; take none away."""
 

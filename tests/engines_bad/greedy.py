@@ -9,6 +9,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -107,8 +108,11 @@ def _mapped_files(progress: Told, folder: Path) -> None:
         with path.open("rb") as file:
             mapped.append(mmap.mmap(file.fileno(), 0, prot=mmap.PROT_READ))
         path.unlink()
-    # The module keeps a descriptor of its own.
-    os.closerange(3 + 1, 64)
+    for entry in list(Path("/proc/self/fd").iterdir()):
+        # The module keeps descriptors of its own.
+        with suppress(OSError):
+            if str(entry.readlink()).endswith("(deleted)"):
+                os.close(int(entry.name))
     time.sleep(LONG_SECONDS)
 
 

@@ -65,6 +65,10 @@ class AccountLedger(Protocol):
         """Return who holds the key with this digest; None for unknown and revoked ones."""
         ...
 
+    def remembered_principal(self, digest: str) -> Principal | None:
+        """Return the same at once, without a query; None where it has to be looked up."""
+        ...
+
 
 def check_limits(limits: Mapping[LimitName, int | None]) -> None:
     """Raise ValueError for a limit under which nothing could be done; a quota of 0 is one that bills nothing."""

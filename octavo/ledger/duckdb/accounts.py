@@ -145,6 +145,9 @@ class DuckdbAccounts(Facet):
     def principal(self, digest: str) -> Principal | None:
         return self._principals.find(digest, lambda: self._principal(digest))
 
+    def remembered_principal(self, digest: str) -> Principal | None:
+        return self._principals.remembered(digest)
+
     @read
     def _principal(self, view: Snapshot, digest: str) -> Principal | None:
         found = view.row("principal", digest=digest)

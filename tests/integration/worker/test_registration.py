@@ -132,7 +132,7 @@ def test_a_worker_started_by_prefect_s_own_command_says_hello_and_ends_on_sigter
     directory = DataDirectory(stack.data)
     environment = clean_environment(
         **stack.prefect_environment,
-        OCTAVO_WORKER__API_URL=stack.url,
+        OCTAVO_WORKER__API_URL=stack.internal_url,
         OCTAVO_WORKER__TOKEN=directory.kept_secret("worker_token"),
         OCTAVO_WORKER__NAME="second",
         OCTAVO_WORKER__TEST_ENGINES="true",

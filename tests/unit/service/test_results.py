@@ -53,9 +53,9 @@ def test_an_item_that_has_not_ended_is_kept_for_nothing(world: World) -> None:
 
 def test_the_usual_result_is_linked_to_without_a_look_and_another_needs_the_document(world: World) -> None:
     found = ready(world, world.ended(succeeded()))
-    assert "res_1" in world.results.link(found, ExtractPage())
+    assert "res_1" in world.results.link(world.results.stored(found, ExtractPage()))
     with pytest.raises(ResultExpired):
-        world.results.link(found, ExtractPage(extract_images=False))
+        world.results.stored(found, ExtractPage(extract_images=False))
     with pytest.raises(ResultExpired):
         world.results.render(found, Markdown())
 
@@ -69,4 +69,4 @@ def test_a_figure_that_is_not_there_is_not_found(world: World) -> None:
     world.ended(succeeded())
     for result_id, number in (("res_1", 0), ("res_nobody", 0), ("../res_1", 0), ("res_1", -1)):
         with pytest.raises(ItemNotFound):
-            world.results.figure_link(world.customer.customer_id, ResultId(result_id), number)
+            world.results.figure(world.customer.customer_id, ResultId(result_id), number)

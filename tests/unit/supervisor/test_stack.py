@@ -34,7 +34,7 @@ def test_what_the_operator_runs_elsewhere_is_not_started_here(tmp_path: Path) ->
         prefect=PrefectSettings(api_url="https://prefect.example/api"),
     )
     assert [spec.name for spec in stack.specs()] == ["api", "worker"]
-    assert [name for name, _, _ in stack.listeners()] == ["api"]
+    assert [name for name, _, _ in stack.listeners()] == ["api", "internal"]
     assert stack.addresses.storage_public_url == "https://s3.example"
     assert stack.prefect_ui_url == "https://prefect.example"
 
@@ -102,9 +102,20 @@ def test_a_node_whose_workers_are_elsewhere_starts_none(tmp_path: Path) -> None:
 
 
 def test_bound_to_every_address_the_stack_speaks_to_itself_over_loopback(tmp_path: Path) -> None:
+    api = ApiSettings(host="0.0.0.0", port=8123, internal_host="0.0.0.0", internal_port=8124)  # noqa: S104 - the case
+    stack = stack_on(tmp_path, api=api)
+    assert stack.addresses.api_url == "http://127.0.0.1:8123"
+    assert stack.addresses.internal_api_url == "http://127.0.0.1:8124"
+    assert {("api", "0.0.0.0", 8123), ("internal", "0.0.0.0", 8124)} <= set(stack.listeners())  # noqa: S104
+
+
+def test_workers_and_admin_are_served_on_loopback_whatever_customers_reach(tmp_path: Path) -> None:
     stack = stack_on(tmp_path, api=ApiSettings(host="0.0.0.0", port=8123))  # noqa: S104 - the case
-    assert stack.addresses.internal_api_url == "http://127.0.0.1:8123"
-    assert ("api", "0.0.0.0", 8123) in stack.listeners()  # noqa: S104 - the case
+    (host, port) = next((host, port) for name, host, port in stack.listeners() if name == "internal")
+    assert (host, stack.addresses.internal_api_url) == ("127.0.0.1", f"http://127.0.0.1:{port}")
+    api, worker = (next(spec for spec in stack.specs() if spec.name == name) for name in ("api", "worker"))
+    assert api.environment["OCTAVO_API__INTERNAL_PORT"] == str(port)
+    assert worker.environment["OCTAVO_WORKER__API_URL"] == stack.addresses.internal_api_url
 
 
 def test_an_ipv6_address_is_written_in_brackets(tmp_path: Path) -> None:

@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator
 import httpx
 import pytest
 
-from tests.unit.api.service import Api
+from tests.unit.api.service import ADMIN_TOKEN, WORKER_TOKEN, Api
 
 pytestmark = pytest.mark.anyio
 BOTH = pytest.mark.parametrize("ledger", ["memory", "duckdb"], indirect=True)
@@ -67,8 +67,10 @@ async def test_a_body_of_exactly_4_mib_is_read(api: Api) -> None:
 
 
 async def test_the_cap_is_for_every_route(api: Api) -> None:
-    for path in ("/v1/files", "/v1/batches", "/v1/batches/x/cancel", "/internal/claims", "/admin/keys"):
+    for path in ("/v1/files", "/v1/batches", "/v1/batches/x/cancel"):
         assert (await post(api, b" " * (MAX + 1), path)).status_code == 413
+    for path, token in (("/internal/claims", WORKER_TOKEN), ("/admin/keys", ADMIN_TOKEN)):
+        assert (await post(api, b" " * (MAX + 1), path, Authorization=f"Bearer {token}")).status_code == 413
 
 
 @pytest.mark.parametrize(

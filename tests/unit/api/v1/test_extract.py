@@ -29,8 +29,11 @@ async def claim(api: Api, worker: str = WORKER, wait: float = 5) -> dict[str, An
 
 
 async def end(api: Api, call: dict[str, Any], **said: object) -> httpx.Response:
-    body = {"call_id": call["call_id"], "attempt": call["attempt"], **said}
-    return await api.worker().post("/internal/sync/end", json=body)
+    which = {"call_id": call["call_id"], "attempt": call["attempt"]}
+    if "code" in said:
+        return await api.worker().post("/internal/sync/failure", json=which | said)
+    where = which | {"pages": said.get("pages", 0)}
+    return await api.worker().put("/internal/sync/result", params=where, content=str(said["result"]))
 
 
 def send(

@@ -120,3 +120,37 @@ async def test_a_result_is_linked_even_while_storage_is_down(api: Api) -> None:
     batch_id, item_id = await succeed(api)
     api.objects.available = False
     assert (await fetch(api, batch_id, item_id)).status_code == 302
+
+
+@pytest.mark.parametrize(
+    ("headers", "status"),
+    [
+        ({"Origin": "https://app.example"}, 200),
+        ({"Origin": "https://app.example", "Sec-Fetch-Mode": "cors", "Sec-Fetch-Site": "cross-site"}, 200),
+        ({"Sec-Fetch-Mode": "cors", "Sec-Fetch-Site": "same-origin"}, 200),
+        ({"Sec-Fetch-Mode": "navigate", "Sec-Fetch-Site": "none"}, 302),
+        ({"Sec-Fetch-Mode": "no-cors", "Sec-Fetch-Site": "same-origin"}, 302),
+        ({"Origin": "https://evil.example"}, 302),
+        ({"Origin": "null"}, 302),
+        ({}, 302),
+    ],
+)
+async def test_a_script_of_an_allowed_page_gets_the_bytes_and_everybody_else_the_way_to_them(
+    api: Api, headers: dict[str, str], status: int
+) -> None:
+    api.service.settings.api.allowed_origins.append("https://app.example")
+    batch_id, item_id = await succeed(api)
+    answer = await api.http.get(f"/v1/batches/{batch_id}/items/{item_id}/result", headers=headers)
+    assert answer.status_code == status
+    assert answer.headers["Cache-Control"] == "no-store"
+    if status == 200:
+        assert (answer.content, answer.headers["Content-Type"]) == (b'{"chunks": []}', "application/json")
+        assert answer.headers["X-Content-Type-Options"] == "nosniff"
+
+
+async def test_a_result_that_is_gone_from_storage_is_told_to_a_page(api: Api) -> None:
+    batch_id, item_id = await succeed(api)
+    api.objects.delete([info.key for info in api.objects.list("results/")])
+    own = {"Sec-Fetch-Mode": "cors", "Sec-Fetch-Site": "same-origin"}
+    answer = await api.http.get(f"/v1/batches/{batch_id}/items/{item_id}/result", headers=own)
+    assert (answer.status_code, answer.json()["error"]) == (410, "result_expired")
