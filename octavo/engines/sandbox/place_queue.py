@@ -1,8 +1,8 @@
 """Who reads next: places and memory, handed out to customers in turn. Pure: no threads, no clock.
 
 The next place goes to the customer who has the fewest, among equals to the one whose last turn is longest ago; inside a
-customer first come, first served. While a customer has none and others have them all, the places for newcomers are
-there.
+customer first come, first served. A turn may be passed on inside a customer: short documents share one. While a
+customer has none and others have them all, the places for newcomers are there.
 
 A document whose turn it is, but for which there is not enough memory, is kept room for: from then on others are given
 places only as far as they fit beside it. So it waits at most until what is being read at that moment has ended, and
@@ -82,6 +82,20 @@ class PlaceQueue:
         else:
             self._stop_waiting(place)
         self._forget_old_turns()
+
+    def pass_on(self, place: Place) -> Place | None:
+        """Give a place back to the customer's own next document, whose turn is still the same; return that document.
+
+        None, and nothing done, where the customer has none waiting that needs no more memory.
+        """
+        following = next(iter(self._waiting.get(place.customer, ())), None)
+        if place.is_apart or following is None or following.memory_bytes > place.memory_bytes:
+            return None
+        self._stop_waiting(following)
+        self._given.remove(place)
+        following.is_given, following.given_at = True, place.given_at
+        self._given.append(following)
+        return following
 
     def hand_out(self) -> list[Place]:
         """Give places to those whose turn it is, as far as there are any; return them."""

@@ -1,18 +1,26 @@
 """Where threads wait for their turn to have a document read; whose it is, the queue says."""
 
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 from octavo.engines.sandbox.failures import ChildLost
 from octavo.engines.sandbox.place_queue import Place, PlaceQueue
 
+TURN_SECONDS = 0.25
+"""So long a customer's documents follow each other in one place: tiny ones then share a child, where each fresh one
+takes 40 ms (`bench/child_scope.py`); others wait so much longer at most."""
+
 
 class Places:
     """Gives every thread its place and wakes nobody else. Thread-safe."""
 
-    def __init__(self, queue: PlaceQueue) -> None:
+    def __init__(self, queue: PlaceQueue, *, turn_seconds: float = TURN_SECONDS) -> None:
         self._queue = queue
+        self._turn_seconds = turn_seconds
+        self._began: dict[Place, float] = {}
+        """When the turn of each given place began."""
         self._lock = threading.Lock()
         self._turns: dict[Place, threading.Event] = {}
         self._is_closed = False
@@ -61,10 +69,21 @@ class Places:
 
     def _leave(self, place: Place) -> None:
         with self._lock:
-            self._queue.leave(place)
+            began = self._began.pop(place, None)
             self._turns.pop(place, None)
+            if began is not None and time.monotonic() - began < self._turn_seconds:
+                following = self._queue.pass_on(place)
+                if following is not None:
+                    self._begin(following, began)
+                    return
+            self._queue.leave(place)
             self._hand_out()
 
     def _hand_out(self) -> None:
+        now = time.monotonic()
         for place in self._queue.hand_out():
-            self._turns.pop(place).set()
+            self._begin(place, now)
+
+    def _begin(self, place: Place, turn_began: float) -> None:
+        self._began[place] = turn_began
+        self._turns.pop(place).set()

@@ -92,6 +92,23 @@ def test_a_document_that_needs_all_memory_is_read_alone_and_then_it_is_the_other
     assert leave(queue, next_one) == [huge[1]]
 
 
+def test_a_turn_can_be_passed_on_to_the_customer_s_next_document() -> None:
+    queue = PlaceQueue(places=1, memory_bytes=10)
+    first, second = ask(queue, "a", 4, times=2)
+    (other,) = ask(queue, "b", 4)
+    assert queue.pass_on(first) is second
+    assert queue.pass_on(second) is None, "the customer has no other"
+    assert leave(queue, second) == [other]
+
+
+def test_a_turn_is_not_passed_on_to_a_document_that_needs_more_memory() -> None:
+    queue = PlaceQueue(places=1, memory_bytes=10)
+    (first,) = ask(queue, "a", 4)
+    (large,) = ask(queue, "a", 5)
+    assert queue.pass_on(first) is None
+    assert leave(queue, first) == [large]
+
+
 def test_sync_extractions_without_end_do_not_starve_who_waits_for_memory() -> None:
     queue = PlaceQueue(places=2, memory_bytes=10)
     call = queue.take_apart("caller", 5)
@@ -132,6 +149,20 @@ class Places(RuleBasedStateMachine):
 
     @rule(place=consumes(asked))
     def leave(self, place: Place) -> None:
+        self.leave_now(place)
+
+    @rule(place=consumes(asked))
+    def pass_on(self, place: Place) -> None:
+        if place.is_given and not place.is_apart:
+            following = self.queue.pass_on(place)
+            if following is not None:
+                assert following.customer == place.customer
+                self.all.remove(place)
+                self.check([following, *self.queue.hand_out()])
+                return
+        self.leave_now(place)
+
+    def leave_now(self, place: Place) -> None:
         (self.apart if place.is_apart else self.all).remove(place)
         self.queue.leave(place)
         self.check(self.queue.hand_out())

@@ -40,6 +40,28 @@ def test_no_wake_up_is_lost_whoever_comes_and_goes(threads: ThreadPoolExecutor) 
     assert most <= 3
 
 
+@pytest.mark.parametrize(("turn_seconds", "order"), [(60.0, ["a", "b"]), (0.0, ["b", "a"])])
+def test_short_documents_of_a_customer_share_a_turn(
+    threads: ThreadPoolExecutor, turn_seconds: float, order: list[str]
+) -> None:
+    places = Places(PlaceQueue(places=1), turn_seconds=turn_seconds)
+    seen: list[str] = []
+
+    def read(customer: str) -> None:
+        with places.place(customer, 0):
+            seen.append(customer)
+
+    waiting = []
+    with places.place("a", 0):
+        waiting.append(threads.submit(read, "b"))
+        until(lambda: places.waiting == 1, "one that waits")
+        waiting.append(threads.submit(read, "a"))
+        until(lambda: places.waiting == 2, "two that wait")
+    for one in waiting:
+        one.result(SOON)
+    assert seen == order
+
+
 def test_all_who_wait_hear_of_the_end(threads: ThreadPoolExecutor) -> None:
     places = Places(PlaceQueue(places=1))
     with places.place("a", 0):
