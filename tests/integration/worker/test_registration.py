@@ -151,6 +151,8 @@ def test_a_worker_started_by_prefect_s_own_command_says_hello_and_ends_on_sigter
         )
     try:
         _wait_for_workers(stack, {"embedded", "second"}, process, tmp_path / "log")
+        # It says hello while it is set up; Prefect's command ends in peace only once it has said that it started.
+        wait_for(lambda: "started!" in (tmp_path / "log").read_text(), limit=60, what="a worker that has started")
         process.terminate()
         assert process.wait(240) == 0, (tmp_path / "log").read_text()
         _wait_for_workers(stack, {"embedded"})
