@@ -33,8 +33,11 @@ TROUBLE = (httpx.HTTPError, PrefectHTTPStatusError)
 class CustomerSlots:
     """Keeps Prefect's slots equal to those that this worker has taken; one lease of Prefect's per slot."""
 
-    def __init__(self, slice_worker: SliceWorker, note: Path | None = None) -> None:
+    def __init__(
+        self, slice_worker: SliceWorker, note: Path | None = None, *, linger_seconds: float = LINGER_SECONDS
+    ) -> None:
         self._slice_worker = slice_worker
+        self._linger_seconds = linger_seconds
         self._note = note
         """A file that names the leases held, for a next life of this worker."""
         self._noted: list[str] = []
@@ -106,11 +109,11 @@ class CustomerSlots:
         self._write_note()
 
     def _lately(self, customer_id: CustomerId, slots: int) -> int:
-        """Return the most slots of the last second; while these are more than now, the worker is looked at again."""
+        """Return the most slots seen lately; while these are more than now, the worker is looked at again."""
         moment = anyio.current_time()
         high, until = self._high.get(customer_id, (0, 0.0))
         if slots >= high or moment >= until:
-            high, until = slots, moment + LINGER_SECONDS
+            high, until = slots, moment + self._linger_seconds
         self._high[customer_id] = (high, until)
         if high > slots:
             self._has_changed.set()
@@ -135,7 +138,7 @@ class CustomerSlots:
         except TROUBLE as error:
             # Full (423), or Prefect is away: the ledger has given the slot, so the work continues without. Prefect is
             # asked again, for another worker keeps a slot for a moment, and a dead one for a minute.
-            self._again = anyio.current_time() + LINGER_SECONDS
+            self._again = anyio.current_time() + self._linger_seconds
             logger.info("Prefect has no slot for %s: %s", customer_id, error)
 
     async def _give_back(self, customer_id: CustomerId, wanted: int) -> None:

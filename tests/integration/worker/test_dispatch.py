@@ -479,6 +479,8 @@ async def test_the_next_life_of_a_worker_gives_back_what_the_killed_one_held(
 async def test_work_between_two_slices_keeps_its_slot(
     prefect: PrefectClient, worker: Worker, customer_id: CustomerId
 ) -> None:
+    # Longer than the moment between two looks on a busy machine.
+    worker.slots._linger_seconds = 8.0
     worker.open(customer_id, 3)
     await until_taken(prefect, customer_id, 3)
     leases = list(worker.slots._leases[customer_id])

@@ -91,7 +91,8 @@ def test_pages_of_long_items_are_told_while_they_run() -> None:
     assert pages.told({"items": [{"id": "item_3"}]}) == "", "a service that tells nothing of pages"
 
 
-def test_names_cannot_act_on_the_terminal(capsys: pytest.CaptureFixture[str]) -> None:
+def test_names_cannot_act_on_the_terminal(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(terminal.out, "width", 200)
     name = "a\n\x1b[2Jb" + os.fsdecode(b"\xe9") + ".pdf"
     error: dict[str, object] = {"code": "extraction_failed", "message": f"cannot open {name}"}
     terminal.out.print(terminal.item_table([ended(name), ended(name, status="failed", error=error)]))
