@@ -54,7 +54,7 @@ def stack_at(folder: Path, port: int) -> Stack:
     settings = read_settings(folder)
     directory = DataDirectory(folder)
     directory.prepare()
-    api = settings.api.model_copy(update={"port": port})
+    api = settings.api.model_copy(update={"port": port, "internal_port": port})
     return Stack(settings.model_copy(update={"api": api}), directory)
 
 
