@@ -67,7 +67,7 @@ def test_a_wrong_key_is_told_in_one_line(stack: Stack, tmp_path: Path) -> None:
     assert refused.returncode == 1
     assert refused.stdout == ""
     (line,) = refused.stderr.splitlines()
-    assert line.startswith("octavo: HTTP 401: ")
+    assert "--key" in line
 
 
 def test_an_address_where_nobody_answers_is_told_in_one_line(tmp_path: Path) -> None:
@@ -77,8 +77,9 @@ def test_an_address_where_nobody_answers_is_told_in_one_line(tmp_path: Path) -> 
         url = f"http://127.0.0.1:{silent.getsockname()[1]}"
         refused = run_octavo("submit", str(tmp_path / "note.txt"), "--key", "sk-any", "--url", url)
     assert refused.returncode == 1
-    (line,) = refused.stderr.splitlines()
-    assert line.startswith("octavo: No good answer from " + url)
+    first, last = refused.stderr.splitlines()
+    assert first.startswith(f"octavo: no good answer from {url}")
+    assert last.startswith(f"octavo: No good answer from {url} after ")
 
 
 def _note(stack: Stack, name: str) -> str:

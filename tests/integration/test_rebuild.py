@@ -226,7 +226,7 @@ def test_up_starts_nothing_on_a_ledger_that_was_cut_off_and_names_the_command_th
     found = octavo("up", "--data", data.path, "--port", free_port())
     told = refused(found, exit_code=78)
     assert "is damaged" in told
-    command = told.split(": octavo ledger ", 1)[1].split()
+    command = told.split("octavo ledger ", 1)[1].split()
     assert "starting" not in found.stderr
     assert "Traceback" not in found.stderr
     assert octavo("ledger", *command).exit_code == 0

@@ -40,7 +40,8 @@ def test_each_part_is_shown_and_what_keeps_batches_waiting(
         as_json = octavo("status", "--data", directory.path, "--json")
     assert (shown.exit_code, as_json.exit_code) == (exit_code, exit_code)
     assert shown.stdout.splitlines()[0] == f"{status}: http://octavo.example, version 0.1.0"
-    assert (message or "embedded") in shown.stdout
+    # A narrow terminal folds the message inside its column.
+    assert (message or "embedded") in " ".join(shown.stdout.split())
     assert json.loads(as_json.stdout)["status"] == status
 
 
