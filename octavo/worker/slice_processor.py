@@ -61,7 +61,8 @@ class SliceProcessor:
         self._outbox.flush()
         outcomes = [outcome for outcome, answer in reported if answer is not None and answer.result()]
         if late := sum(answer is not None for _, answer in reported) - len(outcomes):
-            logger.warning("%d outcomes of slice %s came too late and were refused", late, leased.slice.slice_id)
+            # Also in peace: an item that was cancelled while the ledger was being told of its beginning.
+            logger.info("%d outcomes of slice %s came too late and were refused", late, leased.slice.slice_id)
         failures = tuple(outcome for outcome in outcomes if isinstance(outcome, Failed))
         return SliceEnd(len(outcomes) - len(failures), failures)
 
