@@ -98,7 +98,10 @@ def test_results_lie_on_disk_and_hold_chunks(submission: Submission) -> None:
 
 def test_items_are_listed_on_disk_as_they_were_printed(submission: Submission) -> None:
     lines = (submission.out / "items.jsonl").read_text().splitlines()
-    assert [json.loads(line) for line in lines] == list(submission.rows.values())
+    rows = [json.loads(line) for line in lines]
+    assert all(Path(row.pop("source")).is_file() for row in rows), "the list alone says where each file was"
+    assert {row["file"]: row for row in rows} == submission.rows
+    assert len(rows) == len(submission.rows)
 
 
 def test_json_leaves_stdout_to_the_machine_and_tells_people_on_stderr(submission: Submission) -> None:
